@@ -1,0 +1,187 @@
+"""Writing events down: the one place through which every event goes.
+
+The translator keeps the position (`call`, `frame`, `attempt`, `depth`, `parent`) up to date by plain assignment; each emit
+copies it into the event's header. Callers guard every emit with `if recorder.on:` (instructions: `if recorder.every:`), so
+that a silent session pays one attribute test. Invariant: `events[i].seq == i`.
+
+Threads: whoever holds the session's compile lock owns the recorder and uses `begin`, `end`, `point` and `instruction`. Code
+that may run elsewhere or without the lock (a cache hit in generated code, an artifact from the backward thread) uses `aside`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from threading import get_ident
+from time import perf_counter_ns
+from typing import Any, Protocol
+
+from tracer.events import Event, Instruction, Location, Outcome, Shape, Summary
+
+__all__ = ["LEVELS", "Recorder", "Summarised"]
+
+#: What may be recorded: all; all but instructions; nothing.
+LEVELS = ("all", "decisions", "nothing")
+
+
+class Summarised(Protocol):
+    """What the recorder needs of a variable."""
+
+    vid: int | None
+
+    def summary(self) -> tuple[str, str, str, Shape, str, str]:
+        """(kind, text, python type, shape, dtype, source text), without running user code."""
+
+
+class Recorder:
+    """The growing list of events of one session, and the position that goes into the next one."""
+
+    __slots__ = (
+        "_append",
+        "_asides",
+        "_began",
+        "_owner",
+        "_threads",
+        "_variables",
+        "attempt",
+        "call",
+        "depth",
+        "events",
+        "every",
+        "frame",
+        "on",
+        "parent",
+        "thread",
+        "where",
+    )  # fmt: skip
+
+    def __init__(self, level: str = "all"):
+        if level not in LEVELS:
+            raise ValueError(f"record level {level!r} is none of {', '.join(LEVELS)}")
+        self.on = level != "nothing"
+        self.every = level == "all"
+        self.events: list[Event] = []
+        self.call, self.frame, self.attempt, self.depth, self.parent, self.thread = 0, "", 0, 0, -1, 0
+        self.where: Callable[[], Location] = tuple
+        self._began = perf_counter_ns()
+        self._owner = get_ident()
+        self._threads = {self._owner: 0}
+        self._asides: deque[tuple[type[Event], int, int, str, tuple[Any, ...]]] = deque()
+        self._variables = 0
+        self._append: Callable[[Event], None] = self.events.append
+
+    def intercept(self, seen: Callable[[Event], None] | None) -> None:
+        """Calls `seen` with each event just after it was appended (it may block, or raise to abort); None: stops that.
+
+        Silence stays free: without an interceptor `_append` is the list's own method.
+        """
+        append = self.events.append
+        if seen is None:
+            self._append = append
+            return
+
+        def append_and_tell(event: Event) -> None:
+            append(event)
+            seen(event)
+
+        self._append = append_and_tell
+
+    # --- emitting -----------------------------------------------------------------------------------------------
+
+    def begin(self, kind: type[Event], *payload: Any) -> int:
+        """Opens a span: what follows belongs to it until `end`. Returns the number that `end` needs."""
+        if get_ident() != self._owner or self._asides:
+            self._settle()
+        parent = self.parent
+        self.parent = seq = len(self.events)
+        self._append(
+            kind(seq, perf_counter_ns() - self._began, self.call, self.thread, self.frame, self.attempt, self.depth, parent, self.where(), *payload)
+        )
+        return seq
+
+    def end(self, kind: type[Outcome], opens: int, *payload: Any) -> int:
+        """Closes the span `opens`; spans that were opened in it and never closed (an exception passed) end with it."""
+        if self._asides:
+            self._settle()
+        begun = self.events[opens]
+        self.parent = parent = begun.parent
+        seq = len(self.events)
+        self._append(
+            kind(
+                seq, perf_counter_ns() - self._began, begun.call, self.thread, begun.frame, begun.attempt, begun.depth, parent, self.where(),
+                opens, *payload,
+            )
+        )  # fmt: skip
+        return seq
+
+    def point(self, kind: type[Event], *payload: Any) -> int:
+        """Records something without length, inside the span that is open."""
+        seq = len(self.events)
+        self._append(
+            kind(seq, perf_counter_ns() - self._began, self.call, self.thread, self.frame, self.attempt, self.depth, self.parent, self.where(), *payload)
+        )
+        return seq
+
+    def instruction(self, name: str, arg: str, height: int, ids: tuple[int, ...], location: Location) -> None:
+        """The fast path: the next operation of the frame. It ends the one before it and encloses what it causes."""
+        events = self.events
+        seq = len(events)
+        parent = self.parent
+        if parent >= 0:
+            holder = events[parent]
+            if type(holder) is Instruction:
+                parent = holder.parent
+        self.parent = seq
+        self._append(
+            Instruction(
+                seq, perf_counter_ns() - self._began, self.call, self.thread, self.frame, self.attempt, self.depth, parent, location,
+                name, arg, height, ids,
+            )
+        )  # fmt: skip
+
+    def aside(self, kind: type[Event], *payload: Any, frame: str = "") -> None:
+        """Records a point from any thread, with or without the lock. From another thread it joins the list a little later."""
+        ident = get_ident()
+        if ident == self._owner:
+            self.point(kind, *payload)
+        else:
+            self._asides.append((kind, perf_counter_ns() - self._began, ident, frame, payload))
+
+    def flush(self) -> None:
+        """Lets asides of other threads join. Called by the owner, or when no call is running (before reading or saving)."""
+        while self._asides:
+            kind, t, ident, frame, payload = self._asides.popleft()
+            parent = 0 if self.events else -1
+            thread = self._threads.setdefault(ident, len(self._threads))
+            self._append(kind(len(self.events), t, self.call, thread, frame, 0, 0, parent, (), *payload))
+
+    def _settle(self) -> None:
+        """The calling thread takes over, and what other threads left joins."""
+        self._owner = ident = get_ident()
+        self.thread = self._threads.setdefault(ident, len(self._threads))
+        self.flush()
+
+    # --- variables ----------------------------------------------------------------------------------------------
+
+    def variable(self, v: Summarised) -> int:
+        """The number of a variable in this recording (from 1); the first time, what is known of it is recorded."""
+        vid = v.vid
+        if not vid:
+            self._variables = v.vid = vid = self._variables + 1
+            self.point(Summary, vid, *v.summary())
+        return vid
+
+    def changed(self, v: Summarised) -> None:
+        """A variable was mutated: what is known of it now. One that was never recorded has no number yet and needs none."""
+        if v.vid:
+            self.point(Summary, v.vid, *v.summary())
+
+    # --- position -----------------------------------------------------------------------------------------------
+
+    def mark(self) -> tuple[int, str, int, int, int]:
+        """The position now, for `restore` after an exception or a nested frame."""
+        return self.call, self.frame, self.attempt, self.depth, self.parent
+
+    def restore(self, mark: tuple[int, str, int, int, int]) -> None:
+        """Puts the position back; what was recorded since stays."""
+        self.call, self.frame, self.attempt, self.depth, self.parent = mark
