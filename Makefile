@@ -1,0 +1,54 @@
+# Needs Python >= 3.11, pip and make; everything else is installed into .venv by the first target that needs it.
+#   make demo    run the quickstart on a real model, print the explanation, write report/
+#   make test    the test suite, without the slow and the GPU tests (< 20 minutes)
+#   make check   style, types, the arrows between packages
+#   make lab     JupyterLab with the examples
+#   make bench   measurements;  make docs  regenerate the generated pages and say which were stale
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+JOBS   ?= 2
+PYTEST_ARGS ?=
+
+.DELETE_ON_ERROR:
+.PHONY: help install demo test check lab bench docs clean
+
+help:
+	@sed -n '2,6s/^# *//p' Makefile
+
+# A system Python may come without ensurepip: then its own pip installs one into the new environment.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV) || { $(PYTHON) -m venv --clear --without-pip $(VENV) && $(PYTHON) -m pip --python $(BIN)/python install pip; }
+
+$(STAMP): pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,dev]'
+	@touch $@
+
+install: $(STAMP)
+
+demo: $(STAMP)
+	$(BIN)/python -m examples.run_quickstart --report report
+
+test: $(STAMP)
+	TRACER_STRICT=1 $(BIN)/python -m pytest -n $(JOBS) -m "not slow and not gpu" $(PYTEST_ARGS)
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+lab: $(STAMP)
+	$(BIN)/jupyter lab examples
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks
+
+docs: $(STAMP)
+	$(BIN)/python -m docs.generate
+	@git diff --exit-code --stat -- docs || { echo "docs: the pages above were stale and have been regenerated; commit them"; exit 1; }
+
+clean:
+	rm -rf report build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Magics and kernel glue: what makes `%load_ext tracer` work."""

@@ -1,0 +1,46 @@
+"""What every test starts from: one thread for torch (workers share the cores), fixed seeds, nothing compiled before."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hypothesis tells a slow machine apart from a slow test badly: two workers share these cores."""
+    try:
+        from hypothesis import HealthCheck, settings
+    except ImportError:
+        return
+    settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("shared")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """GPU tests skip themselves where there is no GPU, so that `pytest -m gpu` is harmless everywhere."""
+    marked = [item for item in items if item.get_closest_marker("gpu")]
+    if not marked:
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        for item in marked:
+            item.add_marker(pytest.mark.skip(reason="no CUDA device"))
+
+
+@pytest.fixture(autouse=True)
+def _fresh() -> Iterator[None]:
+    """Seeds before, compiled entries dropped after. Tests that never touch torch don't pay for importing it."""
+    random.seed(0)
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.manual_seed(0)
+        if torch.get_num_threads() != 1:
+            torch.set_num_threads(1)
+    yield
+    tracer = sys.modules.get("tracer")
+    if tracer is not None and "tracer.session" in sys.modules:
+        tracer.reset()

@@ -1,0 +1,1 @@
+"""Exports: what a session captured, as files other programs read."""

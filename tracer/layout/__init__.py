@@ -1,0 +1,1 @@
+"""Pure layouts of graphs: ranks and order in, coordinates out."""

@@ -1,0 +1,1 @@
+"""The views of a session: static summaries, later the live widget."""
