@@ -22,7 +22,6 @@ import os
 import random
 import sys
 import traceback
-import types
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -33,7 +32,7 @@ os.environ.setdefault("TRACER_STRICT", "1")
 import numpy as np
 import torch
 
-from tests.snapshots import Differ, Numbering
+from tests.snapshots import Differ, Numbering, instance_state, is_user
 
 __all__ = ["Args", "Expect", "Reference", "Traced", "Untraced", "check", "run_program"]
 
@@ -253,8 +252,8 @@ def differentiable(value: Any, seen: set[int]) -> Iterator[torch.Tensor]:
     elif isinstance(value, (list, tuple, dict, collections.deque)):
         for part in list(value.values()) if isinstance(value, dict) else list(value):
             yield from differentiable(part, seen)
-    elif not isinstance(value, (type, types.FunctionType, torch.nn.Module)) and hasattr(value, "__dict__"):
-        for part in list(vars(value).values()):
+    elif is_user(type(value)) and not isinstance(value, (type, torch.nn.Module)):
+        for _, part in instance_state(value):
             yield from differentiable(part, seen)
 
 

@@ -115,11 +115,11 @@ class Numbering:
         if kind in ATOMS or isinstance(value, (types.CodeType, types.ModuleType)):
             return value
         if kind is types.MethodType:
-            return Node("method", None, self.parts(func=value.__func__, self=value.__self__))
+            return Node("method", None, self.parts(func=value.__func__, bound=value.__self__))
         if isinstance(value, NAMED):
             owner = getattr(value, "__self__", None)
             owner = None if isinstance(owner, types.ModuleType) else owner
-            return Node(f"builtin {value.__qualname__}", None, self.parts(self=owner))
+            return Node(f"builtin {value.__qualname__}", None, self.parts(bound=owner))
         if isinstance(value, type) and not is_user(value):
             return Node(f"class {value.__module__}.{value.__qualname__}", id(value), None)
         if kind is types.FunctionType and not is_user(value):
@@ -267,7 +267,8 @@ class Numbering:
             parts.append((".data", Data(t.detach().to_dense())))
         if t.is_leaf:
             parts += self.parts(grad=t.grad)
-        return parts + [(f".{k}", self.freeze(v)) for k, v in (getattr(t, "__dict__", None) or {}).items()]
+        attributes = (getattr(t, "__dict__", None) or {}).items()
+        return parts + [(f".{k}", self.freeze(v)) for k, v in attributes if not k.startswith("_dynamo")]
 
     def storage(self, t: torch.Tensor) -> int:
         storage = t.untyped_storage()

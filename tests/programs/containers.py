@@ -103,7 +103,7 @@ def ordered_and_default_dicts(x):
     return o, groups, o == OrderedDict(b=2, a=1), groups["z"]
 
 
-@program(lambda: (deque([1, 2, 3], maxlen=3), randn(3)))
+@program(lambda: (deque([1, 2, 3], maxlen=3), randn(3)), breaks=None, graphs=None)
 def deque_argument(d, x):
     d.append(x * 2)
     d.appendleft(0)
@@ -226,7 +226,7 @@ def dict_subclass(config, x):
     return x * config.scale, config["nothing"], hasattr(config, "other"), made, made.a
 
 
-@program(lambda: (randn(3),))
+@program(lambda: (randn(3),), breaks=None, graphs=None)
 def counter_and_chainmap(x):
     count = collections.Counter("abca")
     count["d"] += 2
@@ -299,7 +299,7 @@ def list_grows_between_calls(run):
     f(randn(3))
 
 
-@program(lambda: ([[1, 2], [3]], randn(3)))
+@program(lambda: ([[1, 2], [3]], randn(3)), breaks=None, graphs=None, recompiles=None)
 def copies(nested, x):
     import copy
 
