@@ -1,9 +1,11 @@
 """Every setting of a session: one validated, immutable object and the table that describes it.
 
-What comes in: keyword arguments of the public functions. What goes out: a `TraceConfig` whose every field is valid, or one
-`TracerError` that names the setting, what was given and what is possible. The table (`FIELDS`) is the only description:
-docs/config.md and the widget's form are made from it. Names that `torch._dynamo.config` has are spelled as there.
+What comes in: keyword arguments of the public functions. What goes out: a `TraceConfig` whose every field is valid, or
+one `TracerError` that names the setting, what was given and what is possible. The table (`FIELDS`) is the only
+description: docs/config.md and the widget's form are made from it. Names that `torch._dynamo.config` has are spelled
+as there.
 """
+# ruff: noqa: RUF009 — the defaults are rows of the table; the calls build them once, from immutable values
 
 from __future__ import annotations
 
@@ -43,15 +45,21 @@ def _choice(*choices: Any) -> Callable[[str, Any], Any]:
         for choice in choices:
             if value is choice or (type(value) is type(choice) and value == choice):
                 return choice
-        near = difflib.get_close_matches(value, [c for c in choices if isinstance(c, str)], 1) if isinstance(value, str) else []
+        near = (
+            difflib.get_close_matches(value, [c for c in choices if isinstance(c, str)], 1)
+            if isinstance(value, str)
+            else []
+        )
         raise _refuse(name, value, ", ".join(map(repr, choices)), f"did you mean {near[0]!r}?" if near else "")
 
     return check
 
 
-def _number(kind: type[int] | type[float], least: float, *, optional: bool) -> Callable[[str, Any], Any]:
+def _number(kind: type[int | float], least: float, *, optional: bool) -> Callable[[str, Any], Any]:
     accepted = int if kind is int else (int, float)
-    wanted = f"{'a whole number' if kind is int else 'a number'} from {least:g}" + (", or None for no limit" if optional else "")
+    wanted = f"{'a whole number' if kind is int else 'a number'} from {least:g}" + (
+        ", or None for no limit" if optional else ""
+    )
 
     def check(name: str, value: Any) -> Any:
         if value is None and optional:
@@ -66,8 +74,12 @@ def _number(kind: type[int] | type[float], least: float, *, optional: bool) -> C
 def _backend(name: str, value: Any) -> Any:
     if callable(value) or (isinstance(value, str) and value):
         return value
-    raise _refuse(name, value, "a backend's name, or a callable (graph module, example inputs) → callable",
-                  "torch.compiler.list_backends() lists the names")  # fmt: skip
+    raise _refuse(
+        name,
+        value,
+        "a backend's name, or a callable (graph module, example inputs) → callable",
+        "torch.compiler.list_backends() lists the names",
+    )
 
 
 def _options(name: str, value: Any) -> Any:
@@ -89,7 +101,9 @@ def _callables(name: str, value: Any) -> frozenset[Callable[..., Any]]:
 # --- the table --------------------------------------------------------------------------------------------------------
 
 
-def _option(group: str, type: str, default: Any, check: Callable[[str, Any], Any], meaning: str, choices: tuple[Any, ...] = ()) -> Any:
+def _option(
+    group: str, type: str, default: Any, check: Callable[[str, Any], Any], meaning: str, choices: tuple[Any, ...] = ()
+) -> Any:
     return dataclasses.field(metadata={"row": (type, default, choices, meaning, check, group)})
 
 
@@ -109,51 +123,128 @@ class TraceConfig:
     __hash__ = None  # type: ignore[assignment]
 
     engine: str = _one_of("Compiling", "str", ("tracer",), "tracer", "Who captures the graphs.")
-    backend: str | Callable[..., Any] = _option("Compiling", "str | callable", "eager", _backend,  # noqa: RUF009
-        "What turns a graph into a callable. tracer.compile uses 'inductor' unless told otherwise.")  # fmt: skip
-    mode: str | None = _one_of("Compiling", "str | None",
-        (None, "default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"), None,
-        "The inductor backend's trade between compile time and speed. Not together with options.")  # fmt: skip
-    options: dict[str, Any] | None = _option("Compiling", "dict | None", None, _options,  # noqa: RUF009
-        "Options handed to the backend as they are. Not together with mode.")  # fmt: skip
-    dynamic: bool | None = _one_of("Shapes", "bool | None", (None, True, False), None,
-        "True: sizes are symbolic from the start. False: never. None: a size that changed becomes symbolic.")  # fmt: skip
+    backend: str | Callable[..., Any] = _option(
+        "Compiling",
+        "str | callable",
+        "eager",
+        _backend,
+        "What turns a graph into a callable. tracer.compile uses 'inductor' unless told otherwise.",
+    )
+    mode: str | None = _one_of(
+        "Compiling",
+        "str | None",
+        (None, "default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"),
+        None,
+        "The inductor backend's trade between compile time and speed. Not together with options.",
+    )
+    options: dict[str, Any] | None = _option(
+        "Compiling",
+        "dict | None",
+        None,
+        _options,
+        "Options handed to the backend as they are. Not together with mode.",
+    )
+    dynamic: bool | None = _one_of(
+        "Shapes",
+        "bool | None",
+        (None, True, False),
+        None,
+        "True: sizes are symbolic from the start. False: never. None: a size that changed becomes symbolic.",
+    )
     fullgraph: bool = _switch("Compiling", False, "A graph break is an error that says what to change.")
 
-    assume_static_by_default: bool = _switch("Shapes", True,
-        "With dynamic=None sizes are constants until one changes or is marked dynamic.")  # fmt: skip
-    automatic_dynamic_shapes: bool = _switch("Shapes", True, "A size that changed between calls becomes symbolic at the recompile.")
+    assume_static_by_default: bool = _switch(
+        "Shapes", True, "With dynamic=None sizes are constants until one changes or is marked dynamic."
+    )
+    automatic_dynamic_shapes: bool = _switch(
+        "Shapes", True, "A size that changed between calls becomes symbolic at the recompile."
+    )
     specialize_int: bool = _switch("Shapes", False, "Python ints among the inputs are always constants of the graph.")
-    specialize_float: bool = _switch("Shapes", False, "Python floats among the inputs are always constants of the graph.")
-    allow_unspec_int_on_nn_module: bool = _switch("Shapes", False,
-        "Ints stored on modules may become symbolic instead of a constant for each value.")  # fmt: skip
-    capture_scalar_outputs: bool = _switch("Capture", False,
-        "x.item(), int(x) and the like become symbols of the graph instead of a graph break. fullgraph=True turns it on.")  # fmt: skip
-    capture_dynamic_output_shape_ops: bool = _switch("Capture", False,
-        "Operators whose result size depends on data (nonzero, unique, x[mask]) are captured. fullgraph=True turns it on.")  # fmt: skip
+    specialize_float: bool = _switch(
+        "Shapes", False, "Python floats among the inputs are always constants of the graph."
+    )
+    allow_unspec_int_on_nn_module: bool = _switch(
+        "Shapes", False, "Ints stored on modules may become symbolic instead of a constant for each value."
+    )
+    capture_scalar_outputs: bool = _switch(
+        "Capture",
+        False,
+        "x.item(), int(x) and the like become symbols of the graph instead of breaking it. fullgraph=True turns it on.",
+    )
+    capture_dynamic_output_shape_ops: bool = _switch(
+        "Capture",
+        False,
+        "Operators whose result size depends on data (nonzero, unique, x[mask]) are captured. "
+        "fullgraph=True turns it on.",
+    )
     trace_numpy: bool = _switch("Capture", True, "NumPy calls are captured as torch calls; False runs them as Python.")
     allow_rnn: bool = _switch("Capture", False, "torch.nn.RNN, GRU and LSTM are captured, step by step.")
-    reorderable_logging_functions: frozenset[Callable[..., Any]] = _option("Capture", "set of callables", frozenset(), _callables,
-        "Calls of these (print, say) don't break the graph: they happen at its end, in order.")  # fmt: skip
-    ignore_logging_functions: frozenset[Callable[..., Any]] = _option("Capture", "set of callables", frozenset(), _callables,
-        "Calls of these are left out of compiled code.")  # fmt: skip
-    skip_nnmodule_hook_guards: bool = _switch("Guards", False,
-        "Relies on module hooks not being added or removed after compiling. Cheaper checks; changed hooks go unnoticed.")  # fmt: skip
+    reorderable_logging_functions: frozenset[Callable[..., Any]] = _option(
+        "Capture",
+        "set of callables",
+        frozenset(),
+        _callables,
+        "Calls of these (print, say) don't break the graph: they happen at its end, in order.",
+    )
+    ignore_logging_functions: frozenset[Callable[..., Any]] = _option(
+        "Capture", "set of callables", frozenset(), _callables, "Calls of these are left out of compiled code."
+    )
+    skip_nnmodule_hook_guards: bool = _switch(
+        "Guards",
+        False,
+        "Relies on module hooks not being added or removed after compiling. Cheaper checks; changed hooks go "
+        "unnoticed.",
+    )
 
-    recompile_limit: int = _option("Limits", "int", 8, _number(int, 1, optional=False),
-        "How often one function is compiled; past it, it runs as ordinary Python.")  # fmt: skip
-    max_trace_seconds: float | None = _option("Limits", "float | None", 300.0, _number(float, 0, optional=True),
-        "A frame that takes longer to trace runs as ordinary Python.")  # fmt: skip
-    max_instructions: int | None = _option("Limits", "int | None", 5_000_000, _number(int, 1, optional=True),
-        "A frame that takes more instructions to trace runs as ordinary Python.")  # fmt: skip
+    recompile_limit: int = _option(
+        "Limits",
+        "int",
+        8,
+        _number(int, 1, optional=False),
+        "How often one function is compiled; past it, it runs as ordinary Python.",
+    )
+    max_trace_seconds: float | None = _option(
+        "Limits",
+        "float | None",
+        300.0,
+        _number(float, 0, optional=True),
+        "A frame that takes longer to trace runs as ordinary Python.",
+    )
+    max_instructions: int | None = _option(
+        "Limits",
+        "int | None",
+        5_000_000,
+        _number(int, 1, optional=True),
+        "A frame that takes more instructions to trace runs as ordinary Python.",
+    )
 
-    record: str = _one_of("Recording", "str", ("all", "decisions", "nothing"), "all",
-        "Which events are kept: all, all but single instructions, none.")  # fmt: skip
-    keep_inputs: bool | str = _one_of("Recording", "bool | str", (True, "metadata", False), True,
-        "What is kept of a call's arguments for re-running it: copies, shapes and dtypes only, nothing.")  # fmt: skip
-    keep_calls: int = _option("Recording", "int", 8, _number(int, 1, optional=False), "Of how many calls inputs are kept; the oldest go first.")
-    strict: bool = _switch("Recording", False,
-        "A fault of the compiler itself is raised instead of running the frame as Python. The variable TRACER_STRICT=1 turns it on.")  # fmt: skip
+    record: str = _one_of(
+        "Recording",
+        "str",
+        ("all", "decisions", "nothing"),
+        "all",
+        "Which events are kept: all, all but single instructions, none.",
+    )
+    keep_inputs: bool | str = _one_of(
+        "Recording",
+        "bool | str",
+        (True, "metadata", False),
+        True,
+        "What is kept of a call's arguments for re-running it: copies, shapes and dtypes only, nothing.",
+    )
+    keep_calls: int = _option(
+        "Recording",
+        "int",
+        8,
+        _number(int, 1, optional=False),
+        "Of how many calls inputs are kept; the oldest go first.",
+    )
+    strict: bool = _switch(
+        "Recording",
+        False,
+        "A fault of the compiler itself is raised instead of running the frame as Python. "
+        "The variable TRACER_STRICT=1 turns it on.",
+    )
 
     def __init__(self, **settings: Any):
         unknown = [name for name in settings if name not in FIELDS]
@@ -163,7 +254,7 @@ class TraceConfig:
             value = settings[name] if name in settings else _default(row)
             object.__setattr__(self, name, row.check(name, value))
         if self.mode is not None and self.options is not None:
-            raise TracerError("mode and options can't both be set.\n  next: put the mode's settings into options, or leave one of them out")
+            raise TracerError("mode and options can't both be set.\n  next: leave one of them out")
 
     def with_changes(self, **changes: Any) -> TraceConfig:
         """A new configuration that differs in `changes` only; self when nothing is given."""
@@ -180,7 +271,7 @@ class TraceConfig:
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> TraceConfig:
-        """As good as a recording allows: settings of other versions and callables known by name only keep their defaults."""
+        """As good as a recording allows: settings of other versions, and callables, keep their defaults."""
         config = cls()
         for name, value in plain.items():
             try:
@@ -190,7 +281,9 @@ class TraceConfig:
         return config
 
     def __repr__(self) -> str:
-        changed = (f"{n}={_plain(getattr(self, n))!r}" for n, row in FIELDS.items() if getattr(self, n) != _default(row))
+        changed = (
+            f"{n}={_plain(getattr(self, n))!r}" for n, row in FIELDS.items() if getattr(self, n) != _default(row)
+        )
         return f"TraceConfig({', '.join(changed)})"
 
 
@@ -251,7 +344,11 @@ def markdown() -> str:
                 kind = row.type.replace("|", "\\|")
                 lines.append(f"| `{row.name}` | {kind} | `{_shown(row.default)}` | {choices} | {row.meaning} |")
         lines.append("")
-    changed = (f"`tracer.{use}` ({', '.join(f'`{k}={v!r}`' for k, v in preset.items())})" for use, preset in PRESETS.items() if preset)
+    changed = (
+        f"`tracer.{use}` ({', '.join(f'`{k}={v!r}`' for k, v in preset.items())})"
+        for use, preset in PRESETS.items()
+        if preset
+    )
     return "\n".join([*lines, f"Other defaults: {'; '.join(changed)}.", ""])
 
 

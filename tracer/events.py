@@ -10,8 +10,8 @@ What goes out: an append-only list in which `events[i].seq == i`. The header is 
     frame     "id/entry": entry is the n-th compile of that code, "" outside frames
 
 A *begin* opens a span and an *outcome* closes it, naming it with its first field, `opens`; a *point* has no length. An
-`Instruction` is a span that no outcome closes: it ends at the next one of its frame. Columns count UTF-8 bytes from 0, as
-CPython's positions do; a line that is not known is 0, a column that is not known None or -1.
+`Instruction` is a span that no outcome closes: it ends at the next one of its frame. Columns count UTF-8 bytes from 0,
+as CPython's positions do; an unknown line is 0, an unknown column None or -1.
 """
 
 from __future__ import annotations
@@ -401,7 +401,9 @@ def _registry() -> dict[str, Kind]:
         for kind in role.__subclasses__():
             closes = tuple(begin.__name__ for begin in CLOSES.get(kind, ()))
             meaning = (kind.__doc__ or "").splitlines()[0]
-            kinds[kind.__name__] = Kind(kind.__name__, kind, role.__name__.lower(), closes, meaning, kind.__struct_fields__[len(HEADER):])
+            kinds[kind.__name__] = Kind(
+                kind.__name__, kind, role.__name__.lower(), closes, meaning, kind.__struct_fields__[len(HEADER) :]
+            )
     return kinds
 
 

@@ -94,7 +94,12 @@ def test_presets():
     for use in PRESETS:
         TraceConfig.preset(use)
     config = TraceConfig.preset("compile", fullgraph=True)
-    assert (config.backend, config.record, config.keep_inputs, config.fullgraph) == ("inductor", "decisions", "metadata", True)
+    assert (config.backend, config.record, config.keep_inputs, config.fullgraph) == (
+        "inductor",
+        "decisions",
+        "metadata",
+        True,
+    )
 
 
 def test_strict_follows_the_environment(monkeypatch):

@@ -1,5 +1,7 @@
 """The recording: writing events, finding one's way in them, keeping them in a file."""
 
+from tracer.journal.files import Writer, load, save
+from tracer.journal.index import Journal
 from tracer.journal.recorder import LEVELS, Recorder, Summarised
 
-__all__ = ["LEVELS", "Recorder", "Summarised"]
+__all__ = ["LEVELS", "Journal", "Recorder", "Summarised", "Writer", "load", "save"]

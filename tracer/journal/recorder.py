@@ -1,11 +1,12 @@
 """Writing events down: the one place through which every event goes.
 
-The translator keeps the position (`call`, `frame`, `attempt`, `depth`, `parent`) up to date by plain assignment; each emit
-copies it into the event's header. Callers guard every emit with `if recorder.on:` (instructions: `if recorder.every:`), so
-that a silent session pays one attribute test. Invariant: `events[i].seq == i`.
+The translator keeps the position (`call`, `frame`, `attempt`, `depth`, `parent`) up to date by plain assignment; each
+emit copies it into the event's header. Callers guard every emit with `if recorder.on:` (instructions: `if
+recorder.every:`), so that a silent session pays one attribute test. Invariant: `events[i].seq == i`.
 
-Threads: whoever holds the session's compile lock owns the recorder and uses `begin`, `end`, `point` and `instruction`. Code
-that may run elsewhere or without the lock (a cache hit in generated code, an artifact from the backward thread) uses `aside`.
+Threads: whoever holds the session's compile lock owns the recorder and uses `begin`, `end`, `point` and `instruction`.
+Code that may run elsewhere or without the lock (a cache hit in generated code, an artifact from the backward thread)
+uses `aside`.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Recorder:
         "parent",
         "thread",
         "where",
-    )  # fmt: skip
+    )
 
     def __init__(self, level: str = "all"):
         if level not in LEVELS:
@@ -95,7 +96,18 @@ class Recorder:
         parent = self.parent
         self.parent = seq = len(self.events)
         self._append(
-            kind(seq, perf_counter_ns() - self._began, self.call, self.thread, self.frame, self.attempt, self.depth, parent, self.where(), *payload)
+            kind(
+                seq,
+                perf_counter_ns() - self._began,
+                self.call,
+                self.thread,
+                self.frame,
+                self.attempt,
+                self.depth,
+                parent,
+                self.where(),
+                *payload,
+            )
         )
         return seq
 
@@ -108,17 +120,37 @@ class Recorder:
         seq = len(self.events)
         self._append(
             kind(
-                seq, perf_counter_ns() - self._began, begun.call, self.thread, begun.frame, begun.attempt, begun.depth, parent, self.where(),
-                opens, *payload,
+                seq,
+                perf_counter_ns() - self._began,
+                begun.call,
+                self.thread,
+                begun.frame,
+                begun.attempt,
+                begun.depth,
+                parent,
+                self.where(),
+                opens,
+                *payload,
             )
-        )  # fmt: skip
+        )
         return seq
 
     def point(self, kind: type[Event], *payload: Any) -> int:
         """Records something without length, inside the span that is open."""
         seq = len(self.events)
         self._append(
-            kind(seq, perf_counter_ns() - self._began, self.call, self.thread, self.frame, self.attempt, self.depth, self.parent, self.where(), *payload)
+            kind(
+                seq,
+                perf_counter_ns() - self._began,
+                self.call,
+                self.thread,
+                self.frame,
+                self.attempt,
+                self.depth,
+                self.parent,
+                self.where(),
+                *payload,
+            )
         )
         return seq
 
@@ -134,13 +166,24 @@ class Recorder:
         self.parent = seq
         self._append(
             Instruction(
-                seq, perf_counter_ns() - self._began, self.call, self.thread, self.frame, self.attempt, self.depth, parent, location,
-                name, arg, height, ids,
+                seq,
+                perf_counter_ns() - self._began,
+                self.call,
+                self.thread,
+                self.frame,
+                self.attempt,
+                self.depth,
+                parent,
+                location,
+                name,
+                arg,
+                height,
+                ids,
             )
-        )  # fmt: skip
+        )
 
     def aside(self, kind: type[Event], *payload: Any, frame: str = "") -> None:
-        """Records a point from any thread, with or without the lock. From another thread it joins the list a little later."""
+        """Records a point from any thread, with or without the lock; another thread's joins the list a little later."""
         ident = get_ident()
         if ident == self._owner:
             self.point(kind, *payload)
@@ -148,8 +191,8 @@ class Recorder:
             self._asides.append((kind, perf_counter_ns() - self._began, ident, frame, payload))
 
     def flush(self) -> None:
-        """Lets asides of other threads join. Called by the owner, or when no call is running (before reading or saving)."""
-        while self._asides:
+        """Lets other threads' asides join. For the owner, or when no call is running (before reading or saving)."""
+        for _ in range(len(self._asides)):
             kind, t, ident, frame, payload = self._asides.popleft()
             parent = 0 if self.events else -1
             thread = self._threads.setdefault(ident, len(self._threads))
@@ -172,7 +215,7 @@ class Recorder:
         return vid
 
     def changed(self, v: Summarised) -> None:
-        """A variable was mutated: what is known of it now. One that was never recorded has no number yet and needs none."""
+        """A variable was mutated: what is known of it now. One that was never recorded needs no number yet."""
         if v.vid:
             self.point(Summary, v.vid, *v.summary())
 
