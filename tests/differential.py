@@ -190,15 +190,18 @@ class Run:
 
     def __call__(self, fn: Any, **config: Any) -> Callable:
         """The callable under test. The scenario sees the same results and exceptions as any caller."""
-        compiled = self.compiler.compile(fn, **config)
-        self.watched.setdefault("function", []).append(fn)
+        compiled = self.compile(fn, **config)
         return lambda *args, **kwargs: self.call(compiled, args, kwargs)
+
+    def compile(self, fn: Any, **config: Any) -> Callable:
+        self.watched.setdefault("function", []).append(fn)
+        return self.compiler.compile(fn, **config)
 
     def watch(self, value: Any, name: str = "watched") -> Any:
         self.watched.setdefault(name, []).append(value)
         return value
 
-    def call(self, fn: Callable, args: tuple, kwargs: dict) -> Any:
+    def call(self, fn: Callable, args: tuple, kwargs: dict, reraise: bool = True) -> Any:
         log, result, error, trace = Log(), None, None, None
         with self.listening(log):
             try:
@@ -213,7 +216,7 @@ class Run:
         self.calls.append(Call(self.numbering.snapshot(seen), log, world, trace))
         if self.after_first is None:
             self.after_first = self.compiler.counts().graphs
-        if error is not None:
+        if error is not None and reraise:
             raise error
         return result
 
@@ -319,13 +322,12 @@ def plain(fn: Callable, make_args: Callable[[], Any], calls: int) -> Callable[[R
     """A scenario that calls one function `calls` times, on freshly made arguments each time."""
 
     def scenario(run: Run) -> None:
-        call = run(fn)
+        call = run.compile(fn)
         for number in range(calls):
             seed(1000 + number)
             made = make_args()
             made = made if isinstance(made, Args) else Args(*(made if isinstance(made, tuple) else (made,)))
-            with contextlib.suppress(Exception, SystemExit):
-                call(*made.args, **made.kwargs)
+            run.call(call, made.args, made.kwargs, reraise=False)
 
     return scenario
 
@@ -415,6 +417,7 @@ def main() -> int:
     parser.add_argument("--self", action="store_true", help="untraced twice: is each program deterministic?")
     parser.add_argument("--reference", action="store_true", help="against torch.compile(backend='eager')")
     parser.add_argument("--table", action="store_true", help="print every program, not only those that differ")
+    parser.add_argument("--brief", action="store_true", help="at most three lines on each program")
     parser.add_argument("-k", default="", help="only programs whose name contains this")
     options = parser.parse_args()
     from tests.programs import all_programs
@@ -435,7 +438,11 @@ def main() -> int:
         if options.table or text or odd:
             took = f"graphs {counts.graphs} breaks {len(counts.breaks)} recompiles {counts.recompiles}"
             print(f"{verdict:8}{program.name:55} {took}")
-            print("".join(f"    {line}\n" for line in [*odd, *text.splitlines()[:40]]), end="", flush=True)
+            print(
+                "".join(f"    {line[:400]}\n" for line in [*odd, *text.splitlines()[: 3 if options.brief else 40]]),
+                end="",
+                flush=True,
+            )
     print(f"{failed} differ")
     return bool(failed)
 

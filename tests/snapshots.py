@@ -238,8 +238,10 @@ class Numbering:
         return parts
 
     def exception(self, error: BaseException) -> list[tuple[str, Any]]:
-        parts = [(".args", self.freeze(error.args)), *((f".{k}", self.freeze(v)) for k, v in instance_state(error))]
-        if not is_user(type(error)):
+        parts = self.parts(args=error.args, notes=getattr(error, "__notes__", None))
+        if is_user(type(error)):
+            parts += [(f".{k}", self.freeze(v)) for k, v in instance_state(error)]
+        else:
             parts.append((".text", error_text(error)))
         if isinstance(error, BaseExceptionGroup):
             parts += self.parts(exceptions=error.exceptions)
