@@ -1,0 +1,58 @@
+"""Private torch names live here (and in observer/hooks.py) only: probes, never guesses.
+
+Importing this package imports torch; what needs more (`torch._dynamo`, sympy through ShapeEnv) is loaded when its name
+is first used. One module per seam:
+
+- `evalframe`: the frame hook and the compiled entries on code objects
+- `fakes`: FakeTensorMode, lean and symbolic fakes, ShapeEnv
+- `graphs`: graph modules whose code is generated late, tracing contexts
+- `backends`: names of backends, and the wrappers that torch.compile puts around them
+- `marks`: what `mark_dynamic`, `disable`, `allow_in_graph`, … leave behind
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import torch
+
+from ..errors import CompatError
+
+__all__ = ["TORCH_VERSION", "evalframe"]
+
+#: (major, minor) of the installed torch.
+TORCH_VERSION: tuple[int, ...] = tuple(
+    int("".join(filter(str.isdigit, part)) or 0) for part in torch.__version__.split(".")[:2]
+)
+
+_MODULES = ("evalframe", "fakes", "graphs", "backends", "marks")
+_HOME = {
+    "fakes": ("FakeTensor", "FakeTensorMode", "ShapeEnv", "fake_of", "fake_symbolic", "is_fake", "new_fake_mode", "remake",
+              "size_hint", "is_symbolic"),
+    "graphs": ("make_graph_module", "tracing_context", "lazy_graph_module", "compile_context"),
+    "backends": ("list_backends", "lookup_backend", "wrap_backend"),
+    "marks": ("disable", "dims_marked", "is_allowed_in_graph", "is_disabled", "is_graph_break", "original_callable"),
+}  # fmt: skip
+_WHERE = {name: module for module, names in _HOME.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_WHERE, *_MODULES})
+
+
+if (2, 11) > TORCH_VERSION:
+    raise CompatError(
+        f"Tracer needs torch 2.11 or newer; {torch.__version__} is installed.",
+        next="pip install 'torch>=2.11,<2.14'",
+    )

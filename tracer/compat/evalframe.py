@@ -1,0 +1,311 @@
+"""torch's eval-frame hook: the C functions, what they read, and the compiled entries that hang on code objects.
+
+What C++ reads of a callback's result (probed, not documented): `.frame_exec_strategy`, `.apply_to_code`,
+`.guarded_code`, of which `.code`, `.guard_manager`, `.compile_id`, `.trace_annotation`. Of a guard manager: `.root` and
+`.diff_guard_root`; it *sets* `.cache_entry` and `.extra_state`, and sets both to None when the entry is gone.
+
+Entries hang on the code object and are shared with torch.compile. An entry is looked up by its backend (the callback,
+or what its `_torchdynamo_orig_backend` chain ends in) and, since 2.13, by its *region* (`isolate_recompiles_id`). A
+region has a skip strategy of its own on each code object; where it has none, the code object's common one counts.
+
+Facts that a reader would otherwise rediscover the hard way:
+
+- The region is one number for the whole process in 2.13, not one per thread. It is read at the lookup and again when a
+  result is stored. So what is stored must be harmless in the wrong region: see `current_region`.
+- When a callback raises, the thread's hook stays off and torch's count of threads with a hook is never taken back: every
+  later call in the process takes the slow path. `stopping_code` is the way to raise without raising.
+- A callback class with `__getattr__` crashes the interpreter (C++ asks for an attribute that isn't there).
+- An entry keeps its backend, so its callback, alive for as long as the code object lives, invisible to the collector.
+"""
+
+from __future__ import annotations
+
+import dis
+import itertools
+import sys
+import types
+from typing import Any
+
+import torch
+from torch._C._dynamo import eval_frame as _c
+from torch._guards import CompileId
+
+__all__ = [
+    "ISOLATED",
+    "FrameResult",
+    "GuardManagerAdapter",
+    "GuardedCode",
+    "allow",
+    "compiled",
+    "current_region",
+    "codes_seen_by_dynamo",
+    "entries",
+    "has_entries",
+    "in_callback",
+    "invalidate",
+    "is_vacant",
+    "never",
+    "new_region",
+    "note_code",
+    "opaque",
+    "reset_code",
+    "run_untraced",
+    "set_eval_frame",
+    "set_region",
+    "stoppable",
+    "stopping_code",
+]
+
+#: torch ≥ 2.13: entries and skip strategies of one region are invisible to the others.
+ISOLATED: bool = hasattr(_c, "set_eval_frame_isolate_recompiles_id")
+
+set_eval_frame = _c.set_eval_frame
+reset_code = _c.reset_code
+
+_Strategy, _Action = _c._FrameExecStrategy, _c._FrameAction
+_DEFAULT = _Strategy(_Action.DEFAULT, _Action.DEFAULT)
+_SKIP = _Strategy(_Action.SKIP, _Action.DEFAULT)
+
+# --- regions ----------------------------------------------------------------------------------------------------------
+
+#: torch counts its own regions from 0 (`torch._dynamo.eval_frame`, which takes a second to import); ours can't meet them.
+_regions = itertools.count(1 << 40)
+
+
+def new_region() -> int:
+    """A region that nobody else has."""
+    return next(_regions)
+
+
+if ISOLATED:
+    set_region = _c.set_eval_frame_isolate_recompiles_id  # (region) → the prior one
+    current_region = _c.get_eval_frame_isolate_recompiles_id
+else:
+
+    def set_region(region: int) -> int:
+        """Without isolation there is only the common region, -1."""
+        return -1
+
+    def current_region() -> int:
+        """Without isolation there is only the common region, -1."""
+        return -1
+
+
+# --- what a callback answers ------------------------------------------------------------------------------------------
+
+
+class FrameResult:
+    """A callback's answer, as C++ reads it."""
+
+    __slots__ = ("apply_to_code", "frame_exec_strategy", "guarded_code", "skip_reason")
+
+    def __init__(self, strategy: Any, apply_to_code: bool, guarded_code: GuardedCode | None, skip_reason: str | None):
+        self.frame_exec_strategy, self.apply_to_code = strategy, apply_to_code
+        self.guarded_code, self.skip_reason = guarded_code, skip_reason
+
+
+class GuardedCode:
+    """One compiled entry, as C++ reads it."""
+
+    __slots__ = ("code", "compile_id", "guard_manager", "trace_annotation")
+
+    def __init__(self, code: types.CodeType, guard_manager: GuardManagerAdapter, number: int, name: str):
+        self.code, self.guard_manager = code, guard_manager
+        self.compile_id = CompileId(frame_id=number, frame_compile_id=0)
+        self.trace_annotation = f"Tracer-compiled: {name}"
+
+
+def run_untraced(reason: str) -> FrameResult:
+    """Run this frame as it is, this time; calls that it makes are still seen."""
+    return FrameResult(_DEFAULT, False, None, reason)
+
+
+def never(reason: str) -> FrameResult:
+    """Run every frame of this code as it is, in the current region: C++ won't ask again (64 ns instead of 12 µs).
+
+    Only where the region is ours: without isolation this would hide the code from torch.compile too.
+    """
+    return FrameResult(_SKIP, True, None, reason)
+
+
+def compiled(guarded: GuardedCode, pin: bool) -> FrameResult:
+    """Run `guarded` and keep it. `pin` gives the current region a strategy of its own, so that a skip that torch.compile
+    puts on this code later doesn't hide it from us; only where the region is ours."""
+    return FrameResult(_DEFAULT, pin, guarded, None)
+
+
+class _ForeignGuards:
+    """What torch.compile gets to see when it asks one of our entries why it failed."""
+
+    result = False
+    verbose_code_parts = ("compiled by tracer, not by torch.compile",)
+    num_guards_executed = 0
+    user_stack = None
+    failure_reasons = verbose_code_parts
+
+
+class GuardManagerAdapter:
+    """One entry's guards in the shape that C++ and torch.compile's own Python read.
+
+    `owner` is the hook, `entry` what the session made, `original` nothing: the code object is where the entry hangs, and
+    keeping it here would keep both for ever. The attributes below `extra_state` are only read by torch.compile, when it
+    lists all entries of a code object (a stance, or any recompile before 2.13).
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "args",
+        "cache_entry",
+        "closure_vars",
+        "code_parts",
+        "diff_guard_root",
+        "diff_guard_sources",
+        "entry",
+        "extra_state",
+        "global_scope",
+        "guard_fail_fn",
+        "id_matched_objs",
+        "invalidation_reason",
+        "no_tensor_aliasing_sources",
+        "owner",
+        "printed_relational_guards",
+        "root",
+        "verbose_code_parts",
+    )
+
+    def __init__(self, root: Any, entry: Any = None, owner: Any = None):
+        self.root, self.entry, self.owner = root, entry, owner
+        self.diff_guard_root = self.cache_entry = self.extra_state = self.guard_fail_fn = None
+        self.args: list[str] = []
+        self.code_parts: list[str] = []
+        self.verbose_code_parts: list[str] = list(_ForeignGuards.verbose_code_parts)
+        self.closure_vars: dict[str, Any] = {}
+        self.global_scope: dict[str, Any] = {"G": {}}
+        self.id_matched_objs: dict[str, Any] = {}
+        self.no_tensor_aliasing_sources: list[str] = []
+        self.diff_guard_sources: set[str] = set()
+        self.printed_relational_guards: set[Any] = set()
+        self.invalidation_reason = _ForeignGuards.verbose_code_parts[0]
+
+    def check(self, f_locals: dict[str, Any]) -> bool:
+        """Whether the guards pass for these locals."""
+        return self.root is not None and bool(self.root.check(f_locals))
+
+    def check_verbose(self, f_locals: dict[str, Any]) -> Any:
+        """For torch.compile: never a match. Our own explanations ask `.root`."""
+        return _ForeignGuards
+
+    def collect_diff_guard_sources(self) -> set[str]:
+        """For torch.compile's skip_guard_eval_unsafe."""
+        return self.diff_guard_sources
+
+    def populate_diff_guard_manager(self) -> None:
+        """For torch.compile's skip_guard_eval_unsafe: there is none, so such a lookup misses."""
+        self.diff_guard_root = None
+
+
+# --- entries on code objects ------------------------------------------------------------------------------------------
+
+
+def entries(code: types.CodeType, owner: Any) -> list[GuardManagerAdapter]:
+    """The live entries of `owner` on `code`, the one that matched last first within a region."""
+    found = (entry.guard_manager for entry in _c._debug_get_cache_entry_list(code))
+    return [guards for guards in found if type(guards) is GuardManagerAdapter and guards.owner is owner]
+
+
+def invalidate(guards: GuardManagerAdapter) -> None:
+    """Free the code and guards of one entry. An empty entry stays on the code object: see `is_vacant`."""
+    state, entry = guards.extra_state, guards.cache_entry
+    if state is not None and entry is not None:
+        state.invalidate(entry, GuardManagerAdapter(None))
+    guards.root = guards.entry = guards.owner = None
+
+
+def is_vacant(code: types.CodeType) -> bool:
+    """Whether no entry of `code`, whoever made it, can ever match again."""
+    if any(entry.code is not None for entry in _c._debug_get_cache_entry_list(code)):
+        return False
+    precompiled = getattr(_c, "_debug_get_precompile_entries", None)
+    return precompiled is None or not precompiled(code)
+
+
+def has_entries(code: types.CodeType) -> bool:
+    """Whether anything, live or freed, hangs on `code`."""
+    return bool(_c._debug_get_cache_entry_list(code))
+
+
+def allow(code: types.CodeType) -> None:
+    """Lift the common skip of `code`, if it has one: torch.compile will ask itself again, and hooks see the frame."""
+    _c.set_code_exec_strategy(code, _DEFAULT)
+
+
+def note_code(code: types.CodeType, original: types.CodeType) -> None:
+    """Before 2.13 torch.compile, when it recompiles `original`, looks up where each entry's code came from."""
+    if not ISOLATED:
+        from torch._dynamo.utils import orig_code_map
+
+        orig_code_map[code] = original
+
+
+def codes_seen_by_dynamo() -> list[Any]:
+    """Weak references to the code objects that torch.compile has looked at, in order; empty while it isn't loaded."""
+    convert = sys.modules.get("torch._dynamo.convert_frame")
+    return getattr(getattr(convert, "input_codes", None), "seen", []) if convert else []
+
+
+_TORCH_CALLBACK = ("torch/_dynamo/convert_frame.py", "torch\\_dynamo\\convert_frame.py")
+
+
+def in_callback(ours: types.CodeType) -> bool:
+    """Whether any thread is inside a callback, torch.compile's or `ours`. C++ then holds a pointer to the state of the
+    frame's code object, and `reset_code` on it would crash."""
+    for frame in sys._current_frames().values():
+        at: types.FrameType | None = frame
+        while at is not None:
+            if at.f_code is ours or at.f_code.co_filename.endswith(_TORCH_CALLBACK):
+                return True
+            at = at.f_back
+    return False
+
+
+# --- code of our own --------------------------------------------------------------------------------------------------
+
+
+def opaque(function: Any) -> Any:
+    """Make a function of ours invisible: no hook asks about its frames, torch.compile doesn't trace into it. Calls that
+    it makes are still seen."""
+    _c.set_code_exec_strategy(function.__code__, _SKIP)
+    function._torchdynamo_disable = True
+    function._torchdynamo_disable_msg = "belongs to tracer"
+    function._torchdynamo_disable_recursive = False
+    return function
+
+
+_STOP = bytes(
+    itertools.chain.from_iterable(
+        (dis.opmap[name], argument)
+        for name, argument in (("RESUME", 0), ("LOAD_CONST", 0), ("UNPACK_EX", 1), ("RAISE_VARARGS", 1))
+    )
+)
+# One entry of a location table: no columns (code 13) for all four instructions, zero lines away from the first line.
+_STOP_LINES = bytes([0x80 | 13 << 3 | len(_STOP) // 2 - 1, 0])
+
+
+def stopping_code(code: types.CodeType, error: BaseException) -> types.CodeType:
+    """Code that fits a frame of `code` and raises `error`, once.
+
+    The error waits in an iterator that lets go of it when it is taken: a constant would be a cycle through a code object
+    and a traceback, which the collector can't see.
+    """
+    return code.replace(
+        co_code=_STOP, co_consts=(iter([error]),), co_exceptiontable=b"", co_linetable=_STOP_LINES, co_stacksize=4
+    )
+
+
+def stoppable(code: types.CodeType) -> bool:
+    """Whether `stopping_code` fits: a plain function's frame, at its start."""
+    special = 0x20 | 0x80 | 0x200  # generator, coroutine, asynchronous generator
+    return bool(code.co_flags & 0x1) and not code.co_flags & special  # 0x1: has fast locals
+
+
+assert torch  # the C module above is only there once torch is

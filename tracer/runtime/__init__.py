@@ -1,0 +1,1 @@
+"""What runs: the frame hook, which frames are roots, backends."""

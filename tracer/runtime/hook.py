@@ -1,0 +1,376 @@
+"""The frame hook: torch asks one object per session about every frame of the threads that run under it.
+
+In: `decide(frame)`, which says Root or Skip, and `compile(frame)`, which says Entry or Skip. Out: compiled entries on the
+code objects of the program, which C++ looks up before it asks again. Invariants:
+
+- While a callback runs, its thread has no hook: tracing doesn't trace itself.
+- A callback never raises into C++ (that would leave the process slow for good); what must leave it is raised by the
+  frame itself, run with code that does just that.
+- Nothing is applied to a code object that torch.compile or another session would notice.
+- C++ holds pointers into a code object's state during a callback: no code object is reset then, by any thread.
+"""
+
+from __future__ import annotations
+
+import _thread
+import inspect
+import itertools
+import os
+import threading
+import types
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from ..compat import evalframe as ef
+from .answers import Entry, Root, Skip
+from .codes import CodeMap
+
+__all__ = ["FrameHook", "disabled", "without_hook"]
+
+Frame = Any  # torch's _PyInterpreterFrame: f_code, f_locals, f_globals, f_builtins, f_lasti, closure
+
+_RUN = ef.run_untraced("tracer: runs as it is")
+_NEVER = ef.never("tracer: never a root")
+_BUSY = Skip("session busy", rule="busy")
+_CLOSED = Skip("session closed", rule="closed")
+
+
+class FrameHook:
+    """A session's callback. Never give this class a `__getattr__`: the interpreter crashes.
+
+    compile:  frame → Entry | Skip. Its exceptions are faults of ours: the frame runs untraced, unless `strict`.
+              KeyboardInterrupt and other BaseExceptions leave through the frame. A bound method is held weakly, and
+              its object's death frees the entries: entries keep the hook alive where the collector can't see it.
+    decide:   frame → Root | Skip; None makes every frame a root.
+    on_skip:  (code, Skip), once for each code object and reason.
+    on_fault: (frame, exception) when `compile` or `decide` fails.
+    strict:   raise such faults instead; by default as TRACER_STRICT says.
+    """
+
+    def __init__(
+        self,
+        compile: Callable[[Frame], Entry | Skip],
+        *,
+        decide: Callable[[Frame], Root | Skip | None] | None = None,
+        on_skip: Callable[[types.CodeType, Skip], None] | None = None,
+        on_fault: Callable[[Frame, Exception], None] | None = None,
+        strict: bool | None = None,
+    ):
+        self.region = ef.new_region()
+        self.strict = os.environ.get("TRACER_STRICT", "") not in ("", "0") if strict is None else strict
+        self.closed = False
+        self._compile = _weakly(compile)
+        self._decide, self._on_skip, self._on_fault = _weakly(decide), _weakly(on_skip), _weakly(on_fault)
+        self._numbers = itertools.count()
+        self._lock, self._lock_pid = threading.Lock(), os.getpid()
+        self._runs = 0  # activations now in progress, in all threads
+        self._runs_lock = threading.Lock()
+        self._free_when_idle = False
+        self._compiled: CodeMap[bool] = CodeMap()  # code objects that have, or had, entries of ours
+        self._prepared: CodeMap[bool] = CodeMap()
+        self._lasting: CodeMap[Skip] = CodeMap()
+        self._reported: CodeMap[set[str]] = CodeMap()
+        self._kept: dict[int, types.CodeType] = {}  # before 2.13: code never to be asked about, by id
+        self._stops: list[ef.GuardManagerAdapter] = []
+        self._dynamo_seen = 0
+        if inspect.ismethod(compile):
+            weakref.finalize(compile.__self__, self._owner_died).atexit = False
+
+    # --- running under the hook ---------------------------------------------------------------------------------------
+
+    @ef.opaque
+    def run(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """`function(*args, **kwargs)` with this hook on, in this thread; the hook that was there comes back after."""
+        prior = ef.set_eval_frame(None)
+        try:
+            self._enter(function)
+            region = ef.set_region(self.region)
+            try:
+                ef.set_eval_frame(self)
+                return function(*args, **kwargs)
+            finally:
+                ef.set_eval_frame(None)
+                ef.set_region(region)
+                self._leave()
+        finally:
+            ef.set_eval_frame(prior)
+
+    def active(self) -> _Active:
+        """A context in which frames that this thread calls are seen. Re-entrant; `run` is cheaper for one call."""
+        return _Active(self)
+
+    def _enter(self, function: Any = None) -> None:
+        with self._runs_lock:
+            self._runs += 1
+        if function is not None and not self.closed:
+            for code in _codes_of(function):
+                self.prepare(code)
+            self._meet_dynamo()
+
+    def _leave(self) -> None:
+        with self._runs_lock:
+            self._runs -= 1
+            idle = self._runs == 0
+        while self._stops:
+            ef.invalidate(self._stops.pop())
+        if idle and self._free_when_idle:
+            self._free()
+
+    def prepare(self, code: types.CodeType) -> None:
+        """Make sure that frames of `code` reach this hook, whatever torch.compile put on it: a skip hides the frames of a
+        code object from everybody who has no strategy of their own there. Also sweeps entries that were freed."""
+        if ef.ISOLATED and code in self._prepared:
+            return
+        self._prepared[code] = True
+        if (ef.has_entries(code) or code in self._lasting) and ef.is_vacant(code) and not self._in_callback():
+            ef.reset_code(code)
+            self._lasting.pop(code)
+        ef.allow(code)
+
+    def _meet_dynamo(self) -> None:
+        """Code that torch.compile met since we last looked may carry its skips. Of these the ones that aren't never-roots
+        here are allowed again; torch.compile then decides anew, with the same result."""
+        seen = ef.codes_seen_by_dynamo()
+        if len(seen) != self._dynamo_seen:
+            start = self._dynamo_seen if len(seen) > self._dynamo_seen else 0
+            for reference in seen[start:]:
+                code = reference()
+                if code is not None and code not in self._compiled and code not in self._lasting:
+                    ef.allow(code)
+            self._dynamo_seen = len(seen)
+
+    # --- the callback -------------------------------------------------------------------------------------------------
+
+    def __call__(self, frame: Frame, cache_entry: Any, frame_state: dict[Any, Any]) -> ef.FrameResult:
+        """What C++ calls when no entry matched. Never writes `frame_state`: it is torch.compile's."""
+        try:
+            answer = self._answer(frame)
+            if type(answer) is Entry:
+                return self._keep(frame.f_code, answer)
+            if answer.lasting and ef.ISOLATED and ef.current_region() == self.region:
+                return _NEVER
+            return _RUN
+        except BaseException as error:
+            return self._stop(frame.f_code, error)
+
+    def _answer(self, frame: Frame) -> Entry | Skip:
+        code = frame.f_code
+        if id(code) in self._kept or self.closed:
+            return _CLOSED
+        try:
+            verdict = self._decide(frame) if self._decide is not None else None
+        except Exception as fault:
+            verdict = self._fault(frame, fault)
+        if isinstance(verdict, Skip):
+            return self._skipped(code, verdict)
+        if not self._take_lock():
+            return self._skipped(code, _BUSY)
+        try:
+            answer = self._known(frame) or self._compile(frame)
+        except Exception as fault:
+            answer = self._fault(frame, fault)
+        finally:
+            self._lock.release()
+        return answer if type(answer) is Entry else self._skipped(code, answer)
+
+    def _take_lock(self) -> bool:
+        if self._lock.acquire(blocking=False):
+            return True
+        if self._lock_pid != os.getpid():  # forked while another thread compiled: that thread isn't here
+            self._lock, self._lock_pid = threading.Lock(), os.getpid()
+            return self._lock.acquire(blocking=False)
+        return False
+
+    def _known(self, frame: Frame) -> Entry | None:
+        """Another thread's torch.compile may have moved the process to its region, where our entries aren't looked up."""
+        if ef.current_region() == self.region or not ef.ISOLATED:
+            return None
+        for guards in self.entries(frame.f_code):
+            if guards.entry is not None and guards.check(frame.f_locals):
+                return guards.entry
+        return None
+
+    def _keep(self, code: types.CodeType, entry: Entry) -> ef.FrameResult:
+        guards = ef.GuardManagerAdapter(entry.guards, entry, self)
+        self._compiled[code] = True
+        ef.note_code(entry.code, code)
+        guarded = ef.GuardedCode(entry.code, guards, next(self._numbers), entry.name)
+        return ef.compiled(guarded, pin=ef.ISOLATED and ef.current_region() == self.region)
+
+    def _skipped(self, code: types.CodeType, skip: Skip) -> Skip:
+        if skip.lasting and code not in self._lasting:
+            self._lasting[code] = skip
+            if not ef.ISOLATED:
+                self._kept[id(code)] = code
+        if self._on_skip is not None:
+            reasons = self._reported.get(code)
+            if reasons is None:
+                self._reported[code] = reasons = set()
+            if skip.reason not in reasons:
+                reasons.add(skip.reason)
+                self._on_skip(code, skip)
+        return skip
+
+    def _fault(self, frame: Frame, fault: Exception) -> Skip:
+        if self._on_fault is not None:
+            self._on_fault(frame, fault)
+        if self.strict:
+            raise fault
+        return Skip(f"internal fault: {type(fault).__name__}: {fault}", rule="internal fault")
+
+    def _stop(self, code: types.CodeType, error: BaseException) -> ef.FrameResult:
+        """Let `error` leave through the frame."""
+        if not ef.stoppable(code):
+            if isinstance(error, KeyboardInterrupt):
+                _thread.interrupt_main()  # again, as soon as the frame runs
+                return _RUN
+            raise error
+        guards = ef.GuardManagerAdapter(None, None, self)
+        self._stops.append(guards)
+        self._compiled[code] = True
+        stop = ef.stopping_code(code, error)
+        ef.note_code(stop, code)
+        return ef.compiled(ef.GuardedCode(stop, guards, next(self._numbers), "stop"), pin=False)
+
+    # --- entries ------------------------------------------------------------------------------------------------------
+
+    def entries(self, code: types.CodeType) -> list[ef.GuardManagerAdapter]:
+        """This session's live entries on `code`: `.entry` (the Entry), `.root` (its guards)."""
+        return [guards for guards in ef.entries(code, self) if guards.entry is not None]
+
+    def count(self, code: types.CodeType) -> int:
+        """How many entries count against the recompile limit: those of this session, each compiled result once."""
+        return len({id(guards.entry) for guards in self.entries(code)})
+
+    def codes(self) -> list[types.CodeType]:
+        """The code objects that have entries of this session."""
+        return [code for code in self._compiled.codes() if self.entries(code)]
+
+    # --- freeing ------------------------------------------------------------------------------------------------------
+
+    def reset(self) -> None:
+        """Drop every entry; the hook goes on. While it is running anywhere this waits for the end of that run."""
+        if self._runs:
+            self._free_when_idle = True
+        else:
+            self._free()
+
+    def close(self) -> None:
+        """Drop every entry and stop asking. A code object that has no other owner's entries is as if never compiled."""
+        self.closed = True
+        self.reset()
+
+    def _free(self, reset_codes: bool = True) -> None:
+        self._free_when_idle = False
+        reset_codes = reset_codes and not self._in_callback()
+        for code in self._compiled.codes():
+            for guards in ef.entries(code, self):
+                ef.invalidate(guards)
+            if reset_codes and ef.is_vacant(code):
+                ef.reset_code(code)
+        self._compiled.clear()
+        self._prepared.clear()
+        if self.closed:
+            self._compile = _closed_compile
+            self._decide = self._on_skip = self._on_fault = None
+            self._reported.clear()
+            self._kept.clear()
+
+    def _owner_died(self) -> None:
+        # Called by the collector, perhaps while C++ is between a lookup and our callback: free, but reset nothing.
+        self.closed = True
+        self._free(reset_codes=False)
+
+    @staticmethod
+    def _in_callback() -> bool:
+        return ef.in_callback(FrameHook.__call__.__code__)
+
+
+def _closed_compile(_frame: Frame) -> Skip:
+    return _CLOSED
+
+
+def _weakly(function: Any) -> Any:
+    """A bound method without its object, which may be the session that owns us."""
+    if not inspect.ismethod(function):
+        return function
+    method, name = weakref.WeakMethod(function), getattr(function, "__name__", "method")
+
+    def call(*args: Any) -> Any:
+        alive = method()
+        return _CLOSED if alive is None else alive(*args)
+
+    call.__name__ = name
+    return call
+
+
+def _codes_of(function: Any) -> list[types.CodeType]:
+    """The code objects that calling `function` runs first, as far as that can be told without running anything."""
+    found = []
+    for _ in range(4):
+        if isinstance(function, types.MethodType):
+            function = function.__func__
+        if isinstance(function, types.FunctionType):
+            found.append(function.__code__)
+            function = function.__dict__.get("__wrapped__")
+            continue
+        forward = getattr(type(function), "forward", None)  # a module
+        call = forward if isinstance(forward, types.FunctionType) else getattr(type(function), "__call__", None)
+        if not isinstance(call, types.FunctionType):
+            break
+        function = call
+    return found
+
+
+class _Active:
+    """See FrameHook.active."""
+
+    __slots__ = ("_hook", "_prior", "_region")
+
+    def __init__(self, hook: FrameHook):
+        self._hook = hook
+
+    @ef.opaque
+    def __enter__(self) -> FrameHook:
+        hook = self._hook
+        self._prior = ef.set_eval_frame(None)
+        hook._enter()
+        self._region = ef.set_region(hook.region)
+        ef.set_eval_frame(hook)
+        return hook
+
+    @ef.opaque
+    def __exit__(self, *_: object) -> None:
+        ef.set_eval_frame(None)
+        ef.set_region(self._region)
+        self._hook._leave()
+        ef.set_eval_frame(self._prior)
+
+
+class disabled:
+    """A context without any hook in this thread, ours or torch.compile's; what was there comes back."""
+
+    __slots__ = ("_prior",)
+
+    @ef.opaque
+    def __enter__(self) -> None:
+        self._prior = ef.set_eval_frame(None)
+
+    @ef.opaque
+    def __exit__(self, *_: object) -> None:
+        ef.set_eval_frame(self._prior)
+
+
+def without_hook(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function`, run without any hook: what compiled graphs are called through."""
+    set_eval_frame = ef.set_eval_frame
+
+    def call(*args: Any) -> Any:
+        prior = set_eval_frame(None)
+        try:
+            return function(*args)
+        finally:
+            set_eval_frame(prior)
+
+    return ef.opaque(call)
