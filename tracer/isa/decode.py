@@ -1,0 +1,199 @@
+"""Walks the bytecode of the running CPython and emits canonical operations.
+
+What comes in: a code object. What goes out: a `Decoded`, the same object's worth of work only once. The bytes are those of
+`co_code`, in which CPython has already undone specialisation and instrumentation. Nothing here knows a version: the
+dialect's table does.
+"""
+
+from __future__ import annotations
+
+import importlib
+import opcode
+import sys
+import weakref
+from types import CodeType
+from typing import Any, NamedTuple
+
+from tracer.errors import TracerError
+from tracer.isa import exceptions
+from tracer.isa.canonical import Op
+from tracer.isa.decoded import Body, Decoded, local_names
+from tracer.isa.rules import Context, Dialect, Drop, Extend, FoldInto, JumpTo, KeywordCall, One, Rule, Several
+
+__all__ = ["SUPPORTED", "decode", "dialect"]
+
+SUPPORTED: dict[tuple[int, int], str] = {
+    (3, 11): "tracer.isa.v311",
+    (3, 12): "tracer.isa.v312",
+    (3, 13): "tracer.isa.v313",
+}
+
+# Code objects compare by value but differ in what a cached result must not mix up (file names, for one), so the key is
+# identity, and the weak reference tells whether an id still means the same object. The bound is for code whose
+# constants lead back to itself (generated code may hold functions), which no weak reference would ever free.
+_MOST_BODIES = 4096
+_bodies: dict[int, tuple[weakref.ref[CodeType], Body]] = {}
+
+
+def decode(code: CodeType) -> Decoded:
+    """The canonical operations of `code`, worked out once for each code object.
+
+    Raises TracerError if the running CPython's bytecode isn't one of those that the package knows.
+    """
+    key = id(code)
+    known = _bodies.get(key)
+    if known is not None and known[0]() is code:
+        return Decoded(code, known[1])
+    body = _decode(code, _plan())
+
+    def forget(reference: weakref.ref[CodeType]) -> None:
+        current = _bodies.get(key)
+        if current is not None and current[0] is reference:
+            del _bodies[key]
+
+    if len(_bodies) >= _MOST_BODIES:
+        _bodies.pop(next(iter(_bodies)), None)
+    _bodies[key] = (weakref.ref(code, forget), body)
+    return Decoded(code, body)
+
+
+def dialect(version: tuple[int, int]) -> Dialect:
+    """The tables of one CPython version."""
+    try:
+        module = importlib.import_module(SUPPORTED[version])
+    except KeyError:
+        known = ", ".join(f"{major}.{minor}" for major, minor in SUPPORTED)
+        raise TracerError(
+            f"can't read the bytecode of CPython {version[0]}.{version[1]}: tracer knows {known}.\n"
+            f"  next: run under one of those versions."
+        ) from None
+    return module.DIALECT
+
+
+# --- the dialect, arranged by opcode number --------------------------------------------------------------------------------
+
+
+class _Plan(NamedTuple):
+    sizes: list[int]  # bytes that an instruction takes, its inline caches included
+    rules: list[Rule]
+    names: list[str]  # as CPython calls them
+
+
+_plans: list[_Plan] = []
+
+
+def _plan() -> _Plan:
+    if not _plans:
+        _plans.append(_arrange(dialect(sys.version_info[:2])))
+    return _plans[0]
+
+
+def _arrange(chosen: Dialect) -> _Plan:
+    names = [f"<{number}>" for number in range(256)]
+    for name, number in opcode.opmap.items():
+        if number < 256:  # those above are the compiler's own and never reach bytecode
+            names[number] = name
+    return _Plan(
+        sizes=[2 + 2 * chosen.caches.get(name, 0) for name in names],
+        rules=[chosen.rules[name] if name in chosen.rules else One("Unsupported", _named(name)) for name in names],
+        names=names,
+    )
+
+
+def _named(name: str) -> Any:
+    return lambda context, arg: name
+
+
+# --- one code object --------------------------------------------------------------------------------------------------
+
+
+def _decode(code: CodeType, plan: _Plan) -> Body:
+    names, cells, frees = local_names(code)
+    context = Context(code, names, frozenset(cells + frees))
+    raw = code.co_code
+    ops, index_of, jumps = _walk(raw, plan, context, _locations(code))
+    for index, target, rule in jumps:
+        target = index_of[_past(raw, plan, target, rule.past)]
+        ops[index].arg = target if rule.condition is None else (rule.condition, target)
+    handlers = exceptions.handlers(exceptions.parse(code.co_exceptiontable), ops, index_of)
+    return Body(ops, handlers, names, cells, frees, index_of)
+
+
+def _locations(code: CodeType) -> list[tuple[int | None, ...]]:
+    """The location of each code unit, in our order, one object for each that occurs."""
+    interned: dict[tuple[int | None, ...], tuple[int | None, ...]] = {}
+    found = []
+    last = location = None
+    for position in code.co_positions():
+        if position != last:
+            last = position
+            line, end_line, column, end_column = position
+            location = interned.setdefault(position, (line, column, end_line, end_column))
+        found.append(location)
+    return found  # type: ignore[return-value]
+
+
+def _past(raw: bytes, plan: _Plan, offset: int, instructions: tuple[str, ...]) -> int:
+    """The offset after those instructions, as far as they are what is at `offset`."""
+    for name in instructions:
+        opcode_there = raw[offset]
+        if plan.names[opcode_there] != name:
+            break
+        offset += plan.sizes[opcode_there]
+    return offset
+
+
+def _walk(
+    raw: bytes, plan: _Plan, context: Context, locations: list[tuple[int | None, ...]]
+) -> tuple[list[Op], dict[int, int], list[tuple[int, int, JumpTo]]]:
+    """The operations, the index of each instruction's first one, and the jumps (index, target offset, rule) yet to resolve."""
+    sizes, rules, _ = plan
+    ops: list[Op] = []
+    index_of: dict[int, int] = {}
+    jumps: list[tuple[int, int, JumpTo]] = []
+    at = start = higher = 0
+    size = len(raw)
+    while at < size:
+        index_of[at] = len(ops)
+        number = raw[at]
+        arg = higher | raw[at + 1]
+        end = at + sizes[number]
+        rule = rules[number]
+        shape = type(rule)
+        if shape is One:
+            name, argument = rule
+            ops.append(Op(name, None if argument is None else argument(context, arg), at, end, locations[at >> 1], start))
+        elif shape is Several:
+            location = locations[at >> 1]
+            for name, value in rule.expand(context, arg):
+                ops.append(Op(name, value, at, end, location, start))
+        elif shape is JumpTo:
+            jumps.append((len(ops), end + 2 * arg * rule.direction, rule))
+            ops.append(Op(rule.name, None, at, end, locations[at >> 1], start))
+        elif shape is Extend:
+            higher = arg << 8
+            at = end
+            continue
+        elif shape is FoldInto:
+            if rule.note is not None:
+                rule.note(context, arg)
+            higher = 0
+            at = end
+            continue
+        elif shape is KeywordCall:
+            ops.append(_keyword_call(ops, arg, at, end, locations[at >> 1], start))
+            index_of[at] = len(ops) - 1
+        at = start = end
+        higher = 0
+    index_of[size] = len(ops)
+    return ops, index_of, jumps
+
+
+def _keyword_call(
+    ops: list[Op], argc: int, at: int, end: int, location: tuple[int | None, ...], start: int
+) -> Op:
+    """Takes back the LOAD_CONST of the keyword names; the compiler puts it nowhere else than just before."""
+    if ops and ops[-1].name == "LoadConst" and ops[-1].end == start and type(ops[-1].arg) is tuple:
+        names = ops.pop()
+        return Op("Call", (argc, names.arg), at, end, location, names.start)
+    return Op("Unsupported", "CALL_KW", at, end, location, start)

@@ -1,0 +1,121 @@
+"""What decoding gives: the operations of one code object, their handlers, and the analyses over them.
+
+All that is expensive sits in a `Body`, which doesn't refer to its code object, so that the cache of bodies never keeps one
+alive. A `Decoded` is a body together with its code object.
+"""
+
+from __future__ import annotations
+
+from types import CodeType
+
+from tracer.isa import flow, liveness
+from tracer.isa.canonical import Op
+from tracer.isa.exceptions import Handler
+
+__all__ = ["Body", "Decoded", "local_names"]
+
+
+def local_names(code: CodeType) -> tuple[list[str], tuple[int, ...], tuple[int, ...]]:
+    """The names of a frame's slots in CPython's order, then where its cells and its free variables are among them.
+
+    An argument (or, since 3.12, a comprehension's variable) that is a cell has one slot, the one in `co_varnames`.
+    """
+    names = list(code.co_varnames)
+    at = {name: index for index, name in enumerate(names)}
+    cells = []
+    for name in code.co_cellvars:
+        if name not in at:
+            at[name] = len(names)
+            names.append(name)
+        cells.append(at[name])
+    frees = tuple(range(len(names), len(names) + len(code.co_freevars)))
+    names.extend(code.co_freevars)
+    return names, tuple(cells), frees
+
+
+class Body:
+    """The operations of a code object and what was worked out about them so far."""
+
+    __slots__ = ("ops", "handlers", "names", "cells", "frees", "index_of", "_masks", "_live", "_heights")
+
+    def __init__(
+        self,
+        ops: list[Op],
+        handlers: list[Handler | None],
+        names: list[str],
+        cells: tuple[int, ...],
+        frees: tuple[int, ...],
+        index_of: dict[int, int],
+    ) -> None:
+        self.ops = ops
+        self.handlers = handlers
+        self.names = names
+        self.cells = cells
+        self.frees = frees
+        self.index_of = index_of
+        self._masks: list[int] | None = None
+        self._live: dict[int, frozenset[int]] = {}
+        self._heights: list[int] | None = None
+
+    def live_in(self, index: int) -> frozenset[int]:
+        masks = self._masks
+        if masks is None:
+            masks = self._masks = liveness.live_masks(self.ops, self.handlers, self.cells + self.frees)
+        mask = masks[index]
+        live = self._live.get(mask)
+        if live is None:
+            live = self._live[mask] = liveness.members(mask)
+        return live
+
+    def stack_depth(self, index: int) -> int:
+        heights = self._heights
+        if heights is None:
+            heights = self._heights = flow.heights(self.ops, self.handlers)
+        return heights[index]
+
+
+class Decoded:
+    """A code object as canonical operations.
+
+    Invariants: jump and handler targets are indices into `ops`; `handlers` is parallel to `ops`; the symbolic stack has the height
+    and order of CPython's own at every `op.start` of an instruction's first operation, but for the keyword names that 3.13
+    pushes right before a call (the LOAD_CONST is part of that `Call`).
+    """
+
+    __slots__ = ("code", "ops", "handlers", "names", "cells", "frees", "index_of", "_body")
+
+    def __init__(self, code: CodeType, body: Body) -> None:
+        self.code = code
+        self._body = body
+        self.ops: list[Op] = body.ops
+        self.handlers: list[Handler | None] = body.handlers  # the innermost one that covers each operation
+        self.names: list[str] = body.names  # of the local slots: co_varnames, other cells, free variables
+        self.cells: tuple[int, ...] = body.cells  # index in `names` of each of co_cellvars
+        self.frees: tuple[int, ...] = body.frees  # index in `names` of each of co_freevars
+        self.index_of: dict[int, int] = body.index_of  # offset of any instruction → first operation at or after it
+
+    @property
+    def cell_args(self) -> tuple[int, ...]:
+        """Indices of the arguments that are cells: MakeCell wraps the value that the caller put there."""
+        code = self.code
+        arguments = code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & 4) + bool(code.co_flags & 8)
+        return tuple(index for index in self.cells if index < arguments)
+
+    def live_in(self, index: int) -> frozenset[int]:
+        """The locals that may be read at or after operation `index` before they are written; cells and frees always."""
+        return self._body.live_in(index)
+
+    def stack_depth(self, index: int) -> int:
+        """The height of CPython's stack before operation `index`; -1 where no path leads."""
+        return self._body.stack_depth(index)
+
+    def group_start(self, index: int) -> int:
+        """The first operation of the instruction that operation `index` is a part of."""
+        ops = self.ops
+        offset = ops[index].offset
+        while index and ops[index - 1].offset == offset:
+            index -= 1
+        return index
+
+    def __repr__(self) -> str:
+        return f"<{len(self.ops)} operations of {self.code.co_qualname}>"
