@@ -156,8 +156,8 @@ class InlineStarted(Begin):
     """A call is followed into the called function."""
 
     function: str
-    file: str
-    line: int
+    file: str = ""
+    line: int = 0
     bound: tuple[tuple[str, int], ...] = ()
 
 
@@ -165,8 +165,8 @@ class GeneratorResumed(Begin):
     """A generator's frame goes on where it stopped."""
 
     function: str
-    file: str
-    line: int
+    file: str = ""
+    line: int = 0
 
 
 class InlineFinished(Outcome):
@@ -356,7 +356,7 @@ class Output(Point):
 
 
 class Summary(Point):
-    """What is known of a variable: recorded once, and again when the variable is mutated."""
+    """What is known of a variable: recorded once, and again when the variable is mutated. No dtype: not a tensor."""
 
     variable: int
     kind: str

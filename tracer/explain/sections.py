@@ -1,0 +1,222 @@
+"""The report: what is said, in which order, before anyone decides how it looks.
+
+What comes in: records. What goes out: sections of blocks (paragraphs, lists, source excerpts, tables). Plain words and
+the user's own line come first, the compiler's words last. Texts in blocks are clean already, and not yet escaped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tracer.explain.excerpts import Excerpt, excerpt, source_of
+from tracer.explain.words import clean, count, frame_line, where
+from tracer.records import Frame, GraphBreak, Guard, Place, Recompile, Records, UserFrame
+
+__all__ = ["Block", "Items", "Para", "Section", "Source", "Table", "report"]
+
+
+@dataclass(frozen=True, slots=True)
+class Para:
+    """Words. `tone`: "" | muted | loud | label."""
+
+    text: str
+    tone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """A numbered list; an item may have several lines."""
+
+    items: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A place in the user's code: where it is, and its lines where they are known."""
+
+    where: str
+    excerpt: Excerpt | None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of short texts, in columns. A row whose first text is the only one is a heading of those below."""
+
+    rows: tuple[tuple[str, ...], ...]
+
+
+Block = Para | Items | Source | Table
+
+
+@dataclass(slots=True)
+class Section:
+    """One titled part. `tone`: "" | break | loud. `folded`: detail that a page opens on demand."""
+
+    title: str
+    blocks: list[Block] = field(default_factory=list)
+    tone: str = ""
+    folded: bool = False
+
+
+def report(records: Records, *, most: int = 30) -> list[Section]:
+    """Everything worth saying, most important first; of long lists the first `most` entries."""
+    sections = [*_faults(records), *_errors(records)]
+    total = len(records.graph_breaks)
+    sections += [_graph_break(records, found, n, total) for n, found in enumerate(records.graph_breaks[:most], 1)]
+    if total > most:
+        sections.append(Section(f"{count(total - most, 'more graph break')}: session.graph_breaks has all of them"))
+    sections += [part for part in (_recompiles(records, most), _left(records, most)) if part is not None]
+    sections += [part for part in (_frames(records, most), _tried(records, most)) if part is not None]
+    guards = _guards(records, most)
+    return [*sections, guards] if guards is not None else sections
+
+
+def _faults(records: Records) -> list[Section]:
+    if not records.faults:
+        return []
+    section = Section(f"{count(len(records.faults), 'internal fault')}: our own error, not the program's", tone="loud")
+    for fault in records.faults:
+        at = where(fault.location)
+        section.blocks.append(Para(f"{clean(fault.python_type)}: {clean(fault.text)}" + (f" (at {at})" if at else "")))
+    section.blocks.append(
+        Para("What was being compiled ran as ordinary Python instead; its results are right.", "muted")
+    )
+    return [section]
+
+
+def _errors(records: Records) -> list[Section]:
+    raised = [call for call in records.calls if call.outcome == "raised"]
+    if not raised:
+        return []
+    section = Section(f"{count(len(raised), 'call')} of the program raised an exception", tone="loud")
+    section.blocks += [Para(f"{clean(call.function)}, call {call.number}: {clean(call.text)}") for call in raised[:5]]
+    return [section]
+
+
+# --- graph breaks -----------------------------------------------------------------------------------------------------
+
+
+def _graph_break(records: Records, found: GraphBreak, number: int, total: int) -> Section:
+    which = f" {number} of {total}" if total > 1 else ""
+    section = Section(f"Graph break{which} · {clean(found.title) or clean(found.reason)}", tone="break")
+    lookup = source_of(records)
+    at = where(found.location)
+    inside = f" in {clean(found.user_stack[-1].function)}" if found.user_stack and found.user_stack[-1].function else ""
+    section.blocks.append(Source(f"{at}{inside}" if at else "place not known", excerpt(found.location, lookup)))
+    if found.explanation:
+        section.blocks.append(Para(clean(found.explanation)))
+    if found.hints:
+        section.blocks += [Para("What to do", "label"), Items(tuple(map(clean, found.hints)))]
+    callers = found.user_stack[:-1]
+    if callers:
+        rows = tuple(_caller(entry, records) for entry in callers)
+        section.blocks += [Para("Called from", "label"), Table(rows)]
+    splits = f", splits frame {', '.join(map(clean, found.frames))}" if found.frames else ""
+    section.blocks.append(Para(f"{clean(found.reason)}, call {found.call}{splits}", "muted"))
+    return section
+
+
+def _caller(entry: UserFrame, records: Records) -> tuple[str, ...]:
+    shown = excerpt(entry.place._replace(end_line=entry.line), source_of(records))
+    text = "".join(shown.lines[0][1:]).strip() if shown is not None else ""
+    return where(entry.place), clean(entry.function), text
+
+
+# --- recompiles -------------------------------------------------------------------------------------------------------
+
+
+def _recompiles(records: Records, most: int) -> Section | None:
+    if not records.recompiles:
+        return None
+    section = Section(f"Recompiles · {len(records.recompiles):,}")
+    for one in records.recompiles[:most]:
+        section.blocks += [Para(_recompile_line(one)), Table(_failed_rows(one))]
+    _and_more(section, len(records.recompiles) - most, "recompile", "session.recompiles")
+    return section
+
+
+def _recompile_line(one: Recompile) -> str:
+    at = where(one.location)
+    entries = len(set(one.entries))
+    fitted = f"none of {entries} compiled entries fitted" if entries > 1 else "the compiled entry did not fit"
+    return f"{clean(one.name)}{f' ({at})' if at else ''}, call {one.call}: {fitted}"
+
+
+def _failed_rows(one: Recompile) -> tuple[tuple[str, ...], ...]:
+    several = len(set(one.entries)) > 1
+    rows = []
+    for n, (expression, value) in enumerate(one.failed_guards):
+        entry = (f"entry {clean(one.entries[n])}",) if several and n < len(one.entries) else ()
+        rows.append((clean(expression), f"now {clean(value)}" if value else "does not hold now", *entry))
+    return tuple(rows)
+
+
+# --- frames -----------------------------------------------------------------------------------------------------------
+
+
+def _left(records: Records, most: int) -> Section | None:
+    """Functions that run as ordinary Python, with the reason."""
+    left = [frame for frame in records.frames if frame.outcome in ("skipped", "failed")]
+    if not left:
+        return None
+    section = Section(f"Not compiled · {len(left):,}", tone="loud" if any(frame.id for frame in left) else "")
+    rows = {_left_row(frame): None for frame in left}  # each once
+    section.blocks.append(Table(tuple(rows)[:most]))
+    _and_more(section, len(rows) - most, "function", "session.frames")
+    return section
+
+
+def _left_row(frame: Frame) -> tuple[str, ...]:
+    return clean(frame.name), _frame_place(frame), clean(frame.reason) or "no reason was recorded"
+
+
+def _frame_place(frame: Frame) -> str:
+    return where(Place(frame.file, frame.line))
+
+
+def _frames(records: Records, most: int) -> Section | None:
+    frames = [frame for frame in records.frames if frame.id]
+    if not frames:
+        return None
+    graphs = {graph.name: graph for graph in records.graphs}
+    rows = [(clean(f.id), clean(f.name), _frame_place(f), frame_line(f, graphs.get(f.graph))) for f in frames[:most]]
+    section = Section(f"Frames · {len(frames):,}", [Table(tuple(rows))])
+    _and_more(section, len(frames) - most, "frame", "session.frames")
+    return section
+
+
+def _tried(records: Records, most: int) -> Section | None:
+    """Bodies of higher-order operators."""
+    if not records.speculations:
+        return None
+    rows = []
+    for one in records.speculations[:most]:
+        became = f"graph {clean(one.graph)}" if one.outcome == "committed" else f"{one.outcome}: {clean(one.reason)}"
+        rows.append((clean(one.operator), clean(one.body), became.rstrip(": "), where(one.location)))
+    section = Section(f"Bodies of higher-order operators · {len(records.speculations):,}", [Table(tuple(rows))])
+    _and_more(section, len(records.speculations) - most, "body", "session.speculations", "bodies")
+    return section
+
+
+# --- guards -----------------------------------------------------------------------------------------------------------
+
+
+def _guards(records: Records, most: int) -> Section | None:
+    if not records.guards:
+        return None
+    grouped: dict[str, list[Guard]] = {}
+    for guard in records.guards:
+        grouped.setdefault(guard.source, []).append(guard)
+    rows: list[tuple[str, ...]] = []
+    for source in list(grouped)[:most]:
+        rows.append((clean(source) or "everywhere",))
+        rows += dict.fromkeys((clean(guard.kind), clean(guard.expression)) for guard in grouped[source])
+    title = f"Guards · {len(records.guards):,} on {count(len(grouped), 'source')}"
+    section = Section(title, [Table(tuple(rows))], folded=True)
+    _and_more(section, len(grouped) - most, "source", "session.guards")
+    return section
+
+
+def _and_more(section: Section, more: int, one: str, where_all: str, many: str = "") -> None:
+    if more > 0:
+        section.blocks.append(Para(f"and {count(more, one, many)} more: {where_all} has all of them", "muted"))

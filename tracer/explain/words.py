@@ -1,0 +1,105 @@
+"""Numbers and names in plain words; text made safe to print."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+
+from tracer.records import Frame, Graph, Place, Records
+
+__all__ = ["clean", "count", "file_name", "frame_line", "headline", "seconds", "visible", "where", "width"]
+
+_JOINERS = "\u200c\u200d"  # parts of ordinary words and pictures in some scripts
+
+
+def clean(text: str) -> str:
+    """The text with what would not be seen as itself (escape codes, direction marks) spelt out."""
+    return text if text.isprintable() else "".join(map(visible, text))
+
+
+def visible(char: str) -> str:
+    if char.isprintable() or char in "\n\t" or char in _JOINERS or unicodedata.category(char) == "Zs":
+        return char
+    code = ord(char)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def width(text: str) -> int:
+    """Columns that the text takes in a terminal."""
+    if text.isascii():
+        return len(text)
+    return sum(_columns(char) for char in text)
+
+
+def _columns(char: str) -> int:
+    if unicodedata.combining(char) or char in _JOINERS:
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def count(number: float, one: str, many: str = "") -> str:
+    """`1 graph`, `0 graphs`, `1,204 graphs`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def seconds(value: float) -> str:
+    if value >= 100:
+        return f"{int(value) // 60} min {int(value) % 60} s"
+    return f"{value:.2f} s"
+
+
+def headline(records: Records) -> str:
+    """One sentence: what came out, in numbers. Says it loudly where nothing was compiled."""
+    numbers = records.stats
+    if not records.calls and not records.frames and not records.graphs:
+        return "Nothing was run yet."
+    parts = [count(numbers["graphs"], "graph")] if records.graphs else ["NOTHING WAS COMPILED"]
+    parts += [
+        count(numbers["graph_breaks"], "graph break"),
+        count(numbers["guards"], "guard"),
+        count(numbers["recompiles"], "recompile"),
+        count(numbers["ops"], "op"),
+        seconds(numbers["seconds"]),
+    ]
+    left = sum(frame.outcome in ("skipped", "failed") for frame in records.frames if frame.id)
+    if left:
+        parts.append(f"{count(left, 'function')} NOT COMPILED")
+    if records.faults:
+        parts.append(count(numbers["faults"], "internal fault"))
+    return " · ".join(parts)
+
+
+def file_name(file: str) -> str:
+    """A path as a person would write it: relative where it lies below the working directory."""
+    here = os.getcwd() + os.sep
+    return clean(file[len(here) :] if file.startswith(here) else file) or "unknown file"
+
+
+def where(place: Place | None) -> str:
+    """`model.py:42`, or "" where nothing is known."""
+    if place is None:
+        return ""
+    return f"{file_name(place.file)}:{place.line}" if place.line > 0 else file_name(place.file)
+
+
+def frame_line(frame: Frame, graph: Graph | None) -> str:
+    """What became of a frame, in one sentence."""
+    if frame.outcome == "compiled":
+        text = _compiled(frame, graph)
+    elif frame.outcome in ("skipped", "failed"):
+        text = f"NOT COMPILED, it runs as ordinary Python: {clean(frame.reason) or 'no reason was recorded'}"
+    elif frame.outcome == "aborted":
+        text = "compiling was interrupted"
+    else:
+        text = "was still being compiled"
+    if frame.attempts > 1:
+        text += f"; {frame.attempts} attempts"
+    return f"{text}; goes on from {clean(frame.resumes)} behind its break" if frame.resumes else text
+
+
+def _compiled(frame: Frame, graph: Graph | None) -> str:
+    if graph is not None:
+        return f"compiled into {clean(graph.name)}: {count(graph.op_count, 'op')}, {count(graph.guard_count, 'guard')}"
+    return (
+        f"compiled into {clean(frame.graph)}" if frame.graph else "compiled; it has no tensor operations, so no graph"
+    )

@@ -1,0 +1,109 @@
+"""A recording opened again: what a session answers, from its events alone and without the traced program.
+
+What comes in: a file written by `session.save(path)`. What goes out: the same attributes as a session's. Opening one
+never runs anything and imports no torch.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import tracer.explain as _explain
+from tracer.config import TraceConfig
+from tracer.events import Event
+from tracer.journal import Journal
+from tracer.journal import load as _load
+from tracer.records import Call, Fault, Frame, Graph, GraphBreak, Guard, Recompile, Records, Speculation, from_events
+
+__all__ = ["Recording", "load"]
+
+
+class Recording:
+    """`events`, `frames`, `graphs`, … as of a session; `journal` is the index over the events."""
+
+    def __init__(self, journal: Journal, path: str = ""):
+        self.journal, self.path = journal, path
+
+    @property
+    def events(self) -> Sequence[Event]:
+        return self.journal.events
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the file was cut short; what is there is whole."""
+        return self.journal.truncated
+
+    @cached_property
+    def records(self) -> Records:
+        return from_events(self.journal)
+
+    @cached_property
+    def config(self) -> TraceConfig:
+        """The recorded settings, as far as this version knows them."""
+        return TraceConfig.from_plain(self.journal.header.get("config", {}))
+
+    @property
+    def versions(self) -> Mapping[str, Any]:
+        return self.journal.header.get("versions", {})
+
+    @property
+    def calls(self) -> list[Call]:
+        return self.records.calls
+
+    @property
+    def frames(self) -> list[Frame]:
+        return self.records.frames
+
+    @property
+    def graphs(self) -> list[Graph]:
+        return self.records.graphs
+
+    @property
+    def graph_breaks(self) -> list[GraphBreak]:
+        return self.records.graph_breaks
+
+    @property
+    def guards(self) -> list[Guard]:
+        return self.records.guards
+
+    @property
+    def speculations(self) -> list[Speculation]:
+        return self.records.speculations
+
+    @property
+    def recompiles(self) -> list[Recompile]:
+        return self.records.recompiles
+
+    @property
+    def faults(self) -> list[Fault]:
+        return self.records.faults
+
+    @property
+    def stats(self) -> dict[str, float]:
+        return self.records.stats
+
+    def explain(self) -> str:
+        """What happened, as text for a terminal."""
+        text = _explain.explain(self.records)
+        return f"{text}\n{self._cut()}" if self.truncated else text
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the recording again; compressed if the name ends in .gz."""
+        self.journal.save(path)
+
+    def _repr_html_(self) -> str:
+        return _explain.html(self.records, note=self._cut() if self.truncated else "")
+
+    def __repr__(self) -> str:
+        return f"<Recording {self.path}: {_explain.headline(self.records)}>"
+
+    def _cut(self) -> str:
+        return f"This recording was cut short: it ends after {len(self.events):,} events."
+
+
+def load(path: str | os.PathLike[str]) -> Recording:
+    """Opens a recording. TracerError where the file is none, is damaged or is newer than this version."""
+    return Recording(_load(path), os.fspath(path))

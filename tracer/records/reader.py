@@ -1,0 +1,241 @@
+"""Making records from the events of a recording alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import tracer.events as ev
+from tracer.events import Event
+from tracer.journal import Journal
+from tracer.records.types import (
+    Artifact,
+    Call,
+    Fault,
+    Frame,
+    Graph,
+    GraphBreak,
+    GraphInput,
+    Guard,
+    Node,
+    Recompile,
+    Records,
+    Speculation,
+    place,
+    user_frame,
+)
+
+__all__ = ["from_events"]
+
+
+def from_events(events: Iterable[Event] | Journal, sources: Mapping[str, Mapping[int, str]] | None = None) -> Records:
+    """The records of a recording, from its events alone; events of abandoned attempts count for nothing."""
+    journal = events if isinstance(events, Journal) else Journal(list(events), sources=sources)
+    return _Reader(journal).read()
+
+
+class _Reader:
+    """One pass over a journal. `_READ` names a method for each kind that matters."""
+
+    def __init__(self, journal: Journal):
+        self.journal = journal
+        self.records = Records(sources=journal.sources or None)
+        self.calls: dict[int, Call] = {}
+        self.frames: dict[int, Frame] = {}
+        self.nodes: dict[str, dict[str, Node]] = {}
+        self.inputs: dict[str, dict[str, GraphInput]] = {}
+        self.graphs: dict[str, Graph] = {}
+        self.tried: dict[int, Speculation] = {}
+        self.failed: list[ev.GuardFailed] = []
+        self.artifacts: dict[str, list[Artifact]] = {}
+        self.counts = {"instructions": 0, "cache_hits": 0}
+
+    def read(self) -> Records:
+        journal = self.journal
+        for event in journal.events:
+            kept = not journal.abandoned(event.seq)
+            entry = _READ.get(type(event))
+            if entry is not None and (kept or entry[1]):
+                entry[0](self, event)
+        return self._finished()
+
+    def _finished(self) -> Records:
+        records = self.records
+        lost = {frame.id for frame in records.frames if frame.id and frame.outcome not in ("compiled", "open")}
+        records.guards = [guard for guard in records.guards if guard.frame not in lost]
+        for graph in records.graphs:
+            graph.nodes = list(self.nodes.get(graph.name, {}).values())
+            graph.inputs = list(self.inputs.get(graph.name, {}).values())
+            graph.guards = [guard for guard in records.guards if guard.frame == graph.frame]
+        records.speculations = self._speculations()
+        records.counts = dict(self.counts)
+        return records
+
+    def _speculations(self) -> list[Speculation]:
+        """Those of kept attempts, and bodies whose failure made the frame begin again, each once."""
+        found: dict[Any, Speculation] = {}
+        for seq, tried in self.tried.items():
+            if not self.journal.abandoned(seq) or tried.outcome == "rolled back":
+                same = (tried.frame, tried.location, tried.operator, tried.body, tried.reason)
+                found.setdefault(same if tried.outcome == "rolled back" else seq, tried)
+        return list(found.values())
+
+    # --- one method for each kind -------------------------------------------------------------------------------
+
+    def call_started(self, event: ev.CallStarted) -> None:
+        self.failed.clear()
+        self.calls[event.seq] = call = Call(event.call, event.function, event.arguments)
+        self.records.calls.append(call)
+
+    def call_finished(self, event: ev.CallFinished) -> None:
+        call = self.calls[event.opens]
+        call.outcome, call.text, call.seconds = event.outcome, event.text, self._lasted(event)
+
+    def frame_started(self, event: ev.FrameStarted) -> None:
+        self.frames[event.seq] = frame = Frame(
+            event.frame, event.name, event.file, event.line, call=event.call, resumes=event.resumes, why=event.why
+        )
+        self.records.frames.append(frame)
+
+    def frame_finished(self, event: ev.FrameFinished) -> None:
+        frame = self.frames[event.opens]
+        frame.outcome, frame.graph, frame.reason = event.outcome, event.graph, event.why
+        frame.seconds = self._lasted(event)
+
+    def attempt_started(self, event: ev.AttemptStarted) -> None:
+        started = self.journal.enclosing(event.seq, ev.FrameStarted)
+        if started is not None:
+            self.frames[started.seq].attempts += 1
+
+    def frame_skipped(self, event: ev.FrameSkipped) -> None:
+        self.records.frames.append(
+            Frame("", event.name, event.file, event.line, outcome="skipped", reason=event.why, call=event.call)
+        )
+
+    def guard(self, event: ev.GuardInstalled) -> None:
+        cause = self.journal.events[event.parent] if event.parent >= 0 else None
+        where = place(event.location)
+        self.records.guards.append(Guard(event.source, event.kind, event.expression, event.frame, where, cause))
+
+    def node_created(self, event: ev.NodeCreated) -> None:
+        self.nodes.setdefault(event.graph, {})[event.name] = Node(
+            event.name,
+            event.op,
+            event.target,
+            event.args,
+            event.shape,
+            event.dtype,
+            event.device,
+            event.module_path,
+            place(event.location),
+            event.inputs,
+        )
+
+    def node_removed(self, event: ev.NodeRemoved) -> None:
+        self.nodes.get(event.graph, {}).pop(event.name, None)
+        self.inputs.get(event.graph, {}).pop(event.name, None)
+
+    def input_lifted(self, event: ev.InputLifted) -> None:
+        lifted = GraphInput(event.name, event.source, event.shape, event.dtype, event.device)
+        self.inputs.setdefault(event.graph, {})[event.name] = lifted
+
+    def graph_compiled(self, event: ev.GraphCompiled) -> None:
+        if not event.error:
+            graph = Graph(event.graph, event.frame, event.backend, event.seconds, call=event.call)
+            self.graphs[event.graph] = graph
+            graph.artifacts.extend(self.artifacts.pop(event.graph, ()))
+            self.records.graphs.append(graph)
+
+    def artifact(self, event: ev.ArtifactProduced) -> None:
+        found = Artifact(event.stage, event.name, event.text)
+        graph = self.graphs.get(event.graph)
+        (self.artifacts.setdefault(event.graph, []) if graph is None else graph.artifacts).append(found)
+
+    def graph_break(self, event: ev.GraphBreak) -> None:
+        stack = tuple(user_frame(entry) for entry in event.user_stack)
+        self.records.add_break(
+            GraphBreak(
+                event.reason,
+                event.title,
+                event.explanation,
+                event.hints,
+                stack[-1].place if stack else place(event.location),
+                stack,
+                dict(event.context),
+                [event.frame] if event.frame else [],
+                event.call,
+            )
+        )
+
+    def speculation_started(self, event: ev.SpeculationStarted) -> None:
+        self.tried[event.seq] = Speculation(
+            event.operator, event.body, location=place(event.location), frame=event.frame, call=event.call
+        )
+
+    def committed(self, event: ev.Committed) -> None:
+        tried = self.tried[event.opens]
+        tried.outcome, tried.graph, tried.lifted = "committed", event.graph, event.lifted
+
+    def rolled_back(self, event: ev.RolledBack) -> None:
+        tried = self.tried[event.opens]
+        tried.outcome, tried.reason = "rolled back", event.reason
+
+    def guard_failed(self, event: ev.GuardFailed) -> None:
+        self.failed.append(event)
+
+    def recompiled(self, event: ev.Recompiled) -> None:
+        failed, self.failed = [one for one in self.failed if one.call == event.call], []
+        if event.limit:
+            return
+        started = self.journal.enclosing(event.seq, ev.FrameStarted)
+        known = event.location or ((started.file, started.line) if started is not None else ())
+        self.records.recompiles.append(
+            Recompile(
+                event.name,
+                tuple((one.expression, one.value) for one in failed),
+                {one.source: one.value for one in failed},
+                place(known),
+                tuple(one.entry for one in failed),
+                event.frame,
+                event.call,
+            )
+        )
+
+    def fault(self, event: ev.InternalFault) -> None:
+        where = place(event.location)
+        self.records.faults.append(Fault(event.python_type, event.text, event.traceback, where, event.frame))
+
+    def instruction(self, event: ev.Instruction) -> None:
+        self.counts["instructions"] += 1
+
+    def cache_hit(self, event: ev.CacheHit) -> None:
+        self.counts["cache_hits"] += 1
+
+    def _lasted(self, event: ev.Outcome) -> float:
+        return (event.t - self.journal.events[event.opens].t) / 1e9
+
+
+#: Which method reads a kind, and whether it does so in abandoned attempts too.
+_READ: dict[type[Event], tuple[Callable[[_Reader, Any], None], bool]] = {
+    ev.CallStarted: (_Reader.call_started, True),
+    ev.CallFinished: (_Reader.call_finished, True),
+    ev.FrameStarted: (_Reader.frame_started, True),
+    ev.FrameFinished: (_Reader.frame_finished, True),
+    ev.AttemptStarted: (_Reader.attempt_started, True),
+    ev.FrameSkipped: (_Reader.frame_skipped, True),
+    ev.SpeculationStarted: (_Reader.speculation_started, True),
+    ev.Committed: (_Reader.committed, True),
+    ev.RolledBack: (_Reader.rolled_back, True),
+    ev.InternalFault: (_Reader.fault, True),
+    ev.Instruction: (_Reader.instruction, True),
+    ev.CacheHit: (_Reader.cache_hit, True),
+    ev.GuardInstalled: (_Reader.guard, False),
+    ev.NodeCreated: (_Reader.node_created, False),
+    ev.NodeRemoved: (_Reader.node_removed, False),
+    ev.InputLifted: (_Reader.input_lifted, False),
+    ev.GraphCompiled: (_Reader.graph_compiled, False),
+    ev.ArtifactProduced: (_Reader.artifact, False),
+    ev.GraphBreak: (_Reader.graph_break, False),
+    ev.GuardFailed: (_Reader.guard_failed, False),
+    ev.Recompiled: (_Reader.recompiled, False),
+}

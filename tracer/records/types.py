@@ -1,0 +1,285 @@
+"""The typed records. They hold plain values; what only a living session can have is left out of comparisons.
+
+`Graph.gm` and `Graph.example_inputs` are None in a recording. Times are left out of comparisons too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from tracer.events import Event, Shape
+
+__all__ = [
+    "Artifact",
+    "Call",
+    "Fault",
+    "Frame",
+    "Graph",
+    "GraphBreak",
+    "GraphInput",
+    "Guard",
+    "Node",
+    "Place",
+    "Recompile",
+    "Records",
+    "Speculation",
+    "UserFrame",
+    "place",
+    "user_frame",
+]
+
+
+class Place(NamedTuple):
+    """Somewhere in the user's source. Lines count from 1, columns are UTF-8 bytes from 0, -1 where unknown."""
+
+    file: str
+    line: int
+    column: int = -1
+    end_line: int = -1
+    end_column: int = -1
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+class UserFrame(NamedTuple):
+    """One entry of a user stack."""
+
+    file: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    function: str
+
+    @property
+    def place(self) -> Place:
+        return Place(*self[:5])
+
+
+def place(location: Sequence[Any]) -> Place | None:
+    """An event's location tuple as a Place; None for ()."""
+    if not location:
+        return None
+    numbers = [number if type(number) is int else -1 for number in (*location[1:5], -1, -1, -1, -1)[:4]]
+    return Place(str(location[0]), *numbers)
+
+
+def user_frame(entry: Sequence[Any]) -> UserFrame:
+    """An entry of an event's user stack: a location and the function's name behind it."""
+    return UserFrame(*(place(entry[:5]) or Place("", 0)), str(entry[5]) if len(entry) > 5 else "")
+
+
+@dataclass(slots=True)
+class Call:
+    """One run of the user's function. `outcome`: returned, raised, aborted, open."""
+
+    number: int
+    function: str
+    arguments: tuple[str, ...] = ()
+    outcome: str = "open"
+    text: str = ""
+    seconds: float = field(default=0.0, compare=False)
+
+
+@dataclass(slots=True)
+class Frame:
+    """One compile of one frame, or a function that was left to Python (`outcome` "skipped", `id` "").
+
+    `outcome`: compiled, skipped, failed, aborted, open; `reason` says why where it was not compiled.
+    """
+
+    id: str
+    name: str
+    file: str
+    line: int
+    outcome: str = "open"
+    attempts: int = 0
+    graph: str = ""
+    reason: str = ""
+    call: int = 0
+    resumes: str = ""
+    why: str = ""
+    seconds: float = field(default=0.0, compare=False)
+
+
+@dataclass(slots=True)
+class Node:
+    """One operation of a graph. `args` is text in which other nodes are `%name`; `inputs` are their names."""
+
+    name: str
+    op: str
+    target: str
+    args: str = ""
+    shape: Shape = None
+    dtype: str = ""
+    device: str = ""
+    module_path: str = ""
+    location: Place | None = None
+    inputs: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class GraphInput:
+    """A value from outside that a graph takes as an input."""
+
+    name: str
+    source: str
+    shape: Shape = None
+    dtype: str = ""
+    device: str = ""
+
+
+class Artifact(NamedTuple):
+    """A readable result of a stage of the backend."""
+
+    stage: str
+    name: str
+    text: str
+
+
+@dataclass(slots=True)
+class Guard:
+    """Something that was relied on. `cause`: the event that installed it (a build, an instruction, the span around)."""
+
+    source: str
+    kind: str
+    expression: str
+    frame: str = ""
+    location: Place | None = None
+    cause: Event | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(slots=True)
+class Graph:
+    """One compiled graph. `guards` are those of its frame."""
+
+    name: str
+    frame: str = ""
+    backend: str = ""
+    seconds: float = field(default=0.0, compare=False)
+    nodes: list[Node] = field(default_factory=list)
+    inputs: list[GraphInput] = field(default_factory=list)
+    guards: list[Guard] = field(default_factory=list, repr=False)
+    artifacts: list[Artifact] = field(default_factory=list, repr=False)
+    call: int = 0
+    gm: Any = field(default=None, compare=False, repr=False)
+    example_inputs: Any = field(default=None, compare=False, repr=False)
+
+    @property
+    def op_count(self) -> int:
+        """Calls in the graph: its nodes but inputs, attributes and the output."""
+        return sum(node.op.startswith("call") for node in self.nodes)
+
+    @property
+    def guard_count(self) -> int:
+        return len(self.guards)
+
+
+@dataclass(slots=True)
+class GraphBreak:
+    """One place where a graph had to end, in one call. `frames`: those that it splits."""
+
+    reason: str
+    title: str
+    explanation: str = ""
+    hints: tuple[str, ...] = ()
+    location: Place | None = None
+    user_stack: tuple[UserFrame, ...] = ()
+    context: dict[str, str] = field(default_factory=dict)
+    frames: list[str] = field(default_factory=list)
+    call: int = 0
+
+    @property
+    def key(self) -> tuple[int, Place | None, str]:
+        """Equal for breaks that are one: the call, the innermost user location, the catalogue's id."""
+        return self.call, self.location, self.reason
+
+
+@dataclass(slots=True)
+class Speculation:
+    """One body of a higher-order operator that was tried. `outcome`: committed, rolled back, open."""
+
+    operator: str
+    body: str
+    outcome: str = "open"
+    reason: str = ""
+    lifted: tuple[str, ...] = ()
+    graph: str = ""
+    location: Place | None = None
+    frame: str = ""
+    call: int = 0
+
+
+@dataclass(slots=True)
+class Recompile:
+    """A call that no compiled entry fitted. `failed_guards`: (expression, value seen); `entries`: whose they are."""
+
+    name: str
+    failed_guards: tuple[tuple[str, str], ...] = ()
+    values: dict[str, str] = field(default_factory=dict)  # source → the value seen
+    location: Place | None = None
+    entries: tuple[str, ...] = ()
+    frame: str = ""
+    call: int = 0
+
+
+@dataclass(slots=True)
+class Fault:
+    """The compiler's own failure; the frame ran as ordinary Python."""
+
+    python_type: str
+    text: str
+    traceback: str = field(default="", compare=False)
+    location: Place | None = None
+    frame: str = ""
+
+
+@dataclass
+class Records:
+    """Everything that was found out in one session. `counts`: numbers that no record holds, such as cache hits."""
+
+    calls: list[Call] = field(default_factory=list)
+    frames: list[Frame] = field(default_factory=list)
+    graphs: list[Graph] = field(default_factory=list)
+    graph_breaks: list[GraphBreak] = field(default_factory=list)
+    guards: list[Guard] = field(default_factory=list)
+    speculations: list[Speculation] = field(default_factory=list)
+    recompiles: list[Recompile] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    counts: dict[str, float] = field(default_factory=dict)
+    #: Source lines that came with a recording; without them linecache is asked.
+    sources: Mapping[str, Mapping[int, str]] | None = field(default=None, compare=False, repr=False)
+
+    def add_break(self, found: GraphBreak) -> GraphBreak:
+        """Adds a break, or its frames to the record of the same break: one for each (call, user location, reason)."""
+        for known in reversed(self.graph_breaks):
+            if known.key == found.key:
+                known.frames.extend(frame for frame in found.frames if frame not in known.frames)
+                return known
+        self.graph_breaks.append(found)
+        return found
+
+    @property
+    def stats(self) -> dict[str, float]:
+        """Numbers only: what the headline says and what two runs are compared by."""
+        compiled = [frame for frame in self.frames if frame.id]
+        return {
+            "calls": len(self.calls),
+            "frames": len(compiled),
+            "graphs": len(self.graphs),
+            "graph_breaks": len(self.graph_breaks),
+            "guards": len(self.guards),
+            "recompiles": len(self.recompiles),
+            "ops": sum(graph.op_count for graph in self.graphs),
+            "attempts": sum(frame.attempts for frame in compiled),
+            "restarts": sum(max(0, frame.attempts - 1) for frame in compiled),
+            "skipped": sum(frame.outcome == "skipped" for frame in self.frames),
+            "speculations": len(self.speculations),
+            "faults": len(self.faults),
+            "seconds": sum(frame.seconds for frame in compiled),
+            "backend_seconds": sum(graph.seconds for graph in self.graphs),
+            **self.counts,
+        }
