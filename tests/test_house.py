@@ -20,8 +20,16 @@ LONGEST_FUNCTION = 80
 
 #: (what must not be named, where it may be named, why)
 NAMES = [
-    (r"torch\._(C\._)?dynamo", ("tracer/compat", "tracer/observer"), "private torch names are wrapped in tracer.compat"),
-    (r"sys\.version_info", ("tracer/isa", "tracer/codegen", "tracer/compat"), "versions are the business of the lowest layers"),
+    (
+        r"torch\._(C\._)?dynamo",
+        ("tracer/compat", "tracer/observer"),
+        "private torch names are wrapped in tracer.compat",
+    ),
+    (
+        r"sys\.version_info",
+        ("tracer/isa", "tracer/codegen", "tracer/compat"),
+        "versions are the business of the lowest layers",
+    ),
 ]
 
 
@@ -36,7 +44,12 @@ def code_of(name: str) -> str:
     tree = ast.parse(text_of(name))
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
-        if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+        if (
+            isinstance(body, list)
+            and body
+            and isinstance(body[0], ast.Expr)
+            and isinstance(body[0].value, ast.Constant)
+        ):
             body[0] = ast.Pass()
     return ast.unparse(tree)
 
@@ -79,11 +92,15 @@ def imports_of(name: str) -> set[str]:
 def test_pure_packages_import_only_themselves(package: str) -> None:
     own = package.replace("/", ".")
     for name in (f for f in FILES if f.startswith(package + "/")):
-        foreign = {m for m in imports_of(name) if m.split(".")[0] not in sys.stdlib_module_names and not m.startswith(own)}
+        foreign = {
+            m for m in imports_of(name) if m.split(".")[0] not in sys.stdlib_module_names and not m.startswith(own)
+        }
         assert not foreign, f"{name} imports {sorted(foreign)}"
 
 
-@pytest.mark.parametrize("module", ["tracer", "tracer.isa", "tracer.layout", "tracer.events", "tracer.export.svg", "widgets.summary"])
+@pytest.mark.parametrize(
+    "module", ["tracer", "tracer.isa", "tracer.layout", "tracer.events", "tracer.export.svg", "widgets.summary"]
+)
 def test_import_without_torch(module: str) -> None:
     code = f"import sys, {module}; assert 'torch' not in sys.modules; assert 'IPython' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)

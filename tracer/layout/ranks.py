@@ -1,0 +1,121 @@
+"""Rows: which child of a box stands above which, and which edges are short enough to be drawn.
+
+In: the tree and the edges. Out: for every visible child its rank in its box, and for every edge the two children of one
+box between which it runs. One pass over the children and their edges; a child's rank never depends on what comes later,
+but for sources that aren't inputs, which stand right above the first that reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tracer.layout.tree import Tree
+from tracer.layout.types import Edge
+
+__all__ = ["Link", "Ranks", "rank"]
+
+#: source and target as visible things, then the children of one box that hold them, then whether it is drawn.
+Link = tuple[int, int, int, int, bool]
+
+
+class Ranks:
+    """What ranking found out about one layout."""
+
+    __slots__ = ("above", "links", "of", "rows")
+
+    def __init__(self) -> None:
+        self.of: dict[int, int] = {}  # child → its rank in its box
+        self.rows: dict[int, int] = {}  # box → how many ranks it has
+        self.above: dict[int, list[int]] = {}  # child → children of the same box that it reads, in order of appearance
+        self.links: list[Link] = []
+
+
+def rank(tree: Tree, edges: Iterable[Edge], longest: int) -> Ranks:
+    """Lift the edges to the boxes' children, rank those, and tell short edges from long ones."""
+    ranks = Ranks()
+    lifted = _lift(tree, edges, ranks.above)
+    for box in tree.open:
+        _rank_children(tree, box, ranks)
+    for source, target, high, low in lifted:
+        ranks.links.append((source, target, high, low, _clear(tree, ranks, source, target, high, low, longest)))
+    return ranks
+
+
+def _lift(tree: Tree, edges: Iterable[Edge], above: dict[int, list[int]]) -> list[tuple[int, int, int, int]]:
+    """Edges between visible things, each once, with the siblings that hold its ends; and which sibling reads which."""
+    index = {node.id: number for number, node in enumerate(tree.nodes)}
+    visible, parent, depth = tree.visible, tree.parent, tree.depth
+    seen: set[int] = set()  # pairs as one number: source * size + target
+    pairs: set[int] = set()
+    size = len(parent)
+    lifted = []
+    for source_id, target_id in edges:
+        source, target = index[source_id], index[target_id]
+        if source >= target:
+            continue  # not an edge of a graph in order: nothing that could be drawn downward
+        source, target = visible[source], visible[target]
+        pair = source * size + target
+        if source == target or pair in seen:
+            continue
+        seen.add(pair)
+        high, low = source, target
+        while parent[high] != parent[low]:
+            if depth[high] >= depth[low]:
+                high = parent[high]
+            else:
+                low = parent[low]
+        lifted.append((source, target, high, low))
+        pair = high * size + low
+        if pair not in pairs:
+            pairs.add(pair)
+            above.setdefault(low, []).append(high)
+    return lifted
+
+
+def _rank_children(tree: Tree, box: int, ranks: Ranks) -> None:
+    """Longest path from the top; a source that isn't an input moves down to right above its first reader."""
+    of, above, nodes, root = ranks.of, ranks.above, tree.nodes, tree.root
+    unread: set[int] = set()  # sources that nothing has read so far
+    bottom: list[int] = []
+    deepest = -1
+    for child in tree.children[box]:
+        own = 0
+        read = above.get(child)
+        if read:
+            for other in read:
+                if of[other] >= own:
+                    own = of[other] + 1
+        of[child] = own
+        if child < root and nodes[child].pin:
+            if nodes[child].pin == "bottom":
+                bottom.append(child)
+                continue
+        elif not read:
+            unread.add(child)
+        if read and unread:
+            for other in read:
+                if other in unread:
+                    unread.remove(other)
+                    of[other] = own - 1
+        if own > deepest:
+            deepest = own
+    for child in bottom:
+        of[child] = max(of[child], deepest + 1)
+    ranks.rows[box] = 1 + max((of[child] for child in tree.children[box]), default=-1)
+
+
+def _clear(tree: Tree, ranks: Ranks, source: int, target: int, high: int, low: int, longest: int) -> bool:
+    """Whether an edge runs over few rows, and over nothing below its source or above its target in their boxes."""
+    of, parent = ranks.of, tree.parent
+    if of[low] - of[high] > longest:
+        return False
+    while source != high:
+        box = parent[source]
+        if of[source] != ranks.rows[box] - 1:
+            return False
+        source = box
+    while target != low:
+        if of[target] != 0:
+            return False
+        target = parent[target]
+    return True

@@ -1,0 +1,191 @@
+"""Columns: the order within each row, and where along it everything stands.
+
+Order: one sweep downward. A thing's key is the mean of the keys of what it reads (its barycentre), moved aside where
+that is taken; it depends on earlier nodes only, so a graph that grows keeps the order it had. Place: as near as possible
+below what it reads, without overlap (isotonic regression, one pass a row).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import floor
+from typing import NamedTuple
+
+from tracer.layout.ranks import Ranks
+from tracer.layout.tree import Tree
+from tracer.layout.types import Metrics
+
+__all__ = ["Lane", "Row", "columns", "rows_of", "spread"]
+
+#: Where an edge passes a row between nodes: (upper child, lower child, rank).
+Lane = tuple[int, int, int]
+Row = list[int | Lane]
+
+#: How far a thing moves aside whose place in the order is taken.
+ASIDE = 1 / 64
+
+
+class Extent(NamedTuple):
+    """How far a thing reaches to both sides of its axis, and how high it is."""
+
+    left: float
+    right: float
+    height: float
+
+
+def rows_of(tree: Tree, ranks: Ranks, box: int, extents: dict[int, Extent], metrics: Metrics) -> list[Row]:
+    """The rows of one box from top to bottom, each in order from left to right; rows too wide are broken."""
+    keys = _keys(tree, ranks, box, metrics.longest_edge)
+    rows: list[list[tuple[float, int, int | Lane]]] = [[] for _ in range(ranks.rows[box])]
+    of = ranks.of
+    for child in tree.children[box]:
+        key = keys[child]
+        rows[of[child]].append((key, tree.position(child), child))
+        for other in ranks.above.get(child, ()):
+            span = of[child] - of[other]
+            if 1 < span <= metrics.longest_edge:
+                passing = (key + keys[other]) / 2 + ASIDE / 2
+                for between in range(of[other] + 1, of[child]):
+                    rows[between].append((passing, tree.position(child), (other, child, between)))
+    ordered: list[Row] = []
+    for row in rows:
+        if len(row) > 1:
+            row.sort(key=_by_key)
+        ordered.extend(_broken([item for _, _, item in row], extents, metrics))
+    return ordered
+
+
+def _by_key(entry: tuple[float, int, int | Lane]) -> tuple[float, int]:
+    return entry[0], entry[1]
+
+
+def _keys(tree: Tree, ranks: Ranks, box: int, longest: int) -> dict[int, float]:
+    """The key of every child; sources that stand lower than the top take their place beside their first reader."""
+    of, above = ranks.of, ranks.above
+    keys: dict[int, float] = {}
+    taken: dict[tuple[int, float], int] = {}
+    tops = loose = 0
+    sources: list[int] = []
+    for child in tree.children[box]:
+        rank = of[child]
+        read = above.get(child)
+        if read:
+            near = [keys[other] for other in read if other in keys and rank - of[other] <= longest]
+            if not near:
+                near = [keys[other] for other in read if other in keys]
+            key = sum(near) / len(near) if near else 0.0
+            for other in read:
+                if other not in keys:
+                    keys[other] = key - ASIDE
+        elif child < tree.root and tree.nodes[child].pin:
+            key = float(tops)
+            tops += 1
+        else:
+            loose += 1  # counted even where it stands lower, so that the others keep their keys when it goes there
+            if rank:
+                sources.append(child)
+                continue
+            key = tops - 1 + loose * ASIDE
+        count = taken.get((rank, key), 0)
+        taken[rank, key] = count + 1
+        keys[child] = key + count * ASIDE
+    for child in sources:
+        keys.setdefault(child, 0.0)
+    return keys
+
+
+def _broken(row: Row, extents: dict[int, Extent], metrics: Metrics) -> list[Row]:
+    """One row, or several where it would be wider than a page."""
+    if len(row) < 2:
+        return [row]
+    rows: list[Row] = [[]]
+    width = 0.0
+    for item in row:
+        wide = metrics.lane if isinstance(item, tuple) else extents[item].left + extents[item].right
+        if width and width + wide > metrics.row_width:
+            rows.append([])
+            width = 0.0
+        rows[-1].append(item)
+        width += wide + metrics.column_gap
+    return rows
+
+
+def columns(
+    rows: Sequence[Row], ranks: Ranks, extents: dict[int, Extent], metrics: Metrics
+) -> tuple[dict[int, float], dict[Lane, float]]:
+    """The axis of every child and of every lane, row by row below what they read; 0 is the axis of the box."""
+    axes: dict[int, float] = {}
+    lanes: dict[Lane, float] = {}
+    half = metrics.lane / 2
+    for row in rows:
+        wanted = [_wanted(item, ranks, axes, lanes) for item in row]
+        if len(row) == 1:
+            placed = [wanted[0] or 0.0]
+        else:
+            left = [half if isinstance(item, tuple) else extents[item].left for item in row]
+            right = [half if isinstance(item, tuple) else extents[item].right for item in row]
+            placed = spread(wanted, left, right, metrics.column_gap)
+        for item, axis in zip(row, placed):
+            snapped = floor(axis * 4 + 0.5) / 4  # quarters are exact in binary: sums are the same text everywhere
+            if isinstance(item, tuple):
+                lanes[item] = snapped
+            else:
+                axes[item] = snapped
+    return axes, lanes
+
+
+def _wanted(item: int | Lane, ranks: Ranks, axes: dict[int, float], lanes: dict[Lane, float]) -> float | None:
+    """Right below what it reads; None where that is not in this box, or too far above to count."""
+    if isinstance(item, tuple):
+        high, low, rank = item
+        before = lanes.get((high, low, rank - 1))
+        return axes.get(high) if before is None else before
+    read = ranks.above.get(item)
+    if read is None:
+        return None
+    mine, of = ranks.of[item], ranks.of
+    total, count = 0.0, 0
+    for other in read:
+        place = axes.get(other) if mine - of[other] == 1 else lanes.get((other, item, mine - 1))
+        if place is not None:
+            total += place
+            count += 1
+    return total / count if count else None
+
+
+def spread(wanted: Sequence[float | None], left: Sequence[float], right: Sequence[float], gap: float) -> list[float]:
+    """Axes in the given order that don't overlap, with the least sum of squared distances to the wanted ones.
+
+    `None` wants nothing: such a thing stands beside its neighbour.
+
+    >>> spread([0, 0], [10, 10], [10, 10], 4)
+    [-12.0, 12.0]
+    """
+    offset = 0.0
+    offsets: list[float] = []
+    blocks: list[list[float]] = []  # [sum, count, first]: a run of things that touch
+    for number, place in enumerate(wanted):
+        if number:
+            offset += right[number - 1] + gap + left[number]
+        offsets.append(offset)
+        if place is None:
+            place = _beside(wanted, number)
+        blocks.append([place - offset, 1, number])
+        while len(blocks) > 1 and blocks[-2][0] * blocks[-1][1] >= blocks[-1][0] * blocks[-2][1]:
+            total, count, _ = blocks.pop()
+            blocks[-1][0] += total
+            blocks[-1][1] += count
+    placed: list[float] = []
+    for total, count, first in blocks:
+        start = total / count
+        placed.extend(start + offsets[int(first) + step] for step in range(int(count)))
+    return placed
+
+
+def _beside(wanted: Sequence[float | None], number: int) -> float:
+    """The wish of the nearest neighbour to the left, else to the right, else the middle."""
+    for other in (*range(number - 1, max(-1, number - 4), -1), *range(number + 1, min(len(wanted), number + 4))):
+        place = wanted[other]
+        if place is not None:
+            return place
+    return 0.0
