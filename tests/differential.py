@@ -214,8 +214,6 @@ class Run:
         self.results.append(result if error is None else error)
         seen = {"result": result, "error": error, "args": list(args), "kwargs": kwargs, **self.watched}
         self.calls.append(Call(self.numbering.snapshot(seen), log, world, trace))
-        if self.after_first is None:
-            self.after_first = self.compiler.counts().graphs
         if error is not None and reraise:
             raise error
         return result
@@ -328,6 +326,8 @@ def plain(fn: Callable, make_args: Callable[[], Any], calls: int) -> Callable[[R
             made = make_args()
             made = made if isinstance(made, Args) else Args(*(made if isinstance(made, tuple) else (made,)))
             run.call(call, made.args, made.kwargs, reraise=False)
+            if number == 0:
+                run.after_first = run.compiler.counts().graphs
 
     return scenario
 
@@ -406,6 +406,8 @@ def check(
 
 def run_program(program: Any, compiler: Any = None) -> tuple[Run, Counts]:
     """One registered program (tests/programs), with its own settings."""
+    if isinstance(compiler, Reference):
+        compiler.config = {k: program.config[k] for k in ("dynamic", "fullgraph") if k in program.config}
     return check(
         program.fn, program.make_args, program.calls, expect=program.expect, compiler=compiler,
         ignore=program.ignore, tolerance=program.tolerance, **({} if compiler else program.config),

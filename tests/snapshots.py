@@ -33,8 +33,16 @@ NAMED += (types.GetSetDescriptorType, types.ClassMethodDescriptorType)
 ITERATORS = tuple(type(i) for i in (iter([]), iter(()), iter({}), iter({}.values()), iter({}.items()), iter(range(0))))
 ITERATORS += (type(iter("")), type(iter(set())), type(reversed([])), enumerate, zip, map, filter, itertools.count)
 ITERATORS += (itertools.chain, itertools.islice, itertools.cycle, itertools.repeat, itertools.product)
+OPAQUE = (torch._ops.OpOverload, torch._ops.OpOverloadPacket, torch._library.custom_ops.CustomOpDef)
 NOISE = {"__weakref__", "__dict__", "__doc__", "__module__", "__qualname__", "_abc_impl", "__annotations__"}
-NOISE |= {"__static_attributes__", "__firstlineno__", "__match_args__", "__abstractmethods__", "_compiled_call_impl"}
+NOISE |= {
+    "__static_attributes__",
+    "__firstlineno__",
+    "__match_args__",
+    "__abstractmethods__",
+    "_compiled_call_impl",
+    "_is_torch_compile",
+}
 MINTS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
@@ -120,6 +128,8 @@ class Numbering:
             owner = getattr(value, "__self__", None)
             owner = None if isinstance(owner, types.ModuleType) else owner
             return Node(f"builtin {value.__qualname__}", None, self.parts(bound=owner))
+        if isinstance(value, OPAQUE):
+            return Node(f"{kind.__name__} {value}", None, None)
         if isinstance(value, type) and not is_user(value):
             return Node(f"class {value.__module__}.{value.__qualname__}", id(value), None)
         if kind is types.FunctionType and not is_user(value):
@@ -344,7 +354,9 @@ class Differ:
         names = [[name for name, _ in parts] for parts in (ours, theirs)]
         if names[0] != names[1]:
             only = [n for n in names[0] if n not in names[1]], [n for n in names[1] if n not in names[0]]
-            return self.say(f"{path} (parts)", only[0] or left, only[1] or right)
+            if not only[0] and not only[1]:
+                return self.say(f"{path} (order of parts)", names[0], names[1])
+            return self.say(f"{path} (parts)", f"only here: {only[0]}", f"only here: {only[1]}")
         for (name, one), (_, other) in zip(ours, theirs):
             self.compare(path + name, one, other)
 
