@@ -382,7 +382,7 @@ class Kind(NamedTuple):
 
 
 #: Which begins an outcome may close.
-CLOSES: dict[type[Outcome], tuple[type[Begin], ...]] = {
+CLOSES: dict[type[Event], tuple[type[Begin], ...]] = {
     SessionFinished: (SessionStarted,),
     CallFinished: (CallStarted,),
     FrameFinished: (FrameStarted,),

@@ -1,6 +1,7 @@
 """The recorder: one list, positions copied, spans that survive exceptions, threads that don't disturb each other."""
 
 import threading
+import timeit
 
 import pytest
 
@@ -170,3 +171,19 @@ def test_asides_from_many_threads_keep_the_numbers_right():
         thread.join()
     recorder.flush()
     assert [e.seq for e in recorder.events] == list(range(1200))
+
+
+def test_what_an_event_costs(record_property):
+    """Measured for the report, not asserted: the machine is shared. The budget is one microsecond."""
+    recorder = Recorder()
+    recorder.where = lambda at=("a.py", 1, 0, 1, 5): at
+    recorder.begin(ev.AttemptStarted)
+    at = recorder.where()
+    costs = {
+        "instruction": timeit.repeat(
+            lambda: recorder.instruction("LoadFast", "x", 1, (1, 2), at), number=2000, repeat=5
+        ),
+        "point": timeit.repeat(lambda: recorder.point(ev.GuardInstalled, "x", "TYPE", "t"), number=2000, repeat=5),
+    }
+    for name, seconds in costs.items():
+        record_property(f"ns per {name}", round(min(seconds) / 2000 * 1e9))

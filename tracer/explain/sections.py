@@ -111,7 +111,8 @@ def _graph_break(records: Records, found: GraphBreak, number: int, total: int) -
     if callers:
         rows = tuple(_caller(entry, records) for entry in callers)
         section.blocks += [Para("Called from", "label"), Table(rows)]
-    splits = f", splits frame {', '.join(map(clean, found.frames))}" if found.frames else ""
+    frames = "frame" if len(found.frames) == 1 else "frames"
+    splits = f", splits {frames} {', '.join(map(clean, found.frames))}" if found.frames else ""
     section.blocks.append(Para(f"{clean(found.reason)}, call {found.call}{splits}", "muted"))
     return section
 

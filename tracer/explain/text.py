@@ -23,8 +23,9 @@ def explain(records: Records, *, columns: int = 100, most: int = 30) -> str:
 
 def _section(section: Section, columns: int) -> list[str]:
     lines = [section.title]
-    for block in section.blocks:
-        lines += [f"  {line}".rstrip() for line in _block(block, columns - 2)]
+    for n, block in enumerate(section.blocks):
+        indent = "    " if isinstance(block, Table) and n else "  "
+        lines += [f"{indent}{line}".rstrip() for line in _block(block, columns - 2)]
     return lines
 
 
@@ -66,10 +67,11 @@ def _table(table: Table) -> list[str]:
     count = max((len(row) for row in bodies), default=0)
     widths = [max((min(width(row[n]), _WIDEST) for row in bodies if n < len(row)), default=0) for n in range(count)]
     lines = []
+    indent = "" if len(bodies) == len(table.rows) else "  "
     for row in table.rows:
         if len(row) == 1:
             lines.append(row[0])
             continue
         cells = [cell + " " * (widths[n] - width(cell)) if n < len(row) - 1 else cell for n, cell in enumerate(row)]
-        lines.append("  " + "  ".join(cells).rstrip())
+        lines.append(indent + "  ".join(cells).rstrip())
     return [part for line in lines for part in line.split("\n")]

@@ -17,7 +17,7 @@ import gzip
 import linecache
 import os
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import IO, Any, Union
 
@@ -30,7 +30,7 @@ from tracer.journal.index import Journal
 __all__ = ["Writer", "load", "save"]
 
 _encode = msgspec.json.Encoder().encode
-_plain = msgspec.json.Decoder(Any).decode
+_plain: Callable[[bytes], Any] = msgspec.json.Decoder(Any).decode
 _event = msgspec.json.Decoder(Union[tuple(kind.type for kind in KINDS.values())]).decode  # type: ignore[arg-type] # noqa: UP007
 _LOCATION = HEADER.index("location") + 1  # behind the tag
 _AROUND = 3  # source lines kept around each line that an event names
