@@ -36,7 +36,7 @@ def slice_objects_of_every_shape(x, i):
 @program(lambda: randn(3))
 def set_and_dict_displays(x):
     a = {*[1, 2], 3}
-    b = {**{"a": 1}, "b": x, **dict(c=3)}
+    b = {**{"a": 1}, "b": x + 1, **dict(c=3)}
     c = [*a, *"xy", 1]
     return a, b, c, (*c,), {1, 2, 3}, {"const": 1, "keys": 2}
 
@@ -86,7 +86,7 @@ def star_imports_and_submodules(x):
 @program(lambda: randn(3))
 def annotations_and_docstrings_inside(x):
     count: int = 3
-    label: str
+    label: str  # noqa: F842
 
     def inner(a: int, b: "torch.Tensor" = x) -> int:
         """Inner."""

@@ -30,7 +30,7 @@ def dtype_changes(run):
 
 @scenario(recompiles=1, graphs=2)
 def constant_argument_changes(run):
-    pair(run, lambda x, m: x * 2 if m == "double" else x, lambda: (randn(3), "double"), lambda: (randn(3), "same"))
+    pair(run, lambda x, m: x * 2 if m == "double" else x + 1, lambda: (randn(3), "double"), lambda: (randn(3), "same"))
 
 
 @scenario(recompiles=1, graphs=2)
