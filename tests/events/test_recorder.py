@@ -92,6 +92,18 @@ def test_instructions_stand_beside_each_other_and_enclose_what_they_cause():
     assert [e.seq for e in journal.children(0)] == [1, 4, 9]
 
 
+def test_a_build_that_an_exception_left_open_does_not_swallow_what_follows():
+    recorder = Recorder()
+    recorder.begin(ev.AttemptStarted)
+    recorder.instruction("LoadFast", "x", 0, (), ())
+    recorder.begin(ev.BuildStarted, "x", "int")
+    recorder.begin(ev.BuildStarted, "x.y", "int")
+    recorder.instruction("PopTop", "", 0, (), ())
+    assert recorder.events[-1].parent == 0
+    recorder.point(ev.Output, "stdout", "x")
+    assert recorder.events[-1].parent == 4
+
+
 def test_a_first_instruction_without_any_span():
     recorder = Recorder()
     recorder.instruction("Nop", "", 0, (), ())

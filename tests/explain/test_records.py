@@ -5,7 +5,7 @@ from tracer.journal import Journal, Recorder
 from tracer.recording import load
 from tracer.records import GraphBreak, GraphInput, Node, Place, Records, from_events, place
 
-from .sample import session
+from .sample import compiled, node, session
 
 
 def records():
@@ -101,6 +101,15 @@ def test_a_graph_that_the_backend_refused_is_none():
     opens = rec.begin(ev.GraphCompileStarted, "graph_0", "inductor")
     rec.end(ev.GraphCompiled, opens, "graph_0", "inductor", 0.1, "RuntimeError: no compiler")
     assert from_events(rec.events).graphs == []
+
+
+def test_frames_may_call_their_graphs_alike():
+    rec = Recorder()
+    for frame in ("0/0", "1/0"):
+        rec.frame = frame
+        node(rec, "graph", f"relu_{frame[0]}")
+        compiled(rec, "graph", artifacts=False)
+    assert [[n.name for n in graph.nodes] for graph in from_events(rec.events).graphs] == [["relu_0"], ["relu_1"]]
 
 
 def test_a_session_that_goes_on():

@@ -17,7 +17,7 @@ from threading import get_ident
 from time import perf_counter_ns
 from typing import Any, Protocol
 
-from tracer.events import Event, Instruction, Location, Outcome, Shape, Summary
+from tracer.events import BuildStarted, Event, Instruction, Location, Outcome, Shape, Summary
 
 __all__ = ["LEVELS", "Recorder", "Summarised"]
 
@@ -159,10 +159,11 @@ class Recorder:
         events = self.events
         seq = len(events)
         parent = self.parent
-        if parent >= 0:
+        while parent >= 0:
             holder = events[parent]
-            if type(holder) is Instruction:
-                parent = holder.parent
+            if type(holder) is not Instruction and type(holder) is not BuildStarted:
+                break  # a build encloses no instructions of its frame: one still open was left by an exception
+            parent = holder.parent
         self.parent = seq
         self._append(
             Instruction(

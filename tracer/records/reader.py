@@ -42,8 +42,8 @@ class _Reader:
         self.records = Records(sources=journal.sources or None)
         self.calls: dict[int, Call] = {}
         self.frames: dict[int, Frame] = {}
-        self.nodes: dict[str, dict[str, Node]] = {}
-        self.inputs: dict[str, dict[str, GraphInput]] = {}
+        self.nodes: dict[tuple[str, str], dict[str, Node]] = {}  # (frame, graph) → by name
+        self.inputs: dict[tuple[str, str], dict[str, GraphInput]] = {}
         self.graphs: dict[str, Graph] = {}
         self.tried: dict[int, Speculation] = {}
         self.failed: list[ev.GuardFailed] = []
@@ -64,8 +64,8 @@ class _Reader:
         lost = {frame.id for frame in records.frames if frame.id and frame.outcome not in ("compiled", "open")}
         records.guards = [guard for guard in records.guards if guard.frame not in lost]
         for graph in records.graphs:
-            graph.nodes = list(self.nodes.get(graph.name, {}).values())
-            graph.inputs = list(self.inputs.get(graph.name, {}).values())
+            graph.nodes = list(self.nodes.get((graph.frame, graph.name), {}).values())
+            graph.inputs = list(self.inputs.get((graph.frame, graph.name), {}).values())
             graph.guards = [guard for guard in records.guards if guard.frame == graph.frame]
         records.speculations = self._speculations()
         records.counts = dict(self.counts)
@@ -118,7 +118,7 @@ class _Reader:
         self.records.guards.append(Guard(event.source, event.kind, event.expression, event.frame, where, cause))
 
     def node_created(self, event: ev.NodeCreated) -> None:
-        self.nodes.setdefault(event.graph, {})[event.name] = Node(
+        self.nodes.setdefault((event.frame, event.graph), {})[event.name] = Node(
             event.name,
             event.op,
             event.target,
@@ -132,12 +132,12 @@ class _Reader:
         )
 
     def node_removed(self, event: ev.NodeRemoved) -> None:
-        self.nodes.get(event.graph, {}).pop(event.name, None)
-        self.inputs.get(event.graph, {}).pop(event.name, None)
+        self.nodes.get((event.frame, event.graph), {}).pop(event.name, None)
+        self.inputs.get((event.frame, event.graph), {}).pop(event.name, None)
 
     def input_lifted(self, event: ev.InputLifted) -> None:
         lifted = GraphInput(event.name, event.source, event.shape, event.dtype, event.device)
-        self.inputs.setdefault(event.graph, {})[event.name] = lifted
+        self.inputs.setdefault((event.frame, event.graph), {})[event.name] = lifted
 
     def graph_compiled(self, event: ev.GraphCompiled) -> None:
         if not event.error:
