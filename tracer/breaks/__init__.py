@@ -1,0 +1,14 @@
+"""The catalogue of graph breaks: why capture stopped, what it costs, what to write instead.
+
+    render("data-dependent-branch", line=42, expr="h.max() > 3").explanation
+
+`CATALOGUE` maps ids to entries; one module for each group of reasons holds them as plain data, both
+words and programs. Every reproducer and every fix is run by `tests/breaks`, untraced and traced.
+Nothing here imports torch. Settings are named as in `tracer.config`, which spells them as torch's own compiler does.
+"""
+
+from .model import Entry, Fix, Kind
+from .programs import call_of, program_of
+from .table import CATALOGUE, Rendered, UnknownBreak, entry, render
+
+__all__ = ["CATALOGUE", "Entry", "Fix", "Kind", "Rendered", "UnknownBreak", "call_of", "entry", "program_of", "render"]

@@ -1,0 +1,195 @@
+"""Autograd and optimisers: what writes gradients and parameters that live outside the graph."""
+
+from __future__ import annotations
+
+from .model import Entry, Fix
+
+ENTRIES = (
+    Entry(
+        id="backward-inside",
+        title="Training step inside the compiled function",
+        explanation="""{here} runs [[`{expr}`|a backward pass]] inside the compiled function. `backward()`,
+            `zero_grad()` and `step()` write into `.grad` fields and parameters that live outside the graph, so each
+            is left to plain Python. The function is cut at each of them.""",
+        why_it_matters="""[[{breaks} breaks in `{func}`; ]]the pieces left over are often too small to be worth
+            compiling.""",
+        fixes=(
+            Fix(
+                name="compile-the-loss",
+                do="Compile the forward and loss, and keep the step outside",
+                when="the function is a training step (the backward is still compiled, it comes with the forward)",
+                trades="nothing, except one more function",
+                source="""
+                    def f(x):
+                        return (w * x).sum()
+                    def call(x):
+                        opt.zero_grad()
+                        f(x).backward()
+                        opt.step()
+                        return w.detach().clone()
+                    call(torch.ones(3)), call(-2 * torch.ones(3))
+                """,
+            ),
+        ),
+        also=(
+            (
+                "Compile the update by itself too: `tracer.compile(opt.step)`. Trades: a second compile; make the "
+                "learning rate a tensor if it changes."
+            ),
+        ),
+        reproducer="""
+            w = torch.ones(3, requires_grad=True)
+            opt = torch.optim.SGD([w], lr=0.1)
+            def f(x):
+                opt.zero_grad()
+                (w * x).sum().backward()
+                opt.step()
+                return w.detach().clone()
+            f(torch.ones(3)), f(-2 * torch.ones(3))
+        """,
+        registry=("GB0123", "GB0008", "GB0025"),
+        measured=(3, 2),
+    ),
+    Entry(
+        id="optimizer-step-inside",
+        title="Optimiser step inside the compiled function",
+        explanation="""{here} runs [[`{expr}`|an optimiser's step]]. It changes parameters and state that live
+            outside the graph, runs its own hooks and switches gradients off and on. So the graph ends, the step
+            runs apart, and a new graph starts after it.""",
+        why_it_matters="[[{breaks} breaks in `{func}`; ]]the forward is cut off from what follows.",
+        fixes=(
+            Fix(
+                name="step-outside",
+                do="Call `step()` in the caller",
+                when="nothing after it in the function needs the new parameters",
+                trades="one more line in the caller",
+                source="""
+                    def f(x):
+                        return (w * x).sum()
+                    def call(x):
+                        w.grad = x.clone()
+                        opt.step()
+                        return f(x)
+                    call(torch.ones(3)), call(-2 * torch.ones(3))
+                """,
+            ),
+        ),
+        also=("Compile the step by itself: `tracer.compile(opt.step)`. Trades: a second compile.",),
+        reproducer="""
+            w = torch.ones(3, requires_grad=True)
+            opt = torch.optim.SGD([w], lr=0.1)
+            def f(x):
+                opt.step()
+                return (w * x).sum()
+            def call(x):
+                w.grad = x.clone()
+                return f(x)
+            call(torch.ones(3)), call(-2 * torch.ones(3))
+        """,
+        registry=("GB0025",),
+    ),
+    Entry(
+        id="grad-write",
+        title="Gradient state of a tensor is changed",
+        explanation="""{subject} changes what autograd knows of a tensor (`.grad = …`, `.data = …`,
+            `requires_grad_()`). A graph is recorded under one answer to "does this need a gradient", and later code
+            of the function depends on it. So the graph ends, Python makes the change, and a new graph starts.""",
+        why_it_matters="""[[{graphs} graphs instead of 1; ]]gradients stop at the boundary unless they are asked
+            for on both sides.""",
+        fixes=(
+            Fix(
+                name="autograd-grad-outside",
+                do="Set it in the caller and take the gradient there",
+                when="the function is the differentiated part",
+                trades="the function is split by hand",
+                source="""
+                    def f(x):
+                        return (x ** 2).sum()
+                    def call(x):
+                        x = x.detach().requires_grad_()
+                        f(x).backward()
+                        return x.grad
+                    call(torch.ones(3)), call(torch.arange(3.))
+                """,
+            ),
+            Fix(
+                name="functional-grad",
+                do="Use `torch.func.grad`",
+                when="the gradient is of a function of tensors",
+                trades="the differentiated part becomes a function of its own",
+                source="""
+                    def f(x):
+                        return torch.func.grad(lambda y: (y ** 2).sum())(x)
+                """,
+            ),
+        ),
+        reproducer="""
+            def f(x):
+                y = x.clone()
+                y.requires_grad_()
+                return torch.autograd.grad((y ** 2).sum(), y)[0]
+            f(torch.ones(3)), f(torch.arange(3.))
+        """,
+    ),
+    Entry(
+        id="autograd-function-unsupported",
+        title="Custom autograd function outside the rules",
+        explanation="""{here} applies [[`{expr}`|`{name}`|a custom autograd function]]. Its `forward` or
+            `backward` does something that cannot be recorded as one operation[[: {why}]]. So the graph ends, Python
+            applies it with its own backward, and a new graph starts.""",
+        why_it_matters="[[{graphs} graphs instead of 1; ]]neither its forward nor its backward is compiled.",
+        fixes=(
+            Fix(
+                name="pure-forward",
+                do="Keep effects out of `forward` and `backward`",
+                when="the effect is bookkeeping",
+                trades="bookkeeping moves to the caller",
+                source="""
+                    class Double(torch.autograd.Function):
+                        @staticmethod
+                        def forward(ctx, x):
+                            return x * 2
+                        @staticmethod
+                        def backward(ctx, grad):
+                            return grad * 2
+                    def f(x):
+                        return Double.apply(x) + 1
+                    def call(x):
+                        calls.total = calls.total + 1
+                        return f(x)
+                    call(torch.ones(4)), call(torch.zeros(4))
+                """,
+            ),
+        ),
+        reproducer="""
+            def calls(): ...
+            calls.total = 0
+            class Double(torch.autograd.Function):
+                @staticmethod
+                def forward(ctx, x):
+                    calls.total = calls.total + 1
+                    return x * 2
+                @staticmethod
+                def backward(ctx, grad):
+                    return grad * 2
+            def f(x):
+                return Double.apply(x) + 1
+            f(torch.ones(4)), f(torch.zeros(4))
+        """,
+    ),
+    Entry(
+        id="tensor-hook",
+        title="Hook on a tensor made inside",
+        explanation="""{subject} registers a function that autograd calls later, during the backward pass[[:
+            {why}]]. The tensor that it belongs to is made inside the graph and does not exist while the function is
+            recorded. So the graph ends, and Python registers the hook on the real tensor.""",
+        why_it_matters="[[{graphs} graphs instead of 1; ]]the backward pass is cut at the hook as well.",
+        also=(
+            (
+                "Register the hook on an input or parameter, outside the function. Trades: it sees the gradient at "
+                "that point."
+            ),
+            "Write the change of the gradient as a `torch.autograd.Function`. Trades: a class with two methods.",
+        ),
+    ),
+)

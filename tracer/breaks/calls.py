@@ -1,0 +1,296 @@
+"""Calls that cannot be followed: compiled code, operators without a description, calls that ask for a break."""
+
+from __future__ import annotations
+
+from .model import Entry, Fix
+
+ENTRIES = (
+    Entry(
+        id="opaque-call",
+        title="Call into code the tracer cannot see",
+        explanation="""{here} calls [[`{expr}`, which is compiled code|compiled code]] (C, C++, Rust or
+            Cython)[[ from `{module}`]]. There is no Python inside it to follow, and no description of the tensor it
+            would give back. So the graph ends, the real call is made, and a new graph starts with its result.""",
+        why_it_matters="""[[{graphs} graphs, ]]a wait, and inputs on an accelerator are copied to the host at
+            every call.""",
+        fixes=(
+            Fix(
+                name="custom-op",
+                do="Wrap it in `torch.library.custom_op` and describe the output",
+                when="tensors go in and tensors come out",
+                trades="""the body stays a black box (no fusion), training also needs `register_autograd`, and
+                    it may not return or secretly modify an input""",
+                source="""
+                    @torch.library.custom_op("demo::crc", mutates_args=())
+                    def crc(x: torch.Tensor) -> torch.Tensor:
+                        return torch.tensor(zlib.crc32(x.numpy()))
+                    @crc.register_fake
+                    def _(x):
+                        return torch.empty((), dtype=torch.int64)
+                    def f(x):
+                        return x + crc(x) % 7
+                """,
+            ),
+            Fix(
+                name="outside",
+                do="Move the call outside the function",
+                when="it depends only on inputs",
+                trades="one more argument, passed as a tensor so that its value stays out of the graph",
+                source="""
+                    def f(x, sum):
+                        return x + sum
+                    def call(x):
+                        return f(x, torch.tensor(zlib.crc32(x.numpy()) % 7))
+                    call(torch.ones(4)), call(torch.zeros(4))
+                """,
+            ),
+        ),
+        also=(
+            "Put `torch.compiler.disable` on a wrapper to make the break deliberate. Trades: it does not remove it.",
+        ),
+        reproducer="""
+            import zlib
+            def f(x):
+                return x + zlib.crc32(x.numpy()) % 7
+            f(torch.ones(4)), f(torch.zeros(4))
+        """,
+        registry=("GB0007",),
+        measured=(1, 3),
+    ),
+    Entry(
+        id="numpy-unsupported",
+        title="NumPy function with no torch equivalent known",
+        explanation="""{here} calls [[`{expr}`|a NumPy function]]. Many NumPy functions are translated to torch
+            on the fly, but [[`{name}`|this one]] is not among them. The graph ends, NumPy runs on the host, and a
+            new graph starts with the array it returned.""",
+        why_it_matters="[[{graphs} graphs, ]]a host round trip, no gradient through this step.",
+        fixes=(
+            Fix(
+                name="torch",
+                do="""Call the torch function that does the same, with its own argument conventions (`right=` is
+                    inverted here)""",
+                when="there is one",
+                trades="rounding may differ in the last digit",
+                source="""
+                    def f(x):
+                        return torch.bucketize(x * 2, torch.tensor([0., 1., 2.]), right=True) + 1
+                """,
+            ),
+        ),
+        also=(
+            (
+                "Compose it from NumPy functions that are translated (`clip`, `cumsum`, `histogram`, `median`). "
+                "Trades: more steps."
+            ),
+            "Wrap it as a custom operator, as `opaque-call` shows. Trades: no fusion.",
+        ),
+        reproducer="""
+            import numpy as np
+            def f(x):
+                return torch.from_numpy(np.digitize(x.numpy() * 2, [0., 1., 2.])) + 1
+            f(torch.ones(4)), f(torch.arange(4.) - 1)
+        """,
+        registry=("GB0294",),
+        measured=(1, 2),
+    ),
+    Entry(
+        id="disabled-function",
+        title="Call of a function marked as uncompiled",
+        explanation="""{here} calls [[`{expr}`, which|a function that]] carries `torch.compiler.disable` or
+            `tracer.disable`[[: {why}]]. The mark asks for plain Python, so it is not looked into. The graph ends
+            before the call and a new one starts after it.""",
+        why_it_matters="[[{graphs} graphs instead of 1; ]]a break that is meant, at every call of the function.",
+        fixes=(
+            Fix(
+                name="remove-mark",
+                do="Remove the mark",
+                when="what it was put there for is captured by now",
+                trades="the function is compiled with the rest, and breaks inside it show",
+                source="""
+                    def helper(x):
+                        return x + 1
+                    def f(x):
+                        return helper(x * 2) * 3
+                """,
+            ),
+            Fix(
+                name="call-outside",
+                do="Call it before or after the compiled function",
+                when="it does not stand in the middle",
+                trades="the function is split by hand",
+                source="""
+                    def f(y):
+                        return y * 3
+                    def call(x):
+                        return f(helper(x * 2))
+                    call(torch.ones(4)), call(torch.zeros(4))
+                """,
+            ),
+        ),
+        reproducer="""
+            @torch.compiler.disable
+            def helper(x):
+                return x + 1
+            def f(x):
+                return helper(x * 2) * 3
+            f(torch.ones(4)), f(torch.zeros(4))
+        """,
+        registry=("GB0098", "GB0099"),
+        measured=(1, 2),
+    ),
+    Entry(
+        id="user-requested-break",
+        title="Break asked for in the code",
+        explanation="""{here} calls `graph_break()`. It asks for the graph to end here and does nothing else. A
+            new graph starts after it.""",
+        why_it_matters="[[{graphs} graphs instead of 1; ]]nothing fuses across the line.",
+        fixes=(
+            Fix(
+                name="remove",
+                do="Delete the line",
+                when="the reason for it is gone",
+                trades="what it kept apart is compiled together",
+                source="""
+                    def f(x):
+                        return (x * 2) + 1
+                """,
+            ),
+        ),
+        reproducer="""
+            from torch import _dynamo
+            def f(x):
+                y = x * 2
+                _dynamo.graph_break()
+                return y + 1
+            f(torch.ones(4)), f(torch.zeros(4))
+        """,
+        registry=("GB0025",),
+        measured=(1, 2),
+    ),
+    Entry(
+        id="unsupported-builtin",
+        title="Library call without a tracing rule",
+        explanation="""{here} calls [[`{expr}`|`{name}`|a built-in or standard-library function]][[ on a
+            {type}]]. It is compiled or deliberately not followed, and the tracer has no rule that says what it
+            returns[[: {why}]]. So the graph ends, Python makes the call, and a new graph starts with the result.""",
+        why_it_matters="[[{graphs} graphs instead of 1; ]]the call runs as ordinary Python each time.",
+        fixes=(
+            Fix(
+                name="precompute",
+                do="Make the call once, outside, and use the result",
+                when="it depends on settings and not on tensors",
+                trades="changes of the setting go unnoticed",
+                source="""
+                    width = shutil.get_terminal_size((80, 24)).columns
+                    def f(x):
+                        return (x * 2) + 0 * width
+                """,
+            ),
+        ),
+        also=(
+            "Write the few lines that are needed in plain Python. Trades: a second implementation to look after.",
+            "Pass the result as an argument when it changes from call to call. Trades: one more argument.",
+        ),
+        reproducer="""
+            import shutil
+            def f(x):
+                y = x * 2
+                return y + 0 * shutil.get_terminal_size((80, 24)).columns
+            f(torch.ones(4)), f(torch.zeros(4))
+        """,
+    ),
+    Entry(
+        id="fake-op-failed",
+        title="Operator does not say what it returns",
+        explanation="""{subject} calls the operator [[`{name}`|of an extension]]. To put it into a graph, the
+            shape and dtype of its result have to be known without running it, and no such description is registered
+            or it failed[[: {why}]]. So the graph ends, the operator runs for real, and a new graph starts.""",
+        why_it_matters="[[{graphs} graphs instead of 1; ]]the operator cannot be part of any graph, nor of an export.",
+        fixes=(
+            Fix(
+                name="register-fake",
+                do="Register the description with `register_fake`",
+                when="the shape of the result follows from the shapes of the inputs",
+                trades="a shape rule that has to agree with the real one",
+                source="""
+                    @torch.library.custom_op("demo::twice_described", mutates_args=())
+                    def twice(x: torch.Tensor) -> torch.Tensor:
+                        return x * 2
+                    @twice.register_fake
+                    def _(x):
+                        return torch.empty_like(x)
+                    def f(x):
+                        return twice(x + 1) - 1
+                """,
+            ),
+        ),
+        reproducer="""
+            @torch.library.custom_op("demo::twice", mutates_args=())
+            def twice(x: torch.Tensor) -> torch.Tensor:
+                return x * 2
+            def f(x):
+                return twice(x + 1) - 1
+            f(torch.ones(4)), f(torch.zeros(4))
+        """,
+        registry=("GB0037", "GB0038"),
+        measured=(1, 2),
+    ),
+    Entry(
+        id="script-function",
+        title="Call of a TorchScript function",
+        explanation="""{subject} calls code that `torch.jit` compiled before. Its Python is gone, so it cannot
+            be followed line by line. The graph ends, the compiled code runs, and a new graph starts.""",
+        why_it_matters="[[{graphs} graphs instead of 1; ]]two compilers share the work, and neither sees all of it.",
+        fixes=(
+            Fix(
+                name="plain-function",
+                do="Call the Python function that was scripted",
+                when="you have it",
+                trades="nothing, TorchScript gives no more speed here",
+                source="""
+                    def scale(x: torch.Tensor) -> torch.Tensor:
+                        return x * 2
+                    def f(x):
+                        return scale(x) + 1
+                """,
+            ),
+        ),
+        reproducer="""
+            scale = torch.jit.trace(lambda x: x * 2, torch.ones(4))
+            def f(x):
+                return scale(x) + 1
+            f(torch.ones(4)), f(torch.zeros(4))
+        """,
+    ),
+    Entry(
+        id="context-unsupported",
+        title="Context manager without a tracing rule",
+        explanation="""{here} enters [[`{expr}`|a context manager]][[ ({type})]], which changes how torch runs
+            what is inside. The tracer has no rule for what it means for a graph[[: {why}]]. So Python enters and
+            leaves it, and the function is cut at both.""",
+        why_it_matters="[[{graphs} graphs instead of 1; ]]what stands inside is traced apart from the rest.",
+        fixes=(
+            Fix(
+                name="enter-outside",
+                do="Enter it in the caller, around the compiled call",
+                when="it may cover the whole function",
+                trades="it also covers the rest of the function, and the first compile",
+                source="""
+                    def f(x):
+                        return (x * 2) + 1
+                    def call(x):
+                        with torch.autograd.set_detect_anomaly(True):
+                            return f(x)
+                    call(torch.ones(4)), call(torch.zeros(4))
+                """,
+            ),
+        ),
+        reproducer="""
+            def f(x):
+                with torch.autograd.set_detect_anomaly(True):
+                    y = x * 2
+                return y + 1
+            f(torch.ones(4)), f(torch.zeros(4))
+        """,
+    ),
+)

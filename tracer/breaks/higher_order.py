@@ -1,0 +1,171 @@
+"""Bodies of higher-order operators: what may not stand in a branch, a loop body or a checkpointed region."""
+
+from __future__ import annotations
+
+from .model import Entry, Fix
+
+ENTRIES = (
+    Entry(
+        id="cond-branch-rejected",
+        title="torch.cond branch touches the outside",
+        explanation="""The branch [[`{func}` ]]given to `torch.cond`[[ at line {line}]] [[{does}|reaches
+            outside: it changes [[`{var}`|something]] outside itself, modifies its input, or returns an input (or a
+            view of one) as is]]. Both branches are recorded but only one runs, so an outside change has no single
+            right answer. This is an error, not a break, and happens without compiling too.""",
+        why_it_matters="the program stops; there is no slower fallback.",
+        fixes=(
+            Fix(
+                name="effect-outside",
+                do="Return what the effect needs and do it after the call",
+                when="a branch writes to a list, an attribute or a global",
+                trades="an extra output, and a wait if Python branches on it",
+                source="""
+                    def f(x):
+                        up = x.sum() > 0
+                        return torch.cond(up, lambda x: x + 1, lambda x: x - 1, (x,)), up
+                    def call(x):
+                        out, up = f(x)
+                        if up: seen.append(1)
+                        return out
+                    call(torch.ones(4)), call(-torch.ones(4))
+                """,
+            ),
+            Fix(
+                name="clone",
+                do="Return `x.clone()`",
+                when="the branch is `lambda x: x` or returns a view such as `x[:n]`",
+                trades="one copy",
+                own_result=True,
+                source="""
+                    def f(x):
+                        return torch.cond(x.sum() > 0, lambda x: x.clone(), lambda x: x - 1, (x,))
+                """,
+            ),
+        ),
+        also=(
+            "Use the out-of-place operation when a branch writes into its input. Trades: memory for one more tensor.",
+        ),
+        reproducer="""
+            seen = []
+            def bump(x):
+                seen.append(1)
+                return x + 1
+            def f(x):
+                return torch.cond(x.sum() > 0, bump, lambda x: x - 1, (x,))
+            f(torch.ones(4)), f(-torch.ones(4))
+        """,
+        kind="error",
+        registry=("GB0067", "GB0040", "GB0041"),
+        measured=(1, 0),
+    ),
+    Entry(
+        id="cond-branches-differ",
+        title="Branches return results that do not match",
+        explanation="""The branches of [[`{expr}`|`torch.cond`]][[ at line {line}]] return different things[[:
+            {why}]]. Only one of them runs, and what follows is recorded once, for both. So they have to agree in
+            structure, shape, dtype and device. This is an error, not a break, and happens without compiling too.""",
+        why_it_matters="the program stops; there is no slower fallback.",
+        fixes=(
+            Fix(
+                name="same-result",
+                do="Give both results one dtype and shape (`.to(dtype)`, `expand`, `torch.zeros_like`)",
+                when="they only differ in form",
+                trades="one conversion in one of the branches",
+                own_result=True,
+                source="""
+                    def f(x):
+                        return torch.cond(x.sum() > 0, lambda x: x + 1, lambda x: (x > 0).to(x.dtype), (x,))
+                """,
+            ),
+            Fix(
+                name="python-if",
+                do="Use a plain `if`",
+                when="the results differ in kind",
+                trades="a graph break and a wait, the compiled parts stay",
+                own_result=True,
+                source="""
+                    def f(x):
+                        if x.sum() > 0:
+                            return x + 1
+                        return x > 0
+                """,
+            ),
+        ),
+        reproducer="""
+            def f(x):
+                return torch.cond(x.sum() > 0, lambda x: x + 1, lambda x: x > 0, (x,))
+            f(torch.ones(4)), f(-torch.ones(4))
+        """,
+        kind="error",
+        registry=("GB0066",),
+    ),
+    Entry(
+        id="higher-order-unsupported",
+        title="Body of an operator cannot be recorded",
+        explanation="""The body[[ `{func}`]] given to [[`{name}`|`{expr}`|an operator]][[ at line {line}]] does
+            something that cannot be recorded as part of a graph[[: {why}]]. What was recorded of it is taken back
+            as if it had never been tried. So the graph ends before the operator, and Python runs it.""",
+        why_it_matters="[[{graphs} graphs instead of 1; ]]the operator and its body run as ordinary Python.",
+        fixes=(
+            Fix(
+                name="out-of-the-body",
+                do="Move the part that breaks out of the body",
+                when="it does not depend on each element",
+                trades="one more argument or output of the body",
+                source="""
+                    def f(x):
+                        scale = x.abs().max()
+                        return torch.vmap(lambda row: row / scale)(x)
+                    f(torch.ones(2, 3)), f(torch.arange(6.).view(2, 3))
+                """,
+            ),
+        ),
+        reproducer="""
+            def f(x):
+                def body(row):
+                    return row / x.abs().max().item()
+                return torch.vmap(body)(x)
+            f(torch.ones(2, 3)), f(torch.arange(6.).view(2, 3))
+        """,
+    ),
+    Entry(
+        id="checkpoint-body-rejected",
+        title="Checkpointed function does more than compute",
+        explanation="""{here} checkpoints [[`{func}`, which|a function that]] also changes something outside
+            itself[[: {why}]]. A checkpointed body runs once more during the backward pass, and the change would
+            happen twice. So the graph ends before it, and Python runs the checkpoint.""",
+        why_it_matters="""[[{graphs} graphs instead of 1; ]]the region with the largest saving in memory is not
+            compiled.""",
+        fixes=(
+            Fix(
+                name="effect-outside",
+                do="Return what the effect needs and do it after the checkpoint",
+                when="the effect is bookkeeping",
+                trades="one more output",
+                source="""
+                    def block(x):
+                        return x.sin()
+                    def f(x):
+                        y = checkpoint(block, x, use_reentrant=False)
+                        return y * 2
+                    def call(x):
+                        stats.calls = stats.calls + 1
+                        return f(x)
+                    call(torch.ones(4)), call(torch.zeros(4))
+                """,
+            ),
+        ),
+        reproducer="""
+            from torch.utils.checkpoint import checkpoint
+            def stats(): ...
+            stats.calls = 0
+            def block(x):
+                stats.calls = stats.calls + 1
+                return x.sin()
+            def f(x):
+                y = checkpoint(block, x, use_reentrant=False)
+                return y * 2
+            f(torch.ones(4)), f(torch.zeros(4))
+        """,
+    ),
+)

@@ -1,0 +1,82 @@
+"""What a catalogue entry holds: words with placeholders, a program that shows the break, programs that avoid it."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["Entry", "Fix", "Kind"]
+
+#: break: the graph ends and another begins. whole-frame: the function runs as ordinary Python.
+#: recompile: one more graph for the same code. error: the program stops, or the compiler did.
+Kind = Literal["break", "whole-frame", "recompile", "error"]
+
+
+def _tidy(record: object, *names: str) -> None:
+    """Lets texts be wrapped in the source as paragraphs are."""
+    for name in names:
+        if text := getattr(record, name):
+            object.__setattr__(record, name, " ".join(text.split()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fix:
+    """One verified way out. `source` replaces the reproducer and runs with its call line unless it brings its own.
+
+    `silent`: same results, but text that the reproducer prints is not printed.
+    `own_result`: shows a technique; its results are its own.
+    """
+
+    name: str
+    do: str  # "Replace the `if` by `torch.where`": an imperative clause, the hint's first half
+    when: str  # "both paths are cheap and pure": completes "when …"
+    trades: str  # completes "Trades: …"
+    source: str
+    silent: bool = False
+    own_result: bool = False
+
+    def __post_init__(self) -> None:
+        _tidy(self, "do", "when", "trades")
+        object.__setattr__(self, "source", inspect.cleandoc(self.source) + "\n")
+
+    @property
+    def hint(self) -> str:
+        return f"{self.do} when {self.when}. Trades: {self.trades}."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One reason for which capture stops, is repeated or fails.
+
+    `explanation`, `why_it_matters`, `also` and `config` are templates (see `tracer.breaks.template`).
+    `reproducer` defines `f`, the function that gets compiled, and ends with the line that calls it; it is empty where
+    no program can show the entry on its own. `registry` are torch's own numbers for the same reason, `measured` the
+    (breaks, graphs) that torch 2.13 needs for the reproducer with backend="eager".
+    """
+
+    id: str
+    title: str
+    explanation: str
+    why_it_matters: str
+    fixes: tuple[Fix, ...] = ()
+    also: tuple[str, ...] = ()  # advice without a program to run, cheapest first
+    config: str | None = None
+    reproducer: str = ""
+    kind: Kind = "break"
+    registry: tuple[str, ...] = ()
+    measured: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        _tidy(self, "explanation", "why_it_matters", "config")
+        if self.reproducer:
+            object.__setattr__(self, "reproducer", inspect.cleandoc(self.reproducer) + "\n")
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        """Every way out in order of cost: verified edits, other advice, the setting last and labelled."""
+        setting = (f"Setting: {self.config}",) if self.config else ()
+        return (*(fix.hint for fix in self.fixes), *self.also, *setting)
+
+    def fix(self, name: str) -> Fix:
+        return next(fix for fix in self.fixes if fix.name == name)

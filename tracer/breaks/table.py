@@ -1,0 +1,90 @@
+"""The one table of entries, collected from the groups beside it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from ..errors import TracerError
+from . import (
+    autograd,
+    calls,
+    classes,
+    control_flow,
+    effects,
+    frames,
+    generators,
+    higher_order,
+    outside,
+    shapes,
+    tensors,
+    values,
+)
+from .model import Entry
+from .template import fill, shown
+
+__all__ = ["CATALOGUE", "GROUPS", "Rendered", "UnknownBreak", "entry", "render"]
+
+#: In the order in which docs and the filter of the notebook list them.
+GROUPS = (
+    control_flow, values, shapes, calls, effects, outside, generators, classes, tensors, autograd, higher_order, frames,
+)  # fmt: skip
+
+
+class UnknownBreak(TracerError, LookupError):
+    """An id that the catalogue doesn't have."""
+
+
+class Rendered(NamedTuple):
+    """An entry with the values of one run in it."""
+
+    id: str
+    title: str
+    explanation: str
+    why_it_matters: str
+    hints: tuple[str, ...]
+
+
+def _collect() -> Mapping[str, Entry]:
+    table: dict[str, Entry] = {}
+    for group in GROUPS:
+        for found in group.ENTRIES:
+            if found.id in table:
+                raise AssertionError(f"two entries for {found.id}, one of them in {group.__name__}")
+            table[found.id] = found
+    return MappingProxyType(table)
+
+
+#: id → entry
+CATALOGUE: Mapping[str, Entry] = _collect()
+
+
+def entry(id: str) -> Entry:
+    """The entry with that id; an unknown one is a TracerError that names the nearest."""
+    found = CATALOGUE.get(id)
+    if found is None:
+        near = difflib.get_close_matches(id, CATALOGUE, 3, 0.5)
+        guess = f"did you mean {' or '.join(near)}?" if near else "tracer.breaks.CATALOGUE lists all ids"
+        raise UnknownBreak(f"the catalogue has no break {id!r}.\n  next: {guess}")
+    return found
+
+
+def render(id: str, /, **context: Any) -> Rendered:
+    """The entry's texts for one run. Context that is missing, None or meaningless takes its clause with it."""
+    found = entry(id)
+    known = {name: text for name, value in context.items() if (text := shown(name, value)) is not None}
+    known["here"] = fill("[[Line {line}|This line]]", known)
+    known["subject"] = fill("[[`{expr}`[[ at line {line}]]|{here}]]", known)
+    return Rendered(
+        found.id,
+        found.title,
+        fill(found.explanation, known),
+        _capital(fill(found.why_it_matters, known)),
+        tuple(text for hint in found.hints if (text := fill(hint, known))),
+    )
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

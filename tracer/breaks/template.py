@@ -1,0 +1,124 @@
+"""Sentences with gaps: `{name}` is filled from the run, and `[[…]]` goes when what it needs is not known.
+
+    fill("[[Line {line}|This line]] stops[[ at `{expr}`]].", {"line": 3})    # 'Line 3 stops.'
+
+A clause may offer alternatives, `[[first|second]]`: the first whose placeholders are all known is used, else
+none; clauses nest. A sentence with an unknown placeholder outside every clause is dropped whole. What comes out never
+holds a placeholder.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+__all__ = ["fill", "placeholders", "shown"]
+
+TOKEN = re.compile(r"\[\[|\]\]|\||\{[a-z_]+\}")
+SENTENCE_END = re.compile(r"(?<=[.!?]) (?=\S)")
+SPACE_BEFORE = re.compile(r" (?=[.,;:](?: |$))")
+#: Longer values are cut: an explanation is read, not searched.
+LONGEST = 100
+
+
+class Gap(NamedTuple):
+    name: str
+
+
+class Clause(NamedTuple):
+    alternatives: tuple[tuple[Any, ...], ...]
+
+
+Part = str | Gap | Clause
+
+
+@functools.cache
+def parse(template: str) -> tuple[tuple[Part, ...], ...]:
+    """The sentences of a template, each a sequence of text, gaps and clauses."""
+    stack: list[list[list[Part]]] = [[[]]]
+    at = 0
+    for token in TOKEN.finditer(template):
+        text, mark = template[at : token.start()], token.group()
+        if text:
+            stack[-1][-1].append(text)
+        at = token.end()
+        if mark == "[[":
+            stack.append([[]])
+        elif mark == "]]" and len(stack) > 1:
+            clause = Clause(tuple(tuple(parts) for parts in stack.pop()))
+            stack[-1][-1].append(clause)
+        elif mark == "|" and len(stack) > 1:
+            stack[-1].append([])
+        else:
+            stack[-1][-1].append(Gap(mark[1:-1]) if mark[0] == "{" else mark)
+    if len(stack) > 1:
+        raise ValueError(f"a clause is not closed in {template!r}")
+    if template[at:]:
+        stack[-1][-1].append(template[at:])
+    return tuple(sentences(stack[0][0]))
+
+
+def sentences(parts: list[Part]) -> list[tuple[Part, ...]]:
+    """Split where text outside every clause ends a sentence."""
+    found: list[list[Part]] = [[]]
+    for part in parts:
+        if isinstance(part, str):
+            first, *rest = SENTENCE_END.split(part)
+            found[-1].append(first)
+            found += [[" " + text] for text in rest]
+        else:
+            found[-1].append(part)
+    return [tuple(sentence) for sentence in found]
+
+
+def placeholders(template: str) -> frozenset[str]:
+    """Every name that a template may use."""
+    return frozenset(name[1:-1] for name in TOKEN.findall(template) if name[0] == "{")
+
+
+def fill(template: str, known: Mapping[str, str]) -> str:
+    """The template's text, with what is not known left out. Values are text already: see `shown`."""
+    text = "".join(_sequence(sentence, known) or "" for sentence in parse(template))
+    return SPACE_BEFORE.sub("", " ".join(text.split()))
+
+
+def _sequence(parts: tuple[Part, ...], known: Mapping[str, str]) -> str | None:
+    out = []
+    for part in parts:
+        if isinstance(part, str):
+            out.append(part)
+        elif isinstance(part, Gap):
+            if part.name not in known:
+                return None
+            out.append(str(known[part.name]))
+        else:
+            texts = (_sequence(alternative, known) for alternative in part.alternatives)
+            out.append(next((text for text in texts if text is not None), ""))
+    return "".join(out)
+
+
+def shown(name: str, value: Any) -> str | None:
+    """A context value as text that a person reads, None where it says nothing. Never runs a user's code."""
+    kind = type(value)
+    if kind is str:
+        text = " ".join(value.split())
+        if text[:1] == "<" or text.endswith("Variable"):
+            return None
+    elif kind in (int, float, bool, complex):
+        text = str(value)
+    elif kind in (tuple, list) or kind.__name__ == "Size":
+        items = [shown(name, item) or "?" for item in value]
+        text = f"[{', '.join(items)}]" if items or name != "shape" else "0-d"
+    elif kind.__module__ == "torch" and kind.__name__ in ("dtype", "device"):
+        text = str(value)
+    elif isinstance(value, type):
+        text = type.__dict__["__name__"].__get__(value)
+    else:
+        text = kind.__name__ if value is not None else ""
+    if name == "dtype":
+        text = text.removeprefix("torch.")
+    if text.endswith("Variable") or not text or (name == "graphs" and text == "1"):
+        return None
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

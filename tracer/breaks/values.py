@@ -1,0 +1,313 @@
+"""Tensor values that Python wants to have now, and values that no rule can model."""
+
+from __future__ import annotations
+
+from .model import Entry, Fix
+
+ENTRIES = (
+    Entry(
+        id="tensor-to-python-number",
+        title="Tensor turned into a Python number",
+        explanation="""{subject} asks a tensor for a plain Python number (`.item()`, `int()`, `float()`). That
+            number is not known until everything before it has run, so the graph stops to fetch it. The rest of
+            [[`{func}`|the function]] then continues in a second graph that takes [[`{var}`|the number]] as an
+            input.""",
+        why_it_matters="""a device-to-host wait on every call[[, {graphs} graphs]], and possibly a recompile
+            when [[`{var}`|the number]] changes[[ from {value}]].""",
+        fixes=(
+            Fix(
+                name="tensor",
+                do="Leave it a 0-d tensor",
+                when="it is only used in tensor arithmetic",
+                trades="nothing at run time, but Python-only uses (`range`, f-strings) have to move out",
+                source="""
+                    def f(x):
+                        return x / x.abs().max()
+                """,
+            ),
+        ),
+        config="""`capture_scalar_outputs=True` gives 1 graph, for a number that really is a size or slice bound
+            (`fullgraph=True` turns it on). Trades: sizes become symbolic and may need `torch._check(n <= limit)`;
+            the wait stays.""",
+        reproducer="""
+            def f(x):
+                return x / x.abs().max().item()
+            f(torch.ones(4)), f(3 * torch.ones(4))
+        """,
+        registry=("GB0124",),
+        measured=(1, 3),
+    ),
+    Entry(
+        id="tensor-to-text",
+        title="Tensor formatted as text",
+        explanation="""{here} turns [[`{expr}`|a tensor]][[ ({shape})]] into text, with its numbers in it. While
+            the function is recorded the tensor has a shape but no numbers. So the graph ends, the numbers are
+            fetched, and Python writes the text.""",
+        why_it_matters="[[{graphs} graphs instead of 1; ]]a device-to-host wait for a text that is often thrown away.",
+        fixes=(
+            Fix(
+                name="format-outside",
+                do="Return the tensor and format it in the caller",
+                when="the text leaves the function",
+                trades="one more output",
+                source="""
+                    def f(x):
+                        return x * 2, x.mean()
+                    def call(x):
+                        y, mean = f(x)
+                        return y, f"mean {mean}"
+                    call(torch.ones(4)), call(torch.zeros(4))
+                """,
+            ),
+        ),
+        also=(
+            'Put the shape into the text instead of the values: `f"{tuple(x.shape)}"`. Trades: no numbers.',
+        ),
+        reproducer="""
+            def f(x):
+                return x * 2, f"mean {x.mean()}"
+            f(torch.ones(4)), f(torch.zeros(4))
+        """,
+    ),
+    Entry(
+        id="unsupported-attribute",
+        title="Tensor attribute that needs real memory",
+        explanation="""{subject} reads [[`{name}` of a {type}|something that a graph does not know]]. The answer
+            belongs to memory, storage or an object that exists only once the graph has run. So the graph ends, and
+            Python reads it from the real object.""",
+        why_it_matters="[[{graphs} graphs instead of 1; ]]the value read may also differ from call to call.",
+        fixes=(
+            Fix(
+                name="ask-outside",
+                do="Ask for it in the caller, where the tensor is real",
+                when="the answer is about an input or a result",
+                trades="the check runs outside the compiled code",
+                source="""
+                    def f(x):
+                        return x + 1
+                    def call(x):
+                        return f(x) if x.data_ptr() % 8 == 0 else x + 1
+                    call(torch.ones(4)), call(torch.zeros(4))
+                """,
+            ),
+            Fix(
+                name="metadata",
+                do="Use shape, stride, dtype, device or `is`",
+                when="the address stands for layout or identity",
+                trades="alignment itself cannot be asked",
+                source="""
+                    def f(x):
+                        return x + 1 if x.is_contiguous() else x.contiguous() + 1
+                """,
+            ),
+        ),
+        reproducer="""
+            def f(x):
+                return x + 1 if x.data_ptr() % 8 == 0 else x.clone() + 1
+            f(torch.ones(4)), f(torch.zeros(4))
+        """,
+    ),
+    Entry(
+        id="tensor-hash",
+        title="Tensor used as a dictionary key",
+        explanation="""{here} puts [[`{expr}`|a tensor]] where Python needs a hash: a key, a set member,
+            `hash()`, `id()`. A tensor's hash is its address, and a tensor made in the graph has none yet. So the
+            graph ends, and Python uses the real tensor.""",
+        why_it_matters="[[{graphs} graphs instead of 1; ]]a key made from an address is new on each call.",
+        fixes=(
+            Fix(
+                name="name-as-key",
+                do="Use a name or an index as the key",
+                when="the tensor itself need not be found again by identity",
+                trades="the caller has to know the name",
+                source="""
+                    def f(x):
+                        y = x * 2
+                        weights = {"y": 3.0}
+                        return y * weights["y"]
+                """,
+            ),
+        ),
+        reproducer="""
+            def f(x):
+                y = x * 2
+                weights = {y: 3.0}
+                return y * weights[y] + 0 * (hash(y) % 2)
+            f(torch.ones(4)), f(torch.zeros(4))
+        """,
+    ),
+    Entry(
+        id="set-of-tensors",
+        title="Set that holds tensors",
+        explanation="""{here} uses a set of tensors[[, `{expr}`]]. Sets order their members by hash, a tensor's
+            hash is its address, and addresses change with every call. So the graph ends, and Python works on the
+            real set.""",
+        why_it_matters="""[[{graphs} graphs instead of 1; ]]the order of the members, and with it the graph,
+            could change by chance.""",
+        fixes=(
+            Fix(
+                name="dict-of-names",
+                do="Keep the tensors in a list or in a dict by name",
+                when="membership is not asked for by identity",
+                trades="duplicates are not removed",
+                source="""
+                    def f(x, parts):
+                        return x + sum(part.sum() for part in parts)
+                    def call(x):
+                        return f(x, [x, x * 2])
+                    call(torch.ones(4)), call(torch.zeros(4))
+                """,
+            ),
+        ),
+        reproducer="""
+            def f(x, parts):
+                return x + sum(part.sum() for part in parts)
+            def call(x):
+                return f(x, {x, x * 2})
+            call(torch.ones(4)), call(torch.zeros(4))
+        """,
+    ),
+    Entry(
+        id="user-hash-or-eq",
+        title="Key comparison needs a tensor's value",
+        explanation="""{here} looks up a key whose `__hash__` or `__eq__`[[ (of {type})]] computes with tensors.
+            Which entry is found depends on numbers that are not known yet. So the graph ends, and Python does the
+            look-up.""",
+        why_it_matters="[[{graphs} graphs and ]]a device-to-host wait for each comparison, on every call.",
+        fixes=(
+            Fix(
+                name="plain-key",
+                do="Give the key a plain Python field that identifies it, and compare that",
+                when="such a field exists or can be counted up",
+                trades="two keys with equal tensors and different fields count as different",
+                source="""
+                    class Key:
+                        def __init__(self, name, value):
+                            self.name, self.value = name, value
+                        def __hash__(self):
+                            return 1
+                        def __eq__(self, other):
+                            return self.name == other.name
+                    def f(x):
+                        return x * {Key("x", x): 2.0}[Key("x", x)]
+                """,
+            ),
+        ),
+        reproducer="""
+            class Key:
+                def __init__(self, value):
+                    self.value = value
+                def __hash__(self):
+                    return 1
+                def __eq__(self, other):
+                    return bool((self.value == other.value).all())
+            def f(x):
+                return x * {Key(x): 2.0}[Key(x.clone())]
+            f(torch.ones(4)), f(torch.zeros(4))
+        """,
+    ),
+    Entry(
+        id="self-referential-container",
+        title="Container that contains itself",
+        explanation="""[[`{expr}`[[ at line {line}]]|A value[[ at line {line}| here]]]] is a
+            [[{type}|container]] that holds itself. It can be used, but guards and generated code are trees, and
+            this one has no leaves to start from. So the graph ends, and Python works on the real object.""",
+        why_it_matters="[[{graphs} graphs instead of 1; ]]the code around the container runs as ordinary Python.",
+        fixes=(
+            Fix(
+                name="pass-the-parts",
+                do="Pass the parts that the function reads instead of the whole container",
+                when="the function does not follow the cycle",
+                trades="the signature changes",
+                source="""
+                    def f(x, scale):
+                        return x * scale
+                    def call(x):
+                        return f(x, ring[0])
+                    call(torch.ones(4)), call(torch.zeros(4))
+                """,
+            ),
+        ),
+        also=("Keep the reference back in a weakref or under a name in a table. Trades: one more look-up.",),
+        reproducer="""
+            ring = [2.0]
+            ring.append(ring)
+            def f(x, ring):
+                return x * ring[1][1][0]
+            def call(x):
+                return f(x, ring)
+            call(torch.ones(4)), call(torch.zeros(4))
+        """,
+    ),
+    Entry(
+        id="unsupported-type",
+        title="Value of a type without a rule",
+        explanation="""{here} uses [[`{expr}`, ]]a value[[ of type {type}]] that the tracer has no rule for[[:
+            {why}]]. What it would do to the graph or to the outside world is therefore not known. So the graph
+            ends, Python uses the real object, and a new graph starts behind.""",
+        why_it_matters="""[[{graphs} graphs instead of 1; ]]each use of the object is a break of its own[[
+            ({breaks} here)]].""",
+        also=(
+            (
+                "Read what you need from the object in the caller and pass plain values or tensors. Trades: more "
+                "arguments."
+            ),
+            (
+                "Wrap what the object does in a function under `torch.compiler.disable`. Trades: the break stays, but "
+                "is deliberate."
+            ),
+            "Make it a plain class, dataclass or namedtuple when the type is your own. Trades: no behaviour in C.",
+        ),
+    ),
+    Entry(
+        id="descriptor-unsupported",
+        title="Attribute computed by compiled code",
+        explanation="""{here} reads [[`{name}`|an attribute]] [[of a {type} ]]through a descriptor whose code is
+            not Python. There is nothing inside to follow, and its answer may change between two reads. So the graph
+            ends, Python reads the attribute, and a new graph starts behind.""",
+        why_it_matters="[[{graphs} graphs instead of 1; ]]one break for each read.",
+        also=(
+            "Read the attribute in the caller and pass its value. Trades: one more argument.",
+            (
+                "Write the descriptor as a `property` or a class with a Python `__get__`. Trades: a slower read "
+                "outside the graph."
+            ),
+        ),
+    ),
+    Entry(
+        id="weakref-call",
+        title="Weak reference asked for its object",
+        explanation="""{subject} asks a weak reference whether its object is still alive. The answer changes
+            when the object dies, at a moment that no guard sees. So the graph ends, and Python asks the real
+            reference.""",
+        why_it_matters="[[{graphs} graphs instead of 1; ]]one break for each look at the reference.",
+        fixes=(
+            Fix(
+                name="resolve-outside",
+                do="Resolve the reference in the caller and pass the object",
+                when="the object lives as long as the call",
+                trades="one more argument",
+                source="""
+                    def f(x, scale):
+                        return x * scale.value
+                    def call(x):
+                        return f(x, reference())
+                    call(torch.ones(4)), call(torch.zeros(4))
+                """,
+            ),
+        ),
+        reproducer="""
+            import weakref
+            class Scale:
+                value = 2.0
+            keep = Scale()
+            reference = weakref.ref(keep)
+            def f(x, reference):
+                scale = reference()
+                return x * (scale.value if scale is not None else 1.0)
+            def call(x):
+                return f(x, reference)
+            call(torch.ones(4)), call(torch.zeros(4))
+        """,
+    ),
+)
