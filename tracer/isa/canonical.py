@@ -1,8 +1,8 @@
 """The canonical instruction set: what every operation is called, what it means, and what it does to the stack.
 
-One table, `OPS`, is the only description. The interpreter has one handler for each of its rows, the decoders emit nothing
-else, and the analyses (`flow`, `liveness`) know an operation by its row alone. Effects hold on all CPython versions: where
-two versions differ, the decoder of one of them emits a pair of operations for one instruction.
+One table, `OPS`, is the only description. The interpreter has one handler for each of its rows, the decoders emit
+nothing else, and the analyses (`flow`, `liveness`) know an operation by its row alone. Effects hold on all CPython
+versions: where two versions differ, the decoder of one of them emits a pair of operations for one instruction.
 
 The stack grows to the right in the meanings: `a b → c` pops b, then a, and pushes c.
 """
@@ -10,31 +10,33 @@ The stack grows to the right in the meanings: `a b → c` pops b, then a, and pu
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
-__all__ = ["OPS", "Kind", "Op", "effect", "target_of"]
+__all__ = ["OPS", "Kind", "Location", "Op", "effect", "target_of"]
 
-Effect = Callable[[Any, bool], int]
+Effect: TypeAlias = Callable[[Any, bool], int]
+Location: TypeAlias = tuple[int | None, int | None, int | None, int | None]  # line, column, end line, end column
 
 
 class Op:
     """One canonical operation at its place in the original code.
 
     `offset` is that of the instruction's own opcode (what a traceback, `f_lasti` and the exception table speak of);
-    `start` is where its bytes begin (EXTENDED_ARGs and what was folded into it included) and `end` where they end (inline
-    caches included), so that `co_code[start:end]` is the whole instruction. The parts of a split instruction share all three.
+    `start` is where its bytes begin (EXTENDED_ARGs and what was folded into it included) and `end` where they end
+    (inline caches included), so that `co_code[start:end]` is the whole instruction. The parts of a split instruction
+    share all three.
     """
 
     __slots__ = ("name", "arg", "offset", "end", "location", "start")
 
     def __init__(
-        self, name: str, arg: Any, offset: int, end: int, location: tuple[int | None, ...], start: int | None = None
+        self, name: str, arg: Any, offset: int, end: int, location: Location, start: int | None = None
     ) -> None:
         self.name = name
         self.arg = arg
         self.offset = offset
         self.end = end
-        self.location = location  # (line, column, end line, end column)
+        self.location = location
         self.start = offset if start is None else start
 
     def __repr__(self) -> str:
@@ -82,6 +84,8 @@ def _op(
     OPS[name] = Kind(name, argument, meaning, change, ends, raises)
 
 
+# fmt: off
+
 # --- the stack itself -------------------------------------------------------------------------------------------------
 _op("Pop", "", -1, "v →", raises=False)
 _op("Copy", "n", +1, "pushes the n-th entry from the top (1 is the top)", raises=False)
@@ -91,13 +95,13 @@ _op("LoadConst", "value", +1, "→ value", raises=False)
 
 # --- locals, by their index in `Decoded.names` ------------------------------------------------------------------------
 _op("LoadFast", "local", +1, "→ local; UnboundLocalError if it has no value")
-_op("LoadFastAndClear", "local", +1, "→ what the slot holds (NULL, or a cell, also) and empties it", raises=False)
-_op("StoreFast", "local", -1, "v → into the slot (NULL and cells also, after a LoadFastAndClear)", raises=False)
+_op("LoadFastAndClear", "local", +1, "→ what the slot holds, be it NULL or a cell, and empties it", raises=False)
+_op("StoreFast", "local", -1, "v → into the slot, be it NULL or a cell that LoadFastAndClear took", raises=False)
 _op("DeleteFast", "local", 0, "empties the slot; UnboundLocalError if it has no value")
 
 # --- cells ------------------------------------------------------------------------------------------------------------
 _op("MakeCell", "local", 0, "puts a new cell into the slot, holding what was in it", raises=False)
-_op("LoadClosure", "local", +1, "→ the cell itself", raises=False)
+_op("LoadClosure", "local", +1, "→ what the slot holds: the cell itself")
 _op("LoadDeref", "local", +1, "→ what the cell holds; NameError if nothing")
 _op("StoreDeref", "local", -1, "v → into the cell", raises=False)
 _op("DeleteDeref", "local", 0, "empties the cell; NameError if it holds nothing")
@@ -126,7 +130,7 @@ _op("DeleteAttr", "name", -1, "owner →")
 _op("LoadSuperAttr", "(name, is_method, null_first)", lambda arg, jump: -1 if arg[1] else -2,
     "super class self → attribute; as LoadMethod if is_method. `super` is what the global name gave")
 
-# --- operators; the argument is a function of module `operator` --------------------------------------------------------
+# --- operators; the argument is a function of module `operator` -------------------------------------------------------
 _op("BinaryOp", "function", -1, "left right → result")
 _op("Compare", "(function, to_bool)", -1, "left right → result, made a bool if to_bool")
 _op("IsOp", "invert", -1, "left right → bool", raises=False)
@@ -153,8 +157,8 @@ _op("MapAdd", "i", -2, "key value → put into the dict that is i-th from the to
 _op("ListExtend", "i", -1, "iterable → appended to the list that is i-th from the top once it is popped")
 _op("SetUpdate", "i", -1, "iterable → added to the set that is i-th from the top once it is popped")
 _op("DictUpdate", "i", -1, "mapping → put into the dict that is i-th from the top once it is popped")
-_op("DictMerge", "i", -1, "as DictUpdate, but a repeated key is a TypeError that names the callable under the dict")
-_op("ListToTuple", "", 0, "list → tuple", raises=False)
+_op("DictMerge", "i", -1, "as DictUpdate, but a repeated key is a TypeError that names the callable further down")
+_op("ListToTuple", "", 0, "list → tuple")
 _op("ConvertValue", "conversion", 0, "v → str(v), repr(v) or ascii(v), for conversion 's', 'r', 'a'")
 _op("FormatValue", "(conversion, has_spec)", lambda arg, jump: -1 if arg[1] else 0,
     "v (spec if has_spec) → format of the converted value; conversion None keeps it as it is")
@@ -175,17 +179,19 @@ _op("MatchClass", "n", -2, "subject class names → tuple of n positional attrib
 # --- control ----------------------------------------------------------------------------------------------------------
 _op("Jump", "target", 0, "goes to the target", ends=True)
 _op("JumpIf", "(kind, target)", -1, "v → jumps if it is 'true', 'false', 'none' or 'not_none'")
-_op("JumpIfOrPop", "(truth, target)", lambda arg, jump: 0 if jump else -1, "v → v and jumps if its truth is that; else v →")
-_op("Return", "", -1, "v → and leaves the frame", ends=True)
+_op("JumpIfOrPop", "(truth, target)", lambda arg, jump: 0 if jump else -1,
+    "v → v and jumps if its truth is that; else v →")
+_op("Return", "", -1, "v → and leaves the frame", ends=True, raises=False)
 
 # --- calls ------------------------------------------------------------------------------------------------------------
 _op("Call", "(argc, kwnames)", lambda arg, jump: -1 - arg[0],
     "callable pair, argc values, the last len(kwnames) of them by keyword → result. "
     "The pair is NULL callable (3.11, 3.12), callable NULL (3.13), or method self")
 _op("CallEx", "has_kwargs", lambda arg, jump: -3 if arg else -2,
-    "callable pair, positional iterable (mapping if has_kwargs) → result. NULL callable (3.11, 3.12), callable NULL (3.13)")
+    "callable pair, positional iterable (mapping if has_kwargs) → result. "
+    "The pair is NULL callable (3.11, 3.12) or callable NULL (3.13)")
 _op("MakeFunction", "parts", lambda arg, jump: -len(arg),
-    "code and parts → function; parts in the order in which they are popped after the code")
+    "parts code → function; `parts` names them in the order in which they are popped after the code")
 _op("SetFunctionAttribute", "part", -1, "value function → function with that part", raises=False)
 
 # --- generators and coroutines ----------------------------------------------------------------------------------------
@@ -207,7 +213,7 @@ _op("PushExcInfo", "", +1, "exception → previous exception; makes it the curre
 _op("PopExcept", "", -1, "previous → makes it the current exception", raises=False)
 _op("CheckExcMatch", "", 0, "exception type → exception bool")
 _op("CheckEgMatch", "", 0, "exception type → rest (or None) matching group (or None)")
-_op("Reraise", "n", -1, "exception → raised again; n > 0: `f_lasti` is first set from the n-th entry below it", ends=True)
+_op("Reraise", "n", -1, "exception → raised again; if n, `f_lasti` is first set to the n-th entry below it", ends=True)
 _op("Raise", "n", lambda arg, jump: -arg, "raise with n of (exception, cause)", ends=True)
 _op("PrepReraiseStar", "", -1, "original list → the group to raise again, or None")
 _op("BeforeWith", "", +1, "manager → __exit__ result of __enter__()")
@@ -222,3 +228,5 @@ _op("ImportFrom", "name", +1, "module → module attribute")
 _op("ImportStar", "", -1, "module → its public names into the locals")
 _op("PrintExpr", "", -1, "v → sys.displayhook(v)")
 _op("Unsupported", "opname", 0, "an instruction that this package doesn't know", ends=True)
+
+# fmt: on

@@ -1,6 +1,6 @@
 """Walks the bytecode of the running CPython and emits canonical operations.
 
-What comes in: a code object. What goes out: a `Decoded`, the same object's worth of work only once. The bytes are those of
+What comes in: a code object. What goes out: a `Decoded`; the work is done once for each object. The bytes are those of
 `co_code`, in which CPython has already undone specialisation and instrumentation. Nothing here knows a version: the
 dialect's table does.
 """
@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 
 from tracer.errors import TracerError
 from tracer.isa import exceptions
-from tracer.isa.canonical import Op
+from tracer.isa.canonical import Location, Op
 from tracer.isa.decoded import Body, Decoded, local_names
-from tracer.isa.rules import Context, Dialect, Drop, Extend, FoldInto, JumpTo, KeywordCall, One, Rule, Several
+from tracer.isa.rules import Context, Dialect, Extend, FoldInto, JumpTo, KeywordCall, One, Rule, Several
 
 __all__ = ["SUPPORTED", "decode", "dialect"]
 
@@ -70,7 +70,7 @@ def dialect(version: tuple[int, int]) -> Dialect:
     return module.DIALECT
 
 
-# --- the dialect, arranged by opcode number --------------------------------------------------------------------------------
+# --- the dialect, arranged by opcode number ---------------------------------------------------------------------------
 
 
 class _Plan(NamedTuple):
@@ -119,18 +119,19 @@ def _decode(code: CodeType, plan: _Plan) -> Body:
     return Body(ops, handlers, names, cells, frees, index_of)
 
 
-def _locations(code: CodeType) -> list[tuple[int | None, ...]]:
+def _locations(code: CodeType) -> list[Location]:
     """The location of each code unit, in our order, one object for each that occurs."""
-    interned: dict[tuple[int | None, ...], tuple[int | None, ...]] = {}
-    found = []
-    last = location = None
+    interned: dict[Location, Location] = {}
+    found: list[Location] = []
+    last: Location | None = None
+    location: Location = (None, None, None, None)
     for position in code.co_positions():
         if position != last:
             last = position
             line, end_line, column, end_column = position
             location = interned.setdefault(position, (line, column, end_line, end_column))
         found.append(location)
-    return found  # type: ignore[return-value]
+    return found
 
 
 def _past(raw: bytes, plan: _Plan, offset: int, instructions: tuple[str, ...]) -> int:
@@ -144,9 +145,9 @@ def _past(raw: bytes, plan: _Plan, offset: int, instructions: tuple[str, ...]) -
 
 
 def _walk(
-    raw: bytes, plan: _Plan, context: Context, locations: list[tuple[int | None, ...]]
+    raw: bytes, plan: _Plan, context: Context, locations: list[Location]
 ) -> tuple[list[Op], dict[int, int], list[tuple[int, int, JumpTo]]]:
-    """The operations, the index of each instruction's first one, and the jumps (index, target offset, rule) yet to resolve."""
+    """The operations, the index of each instruction's first one, and the jumps yet to resolve (index, offset, rule)."""
     sizes, rules, _ = plan
     ops: list[Op] = []
     index_of: dict[int, int] = {}
@@ -159,28 +160,28 @@ def _walk(
         arg = higher | raw[at + 1]
         end = at + sizes[number]
         rule = rules[number]
-        shape = type(rule)
-        if shape is One:
-            name, argument = rule
-            ops.append(Op(name, None if argument is None else argument(context, arg), at, end, locations[at >> 1], start))
-        elif shape is Several:
+        if isinstance(rule, One):
+            argument = rule.argument
+            value = None if argument is None else argument(context, arg)
+            ops.append(Op(rule.name, value, at, end, locations[at >> 1], start))
+        elif isinstance(rule, Several):
             location = locations[at >> 1]
             for name, value in rule.expand(context, arg):
                 ops.append(Op(name, value, at, end, location, start))
-        elif shape is JumpTo:
+        elif isinstance(rule, JumpTo):
             jumps.append((len(ops), end + 2 * arg * rule.direction, rule))
             ops.append(Op(rule.name, None, at, end, locations[at >> 1], start))
-        elif shape is Extend:
+        elif isinstance(rule, Extend):
             higher = arg << 8
             at = end
             continue
-        elif shape is FoldInto:
+        elif isinstance(rule, FoldInto):
             if rule.note is not None:
                 rule.note(context, arg)
             higher = 0
             at = end
             continue
-        elif shape is KeywordCall:
+        elif isinstance(rule, KeywordCall):
             ops.append(_keyword_call(ops, arg, at, end, locations[at >> 1], start))
             index_of[at] = len(ops) - 1
         at = start = end
@@ -189,9 +190,7 @@ def _walk(
     return ops, index_of, jumps
 
 
-def _keyword_call(
-    ops: list[Op], argc: int, at: int, end: int, location: tuple[int | None, ...], start: int
-) -> Op:
+def _keyword_call(ops: list[Op], argc: int, at: int, end: int, location: Location, start: int) -> Op:
     """Takes back the LOAD_CONST of the keyword names; the compiler puts it nowhere else than just before."""
     if ops and ops[-1].name == "LoadConst" and ops[-1].end == start and type(ops[-1].arg) is tuple:
         names = ops.pop()

@@ -1,7 +1,7 @@
 """What decoding gives: the operations of one code object, their handlers, and the analyses over them.
 
-All that is expensive sits in a `Body`, which doesn't refer to its code object, so that the cache of bodies never keeps one
-alive. A `Decoded` is a body together with its code object.
+All that is expensive sits in a `Body`, which doesn't refer to its code object, so that the cache of bodies never keeps
+one alive. A `Decoded` is a body together with its code object.
 """
 
 from __future__ import annotations
@@ -77,9 +77,8 @@ class Body:
 class Decoded:
     """A code object as canonical operations.
 
-    Invariants: jump and handler targets are indices into `ops`; `handlers` is parallel to `ops`; the symbolic stack has the height
-    and order of CPython's own at every `op.start` of an instruction's first operation, but for the keyword names that 3.13
-    pushes right before a call (the LOAD_CONST is part of that `Call`).
+    Invariants: jump and handler targets are indices into `ops`; `handlers` is parallel to `ops`; where an instruction
+    starts (`op.start` of its first operation) the symbolic stack has the height and order of CPython's own.
     """
 
     __slots__ = ("code", "ops", "handlers", "names", "cells", "frees", "index_of", "_body")

@@ -30,7 +30,8 @@ class Range(NamedTuple):
 class Handler:
     """Where control goes when an operation raises.
 
-    The stack is cut down to `depth`, then the offset of the raising instruction is pushed if `push_lasti`, then the exception.
+    The stack is cut down to `depth`, then the offset of the raising instruction is pushed if `push_lasti`, then the
+    exception.
     """
 
     __slots__ = ("target", "depth", "push_lasti")
@@ -61,9 +62,7 @@ def parse(table: bytes) -> list[Range]:
     found = []
     for first in range(0, len(numbers), 4):
         start, length, target, packed = numbers[first : first + 4]
-        found.append(
-            Range(start * _UNIT, (start + length) * _UNIT, target * _UNIT, packed >> 1, bool(packed & 1))
-        )
+        found.append(Range(start * _UNIT, (start + length) * _UNIT, target * _UNIT, packed >> 1, bool(packed & 1)))
     return found
 
 
@@ -77,7 +76,7 @@ def handlers(ranges: list[Range], ops: Sequence[Op], index_of: dict[int, int]) -
         if handler is None:
             handler = made[key] = Handler(index_of[target], depth, push_lasti)
         for index in range(index_of[start], index_of.get(end, len(ops))):
-            # The bounds are those of whole instructions, but a folded one (its offset is its last part's) may straddle one.
+            # Only the last part of a folded call counts, and that is where its offset is.
             if found[index] is None and start <= ops[index].offset < end:
                 found[index] = handler
     return found

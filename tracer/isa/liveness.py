@@ -1,8 +1,8 @@
 """Which locals may still be read: a backward analysis over all paths, exceptional ones included.
 
-A local is live before an operation if some path from there reads it before writing it. Any operation that may raise can go
-to its handler before it has written anything. Cells and free variables are always live, since a closure made earlier may
-read them at any time; what `locals()` or a debugger can see doesn't count as a read.
+A local is live before an operation if some path from there reads it before writing it. Any operation that may raise can
+go to its handler before it has written anything. Cells and free variables are always live, since a closure made earlier
+may read them at any time; what `locals()` or a debugger can see doesn't count as a read.
 
 Sets of locals are bit masks here: bit i stands for local i.
 """
@@ -16,7 +16,7 @@ from tracer.isa.exceptions import Handler
 
 __all__ = ["live_masks", "members"]
 
-# DeleteFast and LoadFastAndClear look at what they take away: the one raises on an empty slot, the other keeps the value.
+# DeleteFast and LoadFastAndClear look at what they take away: one raises on an empty slot, the other keeps the value.
 _READS = frozenset({"LoadFast", "LoadFastAndClear", "DeleteFast"})
 _WRITES = frozenset({"StoreFast"})
 

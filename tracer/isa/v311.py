@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import operator
 
-from tracer.isa.rules import (
-    COMMON, Dialect, FoldInto, JumpTo, One, Several, comparison, format_value, from_dict_or_deref, function_parts,
-    global_then_null, local, name, note_kwnames,
-)  # fmt: skip
+from tracer.isa import arguments
+from tracer.isa.common import COMMON
+from tracer.isa.rules import Dialect, FoldInto, JumpTo, One, Several
 
 __all__ = ["DIALECT"]
 
@@ -17,15 +16,15 @@ _CACHES = {
 }  # fmt: skip
 
 _RULES = COMMON | {
-    "LOAD_CLOSURE": One("LoadClosure", local),
-    "LOAD_CLASSDEREF": One("LoadFromDictOrDeref", from_dict_or_deref(from_stack=False)),
-    "LOAD_GLOBAL": Several(global_then_null(null_first=True)),
-    "LOAD_ATTR": One("LoadAttr", name),
+    "LOAD_CLOSURE": One("LoadClosure", arguments.local),
+    "LOAD_CLASSDEREF": One("LoadFromDictOrDeref", arguments.from_dict_or_deref(from_stack=False)),
+    "LOAD_GLOBAL": Several(arguments.global_and_null(null_first=True)),
+    "LOAD_ATTR": One("LoadAttr", arguments.name),
     "LOAD_METHOD": One("LoadMethod", lambda context, arg: (context.names[arg], True)),
-    "COMPARE_OP": One("Compare", comparison(shift=0)),
-    "UNARY_POSITIVE": One("UnaryOp", lambda context, arg: operator.pos),
+    "COMPARE_OP": One("Compare", arguments.comparison(shift=0)),
+    "UNARY_POSITIVE": One("UnaryOp", arguments.fixed(operator.pos)),
     "LIST_TO_TUPLE": One("ListToTuple"),
-    "FORMAT_VALUE": One("FormatValue", format_value),
+    "FORMAT_VALUE": One("FormatValue", arguments.format_value),
     "FOR_ITER": JumpTo("ForIter"),
     "POP_JUMP_FORWARD_IF_TRUE": JumpTo("JumpIf", "true"),
     "POP_JUMP_FORWARD_IF_FALSE": JumpTo("JumpIf", "false"),
@@ -37,9 +36,9 @@ _RULES = COMMON | {
     "POP_JUMP_BACKWARD_IF_NOT_NONE": JumpTo("JumpIf", "not_none", direction=-1),
     "JUMP_IF_TRUE_OR_POP": JumpTo("JumpIfOrPop", True),
     "JUMP_IF_FALSE_OR_POP": JumpTo("JumpIfOrPop", False),
-    "KW_NAMES": FoldInto(note_kwnames),
+    "KW_NAMES": FoldInto(arguments.note_kwnames),
     "PRECALL": FoldInto(),
-    "MAKE_FUNCTION": One("MakeFunction", function_parts),
+    "MAKE_FUNCTION": One("MakeFunction", arguments.function_parts),
     "SEND": JumpTo("Send"),
     "ASYNC_GEN_WRAP": One("AsyncGenWrap"),
     "PREP_RERAISE_STAR": One("PrepReraiseStar"),

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tracer.isa.rules import (
-    COMMON, Context, Dialect, FoldInto, JumpTo, One, Several, attribute_or_method, comparison, format_value,
-    from_dict_or_deref, function_parts, global_then_null, intrinsic_1, intrinsic_2, local, name, note_kwnames,
-    return_constant, super_attribute,
-)  # fmt: skip
+from tracer.isa import arguments
+from tracer.isa.common import COMMON
+from tracer.isa.rules import Context, Dialect, FoldInto, JumpTo, One, Several
 
 __all__ = ["DIALECT"]
 
@@ -24,33 +22,33 @@ def _end_for(context: Context, arg: int) -> tuple[tuple[str, Any], ...]:
 
 
 _RULES = COMMON | {
-    "LOAD_FAST_CHECK": One("LoadFast", local),
-    "LOAD_FAST_AND_CLEAR": One("LoadFastAndClear", local),
-    "LOAD_CLOSURE": One("LoadClosure", local),
-    "LOAD_FROM_DICT_OR_DEREF": One("LoadFromDictOrDeref", from_dict_or_deref(from_stack=True)),
-    "LOAD_FROM_DICT_OR_GLOBALS": One("LoadFromDictOrGlobals", name),
+    "LOAD_FAST_CHECK": One("LoadFast", arguments.local),
+    "LOAD_FAST_AND_CLEAR": One("LoadFastAndClear", arguments.local),
+    "LOAD_CLOSURE": One("LoadClosure", arguments.local),
+    "LOAD_FROM_DICT_OR_DEREF": One("LoadFromDictOrDeref", arguments.from_dict_or_deref(from_stack=True)),
+    "LOAD_FROM_DICT_OR_GLOBALS": One("LoadFromDictOrGlobals", arguments.name),
     "LOAD_LOCALS": One("LoadLocals"),
-    "LOAD_GLOBAL": Several(global_then_null(null_first=True)),
-    "LOAD_ATTR": Several(attribute_or_method(null_first=True)),
-    "LOAD_SUPER_ATTR": One("LoadSuperAttr", super_attribute(null_first=True)),
-    "COMPARE_OP": One("Compare", comparison(shift=4)),
+    "LOAD_GLOBAL": Several(arguments.global_and_null(null_first=True)),
+    "LOAD_ATTR": Several(arguments.attribute_or_method(null_first=True)),
+    "LOAD_SUPER_ATTR": One("LoadSuperAttr", arguments.super_attribute(null_first=True)),
+    "COMPARE_OP": One("Compare", arguments.comparison(shift=4)),
     "BINARY_SLICE": One("BinarySlice"),
     "STORE_SLICE": One("StoreSlice"),
-    "FORMAT_VALUE": One("FormatValue", format_value),
+    "FORMAT_VALUE": One("FormatValue", arguments.format_value),
     "FOR_ITER": JumpTo("ForIter", past=("END_FOR",)),
     "END_FOR": Several(_end_for),
     "POP_JUMP_IF_TRUE": JumpTo("JumpIf", "true"),
     "POP_JUMP_IF_FALSE": JumpTo("JumpIf", "false"),
     "POP_JUMP_IF_NONE": JumpTo("JumpIf", "none"),
     "POP_JUMP_IF_NOT_NONE": JumpTo("JumpIf", "not_none"),
-    "RETURN_CONST": Several(return_constant),
-    "KW_NAMES": FoldInto(note_kwnames),
-    "MAKE_FUNCTION": One("MakeFunction", function_parts),
+    "RETURN_CONST": Several(arguments.return_constant),
+    "KW_NAMES": FoldInto(arguments.note_kwnames),
+    "MAKE_FUNCTION": One("MakeFunction", arguments.function_parts),
     "SEND": JumpTo("Send", past=("END_SEND",)),
     "END_SEND": One("EndSend"),
     "CLEANUP_THROW": One("CleanupThrow"),
-    "CALL_INTRINSIC_1": Several(intrinsic_1),
-    "CALL_INTRINSIC_2": Several(intrinsic_2),
+    "CALL_INTRINSIC_1": Several(arguments.intrinsic_1),
+    "CALL_INTRINSIC_2": Several(arguments.intrinsic_2),
 }
 
 DIALECT = Dialect((3, 12), _RULES, _CACHES)
