@@ -1,0 +1,9 @@
+"""From what a trace produced to code that runs: bodies as Python source, adapters and resume functions as code."""
+
+from __future__ import annotations
+
+from .adapter import broken, entry_names, finished
+from .resume import original_of, resume_code
+from .stack import Point, Slot
+
+__all__ = ["Point", "Slot", "broken", "entry_names", "finished", "original_of", "resume_code"]

@@ -1,0 +1,272 @@
+"""Adapters: code that stands in for a frame, calls the traced body and goes on natively where the trace stopped.
+
+In: the frame's code, the body (a callable of what `entry_names` says), and for a break the `Point` before the breaking
+operation. Out: code with the arguments, locals and cells of the frame's code at the same places, with further locals
+behind. The breaking operation is covered by the handlers that covered it, and they are included; what leaves the
+frame's code towards a resume function is covered by none.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from inspect import CO_VARARGS, CO_VARKEYWORDS
+from types import CodeType
+from typing import Any
+
+from .listing import Instruction, Listing, Location, assemble, line, local_slots, reachable, read
+from .resume import Origin, canonical, hidden, narrowed, parameters, refuse_generators, resume_code, take
+from .stack import VERSION, Point, Slot, Successor, load, plain, successors
+
+__all__ = ["broken", "entry_names", "finished"]
+
+_JUMPS = ("JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT")
+#: What may stand between a break and the return: cheap, and of no interest to a trace.
+_NOTHING_LEFT = ("LOAD_CONST", "POP_TOP", "NOP", "RETURN_VALUE", "RETURN_CONST")
+
+
+def entry_names(code: CodeType) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What a body is called with: arguments that aren't cells; then cells, the frame's own before the free ones."""
+    stars = bool(code.co_flags & CO_VARARGS) + bool(code.co_flags & CO_VARKEYWORDS)
+    count = code.co_argcount + code.co_kwonlyargcount + stars
+    args = tuple(name for name in code.co_varnames[:count] if name not in code.co_cellvars)
+    return args, (*code.co_cellvars, *code.co_freevars)
+
+
+def finished(code: CodeType, body: Callable[..., Any]) -> CodeType:
+    """Code that returns what `body(*entry)` returns. Raises ValueError for generators."""
+    refuse_generators(code)
+    draft = _Draft(read(code))
+    draft.begin(body)
+    draft.add("RETURN_VALUE")
+    return draft.code()
+
+
+def broken(code: CodeType, body: Callable[..., Any], point: Point) -> CodeType:
+    """Code that rebuilds the frame from the flat tuple `body(*entry)`, runs the operation at the point, then resumes.
+
+    The tuple: values of `point.bound`, then one value for each slot of `point.stack` but NULLs, bottom to top.
+    Raises ValueError for generators, and if no operation begins at `point.offset`.
+    """
+    refuse_generators(code)
+    listing = read(code)
+    first, last = listing.unit(point.offset)
+    draft = _Draft(listing)
+    draft.begin(body)
+    draft.place = listing.instructions[first].location
+    draft.rebuild(point)
+    unit = plain(listing.instructions[first:last])
+    following, jumped = successors(listing, last, unit, _as_kept(code, point))
+    landing = Instruction("NOP", location=draft.place)
+    if jumped is not None and jumped.pads:
+        landing = jumped.pads[0]
+    if unit[-1].target is not None:
+        unit[-1].target = landing
+    if unit[-1].name in _JUMPS:
+        unit.pop()
+    draft.out += unit
+    if following is not None:
+        draft.leave(following)
+    if jumped is not None:
+        draft.out += [landing, *jumped.pads[1:]]
+        draft.leave(jumped)
+    draft.out += _behind(listing, unit)
+    return draft.code()
+
+
+def _as_kept(code: CodeType, point: Point) -> Point:
+    """The point with the argument 0 that `_Draft.forget` keeps."""
+    if code.co_argcount and "__class__" in code.co_freevars:
+        return replace(point, bound=(*point.bound, code.co_varnames[0]))
+    return point
+
+
+def _behind(listing: Listing, unit: list[Instruction]) -> list[Instruction]:
+    """What the frame's code does once the operation has raised into one of its handlers."""
+    behind = reachable(listing, [instruction.handler.target for instruction in unit if instruction.handler is not None])
+    for instruction in behind:
+        if instruction.name == "RERAISE":
+            instruction.arg = 0  # see resume._body
+    return behind
+
+
+@dataclass
+class _Draft:
+    """An adapter in the making. Slots are those of the frame's code; `~n` is the n-th local of ours."""
+
+    listing: Listing
+    out: list[Instruction] = field(default_factory=list)
+    consts: list[Any] = field(default_factory=list)
+    locals: int = 0
+    depth: int = 0  #: the most entries that our own instructions put on the stack
+    place: Location | None = None
+
+    def __post_init__(self) -> None:
+        code = self.listing.code
+        self.consts = [None if isinstance(const, Origin) else const for const in code.co_consts]
+        self.place = line(code.co_firstlineno)
+
+    def add(self, name: str, arg: int = 0) -> None:
+        self.out.append(Instruction(name, arg, location=self.place))
+
+    def local(self, name: str) -> int:
+        """Slot of a local."""
+        return self.listing.code.co_varnames.index(name)
+
+    def cell(self, name: str) -> int:
+        """Slot of a cell. Free variables come last, for one may have a local's name (comprehensions of 3.12+)."""
+        code = self.listing.code
+        slots = local_slots(code)
+        if name in code.co_cellvars:
+            return slots.index(name)
+        return len(slots) - len(code.co_freevars) + code.co_freevars.index(name)
+
+    def load_cell(self, name: str) -> None:
+        self.add("LOAD_FAST" if VERSION >= (3, 13) else "LOAD_CLOSURE", self.cell(name))
+
+    def take(self, number: int) -> None:
+        """Move the value of one of our locals to the stack."""
+        self.out += [replace(instruction, location=self.place) for instruction in take(~number)]
+
+    def constant(self, value: Any) -> Instruction:
+        self.consts.append(value)
+        return Instruction("LOAD_CONST", len(self.consts) - 1, location=self.place)
+
+    def call(self, count: int) -> None:
+        """Call what `load` and `count` further instructions have put on the stack."""
+        if VERSION == (3, 11):
+            self.add("PRECALL", count)
+        self.add("CALL", count)
+        self.depth = max(self.depth, count + 3)
+
+    # ---- the parts of an adapter, in their order
+
+    def begin(self, body: Callable[..., Any]) -> None:
+        """Make cells as the frame's code does, and call the body."""
+        for instruction in self.listing.instructions:
+            self.out.append(replace(instruction, handler=None))
+            if instruction.name == "RESUME":
+                break
+        args, cells = entry_names(self.listing.code)
+        self.out += load(self.constant(body))
+        for name in args:
+            self.add("LOAD_FAST", self.local(name))
+        for name in cells:
+            self.load_cell(name)
+        self.call(len(args) + len(cells))
+
+    def rebuild(self, point: Point) -> None:
+        """From the body's tuple to the locals and the stack of the point."""
+        values = sum(slot is not Slot.NULL for slot in point.stack)
+        self.add("UNPACK_SEQUENCE", len(point.bound) + values)
+        self.depth = max(self.depth, len(point.bound) + values + 1)
+        for name in point.bound:
+            is_local = name in self.listing.code.co_varnames
+            self.add("STORE_FAST", self.local(name) if is_local else self.cell(name))
+        self.forget(point)
+        if point.stack == (Slot.VALUE,):
+            return
+        for number in range(values):
+            self.add("STORE_FAST", ~number)
+        self.locals = max(self.locals, values)
+        number = 0
+        for slot in point.stack:
+            if slot is Slot.NULL:
+                self.add("PUSH_NULL")
+                continue
+            self.take(number)
+            number += 1
+            if slot is not Slot.VALUE:
+                self.add("PUSH_EXC_INFO")
+            if slot is Slot.STATE:
+                self.add("POP_TOP")
+
+    def forget(self, point: Point) -> None:
+        """Arguments that have lost their value; but argument 0 stays where zero-argument super() may read it."""
+        code = self.listing.code
+        for name in entry_names(code)[0]:
+            keeps = name == code.co_varnames[0] and "__class__" in code.co_freevars
+            if name not in point.bound and not keeps:
+                self.add("DELETE_FAST", self.local(name))
+
+    def leave(self, successor: Successor) -> None:
+        """Save the stack, leave the exception states, call the resume function and return its result."""
+        if self.finish(successor):
+            return
+        code = self.listing.code
+        point = Point(self.listing.instructions[successor.index].offset, tuple(successor.bound), successor.stack)
+        original, point = narrowed(*canonical(code, point))
+        wanted = parameters(original.code, point)
+        kept = self.unwind(point.stack)
+        self.out += load(*self.function(resume_code(original.code, point), wanted.closure))
+        if wanted.first and wanted.first_is_cell:
+            self.add("LOAD_DEREF", self.cell(wanted.first))
+        elif wanted.first:
+            self.out.append(self.constant(None))
+        for name in wanted.bound:
+            self.add("LOAD_FAST", self.local(name))
+        for number in range(kept):
+            self.take(number)
+        self.call(bool(wanted.first) + len(wanted.bound) + kept)
+        self.depth = max(self.depth, len(wanted.closure) + 2)
+        self.add("RETURN_VALUE")
+
+    def finish(self, successor: Successor) -> bool:
+        """Return natively where nothing is left to do but that."""
+        rest = []
+        for instruction in self.listing.instructions[successor.index :]:
+            if instruction.name not in _NOTHING_LEFT:
+                return False
+            rest.append(replace(instruction, handler=None))
+            if instruction.name.startswith("RETURN"):
+                break
+        self.out += rest
+        return True
+
+    def unwind(self, stack: tuple[Slot, ...]) -> int:
+        """Store the values of a stack in our locals, bottom one first, and empty it. Answers how many there are."""
+        kept = number = sum(slot is not Slot.NULL for slot in stack)
+        self.locals = max(self.locals, kept + (Slot.NULL in stack))
+        for slot in reversed(stack):
+            if slot is Slot.NULL:
+                self.add("STORE_FAST", ~kept)  # as comprehensions of 3.12+ do: the local becomes unbound
+                continue
+            number -= 1
+            if slot is Slot.STATE:
+                self.out += load(self.constant(sys.exception))
+                self.call(0)
+            self.add("STORE_FAST", ~number)
+            if slot is Slot.STATE:
+                self.add("POP_EXCEPT")
+        return kept
+
+    def function(self, code: CodeType, closure: tuple[str, ...]) -> list[Instruction]:
+        """Instructions that make the function of a code object, with this frame's globals and cells."""
+        before, self.out = self.out, []
+        for name in closure:
+            self.load_cell(name)
+        if closure:
+            self.add("BUILD_TUPLE", len(closure))
+        self.out.append(self.constant(code))
+        if VERSION < (3, 13):
+            self.add("MAKE_FUNCTION", 8 if closure else 0)
+        else:
+            self.add("MAKE_FUNCTION")
+            if closure:
+                self.add("SET_FUNCTION_ATTRIBUTE", 8)
+        made, self.out = self.out, before
+        return made
+
+    def code(self) -> CodeType:
+        code = self.listing.code
+        count = len(code.co_varnames)
+        new, _ = assemble(
+            self.out,
+            code,
+            slot=lambda arg: count + ~arg if arg < 0 else arg if arg < count else arg + self.locals,
+            consts=self.consts,
+            stacksize=code.co_stacksize + self.depth,
+            varnames=[*code.co_varnames, *hidden(code, "kept", self.locals)],
+        )
+        return new

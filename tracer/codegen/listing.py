@@ -1,0 +1,310 @@
+"""Code objects as lists of instructions that can be cut, moved and put together again.
+
+In: a code object of CPython 3.11 to 3.13. Out: a `Listing`; and back, through `assemble`. Invariants: names, constants
+and local slots keep their numbers (what was read runs unchanged when written), jumps and handlers point at
+instructions, never at offsets, and each instruction carries the one handler that covers it.
+
+Only the concrete layer of `bytecode` is used (encoding of arguments, positions and exception entries). Its abstract
+layer renumbers names and locals, while an adapter must keep the slots of the frame that it stands in for, and its flow
+analysis recomputes handler depths, which we take over from the original unchanged.
+"""
+
+from __future__ import annotations
+
+import dis
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from types import CodeType
+from typing import Any
+
+from bytecode import ConcreteBytecode, ConcreteInstr
+from bytecode.concrete import ExceptionTableEntry
+from bytecode.flags import CompilerFlags
+from bytecode.instr import InstrLocation as Location
+
+__all__ = ["ENDS", "Handler", "Instruction", "Listing", "Location", "assemble", "line", "local_slots", "reachable", "read"]
+
+#: Operations after which the next one is never reached.
+ENDS = frozenset({
+    "RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE",
+    "JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT",
+})  # fmt: skip
+_HAS_ARGUMENT = frozenset(getattr(dis, "hasarg", range(dis.HAVE_ARGUMENT, 256)))
+_JUMPS = frozenset(dis.hasjrel)
+_SLOTS = frozenset(dis.opname[op] for op in (*dis.haslocal, *dis.hasfree)) | {"MAKE_CELL"}
+#: Two operations in one (3.13): each half takes one nibble of the argument, the upper one first.
+_PAIRS = {
+    "LOAD_FAST_LOAD_FAST": ("LOAD_FAST", "LOAD_FAST"),
+    "STORE_FAST_LOAD_FAST": ("STORE_FAST", "LOAD_FAST"),
+    "STORE_FAST_STORE_FAST": ("STORE_FAST", "STORE_FAST"),
+}
+#: Neighbours that are parts of one call.
+_CALLS = {("KW_NAMES", "PRECALL"), ("KW_NAMES", "CALL"), ("PRECALL", "CALL"), ("LOAD_CONST", "CALL_KW")}
+
+
+@dataclass(eq=False, slots=True)
+class Instruction:
+    """One operation. `arg` of a local is its slot; a negative one means the hidden local `~arg` (see `assemble`)."""
+
+    name: str
+    arg: int = 0
+    target: Instruction | None = None
+    handler: Handler | None = None
+    location: Location | None = None
+    offset: int = -1  #: where its opcode stood in the code that was read, in bytes
+    unit: int = -1  #: where the operation begins that it is a part of: EXTENDED_ARG, or KW_NAMES of a call
+
+
+@dataclass(eq=False, slots=True)
+class Handler:
+    """Where an exception goes on, how much of the stack it keeps, and whether the position is pushed below it."""
+
+    target: Instruction
+    depth: int
+    lasti: bool
+
+
+@dataclass(slots=True)
+class Listing:
+    """What `read` found: the instructions, and for any byte offset of an operation the index where its unit begins."""
+
+    code: CodeType
+    instructions: list[Instruction]
+    starts: dict[int, int]
+
+    def unit(self, offset: int) -> tuple[int, int]:
+        """[first, last) of the instructions that belong to the operation at a byte offset; raises ValueError."""
+        first = self.starts.get(offset, -1)
+        if first < 0:
+            raise ValueError(f"{self.code.co_qualname}: no operation begins at offset {offset}")
+        last = first
+        while last < len(self.instructions) and self.instructions[last].unit == self.instructions[first].unit:
+            last += 1
+        return first, last
+
+
+def local_slots(code: CodeType) -> list[str]:
+    """Names of the slots of a frame: locals (those that are cells included), other cells, free variables."""
+    cells = (name for name in code.co_cellvars if name not in code.co_varnames)
+    return [*code.co_varnames, *cells, *code.co_freevars]
+
+
+@cache
+def _caches(name: str) -> int:
+    return _encoded(name, 0, None).use_cache_opcodes()
+
+
+# ---- reading
+
+
+def read(code: CodeType) -> Listing:
+    """The instructions of a code object: halves of paired operations apart, parts of a call as one unit."""
+    listing = Listing(code, [], {})
+    jumps: list[tuple[Instruction, int]] = []
+    for start, offset, end, name, arg in _words(code.co_code):
+        listing.starts[start] = listing.starts[offset] = len(listing.instructions)
+        for half, part in _halves(name, arg):
+            instruction = Instruction(half, part, offset=offset, unit=start)
+            listing.instructions.append(instruction)
+        if dis.opmap[name] in _JUMPS:
+            jumps.append((instruction, end - 2 * arg if "BACKWARD" in name else end + 2 * arg))
+    for instruction, goal in jumps:
+        instruction.target = listing.instructions[listing.starts[goal]]
+    _locate(listing)
+    _cover(listing)
+    _join_calls(listing)
+    return listing
+
+
+def _words(raw: bytes) -> Iterator[tuple[int, int, int, str, int]]:
+    """(start with prefixes, offset of the opcode, end with caches, name, argument) of each operation."""
+    offset = start = extended = 0
+    while offset < len(raw):
+        op, arg = raw[offset], raw[offset + 1] | extended
+        if op == dis.EXTENDED_ARG:
+            extended, offset = arg << 8, offset + 2
+            continue
+        name = dis.opname[op]
+        end = offset + 2 + 2 * _caches(name)
+        yield start, offset, end, name, arg
+        offset, start, extended = end, end, 0
+
+
+def _halves(name: str, arg: int) -> tuple[tuple[str, int], ...]:
+    if name not in _PAIRS:
+        return ((name, arg),)
+    first, second = _PAIRS[name]
+    return (first, arg >> 4), (second, arg & 15)
+
+
+def _locate(listing: Listing) -> None:
+    positions = list(listing.code.co_positions())
+    made: dict[tuple[int | None, ...], Location] = {}
+    for instruction in listing.instructions:
+        position = positions[instruction.offset // 2]
+        if position not in made:
+            made[position] = _location(*position)
+        instruction.location = made[position]
+
+
+def line(number: int) -> Location:
+    """The location of code that stands for no particular expression of a line."""
+    return Location(number, number, None, None)
+
+
+def _location(first: int | None, last: int | None, column: int | None, end: int | None) -> Location:
+    """As much of a position as can be encoded: generated syntax trees may hold nonsense."""
+    if first is None:
+        return Location(None, None, None, None)
+    try:
+        if column is not None and end is not None:
+            return Location(first, last, column, end)
+    except ValueError:
+        pass
+    return line(first)
+
+
+def _cover(listing: Listing) -> None:
+    """Give each instruction its handler: entries of CPython's table never overlap."""
+    instructions = listing.instructions
+    offsets = [instruction.offset for instruction in instructions]
+    for start, stop, goal, depth, lasti in _entries(listing.code.co_exceptiontable):
+        handler = Handler(instructions[listing.starts[goal]], depth, lasti)
+        for index in range(bisect_left(offsets, start), bisect_left(offsets, stop)):
+            instructions[index].handler = handler
+
+
+def _entries(table: bytes) -> Iterator[tuple[int, int, int, int, bool]]:
+    """(first byte, byte after the last, byte of the handler, depth, lasti): CPython's exception_handling_notes."""
+    numbers, value = [], 0
+    for byte in table:
+        value = value << 6 | byte & 63
+        if not byte & 64:
+            numbers.append(value)
+            value = 0
+    for start, length, target, depth in zip(*[iter(numbers)] * 4):
+        yield 2 * start, 2 * (start + length), 2 * target, depth >> 1, bool(depth & 1)
+
+
+def _join_calls(listing: Listing) -> None:
+    """Keyword names belong to the call behind them, as in `tracer.isa`: nothing may come between."""
+    instructions = listing.instructions
+    for previous, instruction in pairwise(instructions):
+        if (previous.name, instruction.name) in _CALLS:
+            instruction.unit = previous.unit
+            listing.starts[instruction.offset] = listing.starts[previous.offset]
+
+
+def reachable(listing: Listing, roots: Iterable[Instruction]) -> list[Instruction]:
+    """The instructions that may run once one of `roots` does, in their order."""
+    following = dict(pairwise(listing.instructions))
+    found: set[Instruction] = set()
+    waiting = list(roots)
+    while waiting:
+        instruction = waiting.pop()
+        if instruction in found:
+            continue
+        found.add(instruction)
+        if instruction.target is not None:
+            waiting.append(instruction.target)
+        if instruction.handler is not None:
+            waiting.append(instruction.handler.target)
+        if instruction.name not in ENDS:
+            waiting.append(following[instruction])
+    return [instruction for instruction in listing.instructions if instruction in found]
+
+
+# ---- writing
+
+
+def assemble(
+    instructions: Sequence[Instruction],
+    shape: CodeType,
+    *,
+    slot: Callable[[int], int],
+    consts: Sequence[Any],
+    stacksize: int,
+    **changes: Any,
+) -> tuple[CodeType, list[int]]:
+    """Code like `shape` but for `changes` (by `bytecode`'s names of attributes), and where each instruction begins.
+
+    `slot` maps the slot arguments of `instructions` to those of the new code.
+    """
+    args = [slot(i.arg) if i.name in _SLOTS else i.arg for i in instructions]
+    names = _directed(instructions)
+    starts = _settle(instructions, names, args)
+    out = ConcreteBytecode(consts=tuple(consts), names=shape.co_names, varnames=shape.co_varnames)
+    out.name, out.qualname, out.filename = shape.co_name, shape.co_qualname, shape.co_filename
+    out.first_lineno, out.flags = shape.co_firstlineno, CompilerFlags(shape.co_flags)
+    out.argcount, out.posonlyargcount, out.kwonlyargcount = (
+        shape.co_argcount,
+        shape.co_posonlyargcount,
+        shape.co_kwonlyargcount,
+    )
+    out.cellvars, out.freevars = list(shape.co_cellvars), list(shape.co_freevars)
+    for name, value in changes.items():
+        setattr(out, name, value)
+    for instruction, name, arg in zip(instructions, names, args):
+        out.append(_encoded(name, arg, instruction.location))
+        out.extend(ConcreteInstr("CACHE", 0, location=instruction.location) for _ in range(_caches(name)))
+    out.exception_table = _table(instructions, starts)
+    return out.to_code(stacksize, compute_exception_stack_depths=False), starts[:-1]
+
+
+def _encoded(name: str, arg: int, location: Location | None) -> ConcreteInstr:
+    if dis.opmap[name] in _HAS_ARGUMENT:
+        return ConcreteInstr(name, arg, location=location)
+    return ConcreteInstr(name, location=location)
+
+
+def _directed(instructions: Sequence[Instruction]) -> list[str]:
+    """Names of the operations, with jumps that now go the other way turned round."""
+    index = {instruction: i for i, instruction in enumerate(instructions)}
+    names = []
+    for i, instruction in enumerate(instructions):
+        name = instruction.name
+        if instruction.target is not None and index[instruction.target] > i:
+            name = name.replace("BACKWARD_NO_INTERRUPT", "FORWARD").replace("BACKWARD", "FORWARD")
+        elif instruction.target is not None:
+            name = name.replace("FORWARD", "BACKWARD")
+        names.append(name)
+    return names
+
+
+def _settle(instructions: Sequence[Instruction], names: list[str], args: list[int]) -> list[int]:
+    """Fill in the arguments of jumps; longer ones move what follows, so until nothing moves.
+
+    Starting from the shortest, distances only grow: it ends. Answers byte offsets, and the end as the last one.
+    """
+    index = {instruction: i for i, instruction in enumerate(instructions)}
+    args[:] = [0 if i.target is not None else arg for i, arg in zip(instructions, args)]
+    while True:
+        starts, settled = [0], True
+        for name, arg in zip(names, args):
+            starts.append(starts[-1] + 2 * (max(1, (arg.bit_length() + 7) // 8) + _caches(name)))
+        for i, instruction in enumerate(instructions):
+            if instruction.target is not None:
+                distance = abs(starts[index[instruction.target]] - starts[i + 1]) // 2
+                settled, args[i] = settled and distance == args[i], distance
+        if settled:
+            return starts
+
+
+def _table(instructions: Sequence[Instruction], starts: list[int]) -> list[ExceptionTableEntry]:
+    index = {instruction: i for i, instruction in enumerate(instructions)}
+    table: list[ExceptionTableEntry] = []
+    last: Handler | None = None
+    for i, instruction in enumerate(instructions):
+        handler = instruction.handler
+        if handler is not None:
+            stop = starts[i + 1] // 2 - 1
+            if handler is last:
+                table[-1].stop_offset = stop
+            else:
+                target = starts[index[handler.target]] // 2
+                table.append(ExceptionTableEntry(starts[i] // 2, stop, target, handler.depth, handler.lasti))
+        last = handler
+    return table

@@ -1,0 +1,209 @@
+"""Resume functions: code that goes on in the middle of a function.
+
+In: a code object and a `Point` in it. Out: a code object whose parameters are the bound locals in their original order,
+then the values on the stack; all cells of the original, its own and its free ones, arrive through the closure.
+Invariants: resume code is always made from the user's code, also when asked for a point of resume code, so codes don't
+grow; and the same point of the same code gives the same object for as long as somebody holds it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, CO_NESTED, CO_VARARGS, CO_VARKEYWORDS
+from types import CodeType
+from weakref import WeakValueDictionary
+
+from ..isa import decode
+from .listing import Instruction, Listing, assemble, line, local_slots, reachable, read
+from .stack import VERSION, Point, Slot, entries
+
+__all__ = [
+    "Origin", "Parameters", "canonical", "hidden", "narrowed", "original_of", "parameters", "refuse_generators",
+    "resume_code", "take",
+]  # fmt: skip
+
+
+@dataclass(eq=False, frozen=True, slots=True)
+class Origin:
+    """Kept among the constants of resume code: the user's code, and offsets there for offsets here."""
+
+    code: CodeType
+    offsets: dict[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """What a resume function is called with: `first`, if any, then `bound`, then `stack` values; cells `closure`.
+
+    `first`: zero-argument super() reads argument 0 of the running function. Where that is a cell, or has no value, a
+    parameter stands in for it.
+    """
+
+    first: str | None
+    first_is_cell: bool
+    bound: tuple[str, ...]
+    stack: int
+    closure: tuple[str, ...]
+
+
+_made: WeakValueDictionary[tuple[int, Point], CodeType] = WeakValueDictionary()
+
+
+def original_of(code: CodeType, offset: int = 0) -> tuple[CodeType, int]:
+    """The user's code and the offset there, for resume code and an offset in it; anything else as it is."""
+    origin = code.co_consts[-1] if code.co_consts else None
+    if isinstance(origin, Origin):
+        return origin.code, origin.offsets[offset]
+    return code, offset
+
+
+def refuse_generators(code: CodeType) -> None:
+    if code.co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR):
+        raise ValueError(f"{code.co_qualname} is a generator or coroutine: no other code can stand in for its frame")
+
+
+def canonical(code: CodeType, point: Point) -> tuple[Listing, Point]:
+    """The user's code as a listing, and the point in it: one form for all that mean the same frame."""
+    code, offset = original_of(code, point.offset)
+    listing = read(code)
+    first, _ = listing.unit(offset)
+    plain = [name for name in dict.fromkeys(code.co_varnames) if name in point.bound and name not in code.co_cellvars]
+    return listing, Point(listing.instructions[first].unit, tuple(plain), entries(point.stack))
+
+
+#: Names by which a program may look at all locals of a frame, also at those that no operation reads again.
+_LOOKS = frozenset({"locals", "vars", "dir", "eval", "exec", "_getframe", "currentframe", "breakpoint", "set_trace"})
+
+
+def narrowed(listing: Listing, point: Point) -> tuple[Listing, Point]:
+    """The canonical point without locals that are never read again."""
+    code = listing.code
+    if _LOOKS.isdisjoint(code.co_names):
+        decoded = decode(code)
+        live = {
+            code.co_varnames[i] for i in decoded.live_in(decoded.index_of[point.offset]) if i < len(code.co_varnames)
+        }
+        if "__class__" in code.co_freevars:
+            live.add(code.co_varnames[0])
+        point = replace(point, bound=tuple(name for name in point.bound if name in live))
+    return listing, point
+
+
+def parameters(code: CodeType, point: Point) -> Parameters:
+    """The parameters of the resume function of a canonical point of a user's code."""
+    first, is_cell = None, False
+    if "__class__" in code.co_freevars and code.co_argcount and code.co_varnames[0] not in point.bound:
+        first, is_cell = code.co_varnames[0], code.co_varnames[0] in code.co_cellvars
+    values = sum(slot is not Slot.NULL for slot in point.stack)
+    return Parameters(first, is_cell, point.bound, values, (*code.co_cellvars, *code.co_freevars))
+
+
+def resume_code(code: CodeType, point: Point) -> CodeType:
+    """The resume function for a point of `code`; raises ValueError for generators and for offsets of no operation."""
+    refuse_generators(code)
+    listing, point = canonical(code, point)
+    code = listing.code
+    key = id(code), point  # what is found under it holds `code`, so the id can't have been given to another one
+    made = _made.get(key)
+    if made is None:
+        made = _made[key] = _build(listing, point)
+    return made
+
+
+def _build(listing: Listing, point: Point) -> CodeType:
+    code, wanted = listing.code, parameters(listing.code, point)
+    goal = listing.instructions[listing.unit(point.offset)[0]]
+    args = [*([wanted.first] if wanted.first else []), *wanted.bound, *hidden(code, "stack", wanted.stack)]
+    rest = [name for name in code.co_varnames if name not in code.co_cellvars and name not in wanted.bound]
+    if wanted.first and not wanted.first_is_cell:
+        rest.remove(wanted.first)
+    varnames = [*args, *rest]
+    body = _body(listing, goal)
+    jump = [] if body[0] is goal else [Instruction("JUMP_FORWARD", target=goal)]
+    head = _head(code, point, wanted, jump, goal)
+    slots = _slots(code, varnames, wanted.closure)
+    whole = [*head, *body]
+    origin = Origin(code, {})
+    new, starts = assemble(
+        whole,
+        code,
+        slot=lambda arg: slots[arg] if arg >= 0 else ~arg,
+        consts=[*code.co_consts, origin],
+        stacksize=max(code.co_stacksize, len(point.stack) + 1) + 1,
+        varnames=varnames,
+        cellvars=[],
+        freevars=list(wanted.closure),
+        argcount=len(args),
+        posonlyargcount=0,
+        kwonlyargcount=0,
+        flags=code.co_flags & ~(CO_VARARGS | CO_VARKEYWORDS) | (CO_NESTED if wanted.closure else 0),
+    )
+    origin.offsets.update(_offsets(whole, [*starts, len(new.co_code)], goal))
+    return new
+
+
+def _body(listing: Listing, goal: Instruction) -> list[Instruction]:
+    body = reachable(listing, [goal])
+    for instruction in body:
+        if instruction.name == "RERAISE":
+            instruction.arg = 0  # the position that it would restore, kept on the stack, is one in other code
+        elif instruction.name in ("RESUME", "COPY_FREE_VARS"):
+            instruction.name, instruction.arg = "NOP", 0
+    return body
+
+
+def _head(
+    code: CodeType, point: Point, wanted: Parameters, jump: list[Instruction], goal: Instruction
+) -> list[Instruction]:
+    """Get the frame into the state of the point, then jump there. Slots here are those of the new code, as `~slot`."""
+    start = line(code.co_firstlineno)
+    head = [Instruction("COPY_FREE_VARS", len(wanted.closure), location=start)] if wanted.closure else []
+    head.append(Instruction("RESUME", location=start))
+    if wanted.first and not wanted.first_is_cell:
+        head.append(Instruction("DELETE_FAST", ~0))
+    hidden_at = bool(wanted.first) + len(wanted.bound)
+    for slot in point.stack:
+        if slot is Slot.NULL:
+            head.append(Instruction("PUSH_NULL"))
+            continue
+        head += take(~hidden_at)
+        hidden_at += 1
+        if slot is Slot.STATE:
+            head += [Instruction("PUSH_EXC_INFO"), Instruction("POP_TOP")]
+    head += jump
+    for instruction in head:
+        instruction.location = instruction.location or goal.location
+    return head
+
+
+def take(slot: int) -> list[Instruction]:
+    """Move a local to the stack."""
+    if VERSION >= (3, 12):
+        return [Instruction("LOAD_FAST_AND_CLEAR", slot)]
+    return [Instruction("LOAD_FAST", slot), Instruction("DELETE_FAST", slot)]
+
+
+def hidden(code: CodeType, purpose: str, count: int) -> list[str]:
+    """Names for locals of ours, that no local of `code` has."""
+    prefix = f"__{purpose}_"
+    while any(name.startswith(prefix) for name in local_slots(code)):
+        prefix = "_" + prefix
+    return [f"{prefix}{number}" for number in range(count)]
+
+
+def _slots(code: CodeType, varnames: list[str], closure: tuple[str, ...]) -> list[int]:
+    """New slot of each slot of `code`: cells have moved behind the locals."""
+    slots = []
+    for old, name in enumerate(local_slots(code)):
+        is_cell = old >= len(code.co_varnames) or name in code.co_cellvars
+        slots.append(len(varnames) + closure.index(name) if is_cell else varnames.index(name))
+    return slots
+
+
+def _offsets(whole: list[Instruction], starts: list[int], goal: Instruction) -> dict[int, int]:
+    """Offsets in the user's code for all offsets in the new one at which an operation or its prefix begins."""
+    offsets = {}
+    for instruction, start, end in zip(whole, starts, starts[1:]):
+        for offset in range(start, end, 2):
+            offsets[offset] = instruction.offset if instruction.offset >= 0 else goal.offset
+    return offsets
