@@ -12,10 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
-__all__ = ["OPS", "Kind", "Location", "Op", "effect", "target_of"]
+from tracer.isa.locations import Location, Locations
+
+__all__ = ["OPS", "Kind", "Op", "effect", "target_of"]
 
 Effect: TypeAlias = Callable[[Any, bool], int]
-Location: TypeAlias = tuple[int | None, int | None, int | None, int | None]  # line, column, end line, end column
 
 
 class Op:
@@ -27,17 +28,20 @@ class Op:
     share all three.
     """
 
-    __slots__ = ("name", "arg", "offset", "end", "location", "start")
+    __slots__ = ("name", "arg", "offset", "end", "start", "_locations")
 
-    def __init__(
-        self, name: str, arg: Any, offset: int, end: int, location: Location, start: int | None = None
-    ) -> None:
+    def __init__(self, name: str, arg: Any, offset: int, end: int, locations: Locations, start: int) -> None:
         self.name = name
         self.arg = arg
         self.offset = offset
         self.end = end
-        self.location = location
-        self.start = offset if start is None else start
+        self.start = start
+        self._locations = locations
+
+    @property
+    def location(self) -> Location:
+        """(line, column, end line, end column), one object for all operations of the code that have the same one."""
+        return self._locations[self.offset]
 
     def __repr__(self) -> str:
         return f"{self.name}({'' if self.arg is None else repr(self.arg)}) @ {self.offset}"

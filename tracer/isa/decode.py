@@ -12,12 +12,13 @@ import opcode
 import sys
 import weakref
 from types import CodeType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tracer.errors import TracerError
-from tracer.isa import exceptions
-from tracer.isa.canonical import Location, Op
+from tracer.isa import arguments, exceptions
+from tracer.isa.canonical import Op
 from tracer.isa.decoded import Body, Decoded, local_names
+from tracer.isa.locations import Locations
 from tracer.isa.rules import Context, Dialect, Extend, FoldInto, JumpTo, KeywordCall, One, Rule, Several
 
 __all__ = ["SUPPORTED", "decode", "dialect"]
@@ -95,13 +96,11 @@ def _arrange(chosen: Dialect) -> _Plan:
             names[number] = name
     return _Plan(
         sizes=[2 + 2 * chosen.caches.get(name, 0) for name in names],
-        rules=[chosen.rules[name] if name in chosen.rules else One("Unsupported", _named(name)) for name in names],
+        rules=[
+            chosen.rules[name] if name in chosen.rules else One("Unsupported", arguments.fixed(name)) for name in names
+        ],
         names=names,
     )
-
-
-def _named(name: str) -> Any:
-    return lambda context, arg: name
 
 
 # --- one code object --------------------------------------------------------------------------------------------------
@@ -109,29 +108,14 @@ def _named(name: str) -> Any:
 
 def _decode(code: CodeType, plan: _Plan) -> Body:
     names, cells, frees = local_names(code)
-    context = Context(code, names, frozenset(cells + frees))
+    context = Context(code, frozenset(cells + frees))
     raw = code.co_code
-    ops, index_of, jumps = _walk(raw, plan, context, _locations(code))
+    ops, index_of, jumps = _walk(raw, plan, context, Locations(code))
     for index, target, rule in jumps:
         target = index_of[_past(raw, plan, target, rule.past)]
         ops[index].arg = target if rule.condition is None else (rule.condition, target)
     handlers = exceptions.handlers(exceptions.parse(code.co_exceptiontable), ops, index_of)
     return Body(ops, handlers, names, cells, frees, index_of)
-
-
-def _locations(code: CodeType) -> list[Location]:
-    """The location of each code unit, in our order, one object for each that occurs."""
-    interned: dict[Location, Location] = {}
-    found: list[Location] = []
-    last: Location | None = None
-    location: Location = (None, None, None, None)
-    for position in code.co_positions():
-        if position != last:
-            last = position
-            line, end_line, column, end_column = position
-            location = interned.setdefault(position, (line, column, end_line, end_column))
-        found.append(location)
-    return found
 
 
 def _past(raw: bytes, plan: _Plan, offset: int, instructions: tuple[str, ...]) -> int:
@@ -145,7 +129,7 @@ def _past(raw: bytes, plan: _Plan, offset: int, instructions: tuple[str, ...]) -
 
 
 def _walk(
-    raw: bytes, plan: _Plan, context: Context, locations: list[Location]
+    raw: bytes, plan: _Plan, context: Context, locations: Locations
 ) -> tuple[list[Op], dict[int, int], list[tuple[int, int, JumpTo]]]:
     """The operations, the index of each instruction's first one, and the jumps yet to resolve (index, offset, rule)."""
     sizes, rules, _ = plan
@@ -163,14 +147,13 @@ def _walk(
         if isinstance(rule, One):
             argument = rule.argument
             value = None if argument is None else argument(context, arg)
-            ops.append(Op(rule.name, value, at, end, locations[at >> 1], start))
+            ops.append(Op(rule.name, value, at, end, locations, start))
         elif isinstance(rule, Several):
-            location = locations[at >> 1]
             for name, value in rule.expand(context, arg):
-                ops.append(Op(name, value, at, end, location, start))
+                ops.append(Op(name, value, at, end, locations, start))
         elif isinstance(rule, JumpTo):
             jumps.append((len(ops), end + 2 * arg * rule.direction, rule))
-            ops.append(Op(rule.name, None, at, end, locations[at >> 1], start))
+            ops.append(Op(rule.name, None, at, end, locations, start))
         elif isinstance(rule, Extend):
             higher = arg << 8
             at = end
@@ -182,7 +165,7 @@ def _walk(
             at = end
             continue
         elif isinstance(rule, KeywordCall):
-            ops.append(_keyword_call(ops, arg, at, end, locations[at >> 1], start))
+            ops.append(_keyword_call(ops, arg, at, end, locations, start))
             index_of[at] = len(ops) - 1
         at = start = end
         higher = 0
@@ -190,9 +173,9 @@ def _walk(
     return ops, index_of, jumps
 
 
-def _keyword_call(ops: list[Op], argc: int, at: int, end: int, location: Location, start: int) -> Op:
+def _keyword_call(ops: list[Op], argc: int, at: int, end: int, locations: Locations, start: int) -> Op:
     """Takes back the LOAD_CONST of the keyword names; the compiler puts it nowhere else than just before."""
     if ops and ops[-1].name == "LoadConst" and ops[-1].end == start and type(ops[-1].arg) is tuple:
         names = ops.pop()
-        return Op("Call", (argc, names.arg), at, end, location, names.start)
-    return Op("Unsupported", "CALL_KW", at, end, location, start)
+        return Op("Call", (argc, names.arg), at, end, locations, names.start)
+    return Op("Unsupported", "CALL_KW", at, end, locations, start)

@@ -29,12 +29,11 @@ __all__ = [
 class Context:
     """What arguments refer to: the tables of one code object."""
 
-    __slots__ = ("consts", "names", "locals", "cells", "kwnames")
+    __slots__ = ("consts", "names", "cells", "kwnames")
 
-    def __init__(self, code: CodeType, local_names: list[str], cells: frozenset[int]) -> None:
+    def __init__(self, code: CodeType, cells: frozenset[int]) -> None:
         self.consts = code.co_consts
         self.names = code.co_names
-        self.locals = local_names
         self.cells = cells  # indices of cells and free variables
         self.kwnames: tuple[str, ...] = ()  # set by KW_NAMES for the call that follows it (3.11, 3.12)
 
