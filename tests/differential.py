@@ -184,6 +184,7 @@ class Run:
         self.calls: list[Call] = []
         self.watched: dict[str, Any] = {}
         self.results: list[Any] = []
+        self.arguments: list[Any] = []
         self.final: Any = None
         self.ended: str | None = None
         self.after_first: int | None = None
@@ -212,6 +213,7 @@ class Run:
                 error, trace = raised, traceback.format_exc(limit=-12)
         world = world_state()
         self.results.append(result if error is None else error)
+        self.arguments.append((args, kwargs))
         seen = {"result": result, "error": error, "args": list(args), "kwargs": kwargs, **self.watched}
         self.calls.append(Call(self.numbering.snapshot(seen), log, world, trace))
         if error is not None and reraise:
@@ -239,7 +241,8 @@ class Run:
                 torch.autograd.backward(outputs, [torch.ones_like(o) for o in outputs])
             except Exception as error:
                 raised = f"{type(error).__name__}: {error}"
-        self.final = self.numbering.snapshot({"results": self.results, "backward error": raised, **self.watched})
+        seen = {"results": self.results, "arguments": self.arguments, "backward error": raised, **self.watched}
+        self.final = self.numbering.snapshot(seen)
 
 
 def differentiable(value: Any, seen: set[int]) -> Iterator[torch.Tensor]:
