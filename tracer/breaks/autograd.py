@@ -11,7 +11,7 @@ ENTRIES = (
         explanation="""{here} runs [[`{expr}`|a backward pass]] inside the compiled function. `backward()`,
             `zero_grad()` and `step()` write into `.grad` fields and parameters that live outside the graph, so each
             is left to plain Python. The function is cut at each of them.""",
-        why_it_matters="""[[{breaks} breaks in `{func}`; ]]the pieces left over are often too small to be worth
+        why_it_matters="""[[{breaks} breaks in one step; ]]the pieces left over are often too small to be worth
             compiling.""",
         fixes=(
             Fix(
@@ -47,7 +47,6 @@ ENTRIES = (
                 return w.detach().clone()
             f(torch.ones(3)), f(-2 * torch.ones(3))
         """,
-        registry=("GB0123", "GB0008", "GB0025"),
         measured=(3, 2),
     ),
     Entry(
@@ -56,7 +55,7 @@ ENTRIES = (
         explanation="""{here} runs [[`{expr}`|an optimiser's step]]. It changes parameters and state that live
             outside the graph, runs its own hooks and switches gradients off and on. So the graph ends, the step
             runs apart, and a new graph starts after it.""",
-        why_it_matters="[[{breaks} breaks in `{func}`; ]]the forward is cut off from what follows.",
+        why_it_matters="[[{breaks} breaks in one step; ]]the forward is cut off from what follows.",
         fixes=(
             Fix(
                 name="step-outside",
@@ -86,7 +85,6 @@ ENTRIES = (
                 return f(x)
             call(torch.ones(3)), call(-2 * torch.ones(3))
         """,
-        registry=("GB0025",),
     ),
     Entry(
         id="grad-write",

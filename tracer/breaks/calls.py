@@ -54,7 +54,6 @@ ENTRIES = (
                 return x + zlib.crc32(x.numpy()) % 7
             f(torch.ones(4)), f(torch.zeros(4))
         """,
-        registry=("GB0007",),
         measured=(1, 3),
     ),
     Entry(
@@ -90,7 +89,6 @@ ENTRIES = (
                 return torch.from_numpy(np.digitize(x.numpy() * 2, [0., 1., 2.])) + 1
             f(torch.ones(4)), f(torch.arange(4.) - 1)
         """,
-        registry=("GB0294",),
         measured=(1, 2),
     ),
     Entry(
@@ -135,7 +133,6 @@ ENTRIES = (
                 return helper(x * 2) * 3
             f(torch.ones(4)), f(torch.zeros(4))
         """,
-        registry=("GB0098", "GB0099"),
         measured=(1, 2),
     ),
     Entry(
@@ -164,14 +161,13 @@ ENTRIES = (
                 return y + 1
             f(torch.ones(4)), f(torch.zeros(4))
         """,
-        registry=("GB0025",),
         measured=(1, 2),
     ),
     Entry(
         id="unsupported-builtin",
         title="Library call without a tracing rule",
-        explanation="""{here} calls [[`{expr}`|`{name}`|a built-in or standard-library function]][[ on a
-            {type}]]. It is compiled or deliberately not followed, and the tracer has no rule that says what it
+        explanation="""{here} calls [[`{expr}`|`{name}`|`{func}`|a built-in or standard-library function]][[ on
+            a {type}]]. It is compiled or deliberately not followed, and the tracer has no rule that says what it
             returns[[: {why}]]. So the graph ends, Python makes the call, and a new graph starts with the result.""",
         why_it_matters="[[{graphs} graphs instead of 1; ]]the call runs as ordinary Python each time.",
         fixes=(
@@ -202,9 +198,10 @@ ENTRIES = (
     Entry(
         id="fake-op-failed",
         title="Operator does not say what it returns",
-        explanation="""{subject} calls the operator [[`{name}`|of an extension]]. To put it into a graph, the
-            shape and dtype of its result have to be known without running it, and no such description is registered
-            or it failed[[: {why}]]. So the graph ends, the operator runs for real, and a new graph starts.""",
+        explanation="""{subject} calls the operator [[`{name}`|`{func}`|of an extension]]. To put it into a
+            graph, the shape and dtype of its result have to be known without running it, and no such description is
+            registered or it failed[[: {why}]]. So the graph ends, the operator runs for real, and a new graph
+            starts.""",
         why_it_matters="[[{graphs} graphs instead of 1; ]]the operator cannot be part of any graph, nor of an export.",
         fixes=(
             Fix(
@@ -232,7 +229,6 @@ ENTRIES = (
                 return twice(x + 1) - 1
             f(torch.ones(4)), f(torch.zeros(4))
         """,
-        registry=("GB0037", "GB0038"),
         measured=(1, 2),
     ),
     Entry(
@@ -292,5 +288,36 @@ ENTRIES = (
                 return y + 1
             f(torch.ones(4)), f(torch.zeros(4))
         """,
+    ),
+    Entry(
+        id="distributed-unsupported",
+        title="Communication between processes mid-function",
+        explanation="""{subject} sends or receives tensors[[: {why}]]. Its handle or its order with other
+            processes is not part of a graph; only the functional collectives are. So the graph ends, Python
+            communicates, and a new graph starts.""",
+        why_it_matters="""[[{graphs} graphs instead of 1; ]]communication cannot overlap with what stands before
+            and after.""",
+        also=(
+            "Call the collective without `async_op=True`. Trades: overlapping is left to the backend.",
+            (
+                "Use `torch.distributed._functional_collectives`. Trades: results are new tensors instead of written "
+                "in place."
+            ),
+        ),
+    ),
+    Entry(
+        id="triton-unsupported",
+        title="Triton kernel launched in a special way",
+        explanation="""{subject} launches a Triton kernel[[: {why}]]. Plain launches `kernel[grid](...)` become
+            part of a graph; this form has arguments or a grid that cannot be written down there. So the graph ends,
+            the kernel is launched, and a new graph starts.""",
+        why_it_matters="[[{graphs} graphs instead of 1; ]]the kernel is launched from Python on every call.",
+        also=(
+            (
+                "Launch it as `kernel[grid](...)` with a tuple or a function of the meta-parameters. Trades: fewer "
+                "options."
+            ),
+            "Wrap the launch in `torch.library.triton_op`. Trades: a description of the result to keep true.",
+        ),
     ),
 )

@@ -37,7 +37,6 @@ ENTRIES = (
                 return x * Scale(2).factor
             f(torch.ones(4)), f(torch.zeros(4))
         """,
-        registry=("GB0096",),
     ),
     Entry(
         id="metaclass-or-custom-new",
@@ -98,7 +97,6 @@ ENTRIES = (
                 return layer(x) * 2
             f(torch.ones(2, 4)), f(torch.zeros(2, 4))
         """,
-        registry=("GB0104",),
     ),
     Entry(
         id="rnn-module",

@@ -45,7 +45,6 @@ ENTRIES = (
                 return y - 1
             f(torch.ones(4)), f(-torch.ones(4))
         """,
-        registry=("GB0170",),
         measured=(1, 3),
     ),
     Entry(
@@ -76,7 +75,6 @@ ENTRIES = (
                 return torch.stack([x[i, :n].sum() for i, n in enumerate(lengths.tolist())])
             f(torch.ones(2, 4), torch.tensor([1, 3])), f(torch.ones(2, 4), torch.tensor([2, 4]))
         """,
-        registry=("GB0033",),
         measured=(1, 2),
     ),
     Entry(
@@ -120,7 +118,6 @@ ENTRIES = (
                 return x.log()
             f(torch.ones(4)), f(3 * torch.ones(4))
         """,
-        registry=("GB0170", "GB0034"),
         measured=(1, 2),
     ),
     Entry(
@@ -131,8 +128,8 @@ ENTRIES = (
             this handler has been left. So the operation runs as ordinary Python, where the handler still works, and
             the graph ends before it.""",
         why_it_matters="""[[{graphs} graphs instead of 1; ]]what stands inside the `try` gets little speed-up,
-            and under torch.compile all of [[`{func}`|the function]] runs uncompiled. Worse once the break is gone
-            there: an error raised by data while the graph runs is not caught by this `except`.""",
+            and under torch.compile all of the function runs uncompiled. Worse once the break is gone there: an
+            error raised by data while the graph runs is not caught by this `except`.""",
         fixes=(
             Fix(
                 name="status-code",
@@ -220,8 +217,8 @@ ENTRIES = (
         id="exception-escapes",
         title="The function raises on this call",
         explanation="""[[Line {line} raises `{type}`|This call raises an exception]][[: {value}]], and nothing
-            in [[`{func}`|the function]] catches it. There is no result for a graph to compute. So the call runs as
-            ordinary Python and raises there, with the traceback that you expect.""",
+            in the function catches it. There is no result for a graph to compute. So the call runs as ordinary
+            Python and raises there, with the traceback that you expect.""",
         why_it_matters="""nothing to gain: a call that raises is as fast as before, and other calls are compiled
             as usual.""",
         also=(
@@ -241,7 +238,6 @@ ENTRIES = (
             call(torch.ones(4)), call(torch.ones(2))
         """,
         kind="whole-frame",
-        registry=("GB0088", "GB0148"),
     ),
     Entry(
         id="unsupported-opcode",
@@ -254,7 +250,6 @@ ENTRIES = (
             "Write the line with plain calls, assignments and loops. Trades: more lines.",
             "Move the line into the caller when it does not depend on tensors made here. Trades: one more argument.",
         ),
-        registry=("GB0093",),
     ),
     Entry(
         id="mutated-while-iterating",

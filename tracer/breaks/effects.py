@@ -54,7 +54,6 @@ ENTRIES = (
                 return y * 2
             f(torch.ones(4)), f(-torch.ones(4))
         """,
-        registry=("GB0059", "GB0291"),
         measured=(1, 2),
     ),
     Entry(
@@ -103,15 +102,14 @@ ENTRIES = (
                 return y * 2
             f(torch.ones(4)), f(-torch.ones(4))
         """,
-        registry=("GB0059", "GB0291"),
     ),
     Entry(
         id="outside-state-write",
         title="Writing to outside state mid-function",
-        explanation="""{here} changes [[`{expr}`, which|something that]] lives outside [[`{func}`|the
-            function]][[ on a {type}]]. Changes to modules, lists, dicts, classes and plain globals are replayed
-            after the graph; changes to [[a {type}|this kind of object]] (function attribute, `os.environ`, C array)
-            cannot be. So the function is cut for the write to happen now.""",
+        explanation="""{here} changes [[`{expr}`, which|something that]] lives outside the function[[ on a
+            {type}]]. Changes to modules, lists, dicts, classes and plain globals are replayed after the graph;
+            changes to [[a {type}|this kind of object]] (function attribute, `os.environ`, C array) cannot be. So
+            the function is cut for the write to happen now.""",
         why_it_matters="""[[{breaks} breaks. ]]If the value is also read, even a replayable write costs a
             recompile for each new value (see `changing-python-number`).""",
         fixes=(
@@ -149,7 +147,6 @@ ENTRIES = (
                 return x * 2
             f(torch.ones(4)), f(torch.zeros(4)), int(tally.calls)
         """,
-        registry=("GB0467",),
         measured=(1, 2),
     ),
     Entry(
@@ -160,7 +157,7 @@ ENTRIES = (
             graph. So Python enters and leaves it, and the function is cut at both. A generator that was started
             elsewhere is the same kind of object: it holds state that cannot be copied into the graph.""",
         why_it_matters="""[[{graphs} graphs; ]]a break on entering and another on leaving, and a break per
-            `next()` for a generator. Under torch.compile all of [[`{func}`|the function]] runs uncompiled.""",
+            `next()` for a generator. Under torch.compile all of the function runs uncompiled.""",
         fixes=(
             Fix(
                 name="hold-outside",
@@ -184,7 +181,6 @@ ENTRIES = (
                 return y * 2
             f(torch.ones(4)), f(torch.zeros(4))
         """,
-        registry=("GB0142", "GB4347"),
         measured=(1, 0),
     ),
     Entry(
@@ -232,7 +228,6 @@ ENTRIES = (
                 return x + torch.rand(4)
             f(torch.ones(4)), f(torch.zeros(4))
         """,
-        registry=("GB0007",),
         measured=(1, 1),
     ),
 )

@@ -8,38 +8,25 @@ ENTRIES = (
     Entry(
         id="too-deep",
         title="Calls are nested too deeply",
-        explanation="""[[`{func}`[[ at line {line}]]|A call here]] is [[{limit} calls|very]] deep inside the
+        explanation="""[[`{func}`|A call here]] is more than [[{limit} calls|the limit]] deep inside the
             compiled function, usually by recursion. Every level becomes part of the same graph, and the tracer
-            stops before it runs out of room. So the graph ends at this call, and the deeper levels are compiled on
-            their own.""",
-        why_it_matters="[[{graphs} graphs instead of 1; ]]tracing took its time before it stopped.",
-        fixes=(
-            Fix(
-                name="loop",
-                do="Write the recursion as a loop",
-                when="it only counts or walks along a list",
-                trades="a variable for what the levels kept",
-                source="""
-                    def f(x, depth):
-                        for _ in range(depth):
-                            x = x + 1
-                        return x
-                """,
+            stops before it runs out of room. So the function runs as ordinary Python.""",
+        why_it_matters="0 graphs: the time for tracing is spent, and this function gets no speed-up.",
+        also=(
+            (
+                "Write the recursion as a loop when it only counts or walks along a list. Trades: a variable for what "
+                "the levels kept."
             ),
+            "Compile a function that is called deeper down. Trades: more and smaller graphs.",
         ),
-        also=("Compile the function that recurses at a deeper level. Trades: more and smaller graphs.",),
-        reproducer="""
-            def f(x, depth):
-                return x if depth == 0 else f(x + 1, depth - 1)
-            f(torch.ones(4), 6), f(torch.zeros(4), 6)
-        """,
+        kind="whole-frame",
     ),
     Entry(
         id="too-long",
         title="Function takes too long to trace",
-        explanation="""Tracing [[`{func}`|this function]] took more than [[{limit}|the limit]] without coming to
-            its end[[; line {line} was reached]]. Loops over Python values are unrolled, so a long loop makes a long
-            graph. So all of [[`{func}`|it]] runs as ordinary Python.""",
+        explanation="""Tracing [[`{func}`|this function]] took more than [[{limit}[[ {what}]]|the limit]]
+            without coming to its end[[; line {line} was reached]]. Loops over Python values are unrolled, so a long
+            loop makes a long graph. So all of [[`{func}`|it]] runs as ordinary Python.""",
         why_it_matters="0 graphs: the time for tracing is spent, and this function gets no speed-up.",
         fixes=(
             Fix(
@@ -98,7 +85,6 @@ ENTRIES = (
             "Export the graph with `session.export(path)` and report it to the backend's authors. Trades: nothing.",
         ),
         kind="error",
-        registry=("GB0219",),
     ),
     Entry(
         id="internal-fault",

@@ -102,7 +102,6 @@ ENTRIES = (
                 return f(x, it), f(x, it)
             call(torch.ones(3, 2)), call(torch.zeros(3, 2))
         """,
-        registry=("GB4347",),
     ),
     Entry(
         id="unknown-iterator",

@@ -51,8 +51,8 @@ class Entry:
 
     `explanation`, `why_it_matters`, `also` and `config` are templates (see `tracer.breaks.template`).
     `reproducer` defines `f`, the function that gets compiled, and ends with the line that calls it; it is empty where
-    no program can show the entry on its own. `registry` are torch's own numbers for the same reason, `measured` the
-    (breaks, graphs) that torch 2.13 needs for the reproducer with backend="eager".
+    no program can show the entry on its own.
+    `measured`: the (breaks, graphs) of the reproducer under torch.compile of torch 2.13, backend="eager".
     """
 
     id: str
@@ -64,7 +64,6 @@ class Entry:
     config: str | None = None
     reproducer: str = ""
     kind: Kind = "break"
-    registry: tuple[str, ...] = ()
     measured: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:

@@ -222,6 +222,5 @@ ENTRIES = (
             "Delete the line once the question is answered. Trades: nothing.",
             "Use `tracer.step` to walk through the recording itself. Trades: shapes and graphs are shown, not numbers.",
         ),
-        registry=("GB0049",),
     ),
 )

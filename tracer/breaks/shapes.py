@@ -43,7 +43,6 @@ ENTRIES = (
                 return x[x > 0].sum()
             f(torch.ones(4)), f(torch.arange(4.) - 1)
         """,
-        registry=("GB0036",),
         measured=(1, 3),
     ),
     Entry(
@@ -96,7 +95,6 @@ ENTRIES = (
             [f(torch.ones(4)) for _ in range(12)]
         """,
         kind="recompile",
-        registry=("GB0039",),
         measured=(0, 8),
     ),
     Entry(

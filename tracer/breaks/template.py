@@ -104,9 +104,11 @@ def shown(name: str, value: Any) -> str | None:
     kind = type(value)
     if kind is str:
         text = " ".join(value.split())
-        if text[:1] == "<" or text.endswith("Variable"):
+        if not text or text[0] == "<":
             return None
-    elif kind in (int, float, bool, complex):
+    elif kind is float:
+        text = f"{value:.9g}"
+    elif kind in (int, bool, complex):
         text = str(value)
     elif kind in (tuple, list) or kind.__name__ == "Size":
         items = [shown(name, item) or "?" for item in value]
@@ -117,8 +119,10 @@ def shown(name: str, value: Any) -> str | None:
         text = type.__dict__["__name__"].__get__(value)
     else:
         text = kind.__name__ if value is not None else ""
+    if name == "shape" and text[0] == "(":
+        text = f"[{text[1:-1].removesuffix(',')}]" if text != "()" else "0-d"
     if name == "dtype":
         text = text.removeprefix("torch.")
-    if text.endswith("Variable") or not text or (name == "graphs" and text == "1"):
+    if not text or text.endswith("Variable") or (name == "graphs" and text == "1"):
         return None
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

@@ -175,4 +175,43 @@ ENTRIES = (
             f(torch.ones(4)), f(torch.zeros(4))
         """,
     ),
+    Entry(
+        id="out-argument",
+        title="Result written into a given tensor",
+        explanation="""{subject} writes its result into the tensor given as `out=`[[: {why}]]. That tensor would
+            be resized, moved or laid out anew, and a graph keeps the memory of its inputs as it is. So the graph
+            ends, Python makes the call, and a new graph starts.""",
+        why_it_matters="[[{graphs} graphs instead of 1; ]]the call runs as ordinary Python.",
+        fixes=(
+            Fix(
+                name="result",
+                do="Use the result instead of `out=`",
+                when="the other tensor was only there to save memory",
+                trades="nothing in a graph, the backend plans memory itself",
+                source="""
+                    def f(x):
+                        return torch.add(x, 1) * 2
+                """,
+            ),
+            Fix(
+                name="right-size",
+                do="Give it the size of the result beforehand",
+                when="others hold the tensor",
+                trades="the size is computed in two places",
+                source="""
+                    def f(x):
+                        out = torch.empty(4)
+                        torch.add(x, 1, out=out)
+                        return out * 2
+                """,
+            ),
+        ),
+        reproducer="""
+            def f(x):
+                out = torch.empty(0)
+                torch.add(x, 1, out=out)
+                return out * 2
+            f(torch.ones(4)), f(torch.zeros(4))
+        """,
+    ),
 )

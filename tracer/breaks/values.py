@@ -9,9 +9,8 @@ ENTRIES = (
         id="tensor-to-python-number",
         title="Tensor turned into a Python number",
         explanation="""{subject} asks a tensor for a plain Python number (`.item()`, `int()`, `float()`). That
-            number is not known until everything before it has run, so the graph stops to fetch it. The rest of
-            [[`{func}`|the function]] then continues in a second graph that takes [[`{var}`|the number]] as an
-            input.""",
+            number is not known until everything before it has run, so the graph stops to fetch it. The rest of the
+            function then continues in a second graph that takes [[`{var}`|the number]] as an input.""",
         why_it_matters="""a device-to-host wait on every call[[, {graphs} graphs]], and possibly a recompile
             when [[`{var}`|the number]] changes[[ from {value}]].""",
         fixes=(
@@ -34,7 +33,6 @@ ENTRIES = (
                 return x / x.abs().max().item()
             f(torch.ones(4)), f(3 * torch.ones(4))
         """,
-        registry=("GB0124",),
         measured=(1, 3),
     ),
     Entry(
@@ -242,9 +240,9 @@ ENTRIES = (
     Entry(
         id="unsupported-type",
         title="Value of a type without a rule",
-        explanation="""{here} uses [[`{expr}`, ]]a value[[ of type {type}]] that the tracer has no rule for[[:
-            {why}]]. What it would do to the graph or to the outside world is therefore not known. So the graph
-            ends, Python uses the real object, and a new graph starts behind.""",
+        explanation="""{here} uses a value[[ of type {type}]][[, `{expr}`,|, `{source}`,]] that the tracer has
+            no rule for[[: {why}]]. What it would do to the graph or to the outside world is therefore not known. So
+            the graph ends, Python uses the real object, and a new graph starts behind.""",
         why_it_matters="""[[{graphs} graphs instead of 1; ]]each use of the object is a break of its own[[
             ({breaks} here)]].""",
         also=(
@@ -309,5 +307,21 @@ ENTRIES = (
                 return f(x, reference)
             call(torch.ones(4)), call(torch.zeros(4))
         """,
+    ),
+    Entry(
+        id="cannot-rebuild",
+        title="Object cannot be made again after the graph",
+        explanation="""{here} leaves [[`{expr}`|an object]][[ of type {type}]] behind that was made while the
+            function was recorded[[: {why}]]. The caller has to get a real one, and there is no way known to make it
+            from parts. So the graph ends earlier, and Python makes the object itself.""",
+        why_it_matters="""[[{graphs} graphs instead of 1; ]]the code from there on runs in a graph of its own,
+            or not at all.""",
+        also=(
+            "Return the parts and make the object in the caller. Trades: one more line in the caller.",
+            (
+                "Use a dataclass, namedtuple, dict or list for it when the type is your own. Trades: no state outside "
+                "Python."
+            ),
+        ),
     ),
 )
