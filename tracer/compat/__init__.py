@@ -28,13 +28,15 @@ TORCH_VERSION: tuple[int, ...] = tuple(
 
 _MODULES = ("evalframe", "fakes", "graphs", "backends", "marks")
 _HOME = {
-    "fakes": ("FakeTensor", "FakeTensorMode", "ShapeEnv", "fake_of", "fake_symbolic", "is_fake", "new_fake_mode", "remake",
-              "size_hint", "is_symbolic"),
-    "graphs": ("make_graph_module", "tracing_context", "lazy_graph_module", "compile_context"),
-    "backends": ("list_backends", "lookup_backend", "wrap_backend"),
-    "marks": ("disable", "dims_marked", "is_allowed_in_graph", "is_disabled", "is_graph_break", "original_callable"),
-}  # fmt: skip
-_WHERE = {name: module for module, names in _HOME.items() for name in names}
+    "fakes": """FakeTensor FakeTensorMode ShapeEnv fake_of fake_symbolic is_fake is_symbolic new_fake_mode remake
+        size_hint""",
+    "graphs": "compile_context current_fake_mode force_code make_graph_module tracing_context",
+    "backends": "backend_name list_backends lookup_backend wrap_backend",
+    "marks": """dims_marked disable disable_message disables_callees is_allowed_in_graph is_compiled_wrapper
+        is_compiling_query is_disabled is_disallowed_in_graph is_forbidden is_graph_break is_nested_region
+        is_nonstrict_traceable original_callable""",
+}
+_WHERE = {name: module for module, names in _HOME.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> Any:
@@ -51,7 +53,7 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *_WHERE, *_MODULES})
 
 
-if (2, 11) > TORCH_VERSION:
+if TORCH_VERSION < (2, 11):
     raise CompatError(
         f"Tracer needs torch 2.11 or newer; {torch.__version__} is installed.",
         next="pip install 'torch>=2.11,<2.14'",

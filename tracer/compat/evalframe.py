@@ -12,8 +12,8 @@ Facts that a reader would otherwise rediscover the hard way:
 
 - The region is one number for the whole process in 2.13, not one per thread. It is read at the lookup and again when a
   result is stored. So what is stored must be harmless in the wrong region: see `current_region`.
-- When a callback raises, the thread's hook stays off and torch's count of threads with a hook is never taken back: every
-  later call in the process takes the slow path. `stopping_code` is the way to raise without raising.
+- When a callback raises, the thread's hook stays off and torch's count of threads with a hook is never taken back:
+  every later call in the process takes the slow path. `stopping_code` is the way to raise without raising.
 - A callback class with `__getattr__` crashes the interpreter (C++ asks for an attribute that isn't there).
 - An entry keeps its backend, so its callback, alive for as long as the code object lives, invisible to the collector.
 """
@@ -68,7 +68,7 @@ _SKIP = _Strategy(_Action.SKIP, _Action.DEFAULT)
 
 # --- regions ----------------------------------------------------------------------------------------------------------
 
-#: torch counts its own regions from 0 (`torch._dynamo.eval_frame`, which takes a second to import); ours can't meet them.
+#: torch counts its regions from 0 (in `torch._dynamo.eval_frame`, a second to import): ours can't meet them.
 _regions = itertools.count(1 << 40)
 
 
@@ -129,8 +129,8 @@ def never(reason: str) -> FrameResult:
 
 
 def compiled(guarded: GuardedCode, pin: bool) -> FrameResult:
-    """Run `guarded` and keep it. `pin` gives the current region a strategy of its own, so that a skip that torch.compile
-    puts on this code later doesn't hide it from us; only where the region is ours."""
+    """Run `guarded` and keep it. `pin` gives the current region a strategy of its own, so that a skip that
+    torch.compile puts on this code later doesn't hide it from us; only where the region is ours."""
     return FrameResult(_DEFAULT, pin, guarded, None)
 
 
@@ -147,9 +147,9 @@ class _ForeignGuards:
 class GuardManagerAdapter:
     """One entry's guards in the shape that C++ and torch.compile's own Python read.
 
-    `owner` is the hook, `entry` what the session made, `original` nothing: the code object is where the entry hangs, and
-    keeping it here would keep both for ever. The attributes below `extra_state` are only read by torch.compile, when it
-    lists all entries of a code object (a stance, or any recompile before 2.13).
+    `owner` is the hook, `entry` what the session made. There is no way back to the code object that the entry hangs on:
+    it would keep both for ever. Most attributes are only read by torch.compile, when it lists all entries of a code
+    object (under a stance, or at any recompile before 2.13).
     """
 
     __slots__ = (
@@ -239,12 +239,17 @@ def allow(code: types.CodeType) -> None:
     _c.set_code_exec_strategy(code, _DEFAULT)
 
 
-def note_code(code: types.CodeType, original: types.CodeType) -> None:
-    """Before 2.13 torch.compile, when it recompiles `original`, looks up where each entry's code came from."""
-    if not ISOLATED:
-        from torch._dynamo.utils import orig_code_map
+def note_code(code: types.CodeType) -> None:
+    """torch.compile, when it recompiles a function, looks up where the code of each entry that it sees came from. It sees
+    ours before 2.13, and when another thread's torch.compile changed the region while we compiled.
 
-        orig_code_map[code] = original
+    It only counts failures by that, so any code object will do; the true one would be kept alive for ever.
+    """
+    utils = sys.modules.get("torch._dynamo.utils")
+    if utils is None and not ISOLATED:
+        import torch._dynamo.utils as utils
+    if utils is not None:
+        utils.orig_code_map[code] = note_code.__code__
 
 
 def codes_seen_by_dynamo() -> list[Any]:
@@ -294,8 +299,8 @@ _STOP_LINES = bytes([0x80 | 13 << 3 | len(_STOP) // 2 - 1, 0])
 def stopping_code(code: types.CodeType, error: BaseException) -> types.CodeType:
     """Code that fits a frame of `code` and raises `error`, once.
 
-    The error waits in an iterator that lets go of it when it is taken: a constant would be a cycle through a code object
-    and a traceback, which the collector can't see.
+    The error waits in an iterator that lets go of it when it is taken: a constant would make a cycle through a code
+    object and a traceback, which the collector can't see.
     """
     return code.replace(
         co_code=_STOP, co_consts=(iter([error]),), co_exceptiontable=b"", co_linetable=_STOP_LINES, co_stacksize=4

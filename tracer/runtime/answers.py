@@ -21,8 +21,8 @@ class Root:
 
 
 class Skip:
-    """The frame runs as it is, this time. `lasting`: so will every frame of that code in this session, because the answer
-    depends on the code alone. A skip never reaches another session or torch.compile."""
+    """The frame runs as it is, this time. `lasting`: so will every frame of that code in this session, because the
+    answer depends on the code alone. A skip never reaches another session or torch.compile."""
 
     __slots__ = ("lasting", "reason", "rule")
 

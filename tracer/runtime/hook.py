@@ -1,7 +1,7 @@
 """The frame hook: torch asks one object per session about every frame of the threads that run under it.
 
-In: `decide(frame)`, which says Root or Skip, and `compile(frame)`, which says Entry or Skip. Out: compiled entries on the
-code objects of the program, which C++ looks up before it asks again. Invariants:
+In: `decide(frame)`, which says Root or Skip, and `compile(frame)`, which says Entry or Skip. Out: compiled entries on
+the code objects of the program, which C++ looks up before it asks again. Invariants:
 
 - While a callback runs, its thread has no hook: tracing doesn't trace itself.
 - A callback never raises into C++ (that would leave the process slow for good); what must leave it is raised by the
@@ -12,7 +12,6 @@ code objects of the program, which C++ looks up before it asks again. Invariants
 
 from __future__ import annotations
 
-import _thread
 import inspect
 import itertools
 import os
@@ -73,6 +72,7 @@ class FrameHook:
         self._reported: CodeMap[set[str]] = CodeMap()
         self._kept: dict[int, types.CodeType] = {}  # before 2.13: code never to be asked about, by id
         self._stops: list[ef.GuardManagerAdapter] = []
+        self._pending: dict[int, BaseException] = {}  # by thread: errors that the frame they met couldn't raise
         self._dynamo_seen = 0
         if inspect.ismethod(compile):
             weakref.finalize(compile.__self__, self._owner_died).atexit = False
@@ -88,7 +88,10 @@ class FrameHook:
             region = ef.set_region(self.region)
             try:
                 ef.set_eval_frame(self)
-                return function(*args, **kwargs)
+                result = function(*args, **kwargs)
+                if self._pending:
+                    self._raise_pending()
+                return result
             finally:
                 ef.set_eval_frame(None)
                 ef.set_region(region)
@@ -118,8 +121,8 @@ class FrameHook:
             self._free()
 
     def prepare(self, code: types.CodeType) -> None:
-        """Make sure that frames of `code` reach this hook, whatever torch.compile put on it: a skip hides the frames of a
-        code object from everybody who has no strategy of their own there. Also sweeps entries that were freed."""
+        """Make sure that frames of `code` reach this hook, whatever torch.compile put on it: a skip hides the frames
+        of a code object from everybody who has no strategy of their own there. Also sweeps entries that were freed."""
         if ef.ISOLATED and code in self._prepared:
             return
         self._prepared[code] = True
@@ -129,8 +132,8 @@ class FrameHook:
         ef.allow(code)
 
     def _meet_dynamo(self) -> None:
-        """Code that torch.compile met since we last looked may carry its skips. Of these the ones that aren't never-roots
-        here are allowed again; torch.compile then decides anew, with the same result."""
+        """Code that torch.compile met since we last looked may carry its skips. What isn't known to be no root here is
+        allowed again; torch.compile then decides anew, with the same result."""
         seen = ef.codes_seen_by_dynamo()
         if len(seen) != self._dynamo_seen:
             start = self._dynamo_seen if len(seen) > self._dynamo_seen else 0
@@ -145,6 +148,8 @@ class FrameHook:
     def __call__(self, frame: Frame, cache_entry: Any, frame_state: dict[Any, Any]) -> ef.FrameResult:
         """What C++ calls when no entry matched. Never writes `frame_state`: it is torch.compile's."""
         try:
+            if self._pending and ef.stoppable(frame.f_code):
+                self._raise_pending()
             answer = self._answer(frame)
             if type(answer) is Entry:
                 return self._keep(frame.f_code, answer)
@@ -183,7 +188,7 @@ class FrameHook:
         return False
 
     def _known(self, frame: Frame) -> Entry | None:
-        """Another thread's torch.compile may have moved the process to its region, where our entries aren't looked up."""
+        """Another thread's torch.compile may have moved the process to its region, where ours aren't looked up."""
         if ef.current_region() == self.region or not ef.ISOLATED:
             return None
         for guards in self.entries(frame.f_code):
@@ -194,7 +199,7 @@ class FrameHook:
     def _keep(self, code: types.CodeType, entry: Entry) -> ef.FrameResult:
         guards = ef.GuardManagerAdapter(entry.guards, entry, self)
         self._compiled[code] = True
-        ef.note_code(entry.code, code)
+        ef.note_code(entry.code)
         guarded = ef.GuardedCode(entry.code, guards, next(self._numbers), entry.name)
         return ef.compiled(guarded, pin=ef.ISOLATED and ef.current_region() == self.region)
 
@@ -221,17 +226,20 @@ class FrameHook:
 
     def _stop(self, code: types.CodeType, error: BaseException) -> ef.FrameResult:
         """Let `error` leave through the frame."""
-        if not ef.stoppable(code):
-            if isinstance(error, KeyboardInterrupt):
-                _thread.interrupt_main()  # again, as soon as the frame runs
-                return _RUN
-            raise error
+        if not ef.stoppable(code):  # a generator's or a body's frame: the next function's, or the end of the run
+            self._pending[threading.get_ident()] = error
+            return _RUN
         guards = ef.GuardManagerAdapter(None, None, self)
         self._stops.append(guards)
         self._compiled[code] = True
         stop = ef.stopping_code(code, error)
-        ef.note_code(stop, code)
+        ef.note_code(stop)
         return ef.compiled(ef.GuardedCode(stop, guards, next(self._numbers), "stop"), pin=False)
+
+    def _raise_pending(self) -> None:
+        error = self._pending.pop(threading.get_ident(), None)
+        if error is not None:
+            raise error
 
     # --- entries ------------------------------------------------------------------------------------------------------
 
@@ -316,11 +324,15 @@ def _codes_of(function: Any) -> list[types.CodeType]:
             function = function.__dict__.get("__wrapped__")
             continue
         forward = getattr(type(function), "forward", None)  # a module
-        call = forward if isinstance(forward, types.FunctionType) else getattr(type(function), "__call__", None)
+        call = forward if isinstance(forward, types.FunctionType) else _called(type(function))
         if not isinstance(call, types.FunctionType):
             break
         function = call
     return found
+
+
+def _called(cls: type) -> Any:
+    return next((base.__dict__["__call__"] for base in cls.__mro__ if "__call__" in base.__dict__), None)
 
 
 class _Active:
@@ -346,6 +358,8 @@ class _Active:
         ef.set_region(self._region)
         self._hook._leave()
         ef.set_eval_frame(self._prior)
+        if self._hook._pending:
+            self._hook._raise_pending()
 
 
 class disabled:

@@ -1,0 +1,233 @@
+"""Fake tensors: torch's modes and shape environments, and a cheap way to make fakes of ordinary tensors.
+
+`fake_of` makes a fake that shows the same attributes as `FakeTensorMode.from_tensor` would, for a tenth of its cost
+where the tensor is an ordinary one: strided, no view, no subclass but Parameter, a leaf, storage no larger than itself.
+Everything else goes through `from_tensor`. Two tensors that share storage get fakes that do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch._guards import Source as TorchSource
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch.multiprocessing.reductions import StorageWeakRef
+
+__all__ = [
+    "FakeTensor",
+    "FakeTensorMode",
+    "ShapeEnv",  # noqa: F822 — loaded when used
+    "fake_of",
+    "fake_symbolic",
+    "is_fake",
+    "is_symbolic",
+    "new_fake_mode",
+    "remake",
+    "size_hint",
+]
+
+_no_dispatch = torch._C._DisableTorchDispatch
+_keys = torch._C._dispatch_keys
+
+
+def __getattr__(name: str) -> Any:
+    if name == "ShapeEnv":  # sympy takes a third of a second to load
+        from torch.fx.experimental.symbolic_shapes import ShapeEnv
+
+        globals()[name] = ShapeEnv
+        return ShapeEnv
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+if hasattr(torch._subclasses.fake_tensor, "is_fake_tensor"):  # 2.14: fakes may live in C++
+    is_fake = torch._subclasses.fake_tensor.is_fake_tensor
+else:
+
+    def is_fake(value: Any) -> bool:
+        """Whether `value` is a fake tensor."""
+        return isinstance(value, FakeTensor)
+
+
+def new_fake_mode(shape_env: Any = None, **options: Any) -> FakeTensorMode:
+    """A fake mode over `shape_env`; None means that all sizes are static."""
+    return FakeTensorMode(shape_env=shape_env, **options)
+
+
+# --- lean fakes -------------------------------------------------------------------------------------------------------
+
+
+def _ordinary_keys() -> frozenset[Any]:
+    """Dispatch keys that only ordinary CPU tensors and parameters have: no conjugate or negative bit, no Python
+    subclass, nothing sparse, quantized, nested, named, wrapped by functorch, made in inference mode."""
+    return frozenset({_keys(torch.empty(0)).raw_repr()})
+
+
+def _lean_keys(device: torch.device) -> frozenset[Any]:
+    found = _KEYS.get(device.type)
+    if found is None:
+        try:
+            with torch.inference_mode(False), torch._C._DisableTorchDispatch():
+                found = frozenset({_keys(torch.empty(0, device=device)).raw_repr()})
+        except Exception:  # a device that can't make an empty tensor: from_tensor knows better
+            found = frozenset()
+        _KEYS[device.type] = found
+    return found
+
+
+#: What an ordinary tensor of a device looks like. Filled once per kind of device: a fact about torch, not state.
+_KEYS: dict[str, frozenset[Any]] = {"cpu": _ordinary_keys(), "meta": frozenset()}
+_PLAIN = (torch.Tensor, torch.nn.Parameter)
+
+
+class _Storages:
+    """Which storages a mode has fakes of. Weak references pin the addresses: a number never means two storages."""
+
+    __slots__ = ("lean", "slow")
+
+    def __init__(self) -> None:
+        self.lean: dict[int, tuple[StorageWeakRef, Any]] = {}
+        self.slow: dict[int, StorageWeakRef] = {}
+
+
+def _is_lean(tensor: torch.Tensor) -> bool:
+    return (
+        type(tensor) in _PLAIN
+        and _keys(tensor).raw_repr() in _lean_keys(tensor.device)
+        and tensor.layout is torch.strided
+        and not tensor._is_view()
+        and (tensor.is_leaf or not tensor.requires_grad)
+    )
+
+
+def _extent(tensor: torch.Tensor) -> int:
+    """Bytes that a new tensor of these sizes and strides would own."""
+    extent = 1
+    for size, stride in zip(tensor.shape, tensor.stride()):
+        if size == 0:
+            return 0
+        extent += (size - 1) * stride
+    return extent * tensor.element_size()
+
+
+def fake_of(mode: FakeTensorMode, tensor: torch.Tensor) -> FakeTensor:
+    """A fake of `tensor`, with static sizes.
+
+    Kept: sizes, strides, offset, dtype, device, requires_grad, leafness, whether it is a Parameter, grad, and which
+    tensors share storage. The mode must be new for each attempt; fakes of earlier attempts know other storages.
+    """
+    known = mode.__dict__.get("_tracer_storages")
+    if known is None:
+        known = mode.__dict__["_tracer_storages"] = _Storages()
+    if not _is_lean(tensor):
+        return _slow(mode, tensor, known)
+    storage = tensor.untyped_storage()
+    reference = StorageWeakRef(storage)
+    if reference.cdata in known.slow:
+        return _slow(mode, tensor, known)
+    shared = known.lean.get(reference.cdata)
+    with _no_dispatch():
+        if shared is not None:
+            meta = torch.empty(0, dtype=tensor.dtype, device="meta")
+            meta.set_(shared[1], tensor.storage_offset(), tensor.shape, tensor.stride())
+            if tensor.requires_grad:
+                meta.requires_grad_()
+        elif tensor.storage_offset() == 0 and storage.nbytes() == _extent(tensor):
+            meta = torch.empty_strided(
+                tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta", requires_grad=tensor.requires_grad
+            )
+            known.lean[reference.cdata] = (reference, meta.untyped_storage())
+        else:
+            return _slow(mode, tensor, known)
+        fake = FakeTensor(mode, meta, tensor.device)
+    if type(tensor) is torch.nn.Parameter:
+        fake._is_param = True
+    if tensor.grad is not None:
+        fake.grad = fake_of(mode, tensor.grad)
+    return fake
+
+
+def _slow(mode: FakeTensorMode, tensor: torch.Tensor, known: _Storages, **how: Any) -> FakeTensor:
+    base = tensor._base if type(tensor) in _PLAIN else None
+    if base is not None and not how:
+        # The converter makes the base's fake itself unless it knows one: ours, if there is one, must be it.
+        mode.fake_tensor_converter.set_tensor_memo(base, fake_of(mode, base))
+    _remember(known, tensor)
+    return mode.from_tensor(tensor, **(how or {"static_shapes": True}))
+
+
+def _remember(known: _Storages, tensor: torch.Tensor) -> None:
+    try:
+        reference = StorageWeakRef(tensor.untyped_storage())
+    except (NotImplementedError, RuntimeError):  # sparse, nested, wrappers: no storage to share
+        return
+    if reference.cdata not in known.lean:
+        known.slow[reference.cdata] = reference
+
+
+# --- symbolic sizes ---------------------------------------------------------------------------------------------------
+
+
+def fake_symbolic(
+    mode: FakeTensorMode,
+    tensor: torch.Tensor,
+    dynamic_dims: Iterable[int] | Mapping[int, str],
+    source: Any,
+    *,
+    ranges: Mapping[int, tuple[int | None, int | None]] | None = None,
+) -> FakeTensor:
+    """A fake of `tensor` whose `dynamic_dims` are symbols of the mode's ShapeEnv; the other sizes are static.
+
+    dynamic_dims: dimensions, or dimension → "duck" (equal sizes share a symbol; the default), "dynamic" (a symbol of
+                  its own; may still be specialised), "unbacked" (no hint: a branch on it can't be decided).
+    source:       a torch Source, or what prints as the expression that reads the tensor, as guards should spell it.
+    ranges:       dimension → (least, most), None where open; refusing other values is then the guards' duty.
+    """
+    from torch._dynamo.source import ConstantSource
+    from torch.fx.experimental.symbolic_shapes import DimDynamic, StatelessSymbolicContext
+
+    kinds = dict(dynamic_dims) if isinstance(dynamic_dims, Mapping) else dict.fromkeys(dynamic_dims, "duck")
+    policy = {"duck": DimDynamic.DUCK, "dynamic": DimDynamic.DYNAMIC, "unbacked": DimDynamic.UNBACKED}
+    sizes = [policy[kinds[dim]] if dim in kinds else DimDynamic.STATIC for dim in range(tensor.dim())]
+    context = StatelessSymbolicContext(dynamic_sizes=sizes, constraint_sizes=_constraints(tensor.dim(), ranges))
+    where = source if isinstance(source, TorchSource) else ConstantSource(source_name=str(source))
+    known = mode.__dict__.setdefault("_tracer_storages", _Storages())
+    return _slow(mode, tensor, known, source=where, symbolic_context=context)
+
+
+def _constraints(dims: int, ranges: Mapping[int, tuple[int | None, int | None]] | None) -> list[Any]:
+    if not ranges:
+        return [None] * dims
+    from torch.fx.experimental.symbolic_shapes import StrictMinMaxConstraint
+    from torch.utils._sympy.numbers import int_oo
+    from torch.utils._sympy.value_ranges import ValueRanges
+
+    found: list[Any] = [None] * dims
+    for dim, (least, most) in ranges.items():
+        bounds = ValueRanges(lower=2 if least is None else least, upper=int_oo if most is None else most)
+        found[dim] = StrictMinMaxConstraint(vr=bounds, warn_only=False)
+    return found
+
+
+def is_symbolic(value: Any) -> bool:
+    """Whether `value` is a SymInt, SymFloat or SymBool."""
+    return isinstance(value, (torch.SymInt, torch.SymFloat, torch.SymBool))
+
+
+def size_hint(value: Any) -> int | float | bool | None:
+    """The number that a symbolic value had in this call, without a guard; None where it had none (unbacked)."""
+    if not is_symbolic(value):
+        return value
+    node = value.node
+    has_hint = getattr(node, "has_hint", None)
+    if has_hint is not None and has_hint():
+        return node.hint
+    return getattr(node, "hint", None)
+
+
+def remake(mode: FakeTensorMode, value: Any) -> Any:
+    """`value` in another fake mode on the same ShapeEnv: fakes with the same symbols, anything else as it is."""
+    if isinstance(value, torch.Tensor):
+        return mode.from_tensor(value) if is_fake(value) else fake_of(mode, value)
+    return value

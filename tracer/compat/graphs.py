@@ -1,0 +1,57 @@
+"""Graph modules whose Python code is generated when it is asked for, and the contexts a backend expects around it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import fx
+from torch._guards import CompileContext, CompileId, TracingContext, tracing
+
+__all__ = ["compile_context", "current_fake_mode", "force_code", "make_graph_module", "tracing_context"]
+
+try:
+    from torch.fx._lazy_graph_module import _LazyGraphModule as _Lazy
+except ImportError:  # renamed or gone: code is generated at once, as fx does by default
+    _Lazy = None
+
+
+def make_graph_module(
+    root: torch.nn.Module | dict[str, Any], graph: fx.Graph, name: str = "GraphModule"
+) -> fx.GraphModule:
+    """A GraphModule of `graph`, with the modules, parameters and buffers that its nodes name taken from `root`.
+
+    Its code is generated when `.code` or `.forward` is first used: a tenth of the time of tracing a small model.
+    """
+    return (_Lazy or fx.GraphModule)(root, graph, class_name=name)
+
+
+def force_code(gm: fx.GraphModule) -> None:
+    """Generate the code of a lazy graph module now, so that its first call doesn't."""
+    if _Lazy is not None:
+        _Lazy.force_recompile(gm)
+
+
+@contextlib.contextmanager
+def tracing_context(fake_mode: Any) -> Iterator[TracingContext]:
+    """torch's TracingContext with `fake_mode`: what AOTAutograd and inductor ask for the ShapeEnv."""
+    context = TracingContext(fake_mode)
+    with tracing(context):
+        yield context
+
+
+def current_fake_mode() -> Any:
+    """The fake mode of the innermost tracing context, or None."""
+    context = TracingContext.try_get()
+    return None if context is None else context.fake_mode
+
+
+@contextlib.contextmanager
+def compile_context(number: int, again: int = 0) -> Iterator[None]:
+    """torch's CompileContext: names what inductor writes and logs after the graph's number."""
+    from torch._guards import compile_context as enter
+
+    with enter(CompileContext(CompileId(frame_id=number, frame_compile_id=again))):
+        yield
