@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -82,7 +83,7 @@ def test_a_short_skip_passes_beside_the_nodes_between() -> None:
     nodes, edges = chain("x", "ln", "fc", "add")
     picture = lay_out(nodes, [*edges, Edge("x", "add")])
     skip = next(r for r in picture.routes if (r.source, r.target) == ("x", "add"))
-    assert len(skip.points) == 4
+    assert len(skip.points) == 6
     for placed in picture.nodes:
         assert not any(
             placed.x <= x <= placed.x + placed.width and placed.y <= y <= placed.y + placed.height
@@ -145,27 +146,39 @@ def large(count: int, boxes: bool) -> Graph:
     return nodes, edges
 
 
+def best(work: Callable[[], object], runs: int = 5) -> float:
+    """The least processor time of a few runs."""
+    times = []
+    for _ in range(runs):
+        start = time.thread_time()
+        work()
+        times.append(time.thread_time() - start)
+    return min(times)
+
+
+def reference() -> int:
+    """Work like a layout's, of known cost: 8 ms on the machine that the limit was set on, more where it is busy."""
+    table: dict[tuple[int, int], list[int]] = {}
+    for number in range(40_000):
+        table.setdefault((number, number % 7), []).append(number)
+    return len(table)
+
+
 @pytest.mark.parametrize("boxes", [False, True])
 def test_ten_thousand_nodes_take_a_fifth_of_a_second(boxes: bool) -> None:
     graph = large(10_000, boxes)
-    times = []
-    for _ in range(5):
-        start = time.thread_time()
-        lay_out(*graph)
-        times.append(time.thread_time() - start)
-    allowed = 0.2 if "PYTEST_XDIST_WORKER" not in os.environ else 0.6  # workers share cores and caches
-    assert min(times) < allowed
+    slowness = max(1.0, best(reference) / 0.008)
+    assert best(lambda: lay_out(*graph)) < 0.2 * slowness
 
 
 @pytest.mark.parametrize("boxes", [False, True])
 def test_time_grows_with_the_graph_not_faster(boxes: bool) -> None:
-    def best(count: int) -> float:
-        graph = large(count, boxes)
-        times = []
-        for _ in range(3):
-            start = time.thread_time()
-            lay_out(*graph)
-            times.append(time.thread_time() - start)
-        return min(times)
+    small, big = large(4_000, boxes), large(16_000, boxes)
+    assert best(lambda: lay_out(*big), 3) < 4 * 2.5 * best(lambda: lay_out(*small), 3)
 
-    assert best(16_000) < 4 * 2.5 * best(4_000)
+
+def test_a_node_that_reads_very_many_takes_linear_time() -> None:
+    nodes = [node(f"n{n}", pin="top") for n in range(8_000)]
+    nodes.append(node("all"))
+    edges = [Edge(f"n{n}", "all") for n in range(8_000)]
+    assert best(lambda: lay_out(nodes, edges), 2) < 2

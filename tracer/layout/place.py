@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from math import ceil
 
 from tracer.layout.ranks import Ranks, rank
-from tracer.layout.rows import Extent, Lane, Row, columns, rows_of
+from tracer.layout.rows import Extent, Lane, Ports, Row, columns, rows_of
 from tracer.layout.tree import Tree, build_tree
 from tracer.layout.types import Box, Edge, Layout, Metrics, Node, Placed, Route, Stub
 
@@ -31,7 +31,8 @@ def lay_out(
 
     `nodes` stand in the order of creation; an edge that points backward in that order is left out. `closed` names boxes
     that stand for their nodes ("layers.0"); `limit` closes whole depths so that at most so many things are visible,
-    where possible. Linear in nodes and edges. Adding nodes at the end keeps the rows and the order of those that were there.
+    where possible. Linear in nodes and edges. Adding nodes at the end keeps the rows and the order of those that were
+    there.
 
     >>> picture = lay_out([Node("a", ("a",), 40), Node("b", ("b",), 40)], [Edge("a", "b")])
     >>> [(node.id, node.x, node.y) for node in picture.nodes]
@@ -67,9 +68,10 @@ class _Placing:
         self.widths: dict[int, float] = {}
         self.pills: dict[tuple[str, int], tuple[str, float]] = {}  # (side, thing) → what its stub says, how wide it is
         self.extents: dict[int, Extent] = {}
-        self.inside: dict[int, tuple[list[Row], dict[int, float], dict[Lane, float]]] = {}
+        self.ports: dict[int, Ports] = {}
+        self.inside: dict[int, tuple[list[Row], list[float], dict[int, float], dict[Lane, float]]] = {}
         self.spots: dict[int, tuple[float, float]] = {}  # visible thing → (axis, top)
-        self.lanes: dict[Lane, tuple[float, float]] = {}
+        self.lanes: dict[Lane, tuple[float, float, float]] = {}  # (axis, top, bottom)
 
     def run(self) -> Layout:
         for source, target, _, _, drawn in self.ranks.links:
@@ -116,14 +118,16 @@ class _Placing:
         """An open box round its rows."""
         metrics, tree, extents = self.metrics, self.tree, self.extents
         rows = rows_of(tree, self.ranks, box, extents, metrics)
-        axes, lanes = columns(rows, self.ranks, extents, metrics)
-        self.inside[box] = rows, axes, lanes
+        axes, lanes = columns(rows, self.ranks, extents, self.ports, metrics)
+        self._find_ports(box, axes)
+        heights = [self._row_height(row) for row in rows]
+        self.inside[box] = rows, heights, axes, lanes
         left = max((extents[child].left - axis for child, axis in axes.items()), default=0.0)
         right = max((extents[child].right + axis for child, axis in axes.items()), default=0.0)
         if lanes:
             left = max(left, metrics.lane / 2 - min(lanes.values()))
             right = max(right, metrics.lane / 2 + max(lanes.values()))
-        height = sum(self._row_height(row) for row in rows) + metrics.row_gap * max(0, len(rows) - 1)
+        height = sum(heights) + metrics.row_gap * max(0, len(rows) - 1)
         if box == tree.root:
             return Extent(left, right, height)
         label = _whole(metrics.box_text * (len(tree.paths[box][-1]) + 8) + metrics.box_padding)
@@ -132,22 +136,33 @@ class _Placing:
             left + short + metrics.padding, right + short + metrics.padding, metrics.header + height + metrics.padding
         )
 
+    def _find_ports(self, box: int, axes: dict[int, float]) -> None:
+        """Edges enter at the first row and leave at the last, on average."""
+        of, ports, last = self.ranks.of, self.ports, self.ranks.rows[box] - 1
+        first = [axes[child] + ports.get(child, (0.0, 0.0))[0] for child in axes if of[child] == 0]
+        final = [axes[child] + ports.get(child, (0.0, 0.0))[1] for child in axes if of[child] == last]
+        if first and final:
+            ports[box] = sum(first) / len(first), sum(final) / len(final)
+
     def _row_height(self, row: Row) -> float:
-        return max((self.extents[item].height for item in row if not isinstance(item, tuple)), default=0.0)
+        height = 0.0
+        for item in row:
+            if not isinstance(item, tuple):
+                height = max(height, self.extents[item].height)
+        return height
 
     # --- outside in: places -------------------------------------------------------------------------------------------
 
     def _place(self, box: int) -> None:
         """The children of a box whose own spot is known."""
-        rows, axes, lanes = self.inside[box]
+        rows, heights, axes, lanes = self.inside[box]
         axis, top = self.spots[box]
         if box != self.tree.root:
             top += self.metrics.header
-        for row in rows:
-            height = self._row_height(row)
+        for row, height in zip(rows, heights):
             for item in row:
                 if isinstance(item, tuple):
-                    self.lanes[item] = (axis + lanes[item], top + height / 2)
+                    self.lanes[item] = (axis + lanes[item], top, top + height)
                 else:
                     self.spots[item] = (axis + axes[item], top)
             top += height + self.metrics.row_gap
@@ -191,8 +206,11 @@ class _Placing:
             if of[low] - of[high] == 1:
                 yield Route(name[source], name[target], (start, spots[target]))
             else:
-                passing = (lanes[high, low, between] for between in range(of[high] + 1, of[low]))
-                yield Route(name[source], name[target], (start, *passing, spots[target]))
+                points = [start]
+                for between in range(of[high] + 1, of[low]):
+                    axis, top, bottom = lanes[high, low, between]
+                    points += [(axis, top), (axis, bottom)]
+                yield Route(name[source], name[target], (*points, spots[target]))
 
     # --- stubs --------------------------------------------------------------------------------------------------------
 

@@ -21,12 +21,13 @@ Link = tuple[int, int, int, int, bool]
 class Ranks:
     """What ranking found out about one layout."""
 
-    __slots__ = ("above", "links", "of", "rows")
+    __slots__ = ("above", "drawn", "links", "of", "rows")
 
     def __init__(self) -> None:
         self.of: dict[int, int] = {}  # child → its rank in its box
         self.rows: dict[int, int] = {}  # box → how many ranks it has
         self.above: dict[int, list[int]] = {}  # child → children of the same box that it reads, in order of appearance
+        self.drawn: dict[int, list[int]] = {}  # the same, where an edge between them is short enough to be drawn
         self.links: list[Link] = []
 
 
@@ -36,9 +37,36 @@ def rank(tree: Tree, edges: Iterable[Edge], longest: int) -> Ranks:
     lifted = _lift(tree, edges, ranks.above)
     for box in tree.open:
         _rank_children(tree, box, ranks)
+    heights = _heights(tree, ranks)
+    pairs: set[int] = set()
+    size = len(tree.parent)
     for source, target, high, low in lifted:
-        ranks.links.append((source, target, high, low, _clear(tree, ranks, source, target, high, low, longest)))
+        between = range(ranks.of[high] + 1, ranks.of[low])
+        short = len(between) < longest
+        if short and between:
+            rows = heights[tree.parent[high]]
+            short = sum(rows[row] for row in between) < longest
+        drawn = short and _borders(tree, ranks, source, target, high, low)
+        ranks.links.append((source, target, high, low, drawn))
+        if drawn:
+            pair = high * size + low
+            if pair not in pairs:
+                pairs.add(pair)
+                ranks.drawn.setdefault(low, []).append(high)
     return ranks
+
+
+def _heights(tree: Tree, ranks: Ranks) -> dict[int, list[int]]:
+    """How many rows of nodes each rank of each open box is high: one, or as many as the highest box in it has."""
+    whole: dict[int, int] = {}
+    heights: dict[int, list[int]] = {}
+    for box in reversed(tree.open):
+        heights[box] = rows = [1] * ranks.rows[box]
+        for child in tree.children[box]:
+            if child in whole and whole[child] > rows[ranks.of[child]]:
+                rows[ranks.of[child]] = whole[child]
+        whole[box] = sum(rows) + 1  # and its header
+    return heights
 
 
 def _lift(tree: Tree, edges: Iterable[Edge], above: dict[int, list[int]]) -> list[tuple[int, int, int, int]]:
@@ -104,11 +132,9 @@ def _rank_children(tree: Tree, box: int, ranks: Ranks) -> None:
     ranks.rows[box] = 1 + max((of[child] for child in tree.children[box]), default=-1)
 
 
-def _clear(tree: Tree, ranks: Ranks, source: int, target: int, high: int, low: int, longest: int) -> bool:
-    """Whether an edge runs over few rows, and over nothing below its source or above its target in their boxes."""
+def _borders(tree: Tree, ranks: Ranks, source: int, target: int, high: int, low: int) -> bool:
+    """Whether nothing lies below the source and above the target in their boxes, where an edge would cross it."""
     of, parent = ranks.of, tree.parent
-    if of[low] - of[high] > longest:
-        return False
     while source != high:
         box = parent[source]
         if of[source] != ranks.rows[box] - 1:

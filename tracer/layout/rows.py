@@ -1,8 +1,8 @@
 """Columns: the order within each row, and where along it everything stands.
 
 Order: one sweep downward. A thing's key is the mean of the keys of what it reads (its barycentre), moved aside where
-that is taken; it depends on earlier nodes only, so a graph that grows keeps the order it had. Place: as near as possible
-below what it reads, without overlap (isotonic regression, one pass a row).
+that is taken; it depends on earlier nodes only, so a graph that grows keeps the order it had. Place: as near as
+possible below what it reads, without overlap (isotonic regression, one pass a row).
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from tracer.layout.ranks import Ranks
 from tracer.layout.tree import Tree
 from tracer.layout.types import Metrics
 
-__all__ = ["Lane", "Row", "columns", "rows_of", "spread"]
+__all__ = ["Lane", "Ports", "Row", "columns", "rows_of", "spread"]
 
 #: Where an edge passes a row between nodes: (upper child, lower child, rank).
 Lane = tuple[int, int, int]
 Row = list[int | Lane]
+#: Where edges enter an open box above and leave it below, from its axis.
+Ports = tuple[float, float]
 
 #: How far a thing moves aside whose place in the order is taken.
 ASIDE = 1 / 64
@@ -35,23 +37,24 @@ class Extent(NamedTuple):
 
 def rows_of(tree: Tree, ranks: Ranks, box: int, extents: dict[int, Extent], metrics: Metrics) -> list[Row]:
     """The rows of one box from top to bottom, each in order from left to right; rows too wide are broken."""
-    keys = _keys(tree, ranks, box, metrics.longest_edge)
+    keys = _keys(tree, ranks, box)
     rows: list[list[tuple[float, int, int | Lane]]] = [[] for _ in range(ranks.rows[box])]
     of = ranks.of
     for child in tree.children[box]:
         key = keys[child]
         rows[of[child]].append((key, tree.position(child), child))
-        for other in ranks.above.get(child, ()):
-            span = of[child] - of[other]
-            if 1 < span <= metrics.longest_edge:
+        for other in ranks.drawn.get(child, ()):
+            if of[child] - of[other] > 1:
                 passing = (key + keys[other]) / 2 + ASIDE / 2
                 for between in range(of[other] + 1, of[child]):
                     rows[between].append((passing, tree.position(child), (other, child, between)))
     ordered: list[Row] = []
     for row in rows:
-        if len(row) > 1:
+        if len(row) == 1:
+            ordered.append([row[0][2]])
+        else:
             row.sort(key=_by_key)
-        ordered.extend(_broken([item for _, _, item in row], extents, metrics))
+            ordered.extend(_broken([item for _, _, item in row], extents, metrics))
     return ordered
 
 
@@ -59,7 +62,7 @@ def _by_key(entry: tuple[float, int, int | Lane]) -> tuple[float, int]:
     return entry[0], entry[1]
 
 
-def _keys(tree: Tree, ranks: Ranks, box: int, longest: int) -> dict[int, float]:
+def _keys(tree: Tree, ranks: Ranks, box: int) -> dict[int, float]:
     """The key of every child; sources that stand lower than the top take their place beside their first reader."""
     of, above = ranks.of, ranks.above
     keys: dict[int, float] = {}
@@ -70,7 +73,7 @@ def _keys(tree: Tree, ranks: Ranks, box: int, longest: int) -> dict[int, float]:
         rank = of[child]
         read = above.get(child)
         if read:
-            near = [keys[other] for other in read if other in keys and rank - of[other] <= longest]
+            near = [keys[other] for other in ranks.drawn.get(child, ()) if other in keys]
             if not near:
                 near = [keys[other] for other in read if other in keys]
             key = sum(near) / len(near) if near else 0.0
@@ -96,8 +99,6 @@ def _keys(tree: Tree, ranks: Ranks, box: int, longest: int) -> dict[int, float]:
 
 def _broken(row: Row, extents: dict[int, Extent], metrics: Metrics) -> list[Row]:
     """One row, or several where it would be wider than a page."""
-    if len(row) < 2:
-        return [row]
     rows: list[Row] = [[]]
     width = 0.0
     for item in row:
@@ -111,14 +112,14 @@ def _broken(row: Row, extents: dict[int, Extent], metrics: Metrics) -> list[Row]
 
 
 def columns(
-    rows: Sequence[Row], ranks: Ranks, extents: dict[int, Extent], metrics: Metrics
+    rows: Sequence[Row], ranks: Ranks, extents: dict[int, Extent], ports: dict[int, Ports], metrics: Metrics
 ) -> tuple[dict[int, float], dict[Lane, float]]:
     """The axis of every child and of every lane, row by row below what they read; 0 is the axis of the box."""
     axes: dict[int, float] = {}
     lanes: dict[Lane, float] = {}
     half = metrics.lane / 2
     for row in rows:
-        wanted = [_wanted(item, ranks, axes, lanes) for item in row]
+        wanted = [_wanted(item, ranks, axes, lanes, ports) for item in row]
         if len(row) == 1:
             placed = [wanted[0] or 0.0]
         else:
@@ -134,23 +135,25 @@ def columns(
     return axes, lanes
 
 
-def _wanted(item: int | Lane, ranks: Ranks, axes: dict[int, float], lanes: dict[Lane, float]) -> float | None:
-    """Right below what it reads; None where that is not in this box, or too far above to count."""
+def _wanted(
+    item: int | Lane, ranks: Ranks, axes: dict[int, float], lanes: dict[Lane, float], ports: dict[int, Ports]
+) -> float | None:
+    """Right below what it reads, where edges are drawn; of a box that counts where its edges end."""
     if isinstance(item, tuple):
         high, low, rank = item
         before = lanes.get((high, low, rank - 1))
-        return axes.get(high) if before is None else before
-    read = ranks.above.get(item)
+        return axes[high] + (ports[high][1] if high in ports else 0.0) if before is None else before
+    read = ranks.drawn.get(item)
     if read is None:
         return None
     mine, of = ranks.of[item], ranks.of
-    total, count = 0.0, 0
+    total = 0.0
     for other in read:
-        place = axes.get(other) if mine - of[other] == 1 else lanes.get((other, item, mine - 1))
-        if place is not None:
-            total += place
-            count += 1
-    return total / count if count else None
+        if mine - of[other] > 1:
+            total += lanes[other, item, mine - 1]
+        else:
+            total += axes[other] + (ports[other][1] if other in ports else 0.0)
+    return total / len(read) - (ports[item][0] if item in ports else 0.0)
 
 
 def spread(wanted: Sequence[float | None], left: Sequence[float], right: Sequence[float], gap: float) -> list[float]:
@@ -161,6 +164,12 @@ def spread(wanted: Sequence[float | None], left: Sequence[float], right: Sequenc
     >>> spread([0, 0], [10, 10], [10, 10], 4)
     [-12.0, 12.0]
     """
+    if len(wanted) == 2:  # by far the most frequent: a node, and an edge that passes it
+        first, second = wanted
+        first = first if first is not None else second or 0.0
+        second = second if second is not None else first
+        push = max(0.0, right[0] + gap + left[1] - (second - first)) / 2
+        return [first - push, second + push]
     offset = 0.0
     offsets: list[float] = []
     blocks: list[list[float]] = []  # [sum, count, first]: a run of things that touch

@@ -1,0 +1,64 @@
+"""Graphs as dot text, for programs that lay out graphs themselves. Nothing is run: the `dot` program isn't needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import graphviz
+
+from tracer.explain import clean
+from tracer.export.figure import cluster_of, operator_of, shape_text
+from tracer.records import Graph, Node
+
+__all__ = ["dot"]
+
+
+def dot(graphs: Sequence[Graph]) -> str:
+    """All graphs as one digraph: a cluster for each graph, in it one for each call of a module."""
+    whole = graphviz.Digraph("tracer", node_attr={"shape": "box", "fontname": "monospace", "fontsize": "10"})
+    for number, graph in enumerate(graphs):
+        with whole.subgraph(name=f"cluster_{number}") as lane:
+            lane.attr(label=_text(graph.name))
+            _fill(lane, graph.nodes, number)
+    return str(whole.source)
+
+
+def _fill(lane: graphviz.Digraph, nodes: Sequence[Node], number: int) -> None:
+    """Nodes get numbered names of ours, so that no name of theirs is read as dot's syntax."""
+    ids = {node.name: f"g{number}n{index}" for index, node in enumerate(nodes)}
+    stack: list[tuple[str, graphviz.Digraph]] = []  # the open boxes, outermost first
+    boxes = 0
+
+    def close(depth: int) -> None:
+        while len(stack) > depth:
+            _, box = stack.pop()
+            (stack[-1][1] if stack else lane).subgraph(box)
+
+    for node in nodes:
+        path = cluster_of(node.module_path)
+        common = 0
+        while common < min(len(path), len(stack)) and stack[common][0] == path[common]:
+            common += 1
+        close(common)
+        for name in path[common:]:
+            box = graphviz.Digraph(f"cluster_{number}_{boxes}", graph_attr={"label": _text(name), "style": "rounded"})
+            stack.append((name, box))
+            boxes += 1
+        style = {} if node.op.startswith("call") else {"style": "dotted"}
+        (stack[-1][1] if stack else lane).node(ids[node.name], _label(node), **style)
+    close(0)
+    for node in nodes:
+        for read in node.inputs:
+            if read in ids:
+                lane.edge(ids[read], ids[node.name])
+
+
+def _label(node: Node) -> str:
+    what = operator_of(node.target) if node.op.startswith("call") else node.name
+    kind = " ".join(filter(None, (node.dtype, shape_text(node.shape))))
+    return _text(what) + (r"\n" + _text(kind) if kind else "")
+
+
+def _text(text: str) -> str:
+    """Escaped for a label: backslashes mean something there, and so do angle brackets around the whole."""
+    return str(graphviz.nohtml(graphviz.escape(clean(text))))

@@ -1,0 +1,259 @@
+"""One graph made ready to be drawn: which nodes are shown, what they say, and where they stand.
+
+In: the node records of a graph, in order. Out: a layout, and for each shown node its parts. What a reader doesn't need
+at first sight is taken away: parameters (they belong to the module that reads them), views (`+2` on what they view),
+and boxes round a single node (they become its instance name).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from tracer.layout import Edge, Layout, Node, lay_out
+from tracer.records import GraphInput, Place
+from tracer.records import Node as Record
+
+__all__ = ["Figure", "Part", "cluster_of", "figure", "operator_of", "shape_text"]
+
+#: Width of one character: the operator and the instance are 11 px monospace, the shape 10 px.
+CHARACTER, SMALL = 6.63, 6.03
+#: Left and right of a node's text, and between its parts.
+INSET, GAP = 9.0, 8.0
+LONGEST_NAME = 30
+
+#: Rearrange a tensor without computing anything: folded into what they rearrange.
+VIEWS = frozenset({"contiguous", "detach", "expand", "flatten", "movedim", "permute", "ravel", "reshape", "squeeze"})
+VIEWS |= {"swapaxes", "t", "transpose", "unflatten", "unsqueeze", "view", "view_as"}
+
+
+class Part(NamedTuple):
+    """What one shown node says."""
+
+    kind: str  # input | output | op
+    operator: str
+    instance: str
+    shape: str
+    folded: int  # views folded into it
+    tip: str
+    cause: bool = False  # the break after this graph needed its value
+
+
+@dataclass
+class Figure:
+    """A graph ready to be drawn."""
+
+    layout: Layout
+    parts: Mapping[str, Part]
+    title: str = ""
+    subtitle: str = ""
+    hidden: int = field(default=0)  # parameters that are not drawn
+
+
+def figure(
+    nodes: Sequence[Record],
+    *,
+    inputs: Iterable[GraphInput] = (),
+    title: str = "",
+    subtitle: str = "",
+    closed: Collection[str] = (),
+    limit: int | None = 400,
+    cause: Place | None = None,
+) -> Figure:
+    """Choose, name and place the nodes of one graph. Past `limit` visible things, modules are closed, deepest first.
+
+    `cause` is where the graph had to end: the nodes of that expression that nothing else reads are marked.
+    """
+    sources = {one.name: one.source for one in inputs}
+    shown, folded = _chosen(nodes, sources)
+    paths = _unboxed([cluster_of(node.module_path) for node in shown])
+    read = {name for node in nodes for name in node.inputs}
+    parts: dict[str, Part] = {}
+    placed: list[Node] = []
+    for node, (path, instance) in zip(shown, paths):
+        views = folded.get(node.name, ())
+        blamed = cause is not None and node.name not in read and _within(node.location, cause)
+        part = _part(node, instance, views, sources.get(node.name, ""), blamed)
+        parts[node.name] = part
+        pin = {"input": "top", "output": "bottom"}.get(part.kind, "")
+        placed.append(Node(node.name, (part.operator,), _width(part), path, pin))
+    stand_in = {view.name: name for name, views in folded.items() for view in views}
+    edges = _edges(shown, folded, stand_in)
+    layout = lay_out(placed, edges, closed=closed, limit=limit)
+    hidden = sum(_is_parameter(node, sources) for node in nodes)
+    return Figure(layout, parts, title, subtitle, hidden)
+
+
+def _chosen(nodes: Sequence[Record], sources: Mapping[str, str]) -> tuple[list[Record], dict[str, list[Record]]]:
+    """The nodes to show, and for some of them the views that are folded into them."""
+    readers: dict[str, int] = {}
+    for node in nodes:
+        for name in set(node.inputs):
+            readers[name] = readers.get(name, 0) + 1
+    shown: dict[str, Record] = {}
+    folded: dict[str, list[Record]] = {}
+    holder: dict[str, str] = {}  # a folded view → the node that shows it
+    for node in nodes:
+        if _is_parameter(node, sources):
+            continue
+        viewed = [name for name in dict.fromkeys(node.inputs) if name in shown or name in holder]
+        if len(viewed) == 1 and readers[viewed[0]] == 1 and _is_view(node):
+            into = shown[holder.get(viewed[0], viewed[0])]
+            if into.op.startswith("call") and into.module_path == node.module_path:
+                folded.setdefault(into.name, []).append(node)
+                holder[node.name] = into.name
+                continue
+        shown[node.name] = node
+    return list(shown.values()), folded
+
+
+def _edges(shown: list[Record], folded: dict[str, list[Record]], stand_in: dict[str, str]) -> list[Edge]:
+    names = {node.name for node in shown}
+    edges = []
+    for node in shown:
+        for one in (node, *folded.get(node.name, ())):
+            for read in one.inputs:
+                source = stand_in.get(read, read)
+                if source in names and source != node.name:
+                    edges.append(Edge(source, node.name))
+    return edges
+
+
+def _is_view(node: Record) -> bool:
+    return node.op.startswith("call") and operator_of(node.target) in VIEWS
+
+
+def _is_parameter(node: Record, sources: Mapping[str, str]) -> bool:
+    """An input that is a parameter of a module: by its source, else by a name that was made from one."""
+    if node.op == "placeholder":
+        source = sources.get(node.name)
+        return "_parameters[" in source if source else "_parameters_" in node.name
+    return node.op == "get_attr" and "_parameters" in node.target
+
+
+def _within(inner: Place | None, outer: Place) -> bool:
+    if inner is None or inner.file != outer.file:
+        return False
+    return outer.line <= inner.line <= max(outer.line, outer.end_line)
+
+
+# --- boxes ------------------------------------------------------------------------------------------------------------
+
+
+def cluster_of(module_path: object) -> tuple[str, ...]:
+    """The boxes a node lies in, outermost first, from a dotted path or from (path, class) of each module around it.
+
+    >>> cluster_of("h.0.attn")
+    ('h.0', 'attn')
+    >>> cluster_of([("L['self'].h.0", "Block"), ("L['self'].h.0.attn", "Attention")])
+    ('h.0', 'attn')
+    """
+    if isinstance(module_path, str):
+        return _joined(module_path)
+    if not isinstance(module_path, Iterable):
+        return ()
+    boxes: list[str] = []
+    before: tuple[str, ...] = ()
+    for entry in module_path:
+        path = str(entry if isinstance(entry, str) else next(iter(entry), ""))
+        whole = _joined(path)
+        inner = whole[len(before) :] if whole[: len(before)] == before else whole
+        boxes += inner
+        before = whole if len(whole) > len(before) else (*before, *inner)
+    return tuple(boxes)
+
+
+def _joined(path: str) -> tuple[str, ...]:
+    """The parts of a dotted path; the number of an entry of a container stays with the container's name."""
+    path = re.sub(r"^L\[['\"]?self['\"]?\]\.?", "", path)
+    path = re.sub(r"\[['\"]?([^\]'\"]+)['\"]?\]", r".\1", path)
+    parts: list[str] = []
+    for part in filter(None, path.split(".")):
+        if part.isdigit() and parts:
+            parts[-1] += "." + part
+        elif part not in ("_modules", "self"):
+            parts.append(part)
+    return tuple(parts)
+
+
+def _unboxed(paths: list[tuple[str, ...]]) -> list[tuple[tuple[str, ...], str]]:
+    """For each node its boxes, without those that hold it alone, and the name of the innermost of these."""
+    result = []
+    for number, path in enumerate(paths):
+        before = paths[number - 1] if number else ()
+        after = paths[number + 1] if number + 1 < len(paths) else ()
+        depth = len(path)
+        while depth and before[:depth] != path[:depth] and after[:depth] != path[:depth]:
+            depth -= 1
+        result.append((path[:depth], path[-1] if depth < len(path) else ""))
+    return result
+
+
+# --- words ------------------------------------------------------------------------------------------------------------
+
+
+def _part(node: Record, instance: str, views: Sequence[Record], source: str, cause: bool) -> Part:
+    last = views[-1] if views else node
+    shape = shape_text(last.shape)
+    if node.op == "placeholder":
+        kind, operator = "input", source or node.name
+        instance = "" if last.shape is not None else last.dtype
+    elif node.op == "output":
+        kind, operator = "output", "output"
+    elif node.op == "get_attr":
+        kind, operator = "input", node.target
+    else:
+        kind, operator = "op", operator_of(node.target)
+    tip = _tip(node, views, source)
+    return Part(kind, _clipped(operator), _clipped(instance), _clipped(shape), len(views), tip, cause)
+
+
+def operator_of(target: str) -> str:
+    """The operator as a person would say it.
+
+    >>> [operator_of(t) for t in ("torch.nn.functional.linear", "aten.add.Tensor", "<built-in function iadd>", "view")]
+    ['linear', 'add', 'iadd', 'view']
+    """
+    text = target.strip()
+    if text.startswith("<"):
+        found = re.match(r"<(?:built-in )?(?:function|method|bound method|class) '?([\w.]+)", text)
+        text = found.group(1) if found else text
+    if text.startswith(("aten.", "prims.", "prim.")):
+        return text.split(".")[1]
+    return text.rsplit(".", 1)[-1] or text
+
+
+def shape_text(shape: Sequence[int | str] | None) -> str:
+    """`4×128×256`; a tensor without dimensions is a scalar; "" where it is no tensor.
+
+    >>> shape_text((4, "s0")), shape_text(()), shape_text(None)
+    ('4×s0', 'scalar', '')
+    """
+    if shape is None:
+        return ""
+    return "×".join(map(str, shape)) if len(shape) else "scalar"
+
+
+def _clipped(text: str) -> str:
+    return text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1] + "…"
+
+
+def _tip(node: Record, views: Sequence[Record], source: str) -> str:
+    """Everything that is known, one fact a line."""
+    lines = [f"{node.name} = {source or node.target}" + (f"({node.args})" if node.args else "")]
+    kind = " ".join(filter(None, (node.dtype, shape_text(node.shape), node.device)))
+    lines += [kind] if kind else []
+    lines += [f"then {operator_of(view.target)} → {shape_text(view.shape)}" for view in views]
+    path = ".".join(cluster_of(node.module_path))
+    lines += [f"in {path}"] if path else []
+    lines += [str(node.location)] if node.location is not None else []
+    return "\n".join(lines)
+
+
+def _width(part: Part) -> float:
+    words = [CHARACTER * len(word) for word in (part.operator, part.instance) if word]
+    small = [SMALL * len(word) for word in (part.shape, f"+{part.folded}" if part.folded else "") if word]
+    total = sum(words) + sum(small) + GAP * (len(words) + len(small) - 1) + 2 * INSET
+    return float(int(total + 1))
