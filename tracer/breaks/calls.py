@@ -194,6 +194,7 @@ ENTRIES = (
                 return y + 0 * shutil.get_terminal_size((80, 24)).columns
             f(torch.ones(4)), f(torch.zeros(4))
         """,
+        measured=(1, 2),
     ),
     Entry(
         id="fake-op-failed",
@@ -229,7 +230,6 @@ ENTRIES = (
                 return twice(x + 1) - 1
             f(torch.ones(4)), f(torch.zeros(4))
         """,
-        measured=(1, 2),
     ),
     Entry(
         id="script-function",
@@ -288,6 +288,7 @@ ENTRIES = (
                 return y + 1
             f(torch.ones(4)), f(torch.zeros(4))
         """,
+        measured=(1, 0),
     ),
     Entry(
         id="distributed-unsupported",

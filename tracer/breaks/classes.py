@@ -37,6 +37,7 @@ ENTRIES = (
                 return x * Scale(2).factor
             f(torch.ones(4)), f(torch.zeros(4))
         """,
+        measured=(1, 2),
     ),
     Entry(
         id="metaclass-or-custom-new",
@@ -133,5 +134,6 @@ ENTRIES = (
                 return layer(x * 2)[0]
             f(torch.ones(2, 3)), f(torch.zeros(2, 3))
         """,
+        measured=(1, 0),
     ),
 )

@@ -212,6 +212,7 @@ ENTRIES = (
                 return x
             f(torch.ones(4)), f(torch.zeros(4))
         """,
+        measured=(1, 0),
     ),
     Entry(
         id="exception-escapes",

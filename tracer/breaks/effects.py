@@ -102,6 +102,7 @@ ENTRIES = (
                 return y * 2
             f(torch.ones(4)), f(-torch.ones(4))
         """,
+        measured=(1, 2),
     ),
     Entry(
         id="outside-state-write",

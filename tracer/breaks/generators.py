@@ -53,6 +53,7 @@ ENTRIES = (
                 return first, list(rest)
             call(torch.ones(3, 2)), call(torch.zeros(3, 2))
         """,
+        measured=(1, 0),
     ),
     Entry(
         id="generator-from-outside",
@@ -102,6 +103,7 @@ ENTRIES = (
                 return f(x, it), f(x, it)
             call(torch.ones(3, 2)), call(torch.zeros(3, 2))
         """,
+        measured=(1, 1),
     ),
     Entry(
         id="unknown-iterator",
@@ -138,6 +140,7 @@ ENTRIES = (
                 return f(x, struct.iter_unpack("b", b"abc"))
             call(torch.ones(4)), call(torch.zeros(4))
         """,
+        measured=(1, 0),
     ),
     Entry(
         id="async-construct",

@@ -41,6 +41,7 @@ ENTRIES = (
                 return y
             f(torch.ones(4)), f(torch.zeros(4))
         """,
+        measured=(1, 1),
     ),
     Entry(
         id="thread-or-process",
@@ -88,6 +89,7 @@ ENTRIES = (
                 return x * 2 + results[0]
             f(torch.ones(4)), f(torch.zeros(4))
         """,
+        measured=(3, 1),
     ),
     Entry(
         id="time-or-random",
@@ -126,6 +128,7 @@ ENTRIES = (
                 return y, time.perf_counter() - start >= 0
             f(torch.ones(4)), f(torch.zeros(4))
         """,
+        measured=(3, 2),
     ),
     Entry(
         id="import-inside",
@@ -211,6 +214,7 @@ ENTRIES = (
                 return eval("x * 2 + 1")
             f(torch.ones(4)), f(torch.zeros(4))
         """,
+        measured=(1, 0),
     ),
     Entry(
         id="breakpoint-inside",

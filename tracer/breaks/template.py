@@ -99,6 +99,10 @@ def _sequence(parts: tuple[Part, ...], known: Mapping[str, str]) -> str | None:
     return "".join(out)
 
 
+#: The name of a class, whatever its metaclass thinks about it.
+_name = type.__dict__["__name__"].__get__
+
+
 def shown(name: str, value: Any) -> str | None:
     """A context value as text that a person reads, None where it says nothing. Never runs a user's code."""
     kind = type(value)
@@ -110,15 +114,15 @@ def shown(name: str, value: Any) -> str | None:
         text = f"{value:.9g}"
     elif kind in (int, bool, complex):
         text = str(value)
-    elif kind in (tuple, list) or kind.__name__ == "Size":
+    elif kind in (tuple, list):
         items = [shown(name, item) or "?" for item in value]
         text = f"[{', '.join(items)}]" if items or name != "shape" else "0-d"
-    elif kind.__module__ == "torch" and kind.__name__ in ("dtype", "device"):
-        text = str(value)
-    elif isinstance(value, type):
-        text = type.__dict__["__name__"].__get__(value)
+    elif issubclass(kind, type):
+        text = _name(value)
+    elif value is None:
+        return None
     else:
-        text = kind.__name__ if value is not None else ""
+        text = _name(kind)
     if name == "shape" and text[0] == "(":
         text = f"[{text[1:-1].removesuffix(',')}]" if text != "()" else "0-d"
     if name == "dtype":

@@ -133,18 +133,42 @@ ENTRIES = (
         why_it_matters="[[{graphs} graphs instead of 1; ]]the write happens as ordinary Python.",
         fixes=(
             Fix(
-                name="out-of-place",
-                do="Compute a new tensor instead of writing",
-                when="the other name need not see the change",
-                trades="memory for one more tensor",
-                own_result=True,
+                name="derive-inside",
+                do="Pass one of them and derive the view inside",
+                when="one is a known view of the other",
+                trades="the signature changes",
                 source="""
-                    def f(a, b):
-                        return a + 1 + b
+                    def f(a):
+                        a.add_(1)
+                        return a.view(2, 2) * 2
+                    def call(x):
+                        return f(x)
+                    call(torch.ones(4)), call(torch.zeros(4))
+                """,
+            ),
+            Fix(
+                name="out-of-place",
+                do="Return a new tensor instead of writing, and let the caller copy it",
+                when="the function reads no other name of that memory afterwards",
+                trades="memory for one more tensor",
+                source="""
+                    def f(a):
+                        return a + 1
+                    def call(x):
+                        x.copy_(f(x))
+                        return x.view(2, 2) * 2
+                    call(torch.ones(4)), call(torch.zeros(4))
                 """,
             ),
         ),
-        also=("Pass clones: `f(x.clone(), y)`. Trades: one copy, and the original stays unchanged.",),
+        reproducer="""
+            def f(a, b):
+                a.add_(1)
+                return b * 2
+            def call(x):
+                return f(x, x.view(2, 2))
+            call(torch.ones(4)), call(torch.zeros(4))
+        """,
     ),
     Entry(
         id="storage-changed",
@@ -174,6 +198,7 @@ ENTRIES = (
                 return y.fill_(1.0) + x
             f(torch.ones(4)), f(torch.zeros(4))
         """,
+        measured=(1, 2),
     ),
     Entry(
         id="out-argument",
@@ -213,5 +238,6 @@ ENTRIES = (
                 return out * 2
             f(torch.ones(4)), f(torch.zeros(4))
         """,
+        measured=(1, 2),
     ),
 )

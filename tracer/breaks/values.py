@@ -58,9 +58,7 @@ ENTRIES = (
                 """,
             ),
         ),
-        also=(
-            'Put the shape into the text instead of the values: `f"{tuple(x.shape)}"`. Trades: no numbers.',
-        ),
+        also=("Put the shape into the text instead of the values. Trades: no numbers.",),
         reproducer="""
             def f(x):
                 return x * 2, f"mean {x.mean()}"
@@ -104,6 +102,7 @@ ENTRIES = (
                 return x + 1 if x.data_ptr() % 8 == 0 else x.clone() + 1
             f(torch.ones(4)), f(torch.zeros(4))
         """,
+        measured=(1, 0),
     ),
     Entry(
         id="tensor-hash",
@@ -133,6 +132,7 @@ ENTRIES = (
                 return y * weights[y] + 0 * (hash(y) % 2)
             f(torch.ones(4)), f(torch.zeros(4))
         """,
+        measured=(1, 0),
     ),
     Entry(
         id="set-of-tensors",
@@ -203,6 +203,7 @@ ENTRIES = (
                 return x * {Key(x): 2.0}[Key(x.clone())]
             f(torch.ones(4)), f(torch.zeros(4))
         """,
+        measured=(1, 0),
     ),
     Entry(
         id="self-referential-container",
