@@ -25,7 +25,6 @@ from tracer.breaks import CATALOGUE, Entry, Fix, call_of, program_of
 CONFIG: dict[str, dict[str, Any]] = {"too-long": {"max_instructions": 40}}
 
 WITH_PROGRAM = [entry for entry in CATALOGUE.values() if entry.reproducer]
-REPRODUCERS = [(entry, None) for entry in WITH_PROGRAM]
 FIXES = [(entry, fix) for entry in WITH_PROGRAM for fix in entry.fixes]
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.breaks.harness import FIXES, REPRODUCERS, name_of, problems_of, run, same
+from tests.breaks.harness import FIXES, WITH_PROGRAM, name_of, problems_of, run, same
 from tracer.breaks import Entry, Fix, entry, program_of
 
 
-@pytest.mark.parametrize(("found", "_"), REPRODUCERS, ids=name_of)
-def test_reproducers_run_untraced_and_repeat(found: Entry, _: None) -> None:
+@pytest.mark.parametrize("found", WITH_PROGRAM, ids=name_of)
+def test_reproducers_run_untraced_and_repeat(found: Entry) -> None:
     first, second = run(found), run(found)
     assert (first.error is not None) == (found.kind == "error")
     assert first.error is not None or same(first.result, second.result)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.breaks.harness import CONFIG, FIXES, REPRODUCERS, Outcome, name_of, run, same
+from tests.breaks.harness import CONFIG, FIXES, WITH_PROGRAM, Outcome, name_of, run, same
 from tracer.breaks import Entry, Fix
 
 
@@ -47,8 +47,8 @@ def as_untraced(entry: Entry, fix: Fix | None, outcome: Outcome) -> None:
     assert outcome.printed == plain.printed or (fix is not None and fix.silent)
 
 
-@pytest.mark.parametrize(("found", "_"), REPRODUCERS, ids=name_of)
-def test_reproducers_show_their_entry(found: Entry, _: None) -> None:
+@pytest.mark.parametrize("found", WITH_PROGRAM, ids=name_of)
+def test_reproducers_show_their_entry(found: Entry) -> None:
     outcome, session = traced(found)
     try:
         if found.kind == "error":
@@ -78,8 +78,8 @@ def test_fixes_take_the_entry_away(found: Entry, fix: Fix) -> None:
         session.close()
 
 
-@pytest.mark.parametrize(("found", "_"), [r for r in REPRODUCERS if r[0].kind == "break"], ids=name_of)
-def test_breaks_carry_readable_words(found: Entry, _: None) -> None:
+@pytest.mark.parametrize("found", [e for e in WITH_PROGRAM if e.kind == "break"], ids=name_of)
+def test_breaks_carry_readable_words(found: Entry) -> None:
     """Whatever break the program takes: it has a title, whole sentences, a way out, and a line of the program."""
     _outcome, session = traced(found)
     try:

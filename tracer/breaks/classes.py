@@ -7,10 +7,10 @@ from .model import Entry, Fix
 ENTRIES = (
     Entry(
         id="class-definition-inside",
-        title="Class made inside the function",
-        explanation="""{here} makes [[a {what}|a class]][[ (`{type}`)]] while the function runs[[: {why}]]. A
-            class is a new object with a new identity on every call, and a graph cannot make one. So the graph ends,
-            Python makes the class, and a new graph starts.""",
+        title="Class or module made inside the function",
+        explanation="""{here} makes a new class or module[[, `{type}`,]] while the function runs[[: {why}]]. It
+            is a new object with a new identity on every call, and a graph cannot make one. So the graph ends,
+            Python makes it, and a new graph starts.""",
         why_it_matters="""[[{graphs} graphs instead of 1; ]]a new class on each call also means that nothing
             compiled for the old one fits.""",
         fixes=(
