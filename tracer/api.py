@@ -1,0 +1,71 @@
+"""The public functions: `trace`, `compile`, and the marks that users put on functions."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from .compat import disable as _disable
+from .functions.marks import ALLOWED
+from .session import Session, _entry, _name
+
+__all__ = ["CompiledFunction", "allow_in_graph", "compile", "disable", "graph_break", "trace"]
+
+
+def trace(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Session:
+    """One recorded call with the default configuration; `session.result` is what it returned."""
+    session = Session("trace")
+    session.run(fn, *args, **kwargs)
+    return session
+
+
+class CompiledFunction:
+    """What `tracer.compile` gives: calls run through its own session. Attributes are those of the original."""
+
+    def __init__(self, original: Callable[..., Any], session: Session):
+        self.__dict__.update({"session": session, "original": original, "_target": _entry(original)})
+        if not isinstance(original, torch.nn.Module):
+            functools.update_wrapper(self, original, updated=())
+        session._note_target(self._target)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        session = self.session
+        with session._call(_name(self.original)):
+            return session.hook.run(self._target, *args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__["original"], name)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else functools.partial(self, instance)
+
+    def __repr__(self) -> str:
+        return f"<tracer.compile of {_name(self.original)}>"
+
+
+def compile(fn: Callable[..., Any] | None = None, /, **config: Any) -> Any:
+    """Compile `fn` (a function or an nn.Module) as it is called; without `fn`, a decorator. See `TraceConfig` for the settings."""
+    if fn is None:
+        return functools.partial(compile, **config)
+    return CompiledFunction(fn, Session("compile", **config))
+
+
+def disable(fn: Callable[..., Any] | None = None, *, recursive: bool = True, reason: str | None = None) -> Any:
+    """Run `fn`, and with `recursive` whatever it calls, as plain Python. A decorator too."""
+    return _disable(fn, recursive, reason=reason)
+
+
+def allow_in_graph(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Calls of `fn` become one node of the graph; nobody looks inside."""
+    fn.__dict__[ALLOWED] = True
+    return fn
+
+
+def graph_break() -> None:
+    """The graph ends here, on purpose; without tracing this does nothing."""
+
+
+graph_break.__dict__["_tracer_graph_break"] = True

@@ -1,0 +1,46 @@
+"""How values of the program become variables: `build` for values with a source, `wrap` for values made while tracing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..events import BuildStarted, VariableBuilt
+from ..variables import LITERALS, Variable
+from . import callables, containers, literals, objects, tensors  # noqa: F401  (they fill the table)
+from .sourceless import wrap
+from .table import RuleTable, rules
+
+if TYPE_CHECKING:
+    from ..context import Context
+    from ..sources import Source
+
+__all__ = ["UNIDENTIFIED", "RuleTable", "build", "rules", "wrap"]
+
+#: Types whose instances have no identity that a program may rely on: equal values may be one variable or several.
+UNIDENTIFIED: frozenset[type] = LITERALS | frozenset({range, slice})
+
+
+def build(ctx: Context, value: Any, source: Source) -> Variable:
+    """The variable of `value`; an object that was met through another source is the same variable, guarded to stay so."""
+    identified = (
+        type(value) not in UNIDENTIFIED and value != () if type(value) is tuple else type(value) not in UNIDENTIFIED
+    )
+    if identified:
+        known = ctx.by_id.get(id(value))
+        if known is not None:
+            if known.source is not None and known.source is not source:
+                ctx.guard(source, "SAME_OBJECT", known.source, known.source)
+            elif known.source is None:
+                ctx.guard(source, "ID_MATCH", value)
+            ctx.by_source[source] = known
+            return known
+    rec = ctx.rec
+    if not rec.on:
+        variable, _, _ = rules.select(ctx, value, source)
+        ctx.remember(variable, value, source)
+        return variable
+    opens = rec.begin(BuildStarted, source.text, type(value).__name__)
+    variable, name, rejected = rules.select(ctx, value, source)
+    ctx.remember(variable, value, source)
+    rec.end(VariableBuilt, opens, name, rejected, variable.vid or rec.variable(variable))
+    return variable

@@ -1,0 +1,152 @@
+"""Functions, methods, classes, modules: known by code or by identity."""
+
+from __future__ import annotations
+
+import functools
+import types
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..signals import Declined
+from ..variables import BoundVariable, CellVariable, FunctionVariable, Lazy, PartialVariable, PinnedVariable, UNSET
+from .table import rules
+
+if TYPE_CHECKING:
+    from ..context import Context
+    from ..sources import Source
+
+
+@rules.exact(types.FunctionType)
+def function(ctx: Context, value: types.FunctionType, source: Source) -> Any:
+    """A Python function: guarded by its code; defaults and cells are guarded when they are read."""
+    if source.kind == "pinned":
+        return FunctionVariable(value, value.__code__, value.__globals__, source)
+    if ctx.functions.has_rule(value):
+        ctx.guard(source, "ID_MATCH", value)
+    else:
+        ctx.guard(source, "CODE_MATCH", value)
+    return FunctionVariable(value, value.__code__, value.__globals__, source)
+
+
+@rules.exact(types.MethodType)
+def method(ctx: Context, value: types.MethodType, source: Source) -> Any:
+    """A bound method: its function and its object."""
+    ctx.guard(source, "TYPE_MATCH", types.MethodType)
+    return BoundVariable(
+        ctx.build(value.__func__, source.attr("__func__")), ctx.build(value.__self__, source.attr("__self__")), source
+    )
+
+
+@rules.exact(types.BuiltinFunctionType)
+def builtin(ctx: Context, value: Any, source: Source) -> Any:
+    """A builtin function is known by identity; a builtin method of an object is its descriptor and the object."""
+    owner = value.__self__
+    if owner is None or isinstance(owner, types.ModuleType | type) or ctx.functions.is_torch_owner(owner):
+        ctx.guard(source, "ID_MATCH", value)
+        return PinnedVariable(value, source)
+    descriptor = getattr(type(owner), value.__name__, None)
+    if not isinstance(descriptor, types.MethodDescriptorType):
+        return Declined("a builtin method without a descriptor on its class")
+    ctx.guard(source, "TYPE_MATCH", types.BuiltinFunctionType)
+    ctx.guard(source.attr("__name__"), "EQUALS_MATCH", value.__name__)
+    return BoundVariable(PinnedVariable(descriptor), ctx.build(owner, source.attr("__self__")), source)
+
+
+@rules.exact(types.MethodWrapperType)
+def method_wrapper(ctx: Context, value: Any, source: Source) -> Any:
+    """A slot wrapper bound to an object (`x.__add__`)."""
+    descriptor = getattr(type(value.__self__), value.__name__, None)
+    ctx.guard(source, "TYPE_MATCH", types.MethodWrapperType)
+    ctx.guard(source.attr("__name__"), "EQUALS_MATCH", value.__name__)
+    return BoundVariable(PinnedVariable(descriptor), ctx.build(value.__self__, source.attr("__self__")), source)
+
+
+@rules.exact(functools.partial)
+def partial(ctx: Context, value: Any, source: Source) -> Any:
+    """functools.partial: its function, arguments and keywords."""
+    ctx.guard(source, "TYPE_MATCH", functools.partial)
+    args = ctx.build(value.args, source.attr("args"))
+    keywords = ctx.build(value.keywords, source.attr("keywords"))
+    kwargs = {k: ctx.settle(v) for k, v in keywords.items.items()}  # type: ignore[attr-defined]
+    return PartialVariable(ctx.build(value.func, source.attr("func")), args.unpack(ctx), kwargs, source, value)
+
+
+@rules.exact(types.CellType)
+def cell(ctx: Context, value: types.CellType, source: Source) -> Any:
+    """A closure cell: what it holds is read lazily."""
+    try:
+        held: Any = Lazy(value.cell_contents, source.contents())
+    except ValueError:
+        held = UNSET
+    return CellVariable(held, source, value)
+
+
+@rules.base(type)
+def class_(ctx: Context, value: type, source: Source) -> Any:
+    """A class: known by identity."""
+    ctx.guard(source, "ID_MATCH", value)
+    return PinnedVariable(value, source)
+
+
+@rules.exact(
+    types.ModuleType, types.MethodDescriptorType, types.WrapperDescriptorType, types.GetSetDescriptorType, types.MemberDescriptorType,
+    types.ClassMethodDescriptorType, property, classmethod, staticmethod, functools.cached_property, functools._lru_cache_wrapper,
+    types.GenericAlias, types.UnionType, torch._C.Generator,
+)  # fmt: skip
+def by_identity(ctx: Context, value: Any, source: Source) -> Any:
+    """Modules, descriptors, wrappers and type expressions: known by identity."""
+    if source.kind != "pinned":
+        ctx.guard(source, "ID_MATCH", value)
+    return PinnedVariable(value, source)
+
+
+def _is_operator(value: Any) -> bool:
+    return isinstance(
+        value,
+        torch._ops.OpOverload
+        | torch._ops.OpOverloadPacket
+        | torch._ops._OpNamespace
+        | torch._ops._Ops
+        | torch._ops.HigherOrderOperator,
+    )
+
+
+@rules.when(_is_operator, 80)
+def operator_(ctx: Context, value: Any, source: Source) -> Any:
+    """`torch.ops` and its namespaces, packets, overloads and higher-order operators: known by identity."""
+    ctx.guard(source, "ID_MATCH", value)
+    return PinnedVariable(value, source)
+
+
+def _is_typing(value: Any) -> bool:
+    return type(value).__module__ == "typing"
+
+
+@rules.when(_is_typing, 70)
+def typing_object(ctx: Context, value: Any, source: Source) -> Any:
+    """Type expressions: known by identity."""
+    ctx.guard(source, "ID_MATCH", value)
+    return PinnedVariable(value, source)
+
+
+def _is_known_by_identity(value: Any) -> bool:
+    return type(value).__module__ in (
+        "re",
+        "logging",
+        "_thread",
+        "datetime",
+        "packaging.version",
+        "importlib._bootstrap",
+        "_weakref",
+        "weakref",
+        "torch._C",
+        "torch",
+    ) and not isinstance(value, torch.nn.Module | dict | list)
+
+
+@rules.when(_is_known_by_identity, 60)
+def library_object(ctx: Context, value: Any, source: Source) -> Any:
+    """Patterns, loggers, locks, versions and torch's own C objects: known by identity, called through their rules."""
+    ctx.guard(source, "ID_MATCH", value)
+    return PinnedVariable(value, source)

@@ -1,0 +1,223 @@
+"""Containers: their type and their length or keys are guarded; what they hold is built when it is read."""
+
+from __future__ import annotations
+
+import collections
+import itertools
+import types
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..signals import Break, Declined
+from ..variables import (
+    LITERALS,
+    DictVariable,
+    IdentityKey,
+    Lazy,
+    ListVariable,
+    MappingProxyVariable,
+    ObjectVariable,
+    RangeIteratorVariable,
+    RangeVariable,
+    SequenceIteratorVariable,
+    SetVariable,
+    SliceVariable,
+    TupleVariable,
+    is_named_tuple,
+    is_structseq,
+)
+from .table import rules
+
+if TYPE_CHECKING:
+    from ..context import Context
+    from ..sources import Source
+
+_HEAP = 1 << 9
+
+
+def _sequence_guards(ctx: Context, value: Any, source: Source) -> None:
+    ctx.guard(source, "TYPE_MATCH", type(value))
+    ctx.guard(source, "LENGTH", len(value))
+
+
+@rules.exact(list)
+def list_(ctx: Context, value: list[Any], source: Source) -> Any:
+    """A list: type and length guarded, items read lazily."""
+    _sequence_guards(ctx, value, source)
+    return ListVariable([Lazy(v, source.item(i)) for i, v in enumerate(value)], list, source)
+
+
+@rules.exact(tuple, torch.Size)
+def tuple_(ctx: Context, value: Any, source: Source) -> Any:
+    """A tuple or torch.Size: type and length guarded, items read lazily."""
+    _sequence_guards(ctx, value, source)
+    return TupleVariable([Lazy(v, source.item(i)) for i, v in enumerate(value)], type(value), source)
+
+
+@rules.exact(collections.deque)
+def deque(ctx: Context, value: Any, source: Source) -> Any:
+    """A deque: type, length and maxlen guarded."""
+    ctx.guard(source, "TYPE_MATCH", type(value))
+    ctx.guard(source, "LENGTH", len(value))
+    ctx.guard(source.attr("maxlen"), "EQUALS_MATCH", value.maxlen) if value.maxlen is not None else ctx.guard(
+        source.attr("maxlen"), "CONSTANT_MATCH", None
+    )
+    return ListVariable([Lazy(v, source.item(i)) for i, v in enumerate(value)], collections.deque, source, value.maxlen)
+
+
+@rules.base(tuple)
+def tuple_subclass(ctx: Context, value: Any, source: Source) -> Any:
+    """Named tuples and struct sequences are tuples with a class; other subclasses are objects with a tuple in them."""
+    _sequence_guards(ctx, value, source)
+    items: list[Any] = [Lazy(v, source.item(i)) for i, v in enumerate(value)]
+    if is_named_tuple(type(value)) and not type(value).__dictoffset__ or is_structseq(type(value)):
+        return TupleVariable(items, type(value), source)
+    return ObjectVariable(value, type(value), source, TupleVariable(items, tuple))
+
+
+@rules.base(list)
+def list_subclass(ctx: Context, value: Any, source: Source) -> Any:
+    """An instance of a list subclass: an object with a list in it."""
+    _sequence_guards(ctx, value, source)
+    data = ListVariable([Lazy(v, source.item(i)) for i, v in enumerate(list.__iter__(value))], list, None)
+    return _holder(value, source, data)
+
+
+def _holder(value: Any, source: Source, data: Any) -> ObjectVariable:
+    data.source = source  # so that changes of the builtin part are noted; it is replayed through its holder
+    return ObjectVariable(value, type(value), source, data)
+
+
+def dict_keys(ctx: Context, value: Any, source: Source) -> dict[Any, Any]:
+    """The items of a dict with lazily read values; keys that aren't constants are built and guarded one by one."""
+    keys = list(dict.keys(value))
+    if all(_is_constant_key(k) for k in keys):
+        ctx.guard(source, "DICT_KEYS", tuple(keys))
+        return {k: Lazy(dict.__getitem__(value, k), source.item(k)) for k in keys}
+    ctx.guard(source, "DICT_LENGTH", len(keys))
+    items: dict[Any, Any] = {}
+    for i, key in enumerate(keys):
+        variable = ctx.build(key, source.nth_key(i))
+        items[variable.dict_key(ctx)] = Lazy(dict.__getitem__(value, key), source.item(key))
+    return items
+
+
+def _is_constant_key(key: Any) -> bool:
+    if type(key) is tuple:
+        return all(_is_constant_key(k) for k in key)
+    return type(key) in LITERALS
+
+
+@rules.exact(dict, collections.OrderedDict)
+def dict_(ctx: Context, value: Any, source: Source) -> Any:
+    """A dict: its keys and their order guarded, values read lazily."""
+    ctx.guard(source, "TYPE_MATCH", type(value))
+    return DictVariable(dict_keys(ctx, value, source), type(value), source)
+
+
+@rules.exact(collections.defaultdict)
+def defaultdict(ctx: Context, value: Any, source: Source) -> Any:
+    """A defaultdict: as a dict, with its factory."""
+    ctx.guard(source, "TYPE_MATCH", type(value))
+    factory = ctx.build(value.default_factory, source.attr("default_factory"))
+    return DictVariable(dict_keys(ctx, value, source), type(value), source, factory)
+
+
+@rules.base(dict)
+def dict_subclass(ctx: Context, value: Any, source: Source) -> Any:
+    """An instance of a dict subclass: an object with a dict in it."""
+    ctx.guard(source, "TYPE_MATCH", type(value))
+    cls = collections.OrderedDict if isinstance(value, collections.OrderedDict) else dict
+    factory = None
+    if isinstance(value, collections.defaultdict):
+        cls, factory = collections.defaultdict, ctx.build(value.default_factory, source.attr("default_factory"))
+    return _holder(value, source, DictVariable(dict_keys(ctx, value, source), cls, None, factory))
+
+
+@rules.base(set, frozenset)
+def set_(ctx: Context, value: Any, source: Source) -> Any:
+    """A set of constants: its members guarded. Members known by identity are guarded by it; tensors break."""
+    ctx.guard(source, "TYPE_MATCH", type(value))
+    if all(_is_constant_key(k) for k in value):
+        ctx.guard(source, "SET_MATCH", frozenset(value))
+        data = SetVariable(dict.fromkeys(value), type(value) if type(value) in (set, frozenset) else set, source)
+    else:
+        if any(isinstance(v, torch.Tensor) for v in value):
+            raise Break("set-of-tensors", expr=source.text, type=type(value).__name__)
+        ctx.guard(source, "SET_MATCH", frozenset(value))
+        members: dict[Any, None] = {}
+        for member in value:
+            pinned = ctx.build(member, ctx.pinned(member))
+            members[pinned.dict_key(ctx) if _is_constant_key(member) else IdentityKey(pinned)] = None
+        data = SetVariable(members, type(value) if type(value) in (set, frozenset) else set, source)
+    if type(value) in (set, frozenset):
+        return data
+    return _holder(value, source, data)
+
+
+@rules.exact(range)
+def range_(ctx: Context, value: range, source: Source) -> Any:
+    """A range is its three integers; each may be symbolic, so they are built, not copied."""
+    ctx.guard(source, "TYPE_MATCH", range)
+    return RangeVariable(
+        [ctx.build(getattr(value, part), source.attr(part)) for part in ("start", "stop", "step")], source
+    )
+
+
+@rules.exact(slice)
+def slice_(ctx: Context, value: slice, source: Source) -> Any:
+    """A slice is its three parts."""
+    ctx.guard(source, "TYPE_MATCH", slice)
+    return SliceVariable(
+        [ctx.build(getattr(value, part), source.attr(part)) for part in ("start", "stop", "step")], source
+    )
+
+
+@rules.exact(type({}.keys()), type({}.values()), type({}.items()))
+def dict_view(ctx: Context, value: Any, source: Source) -> Any:
+    """A view of a dict that came from outside: the dict behind it is reached through `mapping`."""
+    ctx.guard(source, "TYPE_MATCH", type(value))
+    owner = dict(value.mapping)
+    del owner
+    return Declined("a dict view from outside: pass the dict")
+
+
+@rules.exact(types.MappingProxyType)
+def mapping_proxy(ctx: Context, value: Any, source: Source) -> Any:
+    """A mappingproxy: its contents as they are now, guarded key by key."""
+    ctx.guard(source, "ID_MATCH", value)
+    items = {k: ctx.build(v, source.item(k)) for k, v in value.items() if _is_constant_key(k)}
+    if len(items) != len(value):
+        return Declined("a mappingproxy whose keys aren't constants")
+    return MappingProxyVariable(DictVariable(items), source)
+
+
+@rules.exact(type(iter([])), type(iter(())))
+def sequence_iterator(ctx: Context, value: Any, source: Source) -> Any:
+    """A list or tuple iterator: how far it is and what it iterates, as `__reduce__` tells."""
+    reduced = value.__reduce__()
+    ctx.guard(source, "TYPE_MATCH", type(value))
+    if type(value) is type(iter(())):
+        rest = list(reduced[1][0]) if reduced[1] else []
+        index = reduced[2] if len(reduced) > 2 else 0
+        ctx.guard(source, "TUPLE_ITERATOR_LENGTH", len(rest) - index)
+        if any(type(v) not in LITERALS for v in rest):
+            return Declined("a tuple iterator over values that aren't constants")
+        return SequenceIteratorVariable([ctx.wrap(v) for v in rest], type(value), index, source)
+    return Declined("a list iterator from outside: its list can change behind it")
+
+
+@rules.exact(type(iter(range(0))))
+def range_iterator(ctx: Context, value: Any, source: Source) -> Any:
+    """A range iterator: what is left of it."""
+    reduced = value.__reduce__()
+    rest = reduced[1][0][reduced[2] if len(reduced) > 2 else 0 :]
+    ctx.guard(source, "RANGE_ITERATOR", (rest.start, rest.stop, rest.step))
+    return RangeIteratorVariable(rest, 0, source)
+
+
+@rules.exact(itertools.count)
+def count(ctx: Context, value: Any, source: Source) -> Any:
+    """itertools.count moves with every call: each position would be a recompile."""
+    return Declined("an itertools.count from outside moves with every call")

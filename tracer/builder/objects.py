@@ -1,0 +1,70 @@
+"""Instances of classes: the class is guarded, attributes are read lazily."""
+
+from __future__ import annotations
+
+import types
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..signals import Break, Declined
+from ..variables import ConstantVariable, ExceptionVariable, ModuleVariable, ObjectVariable
+from .table import rules
+
+if TYPE_CHECKING:
+    from ..context import Context
+    from ..sources import Source
+
+
+@rules.base(torch.nn.Module)
+def module(ctx: Context, value: Any, source: Source) -> Any:
+    """An nn.Module: its class is guarded; parameters, buffers and submodules when they are read."""
+    if isinstance(value, torch.nn.modules.lazy.LazyModuleMixin) and value.has_uninitialized_params():
+        raise Break("module-uninitialised", expr=source.text, type=type(value).__name__)
+    if isinstance(value, torch.nn.RNNBase) and not ctx.config.allow_rnn:
+        raise Break(
+            "unsupported-type",
+            type=type(value).__name__,
+            source=source.text,
+            why="recurrent modules are run as they are (allow_rnn=True traces them)",
+        )
+    ctx.guard(source, "TYPE_MATCH", type(value))
+    return ModuleVariable(value, type(value), source)
+
+
+@rules.base(BaseException)
+def exception(ctx: Context, value: BaseException, source: Source) -> Any:
+    """An exception object from outside (an `except` clause before a break, an argument)."""
+    ctx.guard(source, "TYPE_MATCH", type(value))
+    args = ctx.build(value.args, source.attr("args"))
+    return ExceptionVariable(type(value), args.unpack(ctx), value, source)
+
+
+@rules.base(types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType)
+def generator(ctx: Context, value: Any, source: Source) -> Any:
+    """A generator that was started elsewhere holds state that can't be copied."""
+    raise Break("generator-from-outside", expr=source.text, type=type(value).__name__, func=value.__qualname__)
+
+
+@rules.base(object)
+def user_object(ctx: Context, value: Any, source: Source) -> Any:
+    """Any other instance: its class is guarded, attributes are read lazily as CPython would."""
+    cls = type(value)
+    if not cls.__flags__ & (1 << 9):
+        return Declined("an instance of a builtin class without a rule")
+    ctx.guard(source, "TYPE_MATCH", cls)
+    native = ctx.objects.native_base(cls)
+    if native in (int, float, str, bytes, complex):
+        ctx.guard(source, "ID_MATCH", value)
+        return ObjectVariable(value, cls, source, ConstantVariable(_plain(native, value)))
+    if native is not object:
+        return Declined(f"an instance of a subclass of {native.__name__}")
+    return ObjectVariable(value, cls, source)
+
+
+def _plain(native: type, value: Any) -> Any:
+    if native is str:
+        return str.__str__(value)
+    if native is bytes:
+        return bytes.__add__(value, b"")
+    return native.__add__(value, native(0))  # type: ignore[attr-defined]

@@ -1,0 +1,53 @@
+"""Tensors: inputs of the frame's graph, guarded by their metadata."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..compat import FakeTensor, fake_of, fake_symbolic
+from ..signals import Break
+from ..variables import TensorVariable
+from .table import rules
+
+if TYPE_CHECKING:
+    from ..context import Context
+    from ..sources import Source
+
+
+@rules.exact(torch.Tensor, torch.nn.Parameter, torch.nn.Buffer)
+def tensor(ctx: Context, value: torch.Tensor, source: Source) -> Any:
+    """A plain tensor, parameter or buffer: an input of the graph; sizes that changed before are symbolic."""
+    if value.layout is not torch.strided and value.layout is not torch._mkldnn:  # type: ignore[attr-defined]
+        raise Break(
+            "sparse-tensor" if not value.is_nested else "nested-tensor-strided",
+            expr=source.text,
+            type=str(value.layout),
+        )
+    if value.is_nested:
+        raise Break("nested-tensor-strided", expr=source.text)
+    dims = ctx.dynamic.dims(source, value)
+    if dims:
+        mode = ctx.shapes.with_shapes(ctx)
+        fake = fake_symbolic(mode, value, dims, source)
+        sizes = [None if i in dims else s for i, s in enumerate(value.shape)]
+        strides: list[int | None] = [None] * value.dim()
+        ctx.guard(source, "TENSOR_MATCH", (value, sizes, strides))
+    else:
+        fake = fake_of(ctx.fake_mode, value)
+        ctx.guard(source, "TENSOR_MATCH", (value, list(value.shape), list(value.stride())))
+    node = ctx.add_input(source, value, fake)
+    return TensorVariable(node, fake, source, type(value), value)
+
+
+@rules.exact(FakeTensor)
+def fake_tensor(ctx: Context, value: Any, source: Source) -> Any:
+    """A fake tensor of another mode has no data to run a graph on."""
+    raise Break("unsupported-type", type="FakeTensor", source=source.text, why="it has no data")
+
+
+@rules.base(torch.Tensor)
+def tensor_subclass(ctx: Context, value: Any, source: Source) -> Any:
+    """Tensor subclasses carry behaviour of their own."""
+    raise Break("tensor-subclass-unsupported", type=type(value).__name__, expr=source.text)

@@ -1,0 +1,236 @@
+"""The body of compiled code: Python source that loads inputs, calls the graph, rebuilds objects, replays effects, returns.
+
+Sections run in this order, and each line belongs to one: loads (everything that existed before, read before anything
+changes), the graph, builds (new objects), later (filling objects that refer to each other), effects, the result. Objects
+reached twice are built once; an object of the program is loaded, never rebuilt.
+"""
+
+from __future__ import annotations
+
+import keyword
+import linecache
+import math
+import types
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ..variables import (
+    CellVariable,
+    DictVariable,
+    Lazy,
+    SequenceVariable,
+    SymVariable,
+    TensorVariable,
+    TupleVariable,
+    Variable,
+    key_variable,
+)
+
+if TYPE_CHECKING:
+    from ..context import Context
+    from ..sources import Source
+
+__all__ = ["Body"]
+
+_SIMPLE = (int, bool, str, bytes, type(None), type(Ellipsis))
+
+
+class Body:
+    """Collects the lines of one body function; `finish` compiles it. `outputs` are the graph's results, in order."""
+
+    def __init__(self, ctx: Context, args: tuple[str, ...], cells: tuple[str, ...]):
+        self.ctx = ctx
+        self.names: dict[str, Any] = {}
+        self.loads: list[str] = []
+        self.builds: list[str] = []
+        self.effects: list[str] = []
+        self.outputs: list[Any] = []
+        self._queue: list[Callable[[], str]] = []
+        self._taken: set[str] = set()
+        self._known: dict[Variable, str] = {}
+        self._sources: dict[Source, str] = {}
+        self._pins: dict[int, str] = {}
+        self._outputs: dict[Any, str] = {}
+        self._open: set[Variable] = set()
+        self.parameters = [self._name("arg", name) for name in args] + [self._name("cell", name) for name in cells]
+        self._args = dict(zip(args, self.parameters, strict=False))
+        self._cells = dict(zip(cells, self.parameters[len(args) :], strict=True))
+
+    # ---- names
+    def fresh(self, prefix: str) -> str:
+        return self._name(prefix, "")
+
+    def _name(self, prefix: str, hint: str) -> str:
+        safe = "".join(c if c.isalnum() or c == "_" else "_" for c in hint)
+        base = f"{prefix}_{safe}" if safe else prefix
+        name, n = base, 0
+        while name in self._taken or keyword.iskeyword(name):
+            n += 1
+            name = f"{base}_{n}"
+        self._taken.add(name)
+        return name
+
+    def pin(self, value: Any, hint: str) -> str:
+        """The name of an object that the compiled code holds on to."""
+        known = self._pins.get(id(value))
+        if known is None:
+            known = self._pins[id(value)] = self._name("k", hint)
+            self.names[known] = value
+        return known
+
+    def constant(self, value: Any) -> str:
+        if type(value) in _SIMPLE:
+            return repr(value)
+        if type(value) is float and math.isfinite(value):
+            return repr(value)
+        return self.pin(value, type(value).__name__)
+
+    # ---- lines
+    def line(self, text: str) -> None:
+        self.builds.append(text)
+
+    def effect(self, text: str) -> None:
+        self.effects.append(text)
+
+    def later(self, text: str | Callable[[], str], owner: Variable) -> None:
+        """Fill `owner` after everything was built; the text may need more builds itself."""
+        self._queue.append(text if callable(text) else lambda: text)
+
+    def declare(self, variable: Variable, name: str) -> None:
+        """`name` will hold `variable`: references from inside it find it."""
+        self._known[variable] = name
+
+    # ---- values
+    def value(self, variable: Variable) -> str:
+        """The name (or literal) that holds the variable's object."""
+        known = self._known.get(variable)
+        if known is not None:
+            return known
+        if variable.source is not None:
+            name = self.load(variable.source)
+        else:
+            self._open.add(variable)
+            name = variable.rebuild(self)
+        self._known[variable] = name
+        return name
+
+    def items(self, sequence: SequenceVariable) -> list[str]:
+        return [self.value(self.ctx.settle(item)) for item in list(sequence.items)]
+
+    def pairs(self, mapping: DictVariable) -> list[str]:
+        return [f"{self.value(key_variable(k))}: {self.value(self.ctx.settle(v))}" for k, v in list(mapping.items.items())]
+
+    def tuple_of(self, sequence: TupleVariable) -> str:
+        items = self.items(sequence)
+        return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
+
+    def cyclic(self, variable: Variable) -> bool:
+        """Whether a new container is reachable from itself through containers."""
+        return _reaches(variable, variable, set())
+
+    def tensor(self, variable: TensorVariable) -> str:
+        return self._output(variable.node, variable.fake, "tensor")
+
+    def symbol(self, variable: SymVariable) -> str:
+        return self._output(variable.node(self.ctx), variable.sym, "number")
+
+    def _output(self, node: Any, fake: Any, prefix: str) -> str:
+        known = self._outputs.get(node)
+        if known is None:
+            known = self._outputs[node] = self.fresh(prefix)
+            self.outputs.append(node)
+        return known
+
+    def cell(self, variable: CellVariable) -> str:
+        return self.value(variable)
+
+    def namespace(self, namespace: dict[str, Any]) -> str:
+        return self.pin(namespace, "globals")
+
+    # ---- loading what existed before
+    def load(self, source: Source) -> str:
+        known = self._sources.get(source)
+        if known is None:
+            known = self._sources[source] = self._load(source)
+        return known
+
+    def _load(self, source: Source) -> str:
+        kind, key = source.kind, source.key
+        if source.base is None:
+            if kind == "local":
+                if key in self._args:
+                    return self._args[key]
+                name = self._name("local", key)
+                self.loads.append(f"{name} = {self._cells[key]}.cell_contents")
+                return name
+            if kind == "cell":
+                return self._cells[key]
+            return self.namespace(key) if kind == "namespace" else self.pin(key, source.label)
+        base = self.load(source.base)
+        name = self._name("v", str(key) if isinstance(key, str) else "")
+        self.loads.append(f"{name} = {self._step(base, kind, key)}")
+        return name
+
+    def _step(self, base: str, kind: str, key: Any) -> str:
+        if kind == "attr":
+            return f"{base}.{key}"
+        if kind == "item":
+            return f"{base}[{self.constant(key)}]"
+        if kind == "dict":
+            return f"{base}.__dict__"
+        if kind == "key":
+            return f"list({base})[{key}]"
+        if kind == "type":
+            return f"type({base})"
+        if kind == "closure":
+            return f"{base}.__closure__[{key}]"
+        return f"{base}.cell_contents" if kind == "contents" else f"{base}()"
+
+    # ---- the whole
+    def settle_later(self) -> None:
+        """Emit what was queued; filling may build more, which may queue more."""
+        while self._queue:
+            self.builds.append(self._queue.pop(0)())
+
+    def replay_effects(self) -> None:
+        """Changes to objects that existed before, in the order of their first change."""
+        for variable in self.ctx.effects:
+            if variable.source is not None:
+                variable.replay(self, self.value(variable))
+                self.settle_later()
+
+    def finish(self, name: str, graph: Callable[..., Any] | None, inputs: list[str], result: str, modes: list[str], hit: Any) -> tuple[types.FunctionType, str]:
+        """(the compiled function, its source). `graph` takes `inputs` and returns the tuple of outputs."""
+        lines = list(self.loads)
+        if graph is not None:
+            self.names["graph"] = graph
+            call = f"graph({', '.join(inputs)})"
+            outs = list(self._outputs.values())
+            lines.append(f"{', '.join(outs)}, = {call}" if outs else call)
+        if hit is not None:
+            self.names["cache_hit"] = hit
+            lines.insert(0, "cache_hit()")
+        lines += self.builds + self.effects + modes + [f"return {result}"]
+        text = f"def body({', '.join(self.parameters)}):\n" + "".join(f"    {line}\n" for line in lines)
+        filename = f"<tracer {name}>"
+        namespace: dict[str, Any] = self.names
+        namespace["__name__"] = "tracer.generated"
+        exec(compile(text, filename, "exec"), namespace)  # noqa: S102 - our own text
+        linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
+        return namespace.pop("body"), text
+
+
+def _reaches(variable: Any, goal: Variable, seen: set[int]) -> bool:
+    parts: list[Any] = []
+    if isinstance(variable, SequenceVariable):
+        parts = variable.items
+    elif isinstance(variable, DictVariable):
+        parts = list(variable.items.values())
+    for part in parts:
+        if part is goal:
+            return True
+        if type(part) is not Lazy and id(part) not in seen and part.source is None:
+            seen.add(id(part))
+            if _reaches(part, goal, seen):
+                return True
+    return False

@@ -1,0 +1,411 @@
+"""What one attempt at a frame knows and may change. Rules and handlers work through it and through nothing else.
+
+Built values live in `by_source` and `by_id`, guards in `guards`, inputs in `inputs`, nodes in `graph`: append-only tables that
+a roll-back truncates. True changes of variables go through `mutate`, which the undo log sees.
+"""
+
+from __future__ import annotations
+
+import builtins
+import sys
+import time
+import types
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import torch
+
+from . import builder, protocol
+from .events import ExceptionObserved, GuardInstalled, InlineFinished, InputLifted, NodeCreated, SideEffect
+from .functions import calls, classes, modules, native_methods, torch_tensors
+from .graph import shapes
+from .graph.effects import Effects
+from .graph.modes import MODES
+from .graph.subgraph import Subgraph
+from .interpreter import generators, intrinsics
+from .interpreter.frame import Frame, Program
+from .interpreter.loop import run
+from .protocol import instances
+from .signals import Break, Decision, Raised, Restart, Untraceable
+from .sources import Source
+from .variables import (
+    ConstantVariable,
+    ExceptionVariable,
+    Lazy,
+    NamespaceVariable,
+    PinnedVariable,
+    TensorVariable,
+    Variable,
+    literal,
+)
+
+if TYPE_CHECKING:
+    from .session import Session
+
+__all__ = ["Context", "GraphInput"]
+
+
+class GraphInput:
+    """One placeholder of the frame's graph: where its value is read at each call, and the value seen now."""
+
+    __slots__ = ("fake", "node", "source", "value")
+
+    def __init__(self, node: Any, source: Source, value: Any, fake: Any):
+        self.node, self.source, self.value, self.fake = node, source, value, fake
+
+
+class Context:
+    """One attempt. `frame` is the interpreter's current frame, `root_frame` the one that the hook was called for."""
+
+    protocol = protocol
+    objects = instances
+    functions = calls
+    classes = classes
+    native_methods = native_methods
+    tensors = torch_tensors
+    modules = modules
+    shapes = shapes
+    generators = generators
+    intrinsics = intrinsics
+
+    def __init__(self, session: Session, fake_mode: Any, decisions: dict[tuple[Any, ...], Decision], dynamic: Any):
+        self.session, self.config, self.rec, self.fakes = session, session.config, session.recorder, session.fakes
+        self.fake_mode, self.decisions, self.dynamic = fake_mode, decisions, dynamic
+        self.guards: dict[tuple[Any, ...], tuple[Any, int]] = {}
+        self.by_source: dict[Source, Variable] = {}
+        self.by_id: dict[int, Variable] = {}
+        self.global_values: dict[tuple[int, str], Variable] = {}
+        self.class_lookups: dict[tuple[type, str], tuple[type | None, Any]] = {}
+        self.namespaces: dict[int, NamespaceVariable] = {}
+        self.sources: dict[tuple[str, Any], Source] = {}
+        self.kept: list[Any] = []
+        self.inputs: list[GraphInput] = []
+        self.effects = Effects()
+        self.undo: list[tuple[Variable, Any]] = []
+        self.speculating = 0
+        self.graph = self.root_graph = Subgraph()
+        self.submodules: dict[str, Any] = {}
+        self.modes_at_entry = {name: mode.read() for name, mode in MODES.items()}
+        self.modes_key: tuple[Any, ...] = ()
+        self.refresh_modes()
+        self.mode_nodes = 0
+        self.handled: ExceptionVariable | None = None
+        self.frame: Frame | None = None
+        self.root_frame: Frame | None = None
+        self.max_depth = max(sys.getrecursionlimit(), 100) * 4
+        self.deadline = (
+            time.perf_counter() + session.config.max_trace_seconds if session.config.max_trace_seconds else None
+        )
+        self.ticks = 0
+        self.mutated_in_body = False
+        self.at_exit: list[Any] = []
+        self.rec.where = self.where
+
+    # ---- positions
+    def where(self) -> tuple[Any, ...]:
+        return self.frame.location if self.frame is not None else ()
+
+    def leave(self, frame: Frame, outcome: str) -> None:
+        kind, _, text = outcome.partition(" ")
+        self.rec.end(InlineFinished, frame.opens, kind, text)
+        frame.opens = 0
+        self.rec.depth = max(0, frame.depth - 1)
+
+    def tick(self, frame: Frame) -> None:
+        """Called at backward jumps: the limits on how long a trace may take."""
+        self.ticks += 1
+        limit = self.config.max_instructions
+        if limit is not None and self.ticks > limit:
+            raise Untraceable("too-long", limit=limit, what="instructions")
+        if not self.ticks & 255 and self.deadline is not None and time.perf_counter() > self.deadline:
+            raise Untraceable("too-long", limit=self.config.max_trace_seconds, what="seconds")
+
+    def check_length(self, count: int) -> None:
+        if count > 1_000_000:
+            raise Untraceable("too-long", limit=1_000_000, what="items of an iterator")
+
+    def too_deep(self, frame: Frame) -> NoReturn:
+        raise Untraceable("too-deep", limit=self.max_depth, func=frame.decoded.code.co_qualname)
+
+    def at_root(self, frame: Frame) -> None:
+        """Before each operation of the root frame: a decision pinned by an earlier attempt takes effect."""
+        visits = frame.visits
+        if visits is None:
+            visits = frame.visits = {}
+        pc = frame.pc
+        count = visits[pc] = visits.get(pc, 0) + 1
+        decision = self.decisions.get(("break", pc, count))
+        if decision is not None:
+            raise BreakHere(decision)
+
+    # ---- guards
+    def guard(self, source: Source, kind: str, expected: Any, extra: Any = None) -> None:
+        key = (source, kind, extra)
+        if key in self.guards:
+            return
+        cause = 0
+        if self.rec.on:
+            cause = self.rec.point(GuardInstalled, source.text, kind, self.session.guard_text(source, kind, expected))
+        self.guards[key] = (expected, cause)
+
+    # ---- sources
+    def root(self, kind: str, key: Any, label: str) -> Source:
+        handle = (kind, key if type(key) is str else id(key))
+        source = self.sources.get(handle)
+        if source is None:
+            source = self.sources[handle] = Source(None, kind, key, label)
+        return source
+
+    def local(self, name: str) -> Source:
+        return self.root("local", name, name)
+
+    def namespace(self, namespace: dict[str, Any]) -> Source:
+        return self.root("namespace", namespace, f"globals of {namespace.get('__name__', '?')}")
+
+    def pinned(self, value: Any) -> Source:
+        label = (
+            value.__name__ if isinstance(value, type | types.ModuleType | types.FunctionType) else type(value).__name__
+        )
+        return self.root("pinned", value, label if isinstance(label, str) else type(value).__name__)
+
+    # ---- values
+    def build(self, value: Any, source: Source) -> Variable:
+        """The variable of `value`, found at `source`; the same one each time."""
+        known = self.by_source.get(source)
+        if known is not None:
+            return known
+        return builder.build(self, value, source)
+
+    def remember(self, variable: Variable, value: Any, source: Source | None) -> None:
+        """Enter a built variable into the tables."""
+        if source is not None:
+            self.by_source[source] = variable
+        if type(value) not in builder.UNIDENTIFIED:
+            self.by_id[id(value)] = variable
+            self.kept.append(value)
+
+    def wrap(self, value: Any) -> Variable:
+        """The variable of a value that the trace itself made."""
+        return builder.wrap(self, value)
+
+    def literal(self, value: Any) -> ConstantVariable:
+        return literal(value)
+
+    def builtin(self, name: str, scope: dict[str, Any]) -> Variable:
+        if scope is not vars(builtins) or name == "__build_class__":
+            return self.build(scope[name], self.namespace(scope).item(name))
+        value = scope[name]
+        known = self.by_id.get(id(value))
+        if known is None:
+            known = PinnedVariable(value) if not isinstance(value, bool | int | str | None) else self.wrap(value)
+            self.remember(known, value, None)
+        return known
+
+    def type_of(self, variable: Variable) -> Variable:
+        """The class of an object, as a variable."""
+        cls = variable.python_type()
+        known = self.by_id.get(id(cls))
+        if known is None:
+            known = PinnedVariable(cls)
+            self.remember(known, cls, None)
+        return known
+
+    def namespace_variable(self, namespace: dict[str, Any]) -> NamespaceVariable:
+        variable = self.namespaces.get(id(namespace))
+        if variable is None:
+            variable = self.namespaces[id(namespace)] = NamespaceVariable(namespace, self.namespace(namespace))
+        return variable
+
+    def settle(self, value: Any) -> Variable:
+        """A variable: a lazy slot is built, a frame is run."""
+        kind = type(value)
+        if kind is Lazy:
+            return self.build(value.value, value.source)
+        if kind is Frame:
+            return self.finish(value)
+        return value
+
+    # ---- changes
+    def mutate(self, variable: Variable) -> None:
+        """Call before changing `variable`."""
+        if self.speculating:
+            self.undo.append((variable, variable.snapshot()))
+        if variable.source is not None and self.effects.note(variable) and self.rec.on:
+            self.rec.point(SideEffect, type(variable).__name__.removesuffix("Variable").lower(), variable.source.text)
+
+    def set_mode(self, name: str, value: Any) -> None:
+        """Flip one of torch's switches, here, in the graph and after it."""
+        mode = MODES[name]
+        if mode.read() == value:
+            return
+        mode.write(value)
+        self.refresh_modes()
+        if mode.node is not None:
+            node = self.graph.create("call_function", mode.node, (value,), {}, None)
+            node.meta["effect"] = True
+            self.mode_nodes += 1
+
+    def refresh_modes(self) -> None:
+        self.modes_key = (
+            torch.is_grad_enabled(), torch.get_default_dtype(), torch.is_inference_mode_enabled(),
+            torch.is_autocast_enabled("cpu"), torch.is_autocast_enabled("cuda"), torch.get_autocast_dtype("cpu"), torch.get_autocast_dtype("cuda"),
+        )  # fmt: skip
+
+    # ---- calls
+    def call(self, function: Variable, args: list[Variable], kwargs: dict[str, Variable] | None = None) -> Any:
+        """A variable, or a frame to run first."""
+        return function.call(self, args, kwargs or {})
+
+    def call_now(self, function: Variable, args: list[Variable], kwargs: dict[str, Variable] | None = None) -> Variable:
+        result = function.call(self, args, kwargs or {})
+        return self.finish(result) if type(result) is Frame else result
+
+    def finish(self, frame: Frame) -> Variable:
+        """Run a frame to its end, here and now (on our own stack, unlike calls of the program)."""
+        current = frame.back = self.frame
+        frame.depth = current.depth + 1 if current is not None else 0
+        if frame.depth > self.max_depth:
+            self.too_deep(frame)
+        try:
+            return run(self, frame)
+        except RecursionError:
+            raise Untraceable("too-deep", limit=self.max_depth, func=frame.decoded.code.co_qualname) from None
+
+    def program(self, code: types.CodeType) -> Program:
+        return self.session.program(code)
+
+    # ---- exceptions of the program
+    def throw(self, error: ExceptionVariable) -> NoReturn:
+        """Raise `error` in the program, chained to what is being handled."""
+        if self.handled is not None and self.handled is not error and error.context is None:
+            error.context = self.handled
+        if self.rec.on:
+            self.rec.point(ExceptionObserved, error.cls.__name__, error.describe())
+        raise Raised(error)
+
+    def raise_(self, cls: type[BaseException], *args: Any) -> NoReturn:
+        self.throw(ExceptionVariable(cls, [self.wrap(a) for a in args]))
+
+    def raise_with(self, cls: type[BaseException], args: list[Variable]) -> NoReturn:
+        self.throw(ExceptionVariable(cls, args))
+
+    def raise_from_host(self, error: BaseException) -> NoReturn:
+        """The program raises what a native operation raised while tracing."""
+        if isinstance(error, Break | Raised | Restart | Untraceable):
+            raise error
+        self.throw(ExceptionVariable.of(self, error))
+
+    def traceback(self, error: ExceptionVariable) -> Variable:
+        if error.trace is None:
+            from .variables.tracebacks import TracebackVariable
+
+            error.trace = TracebackVariable(error)
+        return error.trace
+
+    def break_(self, reason: str, **context: Any) -> NoReturn:
+        raise Break(reason, **context)
+
+    # ---- nodes
+    def argument(self, variable: Variable) -> tuple[Any, Any]:
+        """(fx argument, fake value) for a node of the current graph."""
+        kind = type(variable)
+        if kind is TensorVariable:
+            node = variable.node  # type: ignore[attr-defined]
+            fake = variable.fake  # type: ignore[attr-defined]
+            return (node if node.graph is self.graph.graph else self.graph.local(node, fake)), fake
+        if kind is ConstantVariable:
+            value = variable.value  # type: ignore[attr-defined]
+            return value, value
+        return variable.argument(self)
+
+    def node(self, op: str, target: Any, args: list[Variable], kwargs: dict[str, Variable] | None = None) -> Any:
+        """Run an operator on fakes and record it; the variable of its result."""
+        return self.tensors.record(self, op, target, args, kwargs or {})
+
+    def create_node(self, op: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], fake: Any) -> Any:
+        """The one place where operations enter a graph."""
+        node = self.graph.create(op, target, args, kwargs, fake)
+        modules = self.modules_now()
+        if modules:
+            node.meta["nn_module_stack"] = modules
+        node.meta["location"] = self.user_location()
+        if self.rec.on:
+            self._announce_node(node, fake)
+        return node
+
+    def _announce_node(self, node: Any, fake: Any) -> None:
+        tensor = isinstance(fake, torch.Tensor)
+        self.rec.point(
+            NodeCreated, self.graph.name, node.name, node.op, self.tensors.target_name(node.target), self.tensors.args_text(node),
+            tuple(s if type(s) is int else str(s) for s in fake.shape) if tensor else None,
+            str(fake.dtype).removeprefix("torch.") if tensor else "", str(fake.device) if tensor else "",
+            next(reversed(node.meta["nn_module_stack"]), "") if "nn_module_stack" in node.meta else "", tuple(n.name for n in node.all_input_nodes),
+        )  # fmt: skip
+
+    def add_input(self, source: Source, value: Any, fake: Any) -> Any:
+        """A placeholder of the frame's own graph."""
+        node = self.root_graph.placeholder(self.tensors.input_name(source), fake)
+        self.inputs.append(GraphInput(node, source, value, fake))
+        if self.rec.on:
+            tensor = isinstance(fake, torch.Tensor)
+            shape = tuple(s if type(s) is int else str(s) for s in fake.shape) if tensor else None
+            self.rec.point(
+                InputLifted,
+                "graph",
+                node.name,
+                source.text,
+                shape,
+                str(fake.dtype).removeprefix("torch.") if tensor else "",
+                str(fake.device) if tensor else "",
+            )
+        return node
+
+    def modules_now(self) -> dict[str, tuple[str, str]] | None:
+        """path → (path, class) of the nn.Modules whose forward is running, outermost first."""
+        frame = self.frame
+        while frame is not None:
+            if frame.modules is not None:
+                return frame.modules
+            frame = frame.back
+        return None
+
+    def locate(self, stop: Break) -> None:
+        """Note where the program is when a break is met: the innermost user location, and the stack of user frames."""
+        if stop.user_stack:
+            return
+        frames = []
+        frame = self.frame
+        while frame is not None:
+            if frame.location:
+                frames.append((frame, (*frame.location, frame.decoded.code.co_qualname)))
+            frame = frame.back
+        user = [entry for f, entry in frames if not self.session.is_library(f.decoded.code)] or [entry for _, entry in frames[-1:]]
+        stop.user_stack = tuple(reversed(user))
+        stop.location = user[0][:5] if user else ()
+
+    def user_location(self) -> tuple[Any, ...]:
+        """The innermost location in code that isn't torch's own."""
+        frame = self.frame
+        while frame is not None and frame.back is not None and self.session.is_library(frame.decoded.code):
+            frame = frame.back
+        return frame.location if frame is not None else ()
+
+    def size_of(self, tensor: TensorVariable, dim: int) -> Variable:
+        """`tensor.size(dim)`: a literal, or a symbolic integer."""
+        return self.shapes.size(self, tensor, dim)
+
+    def symbolic(self, value: Any, make: Any) -> Variable:
+        """A number that may be symbolic; `make(ctx)` adds its node."""
+        if isinstance(value, torch.SymInt | torch.SymFloat | torch.SymBool):
+            return self.shapes.wrap(self, value, make)
+        return literal(value)
+
+    def arg_text(self, op: Any) -> str:
+        return self.tensors.op_text(op)
+
+
+class BreakHere(Exception):
+    """A pinned decision: the graph ends before the operation that is next in the root frame."""
+
+    def __init__(self, decision: Decision):
+        super().__init__()
+        self.decision = decision

@@ -1,0 +1,584 @@
+"""Call rules of Python's builtin functions and types."""
+
+from __future__ import annotations
+
+import collections
+import operator
+from typing import TYPE_CHECKING, Any
+
+from ..protocol.instances import instance_namespace
+from ..signals import Declined, NotConstant, Raised
+from ..variables import (
+    NONE,
+    BoundVariable,
+    CallIteratorVariable,
+    ConstantVariable,
+    DictVariable,
+    EnumerateVariable,
+    FilterVariable,
+    FunctionVariable,
+    ListVariable,
+    MapVariable,
+    ObjectVariable,
+    PartialVariable,
+    PinnedVariable,
+    RangeVariable,
+    SequenceIteratorVariable,
+    SequenceVariable,
+    SetVariable,
+    SliceVariable,
+    SuperVariable,
+    SymVariable,
+    TensorVariable,
+    TupleVariable,
+    Variable,
+    ZipVariable,
+    literal,
+)
+from .table import calls
+
+if TYPE_CHECKING:
+    from ..context import Context
+
+
+@calls.exact(len)
+def len_(ctx: Context, value: Variable) -> Any:
+    """`len(x)`, by the object's own length."""
+    return ctx.protocol.length(ctx, value)
+
+
+@calls.exact(isinstance)
+def isinstance_(ctx: Context, value: Variable, classes: Variable) -> Any:
+    """`isinstance(x, classes)`; a class's own `__instancecheck__` is traced."""
+    return literal(_check(ctx, value, value.python_type(), classes, "__instancecheck__"))
+
+
+@calls.exact(issubclass)
+def issubclass_(ctx: Context, value: Variable, classes: Variable) -> Any:
+    """`issubclass(cls, classes)`."""
+    if not (isinstance(value, PinnedVariable) and isinstance(value.value, type)):
+        ctx.raise_(TypeError, "issubclass() arg 1 must be a class")
+    return literal(_check(ctx, value, value.value, classes, "__subclasscheck__"))
+
+
+def _check(ctx: Context, value: Variable, cls: type, classes: Variable, method: str) -> bool:
+    if isinstance(classes, TupleVariable):
+        return any(_check(ctx, value, cls, c, method) for c in classes.settled(ctx))
+    try:
+        wanted = classes.constant()
+    except NotConstant:
+        ctx.raise_(TypeError, "isinstance() arg 2 must be a type, a tuple of types, or a union")
+    owner, raw = ctx.protocol.find(ctx, type(wanted), method)
+    if owner is not None and owner.__flags__ & (1 << 9) and hasattr(raw, "__code__") and not raw.__module__.startswith(("abc", "torch", "typing", "enum")):
+        return ctx.protocol.truth(ctx, ctx.call_now(ctx.protocol.class_entry(ctx, owner, method, raw), [classes, value]))
+    if wanted is cls:
+        return True
+    if isinstance(value, TensorVariable) and method == "__instancecheck__":
+        return _tensor_isinstance(value, wanted)
+    try:
+        return issubclass(cls, wanted)
+    except TypeError as error:
+        ctx.raise_(TypeError, str(error).replace("issubclass()", "isinstance()") if method == "__instancecheck__" else str(error))
+
+
+def _tensor_isinstance(value: TensorVariable, wanted: Any) -> bool:
+    """Parameter, Buffer and the legacy tensor types look at the object: a fake of the same kind answers for it."""
+    import torch
+
+    if wanted is torch.nn.Parameter or wanted is torch.nn.Buffer:
+        return issubclass(value.cls, wanted) or (value.value is not None and isinstance(value.value, wanted))
+    if isinstance(wanted, type) and wanted.__module__ == "torch" and wanted.__name__.endswith("Tensor") and wanted is not torch.Tensor:
+        return value.fake.dtype == getattr(wanted, "dtype", None) and value.fake.device.type == "cpu"
+    return issubclass(value.cls, wanted)
+
+
+@calls.exact(type)
+def type_(ctx: Context, value: Variable) -> Any:
+    """`type(x)`; making classes declines."""
+    return ctx.type_of(value)
+
+
+@calls.exact(getattr)
+def getattr_(ctx: Context, value: Variable, name: Variable, *default: Variable) -> Any:
+    """`getattr(x, name[, default])`."""
+    key = name.constant()
+    if not isinstance(key, str):
+        ctx.raise_(TypeError, "attribute name must be string, not 'int'")
+    if not default:
+        return value.attribute(ctx, key)
+    try:
+        return ctx.protocol.getattr_now(ctx, value, key)
+    except Raised as error:
+        if issubclass(error.variable.python_type(), AttributeError):
+            return default[0]
+        raise
+
+
+@calls.exact(hasattr)
+def hasattr_(ctx: Context, value: Variable, name: Variable) -> Any:
+    """`hasattr(x, name)`: whether reading raises AttributeError."""
+    try:
+        ctx.protocol.getattr_now(ctx, value, name.constant())
+    except Raised as error:
+        if issubclass(error.variable.python_type(), AttributeError):
+            return literal(False)
+        raise
+    return literal(True)
+
+
+@calls.exact(setattr)
+def setattr_(ctx: Context, owner: Variable, name: Variable, value: Variable) -> Any:
+    """`setattr(x, name, value)`."""
+    result = owner.set_attribute(ctx, name.constant(), value)
+    if result is not None:
+        ctx.settle(result)
+    return NONE
+
+
+@calls.exact(delattr)
+def delattr_(ctx: Context, owner: Variable, name: Variable) -> Any:
+    """`delattr(x, name)`."""
+    result = ctx.protocol.delete_attribute(ctx, owner, name.constant())
+    if result is not None:
+        ctx.settle(result)
+    return NONE
+
+
+@calls.exact(super)
+def super_(ctx: Context, *args: Variable) -> Any:
+    """`super()` finds the class cell and the first argument of the frame that calls it."""
+    if args:
+        cls = args[0].real()
+        return SuperVariable(cls, args[1])
+    frame = ctx.frame
+    assert frame is not None
+    names = frame.program.names
+    if "__class__" not in names:
+        ctx.raise_(RuntimeError, "super(): __class__ cell not found")
+    cell = frame.locals[names.index("__class__")]
+    owner = frame.locals[0]
+    if hasattr(owner, "load"):
+        owner = owner.load(ctx)
+    return SuperVariable(cell.load(ctx).real(), owner)
+
+
+@calls.exact(callable)
+def callable_(ctx: Context, value: Variable) -> Any:
+    """`callable(x)`: whether its class has `__call__`."""
+    if isinstance(value, FunctionVariable | BoundVariable | PartialVariable):
+        return literal(True)
+    if isinstance(value, PinnedVariable):
+        return literal(callable(value.value))
+    return literal(ctx.protocol.has(ctx, value.python_type(), "__call__"))
+
+
+@calls.exact(vars)
+def vars_(ctx: Context, *args: Variable) -> Any:
+    """`vars(x)` of an instance."""
+    if len(args) == 1 and isinstance(args[0], ObjectVariable):
+        return instance_namespace(ctx, args[0])
+    return Declined("not an instance")
+
+
+@calls.exact(locals)
+def locals_(ctx: Context) -> Any:
+    """`locals()`: a fresh dict."""
+    from ..interpreter.names import locals_dict
+
+    assert ctx.frame is not None
+    return locals_dict(ctx, ctx.frame)
+
+
+@calls.exact(id)
+def id_(ctx: Context, value: Variable) -> Any:
+    """`id(x)` of an object that existed before; guarded by identity."""
+    if value.source is None or isinstance(value, TensorVariable):
+        ctx.break_("unsupported-builtin", func="id", type=value.python_type().__name__, why="the number is a memory address")
+    real = value.real()
+    ctx.guard(value.source, "ID_MATCH", real)
+    return literal(id(real))
+
+
+@calls.exact(hash)
+def hash_(ctx: Context, value: Variable) -> Any:
+    """`hash(x)` of values that are known."""
+    if isinstance(value, ConstantVariable | TupleVariable | SymVariable):
+        return ctx.native_methods.call(ctx, value, "__hash__", [], {})
+    return ctx.protocol.special(ctx, value, "__hash__", [], "is unhashable")
+
+
+# ---- iteration
+@calls.exact(iter)
+def iter_(ctx: Context, value: Variable, *sentinel: Variable) -> Any:
+    """`iter(x)` and `iter(callable, sentinel)`."""
+    return CallIteratorVariable(value, sentinel[0]) if sentinel else ctx.protocol.iterator(ctx, value)
+
+
+@calls.exact(next)
+def next_(ctx: Context, value: Variable, *default: Variable) -> Any:
+    """`next(it[, default])`."""
+    if default:
+        item = ctx.protocol.next_item(ctx, value)
+        return default[0] if item is None else item
+    return ctx.protocol.special(ctx, value, "__next__", [], "is not an iterator")
+
+
+@calls.exact(range)
+def range_(ctx: Context, *args: Variable) -> Any:
+    """`range(...)` of integers, symbolic ones too."""
+    if not 1 <= len(args) <= 3:
+        return Declined("one to three arguments")
+    for arg in args:
+        if isinstance(arg, TensorVariable):
+            ctx.break_("tensor-to-python-number", expr="range", var=arg.describe())
+        if not isinstance(arg, SymVariable):
+            ctx.protocol.index(ctx, arg, "'{}' object cannot be interpreted as an integer".format(arg.python_type().__name__) if not issubclass(arg.python_type(), int) else "")
+    start, stop, step = literal(0), args[0], literal(1)
+    if len(args) > 1:
+        start, stop = args[0], args[1]
+    if len(args) > 2:
+        step = args[2]
+        if isinstance(step, ConstantVariable) and step.value == 0:
+            ctx.raise_(ValueError, "range() arg 3 must not be zero")
+    return RangeVariable([start, stop, step])
+
+
+@calls.exact(zip)
+def zip_(ctx: Context, *args: Variable, strict: Variable | None = None) -> Any:
+    """`zip(...)`, lazily."""
+    return ZipVariable([ctx.protocol.iterator(ctx, a) for a in args], strict is not None and ctx.protocol.truth(ctx, strict))
+
+
+@calls.exact(enumerate)
+def enumerate_(ctx: Context, iterable: Variable, start: Variable | None = None) -> Any:
+    """`enumerate(x, start)`, lazily."""
+    return EnumerateVariable(ctx.protocol.iterator(ctx, iterable), ctx.protocol.index(ctx, start, "") if start is not None else 0)
+
+
+@calls.exact(map)
+def map_(ctx: Context, function: Variable, *parts: Variable) -> Any:
+    """`map(f, ...)`, lazily."""
+    return MapVariable(function, [ctx.protocol.iterator(ctx, p) for p in parts])
+
+
+@calls.exact(filter)
+def filter_(ctx: Context, function: Variable, part: Variable) -> Any:
+    """`filter(f, x)`, lazily."""
+    return FilterVariable(function, ctx.protocol.iterator(ctx, part))
+
+
+@calls.exact(reversed)
+def reversed_(ctx: Context, value: Variable) -> Any:
+    """`reversed(x)` of sequences, dicts and classes with `__reversed__`."""
+    if isinstance(value, SequenceVariable | RangeVariable):
+        return SequenceIteratorVariable(ctx.protocol.unpack(ctx, value)[::-1], type(reversed([])))
+    if isinstance(value, DictVariable):
+        return SequenceIteratorVariable(value.unpack(ctx)[::-1], type(reversed({})))
+    if isinstance(value, TensorVariable):
+        return Declined("a tensor")
+    if ctx.protocol.has(ctx, value.python_type(), "__reversed__"):
+        return ctx.protocol.special(ctx, value, "__reversed__", [], "")
+    if not ctx.protocol.has(ctx, value.python_type(), "__len__"):
+        ctx.raise_(TypeError, f"{value.python_type().__name__!r} object is not reversible")
+    count = ctx.protocol.index(ctx, ctx.protocol.length(ctx, value), "")
+    return SequenceIteratorVariable([ctx.settle(value.getitem(ctx, literal(i))) for i in range(count - 1, -1, -1)], reversed)
+
+
+@calls.exact(any)
+def any_(ctx: Context, iterable: Variable) -> Any:
+    """`any(x)`, stopping at the first true item."""
+    iterator = ctx.protocol.iterator(ctx, iterable)
+    while (item := ctx.protocol.next_item(ctx, iterator)) is not None:
+        if ctx.protocol.truth(ctx, item):
+            return literal(True)
+    return literal(False)
+
+
+@calls.exact(all)
+def all_(ctx: Context, iterable: Variable) -> Any:
+    """`all(x)`, stopping at the first false item."""
+    iterator = ctx.protocol.iterator(ctx, iterable)
+    while (item := ctx.protocol.next_item(ctx, iterator)) is not None:
+        if not ctx.protocol.truth(ctx, item):
+            return literal(False)
+    return literal(True)
+
+
+@calls.exact(sum)
+def sum_(ctx: Context, iterable: Variable, start: Variable | None = None) -> Any:
+    """`sum(x, start)`, item by item."""
+    total = start if start is not None else literal(0)
+    iterator = ctx.protocol.iterator(ctx, iterable)
+    while (item := ctx.protocol.next_item(ctx, iterator)) is not None:
+        total = ctx.protocol.binary_now(ctx, operator.add, total, item)
+    return total
+
+
+def _extreme(fn: Any, compare: Any) -> Any:
+    def rule(ctx: Context, *args: Variable, key: Variable | None = None, default: Variable | None = None) -> Any:
+        """`min`/`max`, with `key` and `default`; the first of equals wins."""
+        items = ctx.protocol.unpack(ctx, args[0]) if len(args) == 1 else list(args)
+        if not items:
+            if default is not None:
+                return default
+            ctx.raise_(ValueError, f"{fn.__name__}() arg is an empty sequence" if len(args) == 1 else f"{fn.__name__} expected at least 1 argument, got 0")
+        if len(args) == 1 and default is None and key is None and all(isinstance(i, ConstantVariable) for i in items):
+            try:
+                return ctx.wrap(fn([i.value for i in items]))  # type: ignore[attr-defined]
+            except TypeError as error:
+                ctx.raise_from_host(error)
+        best, score = items[0], items[0] if _no(key) else ctx.call_now(key, [items[0]])
+        if any(isinstance(i, SymVariable) for i in items) and _no(key):
+            return ctx.shapes.extreme(ctx, fn, items)
+        for item in items[1:]:
+            value = item if _no(key) else ctx.call_now(key, [item])
+            if ctx.protocol.truth(ctx, ctx.settle(ctx.protocol.compare(ctx, compare, value, score))):
+                best, score = item, value
+        return best
+
+    rule.__name__ = f"{fn.__name__}_"
+    return rule
+
+
+def _no(key: Variable | None) -> bool:
+    return key is None or key.python_type() is type(None)
+
+
+calls.exact(min)(_extreme(min, operator.lt))
+calls.exact(max)(_extreme(max, operator.gt))
+
+
+def sort_items(ctx: Context, items: list[Variable], key: Variable | None, reverse: bool) -> list[Variable]:
+    """A stable sort with the program's own `<`, by insertion into a sorted list (binary search), as few comparisons as CPython's."""
+    scores = [v if _no(key) else ctx.call_now(key, [v]) for v in items]  # type: ignore[arg-type]
+    pairs = list(zip(scores, items, strict=True))
+    if all(isinstance(s, ConstantVariable) for s in scores):
+        try:
+            return [v for _, v in sorted(pairs, key=lambda p: p[0].value, reverse=reverse)]  # type: ignore[attr-defined]
+        except TypeError as error:
+            ctx.raise_from_host(error)
+    import functools
+
+    def order(a: tuple[Variable, Variable], b: tuple[Variable, Variable]) -> int:
+        if ctx.protocol.truth(ctx, ctx.settle(ctx.protocol.compare(ctx, operator.lt, a[0], b[0]))):
+            return -1
+        return 1 if ctx.protocol.truth(ctx, ctx.settle(ctx.protocol.compare(ctx, operator.lt, b[0], a[0]))) else 0
+
+    return [v for _, v in sorted(pairs, key=functools.cmp_to_key(order), reverse=reverse)]
+
+
+@calls.exact(sorted)
+def sorted_(ctx: Context, iterable: Variable, *, key: Variable | None = None, reverse: Variable | None = None) -> Any:
+    """`sorted(x, key=, reverse=)`."""
+    return ListVariable(sort_items(ctx, list(ctx.protocol.unpack(ctx, iterable)), key, reverse is not None and ctx.protocol.truth(ctx, reverse)))
+
+
+# ---- numbers and text
+@calls.exact(abs)
+def abs_(ctx: Context, value: Variable) -> Any:
+    """`abs(x)`."""
+    return ctx.protocol.unary(ctx, abs, value)
+
+
+@calls.exact(bool)
+def bool_(ctx: Context, *args: Variable) -> Any:
+    """`bool(x)`: the object's truth."""
+    return literal(ctx.protocol.truth(ctx, args[0])) if args else literal(False)
+
+
+def _number(cls: type) -> Any:
+    def rule(ctx: Context, *args: Variable) -> Any:
+        """`int(x)`, `float(x)`, `complex(x)` of known values; a tensor's value is not known yet."""
+        if len(args) == 1:
+            value = args[0]
+            if isinstance(value, TensorVariable):
+                return ctx.tensors.tensor_number(ctx, value, cls)
+            if isinstance(value, SymVariable):
+                return ctx.shapes.convert(ctx, cls, value)
+            if isinstance(value, ObjectVariable):
+                for method in (f"__{cls.__name__}__", "__index__", "__trunc__"):
+                    if ctx.protocol.has(ctx, value.cls, method) and value.data is None:
+                        return ctx.protocol.special(ctx, value, method, [], "")
+                if value.data is not None:
+                    return ctx.protocol.fold(ctx, cls, [value.data])
+        try:
+            return ctx.protocol.fold(ctx, cls, list(args))
+        except NotConstant:
+            return Declined("not a known number")
+
+    rule.__name__ = f"{cls.__name__}_"
+    return rule
+
+
+for _cls in (int, float, complex):
+    calls.exact(_cls)(_number(_cls))
+
+
+@calls.exact(str)
+def str_(ctx: Context, *args: Variable) -> Any:
+    """`str(x)`: as `print` would show it."""
+    if len(args) > 1:
+        return Declined("decoding bytes")
+    return literal(ctx.protocol.str_text(ctx, args[0])) if args else literal("")
+
+
+@calls.exact(repr)
+def repr_(ctx: Context, value: Variable) -> Any:
+    """`repr(x)`."""
+    return literal(ctx.protocol.repr_text(ctx, value))
+
+
+@calls.exact(format)
+def format_(ctx: Context, value: Variable, spec: Variable | None = None) -> Any:
+    """`format(x, spec)`."""
+    return ctx.protocol.format(ctx, value, spec or literal(""))
+
+
+@calls.exact(divmod)
+def divmod_(ctx: Context, a: Variable, b: Variable) -> Any:
+    """`divmod(a, b)`."""
+    return TupleVariable([ctx.protocol.binary_now(ctx, operator.floordiv, a, b), ctx.protocol.binary_now(ctx, operator.mod, a, b)], tuple)
+
+
+@calls.exact(pow)
+def pow_(ctx: Context, a: Variable, b: Variable) -> Any:
+    """`pow(a, b)` without a modulus."""
+    return ctx.protocol.binary(ctx, operator.pow, a, b)
+
+
+@calls.exact(round)
+def round_(ctx: Context, value: Variable, *digits: Variable) -> Any:
+    """`round(x, digits)`."""
+    if isinstance(value, TensorVariable):
+        return ctx.node("call_method", "round", [value], {"decimals": digits[0]} if digits else {})
+    if isinstance(value, SymVariable):
+        return ctx.protocol.fold(ctx, round, [literal(value.specialise(ctx)), *digits])
+    if isinstance(value, ObjectVariable):
+        return ctx.protocol.special(ctx, value, "__round__", list(digits), "")
+    return ctx.protocol.fold(ctx, round, [value, *digits])
+
+
+# ---- containers
+@calls.exact(list)
+def list_(ctx: Context, *args: Variable) -> Any:
+    """`list(x)`."""
+    return ListVariable(list(ctx.protocol.unpack(ctx, args[0])) if args else [])
+
+
+@calls.exact(tuple)
+def tuple_(ctx: Context, *args: Variable) -> Any:
+    """`tuple(x)`; a tuple itself is returned."""
+    if args and isinstance(args[0], TupleVariable) and args[0].cls is tuple:
+        return args[0]
+    return TupleVariable(list(ctx.protocol.unpack(ctx, args[0])) if args else [], tuple)
+
+
+def _set(cls: type) -> Any:
+    def rule(ctx: Context, *args: Variable) -> Any:
+        """`set(x)`, `frozenset(x)`."""
+        if args and cls is frozenset and isinstance(args[0], SetVariable) and args[0].cls is frozenset:
+            return args[0]
+        return SetVariable({v.dict_key(ctx): None for v in ctx.protocol.unpack(ctx, args[0])} if args else {}, cls)
+
+    rule.__name__ = f"{cls.__name__}_"
+    return rule
+
+
+calls.exact(set)(_set(set))
+calls.exact(frozenset)(_set(frozenset))
+
+
+def fill(ctx: Context, target: DictVariable, args: tuple[Variable, ...], kwargs: dict[str, Variable]) -> None:
+    """`dict.update(*args, **kwargs)`."""
+    pairs: list[tuple[Variable, Variable]] = []
+    if args:
+        source = args[0]
+        if isinstance(source, DictVariable) or ctx.protocol.has(ctx, source.python_type(), "keys"):
+            pairs = ctx.protocol.mapping_items(ctx, source)
+        else:
+            for position, item in enumerate(ctx.protocol.unpack(ctx, source)):
+                two = ctx.protocol.unpack(ctx, item, "cannot convert dictionary update sequence element #" + str(position) + " to a sequence")
+                if len(two) != 2:
+                    ctx.raise_(ValueError, f"dictionary update sequence element #{position} has length {len(two)}; 2 is required")
+                pairs.append((two[0], two[1]))
+    handles = [(k.dict_key(ctx), v) for k, v in pairs]
+    ctx.mutate(target)
+    for key, value in handles:
+        target.items[key] = value
+    target.items.update(kwargs)
+
+
+def _dict(cls: type) -> Any:
+    def rule(ctx: Context, *args: Variable, **kwargs: Variable) -> Any:
+        """`dict(...)`, `OrderedDict(...)`."""
+        made = DictVariable({}, cls)
+        fill(ctx, made, args, kwargs)
+        return made
+
+    rule.__name__ = f"{cls.__name__}_"
+    return rule
+
+
+calls.exact(dict)(_dict(dict))
+calls.exact(collections.OrderedDict)(_dict(collections.OrderedDict))
+
+
+@calls.exact(collections.defaultdict)
+def defaultdict_(ctx: Context, *args: Variable, **kwargs: Variable) -> Any:
+    """`defaultdict(factory, ...)`."""
+    made = DictVariable({}, collections.defaultdict, None, args[0] if args else None)
+    fill(ctx, made, args[1:], kwargs)
+    return made
+
+
+@calls.exact(collections.deque)
+def deque_(ctx: Context, *args: Variable, maxlen: Variable | None = None) -> Any:
+    """`deque(x, maxlen)`."""
+    limit = maxlen.constant() if maxlen is not None else args[1].constant() if len(args) > 1 else None
+    items = list(ctx.protocol.unpack(ctx, args[0])) if args else []
+    return ListVariable(items[-limit:] if limit else [] if limit == 0 else items, collections.deque, None, limit)
+
+
+@calls.exact(slice)
+def slice_(ctx: Context, *args: Variable) -> Any:
+    """`slice(...)`."""
+    if len(args) == 1:
+        return SliceVariable([NONE, args[0], NONE])
+    return SliceVariable([args[0], args[1], args[2] if len(args) > 2 else NONE])
+
+
+@calls.exact(object)
+def object_(ctx: Context) -> Any:
+    """`object()`: a fresh sentinel."""
+    return ObjectVariable(None, object)
+
+
+@calls.exact(object.__new__)
+def object_new(ctx: Context, cls: Variable, *args: Variable, **kwargs: Variable) -> Any:
+    """`object.__new__(cls)`."""
+    return ctx.classes.native_instance(ctx, cls.real(), [], {})
+
+
+@calls.exact(dict.__new__, list.__new__, set.__new__, tuple.__new__, str.__new__, int.__new__, float.__new__, frozenset.__new__, BaseException.__new__, Exception.__new__)
+def builtin_new(ctx: Context, cls: Variable, *args: Variable, **kwargs: Variable) -> Any:
+    """`native.__new__(cls, ...)`: the builtin part of an instance."""
+    from ..variables import is_named_tuple
+
+    real = cls.real()
+    if is_named_tuple(real) and not real.__dictoffset__:
+        return TupleVariable(list(ctx.protocol.unpack(ctx, args[0])), real)
+    if not real.__flags__ & (1 << 9):
+        return cls.call(ctx, list(args), kwargs)
+    return ctx.classes.native_instance(ctx, real, list(args), kwargs)
+
+
+@calls.exact(print)
+def print_(ctx: Context, *args: Variable, **kwargs: Variable) -> Any:
+    """`print` shows text now: everything before it has to have happened."""
+    if print in ctx.config.ignore_logging_functions:
+        return NONE
+    shown = args[0].describe() if args else ""
+    reason = "print-tensor" if any(isinstance(a, TensorVariable) for a in args) else "print-call"
+    ctx.break_(reason, expr="print(…)" if args else "print()", func="print", var=shown, shape=shown)
+
+

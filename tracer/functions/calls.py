@@ -1,0 +1,311 @@
+"""Calling Python functions: a rule of the table, a graph node, a constant, or the function inlined.
+
+Reached as `ctx.functions`.
+"""
+
+from __future__ import annotations
+
+import types
+from typing import TYPE_CHECKING, Any
+
+from ..interpreter.frame import Frame, Program
+from ..signals import Break, Declined, NotConstant
+from ..variables import (
+    LITERALS,
+    UNSET,
+    CellVariable,
+    DictVariable,
+    FunctionVariable,
+    Lazy,
+    TupleVariable,
+    Variable,
+    literal,
+)
+from . import marks, policy
+from .pinned import (
+    call_pinned,
+    import_member,
+    import_module,
+    is_torch_owner,
+    pinned_argument,
+    pinned_attribute,
+    pinned_contains,
+    pinned_getitem,
+    pinned_iterator,
+    pinned_length,
+    pinned_truth,
+    set_pinned_attribute,
+)
+from .table import calls
+
+if TYPE_CHECKING:
+    from ..context import Context
+
+__all__ = [
+    "call_function", "call_pinned", "function_attribute", "has_rule", "import_member", "import_module", "inline", "is_torch_owner",
+    "pinned_argument", "pinned_attribute", "pinned_contains", "pinned_getitem", "pinned_iterator", "pinned_length", "pinned_truth",
+    "set_pinned_attribute",
+]  # fmt: skip
+
+
+def has_rule(function: types.FunctionType) -> bool:
+    return bool(calls.of(function))
+
+
+def call_function(ctx: Context, variable: FunctionVariable, args: list[Variable], kwargs: dict[str, Variable]) -> Any:
+    """A call of a Python function."""
+    function = variable.function
+    if function is None:
+        return inline(ctx, variable, args, kwargs)
+    plan = ctx.session.plans.get(id(function))
+    if plan is None:
+        plan = _plan(ctx, function)
+        ctx.session.remember_plan(function, plan)
+    if plan == "inline":
+        return inline(ctx, variable, args, kwargs)
+    if plan == "node":
+        return ctx.node("call_function", function, args, kwargs)
+    if plan == "constant":
+        return _constant_call(ctx, function, args, kwargs)
+    if type(plan) is list:
+        rejected = ""
+        for rule in plan:
+            answer = rule(ctx, args, kwargs)
+            if type(answer) is not Declined:
+                return answer
+            rejected = answer.why
+        if policy.verdict(function) == "node":
+            return ctx.node("call_function", function, args, kwargs)
+        if policy.verdict(function) == "opaque":
+            raise Break("unsupported-builtin", func=function.__qualname__, why=rejected)
+        return inline(ctx, variable, args, kwargs)
+    raise Break(
+        plan,
+        func=function.__qualname__,
+        name=function.__qualname__,
+        expr=f"{function.__name__}()",
+        module=function.__module__,
+    )
+
+
+def _plan(ctx: Context, function: types.FunctionType) -> Any:
+    """ "inline", "node", "constant", a list of rules, or the id of a break."""
+    marked = marks.of(function)
+    if marked is not None:
+        return marked
+    rules = calls.of(function) or calls.matching(function)
+    if rules:
+        return rules
+    verdict = policy.verdict(function)
+    return "unsupported-builtin" if verdict == "opaque" else verdict
+
+
+def _constant_call(
+    ctx: Context, function: types.FunctionType, args: list[Variable], kwargs: dict[str, Variable]
+) -> Any:
+    """A pure helper whose arguments are known: run it."""
+    try:
+        values = [a.constant() for a in args]
+        named = {k: v.constant() for k, v in kwargs.items()}
+    except NotConstant:
+        return inline(ctx, ctx.wrap(function), args, kwargs)  # type: ignore[arg-type]
+    try:
+        return ctx.wrap(function(*values, **named))
+    except Exception as error:
+        ctx.raise_from_host(error)
+
+
+# ---- inlining
+def inline(ctx: Context, variable: FunctionVariable, args: list[Variable], kwargs: dict[str, Variable]) -> Frame:
+    """The frame of a call, arguments bound."""
+    program = ctx.program(variable.code)
+    count = len(args)
+    locals: list[Any] = [None] * program.size
+    if not kwargs and count == program.argcount and program.simple:
+        locals[:count] = args
+    else:
+        bind(ctx, variable, program, locals, args, kwargs)
+    frame = Frame(program, locals, variable.globals, variable)
+    if program.code.co_freevars:
+        _bind_cells(ctx, variable, program, locals)
+    if program.code.co_flags & 0x20:  # CO_GENERATOR
+        frame.call = (variable, list(args), dict(kwargs))
+    return frame
+
+
+def _bind_cells(ctx: Context, variable: FunctionVariable, program: Program, locals: list[Any]) -> None:
+    base = program.free_base
+    if variable.closure is not None:
+        locals[base:] = variable.closure
+        return
+    assert variable.function is not None and variable.function.__closure__ is not None
+    for i, cell in enumerate(variable.function.__closure__):
+        locals[base + i] = existing_cell(ctx, variable, i, cell)
+
+
+def existing_cell(ctx: Context, variable: FunctionVariable, index: int, cell: types.CellType) -> CellVariable:
+    known = ctx.by_id.get(id(cell))
+    if known is None:
+        source = (variable.source or ctx.pinned(variable.function)).closure(index)
+        try:
+            held: Any = Lazy(cell.cell_contents, source.contents())
+        except ValueError:
+            held = UNSET
+        known = CellVariable(held, source, cell, variable.code.co_freevars[index])
+        ctx.remember(known, cell, source)
+    return known  # type: ignore[return-value]
+
+
+def bind(
+    ctx: Context,
+    variable: FunctionVariable,
+    program: Program,
+    locals: list[Any],
+    args: list[Variable],
+    kwargs: dict[str, Variable],
+) -> None:
+    """Fill the parameters as CPython binds them, defaults included; its TypeErrors where the call doesn't fit."""
+    code, names = program.code, program.names
+    argcount, total = program.argcount, program.total
+    count = len(args)
+    positional = min(count, argcount)
+    locals[:positional] = args[:positional]
+    has_rest = bool(code.co_flags & 4)
+    if count > argcount:
+        if not has_rest:
+            _too_many(ctx, variable, program, count)
+    rest = list(args[argcount:])
+    extra: dict[Any, Any] = {}
+    posonly = code.co_posonlyargcount
+    for name, value in kwargs.items():
+        try:
+            where = names.index(name, posonly, total)
+        except ValueError:
+            if not code.co_flags & 8:
+                ctx.raise_(TypeError, f"{variable.qualname}() got an unexpected keyword argument {name!r}")
+            extra[name] = value
+            continue
+        if locals[where] is not None:
+            ctx.raise_(TypeError, f"{variable.qualname}() got multiple values for argument {name!r}")
+        locals[where] = value
+    if any(locals[i] is None for i in range(total)):
+        _fill_defaults(ctx, variable, program, locals)
+    slot = total
+    if has_rest:
+        locals[slot] = TupleVariable(rest, tuple)
+        slot += 1
+    if code.co_flags & 8:
+        locals[slot] = DictVariable(extra)
+
+
+def _too_many(ctx: Context, variable: FunctionVariable, program: Program, given: int) -> None:
+    argcount = program.argcount
+    optional = len(variable.defaults or ()) if variable.function is None else len(variable.function.__defaults__ or ())
+    takes = f"from {argcount - optional} to {argcount}" if optional else str(argcount)
+    plural = "" if argcount == 1 and not optional else "s"
+    ctx.raise_(
+        TypeError,
+        f"{variable.qualname}() takes {takes} positional argument{plural} but {given} {'was' if given == 1 else 'were'} given",
+    )
+
+
+def _fill_defaults(ctx: Context, variable: FunctionVariable, program: Program, locals: list[Any]) -> None:
+    argcount, total, names = program.argcount, program.total, program.names
+    function = variable.function
+    defaults: Any = variable.defaults if function is None else function.__defaults__
+    if defaults:
+        if function is not None:
+            _guard_defaults(ctx, variable, "__defaults__", defaults)
+        start = argcount - len(defaults)
+        for i in range(max(start, 0), argcount):
+            if locals[i] is None:
+                locals[i] = _default(ctx, variable, defaults[i - start], "__defaults__", i - start)
+    named: Any = variable.kwdefaults if function is None else function.__kwdefaults__
+    if named:
+        for i in range(argcount, total):
+            if locals[i] is None and names[i] in named:
+                locals[i] = _default(ctx, variable, named[names[i]], "__kwdefaults__", names[i])
+    missing = [names[i] for i in range(argcount) if locals[i] is None]
+    kind = "positional"
+    if not missing:
+        missing, kind = [names[i] for i in range(argcount, total) if locals[i] is None], "keyword-only"
+    if missing:
+        quoted = [repr(n) for n in missing]
+        listed = (
+            quoted[0]
+            if len(quoted) == 1
+            else " and ".join(quoted)
+            if len(quoted) == 2
+            else ", ".join(quoted[:-1]) + f", and {quoted[-1]}"
+        )
+        ctx.raise_(
+            TypeError,
+            f"{variable.qualname}() missing {len(missing)} required {kind} argument{'s' if len(missing) > 1 else ''}: {listed}",
+        )
+
+
+def _guard_defaults(ctx: Context, variable: FunctionVariable, name: str, value: Any) -> None:
+    if variable.source is not None:
+        ctx.guard(variable.source.attr(name), "ID_MATCH", value)
+
+
+def _default(ctx: Context, variable: FunctionVariable, value: Any, holder: str, key: Any) -> Variable:
+    if isinstance(value, Variable):
+        return value
+    source = (variable.source or ctx.pinned(variable.function)).attr(holder).item(key)
+    if type(value) in LITERALS and holder == "__defaults__":
+        return literal(value)  # the tuple of defaults is guarded by identity, and can't change
+    return ctx.build(value, source)
+
+
+# ---- attributes of functions
+def function_attribute(ctx: Context, variable: FunctionVariable, name: str) -> Any:
+    """`f.name`."""
+    if variable.attributes is not None and name in variable.attributes:
+        return variable.attributes[name]
+    function = variable.function
+    if name == "__name__":
+        return literal(variable.name)
+    if name == "__qualname__":
+        return literal(variable.qualname)
+    if name in ("__class__", "__get__", "__call__", "__hash__", "__eq__", "__ne__", "__repr__", "__str__"):
+        return ctx.protocol.generic_attribute(ctx, variable, name)
+    if function is None:
+        return _made_attribute(ctx, variable, name)
+    if name == "__globals__" or name == "__builtins__":
+        raise Break(
+            "exec-or-eval", expr=f"{variable.name}.{name}", why="the namespace of a module is shared with everybody"
+        )
+    if name == "__closure__" and function.__closure__ is not None:
+        return TupleVariable([existing_cell(ctx, variable, i, c) for i, c in enumerate(function.__closure__)], tuple)
+    source = variable.source or ctx.pinned(function)
+    held = function.__dict__
+    if name in held:
+        return ctx.build(held[name], source.dict().item(name))
+    try:
+        value = getattr(function, name)
+    except AttributeError:
+        ctx.guard(source, "NOHASATTR", name, name)
+        ctx.raise_(AttributeError, f"'function' object has no attribute {name!r}")
+    return ctx.build(value, source.attr(name))
+
+
+def _made_attribute(ctx: Context, variable: FunctionVariable, name: str) -> Any:
+    if name == "__code__":
+        return literal(variable.code)
+    if name == "__defaults__":
+        return TupleVariable(list(variable.defaults), tuple) if variable.defaults else literal(None)
+    if name == "__kwdefaults__":
+        return DictVariable(dict(variable.kwdefaults)) if variable.kwdefaults else literal(None)
+    if name == "__closure__":
+        return TupleVariable(list(variable.closure), tuple) if variable.closure else literal(None)
+    if name == "__module__":
+        return literal(variable.globals.get("__name__"))
+    if name == "__doc__":
+        consts = variable.code.co_consts
+        return literal(consts[0] if consts and isinstance(consts[0], str) else None)
+    if name == "__dict__":
+        return DictVariable(dict(variable.attributes or {}))
+    if name == "__annotations__" or name == "__type_params__":
+        return DictVariable({}) if name == "__annotations__" else TupleVariable([], tuple)
+    ctx.raise_(AttributeError, f"'function' object has no attribute {name!r}")

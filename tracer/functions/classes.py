@@ -1,0 +1,215 @@
+"""Calling a class: `type.__call__` as CPython runs it (`__new__`, then `__init__`), over variables. And builtin descriptors.
+
+Reached as `ctx.classes`.
+"""
+
+from __future__ import annotations
+
+import enum
+import types
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..interpreter.frame import Frame
+from ..protocol.instances import builtin_data, native_base
+from ..signals import Break, Declined, NotConstant
+from ..variables import (
+    ConstantVariable,
+    ExceptionVariable,
+    ModuleVariable,
+    ObjectVariable,
+    PinnedVariable,
+    TensorVariable,
+    TupleVariable,
+    Variable,
+    is_named_tuple,
+    is_structseq,
+)
+from .table import calls
+
+if TYPE_CHECKING:
+    from ..context import Context
+
+__all__ = ["call_descriptor", "construct", "make_instance"]
+
+_HEAP = 1 << 9
+_IMMUTABLE = (tuple, str, int, float, bytes, complex, frozenset)
+
+
+def construct(ctx: Context, variable: PinnedVariable, cls: type, args: list[Variable], kwargs: dict[str, Variable]) -> Any:
+    """`cls(*args, **kwargs)`: an object variable, or a frame to run first."""
+    meta = type(cls)
+    owner, raw = ctx.protocol.find(ctx, meta, "__call__")
+    if owner is not None and owner.__flags__ & _HEAP and owner is not enum.EnumMeta and type(raw) is types.FunctionType:
+        return ctx.protocol.class_entry(ctx, owner, "__call__", raw).call(ctx, [variable, *args], kwargs)
+    if isinstance(cls, enum.EnumMeta):
+        try:
+            return ctx.wrap(cls(*[a.constant() for a in args], **{k: v.constant() for k, v in kwargs.items()}))
+        except (ValueError, TypeError) as error:
+            ctx.raise_from_host(error)
+    if is_named_tuple(cls) or is_structseq(cls):
+        made = _named_tuple(ctx, cls, args, kwargs)
+        if made is not None:
+            return made
+    if not cls.__flags__ & _HEAP:
+        return _native(ctx, cls, args, kwargs)
+    return make_instance(ctx, variable, cls, args, kwargs)
+
+
+def _named_tuple(ctx: Context, cls: Any, args: list[Variable], kwargs: dict[str, Variable]) -> Variable | None:
+    if is_structseq(cls):
+        return TupleVariable(ctx.protocol.unpack(ctx, args[0]), cls)
+    owner, new = ctx.protocol.find(ctx, cls, "__new__")
+    if not (owner is not None and isinstance(new, staticmethod | types.FunctionType) and "namedtuple" in getattr(new, "__func__", new).__code__.co_filename):
+        return None
+    fields, defaults = cls._fields, cls._field_defaults
+    if len(args) > len(fields) or any(k not in fields for k in kwargs):
+        return None
+    values = list(args)
+    for name in fields[len(args) :]:
+        if name in kwargs:
+            values.append(kwargs[name])
+        elif name in defaults:
+            values.append(ctx.build(defaults[name], ctx.pinned(cls).dict().item("_field_defaults").item(name)))
+        else:
+            return None
+    if cls.__dictoffset__:
+        return ObjectVariable(None, cls, None, TupleVariable(values, tuple))
+    return TupleVariable(values, cls)
+
+
+def _native(ctx: Context, cls: type, args: list[Variable], kwargs: dict[str, Variable]) -> Any:
+    """A builtin class without a rule: exceptions are modelled, others are folded when their arguments are known."""
+    if issubclass(cls, BaseException):
+        return ExceptionVariable(cls, list(args))
+    if cls in _FOLDED:
+        try:
+            return ctx.wrap(cls(*[a.constant() for a in args], **{k: v.constant() for k, v in kwargs.items()}))
+        except NotConstant:
+            pass
+        except Exception as error:
+            ctx.raise_from_host(error)
+    raise Break("unsupported-builtin", func=cls.__name__, name=cls.__name__, expr=f"{cls.__name__}()", type=cls.__name__)
+
+
+_FOLDED = frozenset({int, float, str, bytes, complex, bool, range, slice, torch.device, torch.finfo, torch.iinfo, types.SimpleNamespace})
+
+
+def make_instance(ctx: Context, variable: PinnedVariable, cls: type, args: list[Variable], kwargs: dict[str, Variable]) -> Any:
+    """`type.__call__` for a class statement's class."""
+    _refuse(ctx, cls)
+    owner, new = ctx.protocol.find(ctx, cls, "__new__")
+    if isinstance(new, staticmethod) and owner is not None:
+        function = ctx.build(new.__func__, ctx.pinned(owner).dict().item("__new__").attr("__func__"))
+        made = ctx.call_now(function, [variable, *args], kwargs)
+        if not issubclass(made.python_type(), cls):
+            return made
+    else:
+        made = native_instance(ctx, cls, args, kwargs)
+    return _initialise(ctx, cls, made, args, kwargs)
+
+
+def native_instance(ctx: Context, cls: type, args: list[Variable], kwargs: dict[str, Variable]) -> Variable:
+    """`native.__new__(cls, *args)`: an instance whose builtin part is made, not yet initialised."""
+    if issubclass(cls, BaseException):
+        return ExceptionVariable(cls, list(args))
+    native = native_base(cls)
+    if native in _IMMUTABLE:
+        data = ctx.call_now(PinnedVariable(native), args, {} if native is tuple else kwargs)
+        return ObjectVariable(None, cls, None, data)
+    data = builtin_data(cls)
+    if data is None and native is not object and native is not types.SimpleNamespace:
+        raise Break("metaclass-or-custom-new", type=cls.__name__, name=native.__name__)
+    if issubclass(cls, torch.nn.Module):
+        return ModuleVariable(None, cls, None)
+    return ObjectVariable(None, cls, None, data)
+
+
+def _refuse(ctx: Context, cls: type) -> None:
+    if issubclass(cls, torch.Tensor):
+        raise Break("tensor-subclass-unsupported", type=cls.__name__, expr=f"{cls.__name__}()")
+    abstract = getattr(cls, "__abstractmethods__", None)
+    if abstract and cls.__flags__ & (1 << 20):
+        names = ", ".join(sorted(abstract))
+        plural = "s" if len(abstract) > 1 else ""
+        ctx.raise_(TypeError, f"Can't instantiate abstract class {cls.__name__} with abstract method{plural} {names}")
+
+
+def _initialise(ctx: Context, cls: type, made: Variable, args: list[Variable], kwargs: dict[str, Variable]) -> Any:
+    owner, init = ctx.protocol.find(ctx, made.python_type(), "__init__")
+    if type(init) is types.FunctionType and owner is not None:
+        frame = ctx.protocol.class_entry(ctx, owner, "__init__", init).call(ctx, [made, *args], kwargs)
+        if type(frame) is Frame:
+            frame.on_return = lambda _: made
+            return frame
+        return made
+    if owner is object:
+        if (args or kwargs) and ctx.protocol.find(ctx, cls, "__new__")[0] is object:
+            ctx.raise_(TypeError, f"{cls.__name__}() takes no arguments")
+        return made
+    native = getattr(made, "data", None)
+    if native is not None and native.mutable and owner is not None:
+        ctx.settle(call_descriptor(ctx, init, [made, *args], kwargs))
+    return made
+
+
+# ---- builtin descriptors (`list.append`, `object.__setattr__`, …)
+def call_descriptor(ctx: Context, descriptor: Any, args: list[Variable], kwargs: dict[str, Variable]) -> Any:
+    """An unbound builtin method; its own rules were asked already when it was called directly."""
+    if isinstance(descriptor, types.ClassMethodDescriptorType):
+        return _class_method(ctx, descriptor, args, kwargs)
+    if not args:
+        ctx.raise_(TypeError, f"unbound method {descriptor.__qualname__}() needs an argument")
+    receiver = args[0]
+    if isinstance(receiver, ObjectVariable) and receiver.data is not None and descriptor.__objclass__ is not object:
+        return PinnedVariable(descriptor).call(ctx, [receiver.data, *args[1:]], kwargs)
+    if isinstance(receiver, TensorVariable):
+        return ctx.tensors.call_tensor_method(ctx, descriptor.__name__, args, kwargs)
+    why = ""
+    for rule in calls.of(descriptor):
+        answer = rule(ctx, args, kwargs)
+        if type(answer) is not Declined:
+            return answer
+        why = answer.why
+    name = descriptor.__name__
+    reflected = ctx.native_methods.call(ctx, receiver, name, args[1:], kwargs)
+    if reflected is not None:
+        return reflected
+    try:
+        values = [a.constant() for a in args]
+        named = {k: v.constant() for k, v in kwargs.items()}
+    except NotConstant as missing:
+        raise Break(
+            "unsupported-builtin", func=descriptor.__qualname__, name=descriptor.__qualname__, type=missing.variable.python_type().__name__, why=why
+        ) from None
+    if not isinstance(receiver, ConstantVariable | TupleVariable) and receiver.mutable:
+        raise Break("unsupported-builtin", func=descriptor.__qualname__, name=descriptor.__qualname__, type=receiver.python_type().__name__, why=why)
+    if isinstance(receiver, PinnedVariable) and not _safe_receiver(receiver.value):
+        raise Break("unsupported-builtin", func=descriptor.__qualname__, name=descriptor.__qualname__, type=receiver.python_type().__name__, why=why)
+    try:
+        return ctx.wrap(descriptor(*values, **named))
+    except Exception as error:
+        ctx.raise_from_host(error)
+
+
+def _safe_receiver(value: Any) -> bool:
+    """Objects whose builtin methods only compute."""
+    import re
+
+    return isinstance(value, type | re.Pattern | re.Match | torch.finfo | torch.iinfo | types.GenericAlias | enum.Enum) or type(value).__module__ == "datetime"
+
+
+def _class_method(ctx: Context, descriptor: Any, args: list[Variable], kwargs: dict[str, Variable]) -> Any:
+    for rule in calls.of(descriptor):
+        answer = rule(ctx, args, kwargs)
+        if type(answer) is not Declined:
+            return answer
+    try:
+        return ctx.wrap(descriptor(*[a.constant() for a in args], **{k: v.constant() for k, v in kwargs.items()}))
+    except NotConstant:
+        raise Break("unsupported-builtin", func=descriptor.__qualname__, name=descriptor.__qualname__, type=descriptor.__objclass__.__name__) from None
+    except Exception as error:
+        ctx.raise_from_host(error)
+
+

@@ -1,0 +1,385 @@
+"""The special methods that builtin types implement in C, over variables. Reached as `ctx.native_methods`."""
+
+from __future__ import annotations
+
+import operator
+import types
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ..protocol.instances import delete_raw, get_raw, set_raw
+from ..protocol.lookup import MISSING
+from ..variables import (
+    NONE,
+    BoundVariable,
+    CellVariable,
+    ConstantVariable,
+    DictVariable,
+    DictViewVariable,
+    ExceptionVariable,
+    FunctionVariable,
+    GeneratorVariable,
+    IteratorVariable,
+    ListVariable,
+    MappingProxyVariable,
+    ObjectVariable,
+    PinnedVariable,
+    RangeVariable,
+    SequenceVariable,
+    SetVariable,
+    SymVariable,
+    TupleVariable,
+    Variable,
+    literal,
+)
+
+if TYPE_CHECKING:
+    from ..context import Context
+
+__all__ = ["call"]
+
+_METHODS: dict[str, Callable[..., Any]] = {}
+_NOT_IMPLEMENTED = ConstantVariable(NotImplemented)
+
+
+def _method(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        for name in names:
+            _METHODS[name] = function
+        return function
+
+    return register
+
+
+def call(ctx: Context, receiver: Variable, name: str, args: list[Variable], kwargs: dict[str, Variable]) -> Any:
+    """The result of `receiver.name(*args)`, or None where this family has no such method."""
+    method = _METHODS.get(name)
+    if method is None or kwargs:
+        return None
+    return method(ctx, receiver, *args)
+
+
+_CONTAINERS = (SequenceVariable, DictVariable, SetVariable, DictViewVariable, MappingProxyVariable, RangeVariable)
+
+
+@_method("__len__")
+def len_(ctx: Context, receiver: Variable) -> Any:
+    if isinstance(receiver, SequenceVariable | DictVariable | SetVariable):
+        return literal(len(receiver.items))
+    return receiver.length(ctx) if isinstance(receiver, _CONTAINERS) else None
+
+
+@_method("__getitem__")
+def getitem(ctx: Context, receiver: Variable, key: Variable) -> Any:
+    if isinstance(receiver, SequenceVariable | DictVariable):
+        return receiver.pick(ctx, key)
+    return receiver.getitem(ctx, key) if isinstance(receiver, RangeVariable | MappingProxyVariable) else None
+
+
+@_method("__setitem__")
+def setitem(ctx: Context, receiver: Variable, key: Variable, value: Variable) -> Any:
+    if isinstance(receiver, ListVariable | DictVariable):
+        receiver.put(ctx, key, value)
+        return NONE
+    return None
+
+
+@_method("__delitem__")
+def delitem(ctx: Context, receiver: Variable, key: Variable) -> Any:
+    if isinstance(receiver, DictVariable):
+        receiver.drop(ctx, key)
+        return NONE
+    if isinstance(receiver, ListVariable):
+        receiver.delitem(ctx, key)
+        return NONE
+    return None
+
+
+@_method("__contains__")
+def contains(ctx: Context, receiver: Variable, item: Variable) -> Any:
+    if isinstance(receiver, DictVariable | SetVariable):
+        return literal(item.dict_key(ctx) in receiver.items)
+    if isinstance(receiver, SequenceVariable):
+        return literal(any(ctx.protocol.same_or_equal(ctx, receiver.item(ctx, i), item) for i in range(len(receiver.items))))
+    return literal(receiver.contains(ctx, item)) if isinstance(receiver, _CONTAINERS) else None
+
+
+@_method("__iter__")
+def iter_(ctx: Context, receiver: Variable) -> Any:
+    if isinstance(receiver, DictVariable):
+        return DictViewVariable(receiver, "keys").iterator(ctx)
+    if isinstance(receiver, IteratorVariable):
+        return receiver
+    return receiver.iterator(ctx) if isinstance(receiver, _CONTAINERS) else None
+
+
+@_method("__next__")
+def next_(ctx: Context, receiver: Variable) -> Any:
+    if not isinstance(receiver, IteratorVariable):
+        return None
+    item = receiver.next(ctx)
+    if item is None:
+        value = receiver.result if isinstance(receiver, GeneratorVariable) else None
+        ctx.raise_with(StopIteration, [value] if value is not None and value.python_type() is not type(None) else [])
+    return item
+
+
+@_method("__bool__")
+def bool_(ctx: Context, receiver: Variable) -> Any:
+    return literal(receiver.truth(ctx)) if isinstance(receiver, SymVariable) else None
+
+
+def _comparison(name: str) -> Callable[..., Any]:
+    fn = getattr(operator, name)
+
+    def compare(ctx: Context, receiver: Variable, other: Variable) -> Any:
+        if isinstance(receiver, ObjectVariable | ExceptionVariable) or isinstance(receiver, FunctionVariable | BoundVariable | CellVariable | PinnedVariable):
+            if name in ("eq", "ne") and not (isinstance(receiver, ObjectVariable) and receiver.data is not None):
+                same = ctx.protocol.same(ctx, receiver, other)
+                if not same and not isinstance(receiver, BoundVariable):
+                    return _NOT_IMPLEMENTED
+                if isinstance(receiver, BoundVariable) and isinstance(other, BoundVariable):
+                    same = ctx.protocol.same(ctx, receiver.function, other.function) and ctx.protocol.same(ctx, receiver.owner, other.owner)
+                return literal(same == (name == "eq"))
+            return None
+        plain = _plain_side(other)
+        if isinstance(receiver, SequenceVariable | DictVariable | SetVariable | DictViewVariable):
+            if plain is None or not _comparable(receiver, plain):
+                return _NOT_IMPLEMENTED
+            return ctx.protocol.operators_native(ctx, fn, receiver, plain)
+        return None
+
+    return compare
+
+
+def _plain_side(other: Variable) -> Variable | None:
+    if isinstance(other, ObjectVariable):
+        return other.data
+    return other
+
+
+def _comparable(left: Variable, right: Variable) -> bool:
+    if isinstance(left, SetVariable | DictViewVariable):
+        return isinstance(right, SetVariable | DictViewVariable)
+    return type(left) is type(right)
+
+
+for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
+    _METHODS[f"__{_name}__"] = _comparison(_name)
+
+
+@_method("__hash__")
+def hash_(ctx: Context, receiver: Variable) -> Any:
+    from ..variables import IdentityKey
+
+    key = receiver.dict_key(ctx)
+    if isinstance(key, IdentityKey) or type(key) is tuple and any(isinstance(k, IdentityKey) for k in key):
+        ctx.break_("unsupported-builtin", func="hash", type=receiver.python_type().__name__, why="the number is a memory address")
+    return literal(hash(key))
+
+
+# ---- sequences
+@_method("__add__")
+def add(ctx: Context, receiver: Variable, other: Variable) -> Any:
+    other = _plain_side(other) or other
+    if isinstance(receiver, ListVariable) and isinstance(other, ListVariable):
+        return ListVariable(receiver.settled(ctx) + other.settled(ctx), receiver.cls, None, receiver.limit)
+    if isinstance(receiver, TupleVariable) and isinstance(other, TupleVariable):
+        import torch
+
+        return TupleVariable(receiver.settled(ctx) + other.settled(ctx), torch.Size if receiver.cls is torch.Size else tuple)
+    if isinstance(receiver, SequenceVariable):
+        name = "list" if isinstance(receiver, ListVariable) else "tuple"
+        ctx.raise_(TypeError, f'can only concatenate {name} (not "{other.python_type().__name__}") to {name}')
+    return None
+
+
+@_method("__iadd__")
+def iadd(ctx: Context, receiver: Variable, other: Variable) -> Any:
+    if not isinstance(receiver, ListVariable):
+        return None
+    values = ctx.protocol.unpack(ctx, other)
+    ctx.mutate(receiver)
+    receiver.items.extend(values)
+    return receiver
+
+
+@_method("__mul__", "__rmul__")
+def mul(ctx: Context, receiver: Variable, count: Variable) -> Any:
+    if not isinstance(receiver, SequenceVariable):
+        return None
+    if not issubclass(count.python_type(), int) and not ctx.protocol.has(ctx, count.python_type(), "__index__"):
+        ctx.raise_(TypeError, f"can't multiply sequence by non-int of type {count.python_type().__name__!r}")
+    times = ctx.protocol.index(ctx, count, "can't multiply sequence by non-int of type ")
+    if isinstance(receiver, ListVariable):
+        return ListVariable(receiver.settled(ctx) * times, receiver.cls, None, receiver.limit)
+    return TupleVariable(receiver.settled(ctx) * times, tuple)
+
+
+@_method("__imul__")
+def imul(ctx: Context, receiver: Variable, count: Variable) -> Any:
+    if not isinstance(receiver, ListVariable):
+        return None
+    times = ctx.protocol.index(ctx, count, "can't multiply sequence by non-int of type ")
+    ctx.mutate(receiver)
+    receiver.items[:] = receiver.settled(ctx) * times
+    return receiver
+
+
+# ---- dicts and sets
+def _keys(ctx: Context, variable: Any) -> dict[Any, None] | None:
+    if isinstance(variable, ObjectVariable):
+        variable = variable.data
+    if isinstance(variable, SetVariable):
+        return variable.items
+    if isinstance(variable, DictViewVariable) and variable.part != "values":
+        return variable.as_set(ctx).items
+    return None
+
+
+def _set_operator(combine: Callable[[dict[Any, None], dict[Any, None]], dict[Any, None]]) -> Callable[..., Any]:
+    def run(ctx: Context, receiver: Variable, other: Variable) -> Any:
+        mine = _keys(ctx, receiver)
+        if mine is None:
+            return None
+        theirs = _keys(ctx, other)
+        if theirs is None:
+            return _NOT_IMPLEMENTED
+        return SetVariable(combine(mine, theirs), receiver.cls if isinstance(receiver, SetVariable) else set)
+
+    return run
+
+
+OPERATIONS: dict[str, Callable[[dict[Any, None], dict[Any, None]], dict[Any, None]]] = {
+    "or": lambda a, b: {**a, **b},
+    "and": lambda a, b: {k: None for k in a if k in b},
+    "sub": lambda a, b: {k: None for k in a if k not in b},
+    "xor": lambda a, b: {**{k: None for k in a if k not in b}, **{k: None for k in b if k not in a}},
+}
+
+
+def _inplace_set(combine: Callable[..., dict[Any, None]]) -> Callable[..., Any]:
+    def run(ctx: Context, receiver: Variable, other: Variable) -> Any:
+        if not isinstance(receiver, SetVariable) or receiver.cls is frozenset:
+            return None
+        theirs = _keys(ctx, other)
+        if theirs is None:
+            return _NOT_IMPLEMENTED
+        result = combine(receiver.items, theirs)
+        ctx.mutate(receiver)
+        receiver.items.clear()
+        receiver.items.update(result)
+        return receiver
+
+    return run
+
+
+def _dict_or(ctx: Context, receiver: Variable, other: Variable) -> Any:
+    other = _plain_side(other) or other
+    if isinstance(receiver, DictVariable):
+        if not isinstance(other, DictVariable):
+            return _NOT_IMPLEMENTED
+        return DictVariable({**receiver.items, **other.items}, receiver.cls, None, receiver.factory)
+    return _set_operator(OPERATIONS["or"])(ctx, receiver, other)
+
+
+def _dict_ior(ctx: Context, receiver: Variable, other: Variable) -> Any:
+    if isinstance(receiver, DictVariable):
+        pairs = ctx.protocol.mapping_items(ctx, other)
+        ctx.mutate(receiver)
+        for key, value in pairs:
+            receiver.items[key.dict_key(ctx)] = value
+        return receiver
+    return _inplace_set(OPERATIONS["or"])(ctx, receiver, other)
+
+
+for _name, _combine in OPERATIONS.items():
+    _METHODS[f"__{_name}__"] = _set_operator(_combine)
+    _METHODS[f"__i{_name}__"] = _inplace_set(_combine)
+_METHODS["__or__"] = _dict_or
+_METHODS["__ior__"] = _dict_ior
+
+
+# ---- object
+@_method("__setattr__")
+def setattr_(ctx: Context, receiver: Variable, name: Variable, value: Variable) -> Any:
+    if isinstance(receiver, ObjectVariable):
+        result = set_raw(ctx, receiver, name.constant(), value)
+        return ctx.settle(result) if result is not None else NONE
+    return None
+
+
+@_method("__delattr__")
+def delattr_(ctx: Context, receiver: Variable, name: Variable) -> Any:
+    if isinstance(receiver, ObjectVariable):
+        delete_raw(ctx, receiver, name.constant())
+        return NONE
+    return None
+
+
+@_method("__getattribute__")
+def getattribute(ctx: Context, receiver: Variable, name: Variable) -> Any:
+    if isinstance(receiver, ObjectVariable):
+        found = get_raw(ctx, receiver, name.constant())
+        if found is MISSING:
+            ctx.raise_(AttributeError, f"{receiver.cls.__name__!r} object has no attribute {name.constant()!r}")
+        return found
+    return receiver.attribute(ctx, name.constant())
+
+
+@_method("__init__")
+def init(ctx: Context, receiver: Variable, *args: Variable) -> Any:
+    if isinstance(receiver, ExceptionVariable):
+        ctx.mutate(receiver)
+        receiver.args = list(args)
+        return NONE
+    if isinstance(receiver, ObjectVariable) and receiver.data is None:
+        return NONE
+    if isinstance(receiver, ListVariable):
+        ctx.mutate(receiver)
+        receiver.items[:] = ctx.protocol.unpack(ctx, args[0]) if args else []
+        return NONE
+    return None
+
+
+@_method("__init_subclass__", "__subclasshook__")
+def nothing(ctx: Context, receiver: Variable, *args: Variable) -> Any:
+    return NONE
+
+
+@_method("__call__")
+def call_(ctx: Context, receiver: Variable, *args: Variable) -> Any:
+    if isinstance(receiver, FunctionVariable | BoundVariable):
+        return receiver.call(ctx, list(args), {})
+    return None
+
+
+@_method("__get__")
+def get(ctx: Context, receiver: Variable, instance: Variable, owner: Variable | None = None) -> Any:
+    if isinstance(receiver, FunctionVariable):
+        return receiver if instance.python_type() is type(None) else BoundVariable(receiver, instance)
+    if isinstance(receiver, PinnedVariable) and isinstance(receiver.value, property):
+        return ctx.call_now(ctx.wrap(receiver.value.fget), [instance])
+    if isinstance(receiver, PinnedVariable) and isinstance(receiver.value, types.MethodDescriptorType | types.WrapperDescriptorType):
+        return BoundVariable(receiver, instance)
+    return None
+
+
+@_method("__str__")
+def str_(ctx: Context, receiver: Variable) -> Any:
+    return literal(ctx.protocol.str_text(ctx, receiver))
+
+
+@_method("__repr__")
+def repr_(ctx: Context, receiver: Variable) -> Any:
+    if isinstance(receiver, ObjectVariable) and receiver.data is None and not isinstance(receiver, ExceptionVariable):
+        ctx.break_("unsupported-builtin", func="repr", type=receiver.cls.__name__, why="the text holds a memory address")
+    text = ctx.protocol.native_text(ctx, receiver)
+    return literal(text) if text is not None else None
+
+
+@_method("__reduce_ex__", "__reduce__", "__sizeof__", "__dir__")
+def refused(ctx: Context, receiver: Variable, *args: Variable) -> Any:
+    ctx.break_("unsupported-builtin", func="object method", type=receiver.python_type().__name__)
+
+

@@ -1,0 +1,370 @@
+"""Objects that are known by identity: their attributes, and what calling them means.
+
+Modules are read through their `__dict__`, classes along their MRO; builtins are called through the table of call rules, torch
+operators become nodes, and pure builtins whose arguments are known are folded.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+import sys
+import types
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..signals import Break, Declined, NotConstant
+from ..variables import (
+    BoundVariable,
+    PinnedVariable,
+    SequenceIteratorVariable,
+    Variable,
+    literal,
+    mention,
+)
+from . import marks, pure
+from .table import calls
+
+if TYPE_CHECKING:
+    from ..context import Context
+
+__all__ = [
+    "call_pinned", "import_member", "import_module", "is_torch_operator", "is_torch_owner", "pinned_argument", "pinned_attribute",
+    "pinned_contains", "pinned_getitem", "pinned_iterator", "pinned_length", "pinned_truth", "set_pinned_attribute",
+]  # fmt: skip
+
+_HEAP = 1 << 9
+_DESCRIPTORS = (types.MethodDescriptorType, types.WrapperDescriptorType, types.ClassMethodDescriptorType)
+
+
+def is_torch_owner(owner: Any) -> bool:
+    """Whether builtins bound to `owner` are torch's functions (`torch._C._VariableFunctions` and the like)."""
+    return (
+        type(owner).__module__ in ("torch", "torch._C", "torch._C._nn")
+        or getattr(type(owner), "__name__", "") == "_VariableFunctionsClass"
+    )
+
+
+def is_torch_operator(value: Any) -> bool:
+    """Whether a call of `value` is one operation of a graph."""
+    if isinstance(value, torch._ops.OpOverload | torch._ops.OpOverloadPacket):
+        return True
+    if isinstance(value, types.BuiltinFunctionType):
+        owner = value.__self__
+        if owner is not None and not isinstance(owner, types.ModuleType):
+            return is_torch_owner(owner) or owner in (torch._C._VariableFunctions,)
+        module = owner.__name__ if isinstance(owner, types.ModuleType) else value.__module__ or ""
+        return module.startswith("torch")
+    return False
+
+
+# ---- calling
+def call_pinned(ctx: Context, variable: PinnedVariable, args: list[Variable], kwargs: dict[str, Variable]) -> Any:
+    value = variable.value
+    plan = ctx.session.plans.get(id(value))
+    if plan is None:
+        plan = _plan(value)
+        ctx.session.remember_plan(value, plan)
+    kind, rules = plan
+    why = ""
+    for rule in rules:
+        answer = rule(ctx, args, kwargs)
+        if type(answer) is not Declined:
+            return answer
+        why = answer.why
+    if kind == "node":
+        return ctx.node("call_function", value, args, kwargs)
+    if kind == "class":
+        return ctx.classes.construct(ctx, variable, value, args, kwargs)
+    if kind == "descriptor":
+        return ctx.classes.call_descriptor(ctx, value, args, kwargs)
+    if kind == "fold":
+        return fold_call(ctx, variable, args, kwargs, why)
+    if kind == "wrapped":
+        return ctx.call(
+            ctx.build(value.__wrapped__, (variable.source or ctx.pinned(value)).attr("__wrapped__")), args, kwargs
+        )
+    if kind == "method":
+        return ctx.call(ctx.wrap(value.__func__), args, kwargs)
+    if kind == "partial":
+        return ctx.call(ctx.build(value, ctx.pinned(value)), args, kwargs)
+    if kind == "object":
+        return _call_object(ctx, variable, args, kwargs)
+    raise Break(
+        kind,
+        func=_name(value),
+        name=_name(value),
+        expr=f"{_name(value)}()",
+        module=getattr(value, "__module__", ""),
+        why=why,
+    )
+
+
+def _name(value: Any) -> str:
+    name = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
+    return name if isinstance(name, str) else type(value).__name__
+
+
+def _plan(value: Any) -> tuple[str, list[Any]]:
+    rules = list(calls.of(value)) or calls.matching(value)
+    if isinstance(value, type):
+        return "class", rules
+    if isinstance(value, _DESCRIPTORS):
+        return "descriptor", rules
+    if is_torch_operator(value):
+        marked = marks.of(value) if isinstance(value, types.FunctionType) else None
+        return marked or "node", rules
+    if isinstance(value, functools._lru_cache_wrapper):
+        return "wrapped", rules
+    if isinstance(value, classmethod | staticmethod):
+        return "method", rules
+    if isinstance(value, functools.partial):
+        return "partial", rules
+    if pure.is_pure(value):
+        return "fold", rules
+    if isinstance(value, types.BuiltinFunctionType):
+        return pure.reason(value), rules
+    return "object", rules
+
+
+def _call_object(ctx: Context, variable: PinnedVariable, args: list[Variable], kwargs: dict[str, Variable]) -> Any:
+    value = variable.value
+    if isinstance(value, torch._ops.HigherOrderOperator):
+        raise Break("higher-order-unsupported", name=value.name(), func=value.name(), expr=value.name())
+    return ctx.protocol.call_through_type(ctx, variable, args, kwargs)
+
+
+def fold_call(
+    ctx: Context, variable: PinnedVariable, args: list[Variable], kwargs: dict[str, Variable], why: str = ""
+) -> Any:
+    """A pure builtin over known values."""
+    value = variable.value
+    try:
+        values = [a.constant() for a in args]
+        named = {k: v.constant() for k, v in kwargs.items()}
+    except NotConstant as missing:
+        raise Break(
+            "unsupported-builtin",
+            func=_name(value),
+            name=_name(value),
+            type=missing.variable.python_type().__name__,
+            why=why,
+        ) from None
+    try:
+        result = value(*values, **named)
+    except Exception as error:
+        ctx.raise_from_host(error)
+    return ctx.wrap(result)
+
+
+# ---- attributes
+def pinned_attribute(ctx: Context, variable: PinnedVariable, name: str) -> Any:
+    value = variable.value
+    if isinstance(value, types.ModuleType):
+        return _module_attribute(ctx, variable, value, name)
+    if isinstance(value, type):
+        return _class_attribute(ctx, variable, value, name)
+    if isinstance(value, enum.Enum) and name in ("name", "value", "_name_", "_value_"):
+        return ctx.wrap(getattr(value, f"_{name.strip('_')}_"))
+    if isinstance(value, torch._ops._OpNamespace | torch._ops.OpOverloadPacket | torch._ops._Ops):
+        try:
+            return ctx.wrap(getattr(value, name))
+        except AttributeError as error:
+            ctx.raise_from_host(error)
+    return _object_attribute(ctx, variable, value, name)
+
+
+def _module_attribute(ctx: Context, variable: PinnedVariable, module: types.ModuleType, name: str) -> Any:
+    held = module.__dict__
+    written = ctx.namespaces.get(id(held)) if ctx.namespaces else None
+    if written is not None and name in written.stored:
+        return written.stored[name]
+    if name == "__dict__":
+        raise Break(
+            "exec-or-eval", expr=f"{module.__name__}.__dict__", why="the namespace of a module is shared with everybody"
+        )
+    if name == "__class__":
+        return ctx.type_of(variable)
+    source = ctx.namespace(held)
+    if name in held:
+        return ctx.build(held[name], source.item(name))
+    try:
+        value = getattr(module, name)  # a lazy module: importing a name is idempotent
+    except AttributeError:
+        ctx.guard(source, "DICT_ABSENT", name, name)
+        ctx.raise_(AttributeError, f"module {module.__name__!r} has no attribute {name!r}")
+    return ctx.build(value, source.item(name)) if name in held else ctx.build(value, ctx.pinned(value))
+
+
+def _class_attribute(ctx: Context, variable: PinnedVariable, cls: type, name: str) -> Any:
+    """`cls.name`: the metaclass's data descriptors, the MRO, the rest of the metaclass."""
+    meta = type(cls)
+    simple = {
+        "__name__": cls.__name__,
+        "__qualname__": cls.__qualname__,
+        "__module__": cls.__module__,
+        "__doc__": cls.__doc__,
+    }
+    if name in simple and not isinstance(simple[name], property):
+        return ctx.wrap(simple[name])
+    if name == "__mro__":
+        return ctx.wrap(cls.__mro__)
+    if name == "__bases__":
+        return ctx.wrap(cls.__bases__)
+    if name == "__class__":
+        return ctx.type_of(variable)
+    if name == "__dict__":
+        return ctx.build(cls.__dict__, ctx.pinned(cls).dict())
+    if name == "__subclasses__" or name == "mro":
+        return BoundVariable(PinnedVariable(getattr(type, name)), variable)
+    owner, raw = ctx.protocol.find(ctx, cls, name)
+    meta_owner, meta_raw = ctx.protocol.find(ctx, meta, name)
+    if meta_owner is not None and isinstance(meta_raw, property):
+        return ctx.protocol.bind(ctx, meta_owner, name, meta_raw, variable, ctx.type_of(variable))
+    if owner is not None:
+        if isinstance(raw, enum.Enum) or isinstance(raw, types.DynamicClassAttribute):
+            return ctx.wrap(getattr(cls, name))
+        if isinstance(cls, enum.EnumMeta) and name in cls.__members__:
+            return ctx.wrap(cls.__members__[name])
+        return ctx.protocol.bind(ctx, owner, name, raw, None, variable)
+    if meta_owner is not None:
+        return ctx.protocol.bind(ctx, meta_owner, name, meta_raw, variable, ctx.type_of(variable))
+    if isinstance(cls, enum.EnumMeta) and name in cls.__members__:
+        return ctx.wrap(cls.__members__[name])
+    ctx.raise_(AttributeError, f"type object {cls.__name__!r} has no attribute {name!r}")
+
+
+def _object_attribute(ctx: Context, variable: PinnedVariable, value: Any, name: str) -> Any:
+    cls = type(value)
+    if name == "__class__":
+        return ctx.type_of(variable)
+    owner, raw = ctx.protocol.find(ctx, cls, name)
+    if isinstance(raw, types.FunctionType) and owner is not None:
+        return BoundVariable(ctx.protocol.class_entry(ctx, owner, name, raw), variable)
+    if isinstance(raw, property) and cls.__flags__ & _HEAP and owner is not None and not isinstance(value, enum.Enum):
+        return ctx.protocol.bind(ctx, owner, name, raw, variable, ctx.type_of(variable))
+    if isinstance(raw, _DESCRIPTORS):
+        return BoundVariable(PinnedVariable(raw), variable)
+    try:
+        result = getattr(value, name)
+    except AttributeError as error:
+        ctx.raise_from_host(error)
+    if type(result) is types.MethodType and owner is not None:
+        return ctx.protocol.bind(ctx, owner, name, raw, variable, ctx.type_of(variable))
+    source = variable.source or ctx.pinned(value)
+    return ctx.build(result, source.attr(name))
+
+
+def set_pinned_attribute(ctx: Context, variable: PinnedVariable, name: str, value: Variable) -> Any:
+    held = variable.value
+    if isinstance(held, types.ModuleType):
+        namespace = ctx.namespace_variable(held.__dict__)
+        ctx.mutate(namespace)
+        namespace.stored[name] = value
+        return None
+    raise Break("outside-state-write", expr=f"{mention(variable)}.{name}", type=type(held).__name__)
+
+
+# ---- containers among them
+def pinned_truth(ctx: Context, variable: PinnedVariable) -> bool:
+    value = variable.value
+    if (
+        isinstance(value, type)
+        and type(value).__flags__ & _HEAP
+        and ctx.protocol.has(ctx, type(value), "__bool__") is False
+        and not ctx.protocol.has(ctx, type(value), "__len__")
+    ):
+        return True
+    if isinstance(value, type | types.ModuleType | types.BuiltinFunctionType):
+        return True
+    if isinstance(value, enum.Enum) or not type(value).__flags__ & _HEAP:
+        return bool(value)
+    return ctx.protocol.truth_through_type(ctx, variable)
+
+
+def pinned_getitem(ctx: Context, variable: PinnedVariable, key: Variable) -> Any:
+    value = variable.value
+    if isinstance(value, type | types.GenericAlias) or type(value).__module__ == "typing":
+        if isinstance(value, enum.EnumMeta):
+            try:
+                return ctx.wrap(value[key.constant()])
+            except KeyError as error:
+                ctx.raise_from_host(error)
+        if (
+            isinstance(value, type)
+            and type(value).__flags__ & _HEAP
+            and ctx.protocol.has(ctx, type(value), "__getitem__")
+        ):
+            return ctx.protocol.special(ctx, variable, "__getitem__", [key], "is not subscriptable")
+        try:
+            return ctx.wrap(value[key.constant()])
+        except (TypeError, NotConstant):
+            raise Break("unsupported-builtin", func="type subscript", type=_name(value)) from None
+    return ctx.protocol.special(ctx, variable, "__getitem__", [key], "is not subscriptable")
+
+
+def pinned_iterator(ctx: Context, variable: PinnedVariable) -> Variable:
+    value = variable.value
+    if isinstance(value, enum.EnumMeta):
+        return SequenceIteratorVariable([ctx.wrap(v) for v in value], types.GeneratorType)
+    return ctx.protocol.iterator_through_type(ctx, variable)
+
+
+def pinned_length(ctx: Context, variable: PinnedVariable) -> Variable:
+    if isinstance(variable.value, enum.EnumMeta):
+        return literal(len(variable.value))
+    return ctx.protocol.length_through_type(ctx, variable)
+
+
+def pinned_contains(ctx: Context, variable: PinnedVariable, item: Variable) -> bool:
+    if isinstance(variable.value, enum.EnumMeta):
+        try:
+            return item.constant() in variable.value
+        except TypeError as error:
+            ctx.raise_from_host(error)
+    return ctx.protocol.contains_through_type(ctx, variable, item)
+
+
+def pinned_argument(ctx: Context, variable: PinnedVariable) -> tuple[Any, Any]:
+    value = variable.value
+    if (
+        isinstance(value, enum.Enum)
+        or isinstance(value, torch.Generator | torch.dtype | type)
+        or is_torch_operator(value)
+    ):
+        return value, value
+    raise Break("unsupported-type", type=_name(value), why="it can't be an argument of a graph node")
+
+
+# ---- imports
+def import_module(ctx: Context, namespace: dict[str, Any], name: str, names: Any, level: int) -> Variable:
+    """`import name`: the module, if it is loaded already."""
+    absolute = name
+    if level:
+        package = namespace.get("__package__") or namespace.get("__name__", "").rpartition(".")[0]
+        parts = package.split(".")
+        if level > 1:
+            parts = parts[: -(level - 1)]
+        absolute = ".".join(parts) + (f".{name}" if name else "")
+    if absolute not in sys.modules:
+        raise Break("import-inside", module=absolute, name=absolute, expr=f"import {absolute}")
+    loaded = absolute if names else absolute.split(".")[0] if not level else absolute
+    module = sys.modules[loaded]
+    return ctx.build(module, ctx.namespace(sys.modules).item(loaded))
+
+
+def import_member(ctx: Context, module: Variable, name: str) -> Variable:
+    held = module.real()
+    if name not in held.__dict__:
+        full = f"{held.__name__}.{name}"
+        if full in sys.modules:
+            return ctx.build(sys.modules[full], ctx.namespace(sys.modules).item(full))
+        try:
+            value = getattr(held, name)
+        except AttributeError:
+            origin = getattr(held, "__file__", None) or "unknown location"
+            ctx.raise_(ImportError, f"cannot import name {name!r} from {held.__name__!r} ({origin})")
+        if isinstance(value, types.ModuleType):
+            return ctx.build(value, ctx.pinned(value))
+    return ctx.settle(module.attribute(ctx, name))

@@ -1,0 +1,51 @@
+"""What to do with a Python function that no rule names: inline it, record it as one node, run it as a constant, or break."""
+
+from __future__ import annotations
+
+import types
+from typing import Any
+
+import torch
+
+__all__ = ["verdict"]
+
+#: Functions of these modules become one node of the graph each: their bodies are torch's own business.
+NODE_MODULES = frozenset(
+    {
+        "torch.nn.functional",
+        "torch.functional",
+        "torch._tensor",
+        "torch.nn.init",
+        "torch._C._nn",
+        "torch.special",
+        "torch.linalg",
+    }
+)
+#: Pure helpers: they run natively when their arguments are known.
+CONSTANT_MODULES = frozenset({
+    "inspect", "importlib", "importlib.util", "importlib.metadata", "packaging.version", "packaging.specifiers", "posixpath", "genericpath",
+    "dataclasses", "keyword", "re", "fnmatch", "textwrap", "string", "numbers", "fractions", "statistics", "typing", "types", "abc",
+    "transformers.utils.import_utils", "torch._utils_internal", "torch.version", "platform", "sysconfig", "locale",
+})  # fmt: skip
+#: Code that talks to the machine or to the interpreter itself: never inlined.
+OPAQUE_MODULES = frozenset({
+    "threading", "subprocess", "socket", "ssl", "asyncio", "multiprocessing", "tempfile", "shutil", "pickle", "ctypes", "linecache",
+    "traceback", "logging", "warnings", "random", "time", "sys", "gc", "signal", "pdb", "bdb", "unittest.mock", "selectors",
+})  # fmt: skip
+_NODE_EXCEPTIONS = frozenset({"is_tensor", "_in_projection_packed"})
+
+
+def verdict(function: types.FunctionType) -> str:
+    """ "inline" | "node" | "constant" | "opaque"."""
+    module: Any = function.__module__
+    if not isinstance(module, str):
+        return "inline"
+    if module in NODE_MODULES and function.__name__ not in _NODE_EXCEPTIONS and function.__closure__ is None:
+        return "node"
+    if module in NODE_MODULES and getattr(torch.nn.functional, function.__name__, None) is function:
+        return "node"
+    if module in CONSTANT_MODULES:
+        return "constant"
+    if module in OPAQUE_MODULES or module.split(".")[0] in ("asyncio", "multiprocessing", "logging", "concurrent"):
+        return "opaque"
+    return "inline"

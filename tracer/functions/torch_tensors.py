@@ -1,0 +1,414 @@
+"""Tensors in the program: attributes, methods, operators, and the one way to record an operator. Reached as `ctx.tensors`."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..signals import Break, Declined, Raised
+from ..variables import (
+    NONE,
+    BoundVariable,
+    ConstantVariable,
+    DictVariable,
+    ListVariable,
+    PinnedVariable,
+    SymVariable,
+    TensorVariable,
+    TupleVariable,
+    Variable,
+    is_named_tuple,
+    is_structseq,
+    literal,
+    mention,
+)
+from .table import calls
+
+if TYPE_CHECKING:
+    from ..context import Context
+    from ..sources import Source
+
+__all__ = [
+    "args_text", "call_tensor_method", "input_name", "op_text", "record", "set_tensor_attribute", "target_name",
+    "tensor_attribute", "tensor_binary", "tensor_getitem", "tensor_setitem", "tensor_truth", "wrap_result",
+]  # fmt: skip
+
+
+# ---- recording an operator
+def record(ctx: Context, op: str, target: Any, args: list[Variable], kwargs: dict[str, Variable]) -> Any:
+    """Run `target` on fakes; a node and the variable of its result. What the operator raises, the program raises."""
+    nodes, fakes, tensors = [], [], []
+    for variable in args:
+        node, fake = ctx.argument(variable)
+        nodes.append(node)
+        fakes.append(fake)
+        _collect(variable, fake, tensors)
+    named_nodes: dict[str, Any] = {}
+    named_fakes: dict[str, Any] = {}
+    for name, variable in kwargs.items():
+        named_nodes[name], named_fakes[name] = ctx.argument(variable)
+        _collect(variable, named_fakes[name], tensors)
+    function = getattr(torch.Tensor, target) if op == "call_method" else target
+    outcome = _run(ctx, function, target, fakes, named_fakes, tensors)
+    value = outcome.value
+    if not outcome.mutated and isinstance(value, torch.Tensor):
+        same = _argument_returned(value, args, kwargs)
+        if same is not None:
+            return same
+    if not outcome.mutated and value is not None and type(value) in _PLAIN:
+        return ctx.wrap(value)
+    node = ctx.create_node(op, target, tuple(nodes), named_nodes, value)
+    if outcome.mutated:
+        node.meta["effect"] = True
+        ctx.tensors.note_mutation(ctx, args, kwargs)
+        if isinstance(value, torch.Tensor):
+            same = _argument_returned(value, args, kwargs)
+            if same is not None:
+                return same
+    elif value is None:
+        node.meta["effect"] = True
+    return wrap_result(ctx, value, node)
+
+
+_PLAIN = frozenset({bool, int, float, str, torch.Size, torch.dtype, torch.device, torch.layout})
+
+
+def _collect(variable: Variable, fake: Any, tensors: list[Any]) -> None:
+    if isinstance(fake, torch.Tensor):
+        tensors.append(fake)
+    elif type(fake) in (list, tuple):
+        for item in fake:
+            _collect(variable, item, tensors)
+    elif type(fake) is dict:
+        for item in fake.values():
+            _collect(variable, item, tensors)
+
+
+def _run(ctx: Context, function: Callable[..., Any], target: Any, fakes: list[Any], named: dict[str, Any], tensors: list[Any]) -> Any:
+    try:
+        if _is_inplace(target, named):
+            return _run_inplace(ctx, function, fakes, named, tensors)
+        return ctx.fakes.run(ctx.fake_mode, ctx.modes_key, function, fakes, named, tensors)
+    except (Break, Raised):
+        raise
+    except Exception as error:
+        raise_operator_error(ctx, target, error)
+
+
+def raise_operator_error(ctx: Context, target: Any, error: Exception) -> Any:
+    """A failing fake operator: data dependence breaks the graph, anything else is the program's own error."""
+    name = type(error).__name__
+    if name in ("DataDependentOutputException", "DynamicOutputShapeException"):
+        shape = name == "DynamicOutputShapeException"
+        raise Break("data-dependent-shape" if shape else "tensor-to-python-number", expr=target_name(target), func=target_name(target)) from None
+    if name in ("UnsupportedOperatorException", "UnsupportedFakeTensorException") or isinstance(error, NotImplementedError):
+        raise Break("fake-op-failed", func=target_name(target), expr=target_name(target), why=str(error)[:200]) from None
+    if name == "GuardOnDataDependentSymNode":
+        raise Break("data-dependent-branch", expr=target_name(target), why="a size that depends on data decides") from None
+    if name in ("UserError", "Unsupported") or type(error).__module__.startswith("torch._dynamo"):
+        raise Break("fake-op-failed", func=target_name(target), expr=target_name(target), why=str(error)[:200]) from None
+    ctx.raise_from_host(error)
+
+
+def _is_inplace(target: Any, named: dict[str, Any]) -> bool:
+    if target in _INPLACE or named.get("inplace") is True or named.get("out") is not None:
+        return True
+    name = target if type(target) is str else getattr(target, "__name__", "")
+    return name.endswith("_") and not name.endswith("__")
+
+
+_INPLACE = frozenset({operator.setitem, *[getattr(operator, "i" + n) for n in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor", "lshift", "rshift")]})
+
+
+def _run_inplace(ctx: Context, function: Callable[..., Any], fakes: list[Any], named: dict[str, Any], tensors: list[Any]) -> Any:
+    """In-place operators run without grad on fakes (memo results are leaves); requires_grad is carried by hand."""
+    from ..graph.fakes import Outcome
+
+    subject = named.get("out", fakes[0] if fakes else None)
+    grad = torch.is_grad_enabled()
+    if grad and isinstance(subject, torch.Tensor) and subject.requires_grad and ctx.tensors.is_leaf_input(ctx, subject):
+        if getattr(function, "__name__", "") in ("requires_grad_", "retain_grad", "detach_"):
+            raise Break("grad-write", expr=target_name(function))
+        ctx.raise_(RuntimeError, "a leaf Variable that requires grad is being used in an in-place operation.")
+    versions = [t._version for t in tensors]
+    with torch.no_grad():
+        value = function(*fakes, **named)
+    mutated = any(t._version != v for t, v in zip(tensors, versions, strict=True)) or isinstance(subject, torch.Tensor)
+    wants = grad and any(t.requires_grad for t in tensors)
+    if wants and isinstance(subject, torch.Tensor) and not subject.requires_grad and (subject.is_floating_point() or subject.is_complex()):
+        subject.requires_grad_(True)
+    elif wants and isinstance(value, torch.Tensor) and not value.requires_grad and (value.is_floating_point() or value.is_complex()):
+        value.requires_grad_(True)
+    return Outcome(value, mutated)
+
+
+def is_leaf_input(ctx: Context, fake: Any) -> bool:
+    return any(i.fake is fake and i.value.is_leaf for i in ctx.inputs if isinstance(i.value, torch.Tensor))
+
+
+def note_mutation(ctx: Context, args: list[Variable], kwargs: dict[str, Variable]) -> None:
+    """An operator wrote to a tensor: a body being speculated must not do that to a tensor from outside."""
+    if ctx.speculating:
+        ctx.mutated_in_body = True
+
+
+def _argument_returned(value: Any, args: list[Variable], kwargs: dict[str, Variable]) -> Variable | None:
+    for variable in (*args, *kwargs.values()):
+        if type(variable) is TensorVariable:
+            if variable.fake is value:
+                return variable
+        elif isinstance(variable, ListVariable | TupleVariable):
+            for item in variable.items:
+                if type(item) is TensorVariable and item.fake is value:
+                    return item
+    return None
+
+
+def wrap_result(ctx: Context, value: Any, node: Any) -> Variable:
+    """wrap_fx_proxy: the variable of a node's result, with a `getitem` node for each part of a tuple."""
+    if isinstance(value, torch.Tensor):
+        cls = torch.nn.Parameter if isinstance(value, torch.nn.Parameter) else torch.Tensor
+        return TensorVariable(node, value, None, cls)
+    if type(value) in (tuple, list, torch.Size) or is_named_tuple(type(value)) or is_structseq(type(value)):
+        items = []
+        for i, part in enumerate(value):
+            if part is None or type(part) in (int, float, bool, str):
+                items.append(literal(part))
+                continue
+            items.append(wrap_result(ctx, part, ctx.create_node("call_function", operator.getitem, (node, i), {}, part)))
+        return ListVariable(items) if type(value) is list else TupleVariable(items, type(value))
+    if isinstance(value, torch.SymInt | torch.SymFloat | torch.SymBool):
+        return ctx.shapes.wrap(ctx, value, lambda _: node)
+    if value is None or type(value) in _PLAIN:
+        return ctx.wrap(value)
+    if type(value) is dict:
+        return DictVariable({k: wrap_result(ctx, v, ctx.create_node("call_function", operator.getitem, (node, k), {}, v)) for k, v in value.items()})
+    raise Break("unsupported-type", type=type(value).__name__, why="an operator returned it")
+
+
+# ---- operators on tensors
+_REVERSED_INPLACE = {getattr(operator, "i" + n): getattr(operator, n) for n in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "lshift", "rshift")}
+_REVERSED_INPLACE |= {operator.iand: operator.and_, operator.ior: operator.or_, operator.ixor: operator.xor}
+_OPERAND = (TensorVariable, ConstantVariable, SymVariable)
+
+
+def tensor_binary(ctx: Context, fn: Callable[..., Any], left: Variable, right: Variable) -> Any:
+    """An operator with a tensor on a side; None where the other side's class decides (its own `__radd__`, …)."""
+    if not (isinstance(left, _OPERAND) and isinstance(right, _OPERAND)):
+        if fn in (operator.eq, operator.ne) and not isinstance(left, TensorVariable):
+            return None
+        if not (isinstance(left, TensorVariable) and isinstance(right, ListVariable | TupleVariable | PinnedVariable)):
+            return None
+    for side in (left, right):
+        if type(side) is ConstantVariable and not isinstance(side.value, int | float | complex | bool):
+            if fn in (operator.eq, operator.ne):
+                return literal(fn is operator.ne)
+            return None
+    if type(left) is not TensorVariable:
+        fn = _REVERSED_INPLACE.get(fn, fn)
+    return ctx.node("call_function", fn, [left, right])
+
+
+def tensor_truth(ctx: Context, variable: TensorVariable) -> bool:
+    if ctx.tensors.known_number(ctx, variable) is not None:
+        return bool(ctx.tensors.known_number(ctx, variable))
+    fake = variable.fake
+    if fake.numel() != 1:
+        if fake.numel() == 0:
+            ctx.raise_(RuntimeError, "Boolean value of Tensor with no values is ambiguous")
+        ctx.raise_(RuntimeError, "Boolean value of Tensor with more than one value is ambiguous")
+    raise Break("data-dependent-branch", expr=mention(variable), var=mention(variable), shape=str(tuple(fake.shape)), dtype=str(fake.dtype).removeprefix("torch."))
+
+
+def known_number(ctx: Context, variable: TensorVariable) -> Any:
+    """The value of a 0-d tensor made from a literal, if it is known; None otherwise."""
+    return None
+
+
+def tensor_getitem(ctx: Context, variable: TensorVariable, key: Variable) -> Any:
+    _check_index(ctx, variable, key)
+    return ctx.node("call_function", operator.getitem, [variable, key])
+
+
+def _check_index(ctx: Context, variable: TensorVariable, key: Variable) -> None:
+    """Boolean masks give a size that depends on data."""
+    for part in key.items if isinstance(key, TupleVariable) else [key]:
+        if type(part) is TensorVariable and part.fake.dtype in (torch.bool, torch.uint8) and not ctx.config.capture_dynamic_output_shape_ops:
+            raise Break("data-dependent-shape", expr=f"{mention(variable)}[{mention(part)}]", var=mention(variable), shape=str(tuple(variable.fake.shape)))
+
+
+def tensor_setitem(ctx: Context, variable: TensorVariable, key: Variable, value: Variable) -> None:
+    ctx.node("call_function", operator.setitem, [variable, key, value])
+
+
+# ---- attributes
+def _layout(fake: Any, name: str) -> Any:
+    return getattr(fake, name)
+
+
+_QUERIES = frozenset({
+    "dtype", "device", "ndim", "layout", "is_sparse", "is_cuda", "is_cpu", "is_meta", "is_quantized", "is_mkldnn", "is_nested", "is_mps",
+    "is_xpu", "is_xla", "is_mtia", "is_ipu", "is_maia", "is_vulkan", "is_sparse_csr", "itemsize", "is_inference", "names", "output_nr",
+})  # fmt: skip
+_VIEWS = frozenset({"T", "mT", "H", "mH", "real", "imag"})
+
+
+def tensor_attribute(ctx: Context, variable: TensorVariable, name: str) -> Any:
+    """`tensor.name`."""
+    stored = variable.attrs
+    if stored is not None and name in stored:
+        return stored[name]
+    if name == "shape":
+        return ctx.shapes.shape(ctx, variable)
+    if name in _QUERIES:
+        return ctx.wrap(getattr(variable.fake, name))
+    if name == "requires_grad":
+        return literal(variable.fake.requires_grad)
+    if name in _VIEWS:
+        return ctx.node("call_function", getattr, [variable, literal(name)])
+    if name == "data":
+        return ctx.node("call_method", "detach", [variable])
+    if name == "is_leaf":
+        return literal(_is_leaf(variable))
+    if name == "grad":
+        return _grad(ctx, variable)
+    if name == "grad_fn":
+        if not variable.fake.requires_grad or _is_leaf(variable):
+            return NONE
+        raise Break("unsupported-attribute", expr=f"{mention(variable)}.grad_fn", name=name, type="Tensor")
+    if name == "__class__":
+        return ctx.type_of(variable)
+    if name == "nbytes":
+        return ctx.shapes.number(ctx, variable, lambda fake: fake.nbytes, lambda c, n: c.create_node("call_function", getattr, (n, "nbytes"), {}, variable.fake.nbytes))
+    return _looked_up(ctx, variable, name)
+
+
+def _is_leaf(variable: TensorVariable) -> bool:
+    if isinstance(variable.value, torch.Tensor):
+        return variable.value.is_leaf
+    return not variable.fake.requires_grad
+
+
+def _grad(ctx: Context, variable: TensorVariable) -> Variable:
+    value = variable.value
+    if value is None:
+        if _is_leaf(variable):
+            return NONE
+        raise Break("unsupported-attribute", expr=f"{mention(variable)}.grad", name="grad", type="Tensor")
+    assert variable.source is not None
+    return ctx.build(value.grad, variable.source.attr("grad"))
+
+
+def _looked_up(ctx: Context, variable: TensorVariable, name: str) -> Any:
+    """Methods and what subclasses or users put on the class or the instance."""
+    import types
+
+    owner, raw = ctx.protocol.find(ctx, variable.cls, name)
+    value = variable.value
+    if value is not None and name in getattr(value, "__dict__", ()):
+        assert variable.source is not None
+        return ctx.build(value.__dict__[name], variable.source.dict().item(name))
+    if owner is None:
+        ctx.raise_(AttributeError, f"{variable.cls.__name__!r} object has no attribute {name!r}")
+    if isinstance(raw, types.MethodDescriptorType | types.WrapperDescriptorType):
+        return BoundVariable(PinnedVariable(raw), variable)
+    if isinstance(raw, types.FunctionType):
+        return BoundVariable(ctx.protocol.class_entry(ctx, owner, name, raw), variable)
+    if isinstance(raw, property | types.GetSetDescriptorType):
+        raise Break("unsupported-attribute", expr=f"{mention(variable)}.{name}", name=name, type="Tensor")
+    return ctx.protocol.bind(ctx, owner, name, raw, variable, ctx.type_of(variable))
+
+
+def set_tensor_attribute(ctx: Context, variable: TensorVariable, name: str, value: Variable) -> Any:
+    if name in ("grad", "data", "requires_grad", "names", "real", "imag"):
+        raise Break("grad-write", expr=f"{mention(variable)}.{name}", name=name)
+    if variable.source is not None:
+        raise Break("outside-state-write", expr=f"{mention(variable)}.{name}", type="Tensor")
+    if variable.attrs is None:
+        variable.attrs = {}
+    if ctx.speculating:
+        raise Break("outside-state-write", expr=f"{mention(variable)}.{name}", type="Tensor")
+    raise Break("outside-state-write", expr=f"{mention(variable)}.{name}", type="Tensor")
+
+
+# ---- methods
+def call_tensor_method(ctx: Context, name: str, args: list[Variable], kwargs: dict[str, Variable]) -> Any:
+    """`tensor.name(...)` for a builtin method: a rule of the table, or a `call_method` node."""
+    descriptor = getattr(torch.Tensor, name, None)
+    why = ""
+    for rule in calls.of(descriptor):
+        answer = rule(ctx, args, kwargs)
+        if type(answer) is not Declined:
+            return answer
+        why = answer.why
+    del why
+    if name.startswith("__") and name in _DUNDERS:
+        result = tensor_binary(ctx, _DUNDERS[name], *(args if not name.startswith("__r") or name == "__rshift__" else args[::-1]))
+        return ctx.wrap(NotImplemented) if result is None else result
+    return ctx.node("call_method", name, args, kwargs)
+
+
+_DUNDERS: dict[str, Any] = {}
+for _n in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "lshift", "rshift", "and", "or", "xor"):
+    _f = getattr(operator, _n if _n not in ("and", "or") else _n + "_")
+    _DUNDERS[f"__{_n}__"] = _f
+    _DUNDERS[f"__r{_n}__"] = _f
+    _DUNDERS[f"__i{_n}__"] = getattr(operator, "i" + _n)
+for _n in ("eq", "ne", "lt", "le", "gt", "ge"):
+    _DUNDERS[f"__{_n}__"] = getattr(operator, _n)
+_DUNDERS["__rshift__"] = operator.rshift
+
+
+# ---- names
+_UNSAFE = re.compile(r"[^0-9a-zA-Z_]+")
+
+
+def input_name(source: Source) -> str:
+    """The name of a placeholder: derived from its source alone."""
+    text = _UNSAFE.sub("_", source.text).strip("_")
+    return f"l_{text}_" if text else "l_input_"
+
+
+def target_name(target: Any) -> str:
+    if type(target) is str:
+        return target
+    name = getattr(target, "__name__", None)
+    module = getattr(target, "__module__", None) or ""
+    if not isinstance(name, str):
+        return str(target)
+    if module.startswith("_operator"):
+        return name
+    return f"{module.replace('torch._C._nn', 'torch.nn.functional')}.{name}" if module.startswith("torch") else name
+
+
+def args_text(node: Any) -> str:
+    parts = [_short(a) for a in node.args] + [f"{k}={_short(v)}" for k, v in node.kwargs.items()]
+    return ", ".join(parts)
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def op_text(op: Any) -> str:
+    arg = op.arg
+    if arg is None:
+        return ""
+    if type(arg) in (str, int, bool):
+        return str(arg)
+    if type(arg) is tuple:
+        return ", ".join(op_part(a) for a in arg)
+    return op_part(arg)
+
+
+def op_part(value: Any) -> str:
+    name = getattr(value, "__name__", None)
+    if callable(value) and isinstance(name, str):
+        return name
+    text = repr(value) if type(value) in (str, int, float, bool, type(None), tuple, bytes) else type(value).__name__
+    return text if len(text) <= 60 else text[:57] + "..."

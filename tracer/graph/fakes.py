@@ -1,0 +1,162 @@
+"""What an operator gives, without running it: fake tensors in, fake tensors out, remembered by what went in.
+
+The memo is session-wide: (operator, metadata of the arguments, modes) → metadata of the results. Left out are operators
+that changed an argument (seen by its version counter), results that aren't plain tensors, and symbolic sizes. A result that
+shares storage with an argument is remembered as a view of it, so that aliasing stays visible while tracing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from ..compat.memo import FakeTensor, fake_alike, fake_view, without_dispatch
+
+__all__ = ["FakeRunner", "Outcome"]
+
+#: Operators whose result depends on more than the metadata of their arguments.
+_NEVER = frozenset({"nonzero", "unique", "unique_consecutive", "masked_select", "item", "tolist", "repeat_interleave"})
+
+
+class Unkeyed(Exception):
+    """An argument that the memo can't describe."""
+
+
+class Outcome:
+    """`value`: what the operator gave. `mutated`: whether it changed an argument. `same_as`: index of the fake argument returned itself."""
+
+    __slots__ = ("mutated", "value")
+
+    def __init__(self, value: Any, mutated: bool):
+        self.value, self.mutated = value, mutated
+
+
+class FakeRunner:
+    """Runs operators on fakes. One per session; `memo` is shared by all its traces."""
+
+    def __init__(self) -> None:
+        self.memo: dict[Any, Any] = {}
+        self.hits = self.misses = 0
+
+    def run(
+        self,
+        mode: Any,
+        modes_key: Any,
+        fn: Callable[..., Any],
+        args: list[Any],
+        kwargs: dict[str, Any],
+        tensors: list[Any],
+    ) -> Outcome:
+        """Raises what the operator raises. `tensors` are the fake tensors among the arguments, in order."""
+        key = None
+        try:
+            key = (fn, modes_key, *[_key(a) for a in args], *[(n, _key(v)) for n, v in kwargs.items()])
+            known = self.memo.get(key)
+        except (Unkeyed, TypeError):
+            key = known = None
+        if known is not None:
+            self.hits += 1
+            return Outcome(_remake(mode, known, tensors), False)
+        self.misses += 1
+        versions = [t._version for t in tensors]
+        value = _quietly(fn, args, kwargs)
+        mutated = any(t._version != v for t, v in zip(tensors, versions, strict=True))
+        if key is not None and not mutated and getattr(fn, "__name__", "") not in _NEVER:
+            recipe = _recipe(value, tensors)
+            if recipe is not None:
+                self.memo[key] = recipe
+        return Outcome(value, mutated)
+
+
+_FAKE_LOGGERS = ("torch._subclasses.fake_tensor", "torch._subclasses.fake_impls")
+
+
+def _quietly(fn: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
+    """Failing fake operators log tracebacks to stderr; the program gets the error itself."""
+    try:
+        return fn(*args, **kwargs)
+    except BaseException as error:
+        error.__traceback__ = None
+        raise
+
+
+def silence() -> None:
+    """Keep the fake tensor loggers quiet while a frame is traced."""
+    for name in _FAKE_LOGGERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _key(value: Any) -> Any:
+    kind = type(value)
+    if kind is FakeTensor:
+        shape, stride = value.shape, value.stride()
+        for size in shape:
+            if type(size) is not int:
+                raise Unkeyed
+        return (
+            kind,
+            shape,
+            stride,
+            value.dtype,
+            value.device,
+            value.requires_grad,
+            isinstance(value, torch.nn.Parameter),
+        )
+    if kind is int or kind is float or kind is bool or kind is str or value is None:
+        return (kind, value)
+    if kind is tuple or kind is list or kind is torch.Size:
+        return (kind, *[_key(v) for v in value])
+    if kind is slice:
+        return (kind, _key(value.start), _key(value.stop), _key(value.step))
+    if kind is dict:
+        return (kind, *[(k, _key(v)) for k, v in value.items()])
+    if isinstance(value, torch.Tensor | torch.SymInt | torch.SymFloat | torch.SymBool):
+        raise Unkeyed
+    return (kind, value)
+
+
+#: recipes: ("same", index of argument) | ("new", …) | ("view", index, …) | ("value", literal) | ("many", type, recipes)
+def _recipe(value: Any, tensors: list[Any]) -> Any:
+    if type(value) is FakeTensor:
+        for i, tensor in enumerate(tensors):
+            if tensor is value:
+                return ("same", i)
+        for size in value.shape:
+            if type(size) is not int:
+                return None
+        meta = (value.shape, value.stride(), value.dtype, value.device, value.requires_grad)
+        base = _storage(value)
+        for i, tensor in enumerate(tensors):
+            if base is not None and _storage(tensor) == base:
+                return ("view", i, *meta, value.storage_offset())
+        return ("new", *meta)
+    if value is None or type(value) in (int, float, bool, str, torch.dtype, torch.device):
+        return ("value", value)
+    if type(value) in (tuple, list):
+        parts = [_recipe(v, tensors) for v in value]
+        return None if any(p is None for p in parts) else ("many", type(value), parts)
+    return None
+
+
+def _storage(tensor: Any) -> int | None:
+    with without_dispatch():
+        try:
+            return tensor.untyped_storage()._cdata
+        except (RuntimeError, NotImplementedError):
+            return None
+
+
+def _remake(mode: Any, recipe: Any, tensors: list[Any]) -> Any:
+    kind = recipe[0]
+    if kind == "new":
+        return fake_alike(mode, *recipe[1:])
+    if kind == "same":
+        return tensors[recipe[1]]
+    if kind == "view":
+        return fake_view(mode, tensors[recipe[1]], *recipe[2:])
+    if kind == "value":
+        return recipe[1]
+    return recipe[1](_remake(mode, part, tensors) for part in recipe[2])

@@ -1,0 +1,58 @@
+"""From what an attempt drew to a graph module: results chosen, dead nodes and unused inputs removed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..compat import graphs
+from ..events import NodeRemoved
+
+if TYPE_CHECKING:
+    from ..codegen.body import Body
+    from ..context import Context, GraphInput
+
+__all__ = ["Finished", "finish_graph"]
+
+#: Operators that draw random numbers: dropping one would shift every later draw.
+_RANDOM = ("rand", "dropout", "bernoulli", "normal", "multinomial", "poisson", "rrelu", "uniform", "exponential", "geometric", "cauchy", "scaled_dot_product")
+
+
+class Finished:
+    """`gm` is None where nothing needs to run."""
+
+    __slots__ = ("examples", "gm", "inputs")
+
+    def __init__(self, gm: Any, inputs: list[GraphInput], examples: list[Any]):
+        self.gm, self.inputs, self.examples = gm, inputs, examples
+
+
+def finish_graph(ctx: Context, body: Body) -> Finished:
+    graph = ctx.root_graph.graph
+    graph.output(tuple(body.outputs))
+    _remove_dead(ctx, graph)
+    used = []
+    for entry in ctx.inputs:
+        if entry.node.users:
+            used.append(entry)
+        else:
+            _drop(ctx, graph, entry.node)
+    if not any(node.op not in ("placeholder", "output") for node in graph.nodes):
+        return Finished(None, [], [])
+    gm = graphs.make_graph_module(ctx.submodules, graph, ctx.root_graph.name)
+    return Finished(gm, used, [entry.fake for entry in used])
+
+
+def _remove_dead(ctx: Context, graph: Any) -> None:
+    for node in reversed(graph.nodes):
+        if node.op in ("placeholder", "output") or node.users or node.meta.get("effect"):
+            continue
+        name = node.target if type(node.target) is str else getattr(node.target, "__name__", "")
+        if any(word in name for word in _RANDOM):
+            continue
+        _drop(ctx, graph, node)
+
+
+def _drop(ctx: Context, graph: Any, node: Any) -> None:
+    graph.erase_node(node)
+    if ctx.rec.on:
+        ctx.rec.point(NodeRemoved, ctx.root_graph.name, node.name)

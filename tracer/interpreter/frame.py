@@ -1,0 +1,106 @@
+"""A frame of the symbolic interpreter, and the program it runs: decoded operations bound to their handlers."""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Callable
+from typing import Any
+
+from ..isa import Decoded, decode
+from ..variables import FALSE, NONE, TRUE, ConstantVariable, SetVariable, TupleVariable, Variable
+from .table import HANDLERS, unsupported
+
+__all__ = ["DISCARD", "RETURN", "YIELD", "Frame", "Program"]
+
+#: What a handler answers to leave the frame, and what `on_return` answers to drop the value.
+RETURN, YIELD, DISCARD = object(), object(), object()
+
+
+def constant_variable(value: Any) -> Variable:
+    """The variable of an entry of co_consts."""
+    if value is None:
+        return NONE
+    if value is True:
+        return TRUE
+    if value is False:
+        return FALSE
+    if type(value) is tuple:
+        return TupleVariable([constant_variable(v) for v in value], tuple)
+    if type(value) is frozenset:
+        return SetVariable(dict.fromkeys(value), frozenset)
+    return ConstantVariable(value)
+
+
+class Program:
+    """What a session remembers of a code object: `steps[i]` is (handler, argument) of operation i."""
+
+    __slots__ = (
+        "argcount",
+        "cells",
+        "code",
+        "decoded",
+        "exceptions",
+        "free_base",
+        "kwonly",
+        "names",
+        "simple",
+        "size",
+        "steps",
+        "total",
+    )
+
+    def __init__(self, code: types.CodeType):
+        self.code = code
+        self.decoded: Decoded = decode(code)
+        self.exceptions = self.decoded.handlers
+        steps: list[tuple[Callable[..., Any], Any]] = []
+        for op in self.decoded.ops:
+            arg = constant_variable(op.arg) if op.name == "LoadConst" else op.arg
+            steps.append((HANDLERS.get(op.name) or unsupported(op.name, op.arg), arg))
+        self.steps = steps
+        self.names = self.decoded.names
+        self.size = len(self.names)
+        self.argcount = code.co_argcount
+        self.kwonly = code.co_kwonlyargcount
+        self.total = self.argcount + self.kwonly
+        self.simple = not (code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS)) and not self.kwonly
+        self.free_base = self.size - len(code.co_freevars)
+
+
+class Frame:
+    """`locals` is in the order of `program.names` (None: unbound); cells hold CellVariables; `pc` is the next operation."""
+
+    __slots__ = (
+        "back", "call", "decoded", "depth", "function", "generator", "globals", "locals", "modules", "on_return", "opens", "pc", "program",
+        "stack", "steps", "visits",
+    )  # fmt: skip
+
+    def __init__(self, program: Program, locals: list[Any], globals: dict[str, Any], function: Variable | None):
+        self.program, self.steps, self.decoded = program, program.steps, program.decoded
+        self.locals, self.globals, self.function = locals, globals, function
+        self.stack: list[Any] = []
+        self.pc = 0
+        self.back: Frame | None = None
+        self.on_return: Callable[[Variable], Any] | None = None
+        self.depth = 0
+        self.opens = 0
+        self.generator: Any = None
+        self.call: Any = None
+        self.visits: dict[int, int] | None = None
+        self.modules: dict[str, tuple[str, str]] | None = None
+
+    def snapshot(self) -> Any:
+        return list(self.locals), list(self.stack), self.pc
+
+    def restore(self, state: Any) -> None:
+        self.locals, self.stack, self.pc = list(state[0]), list(state[1]), state[2]
+
+    @property
+    def location(self) -> tuple[Any, ...]:
+        """(file, line, column, end line, end column) of the operation that runs."""
+        ops = self.decoded.ops
+        index = self.pc - 1 if self.pc else 0
+        if index >= len(ops):
+            return ()
+        return (self.decoded.code.co_filename, *ops[index].location)

@@ -1,0 +1,59 @@
+"""The object protocol: CPython's slot algorithms over variables, in one place. Reached as `ctx.protocol`."""
+
+from .iteration import (
+    callable_name,
+    drain,
+    iterates_natively,
+    iterator,
+    iterator_through_type,
+    mapping_items,
+    match_class,
+    next_item,
+    send,
+    unpack,
+    unpack_exactly,
+)
+from .lookup import (
+    MISSING,
+    bind,
+    class_entry,
+    delete_attribute,
+    find,
+    generic_attribute,
+    generic_set_attribute,
+    getattr_now,
+    has,
+    missing_attribute,
+    overrides,
+    super_attribute,
+)
+from .operators import (
+    binary,
+    binary_now,
+    call_through_type,
+    compare,
+    contains_through_type,
+    fold,
+    identity_key,
+    index,
+    length,
+    length_through_type,
+    object_key,
+    operators_native,
+    same,
+    same_or_equal,
+    special,
+    special_method,
+    truth,
+    truth_through_type,
+    unary,
+)
+from .text import convert_text, format, join_text, native_text, repr_text, str_text
+
+__all__ = [
+    "MISSING", "bind", "binary", "binary_now", "call_through_type", "callable_name", "class_entry", "compare", "contains_through_type",
+    "convert_text", "delete_attribute", "drain", "find", "fold", "format", "generic_attribute", "generic_set_attribute", "getattr_now",
+    "has", "identity_key", "index", "iterates_natively", "iterator", "iterator_through_type", "join_text", "length", "length_through_type",
+    "mapping_items", "match_class", "missing_attribute", "native_text", "next_item", "object_key", "operators_native", "overrides", "repr_text", "same", "same_or_equal",
+    "send", "special", "special_method", "str_text", "super_attribute", "truth", "truth_through_type", "unary", "unpack", "unpack_exactly",
+]  # fmt: skip

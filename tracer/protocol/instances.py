@@ -1,0 +1,276 @@
+"""Attributes of instances: data descriptors, the instance's own dict, the class, `__getattr__`; and how they are set.
+
+Reached as `ctx.objects`.
+"""
+
+from __future__ import annotations
+
+import collections
+import functools
+import types
+from typing import TYPE_CHECKING, Any
+
+from ..signals import Break
+from ..variables import (
+    UNSET,
+    DictVariable,
+    ListVariable,
+    ObjectVariable,
+    SetVariable,
+    Variable,
+    literal,
+)
+from ..variables.base import Lazy
+from .lookup import _DATA, MISSING, bind, find, missing_attribute
+
+if TYPE_CHECKING:
+    from ..context import Context
+
+__all__ = [
+    "builtin_data", "delete_instance_attribute", "get_raw", "instance_attribute", "instance_dict", "native_base", "set_instance_attribute",
+    "set_raw",
+]  # fmt: skip
+
+_HEAP = 1 << 9
+
+
+def instance_dict(value: Any) -> dict[str, Any] | None:
+    """The instance's own `__dict__`, read without user code; None if it has none."""
+    try:
+        held = object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        return None
+    return held if isinstance(held, dict) else None
+
+
+def native_base(cls: type) -> type:
+    """The builtin class whose `__new__` makes instances of `cls`."""
+    for base in type.__dict__["__mro__"].__get__(cls):
+        if not base.__flags__ & _HEAP:
+            return base
+    return object
+
+
+def builtin_data(cls: type) -> Variable | None:
+    """Fresh builtin part of a new instance of `cls`; None where it has none."""
+    native = native_base(cls)
+    if native in (dict, collections.OrderedDict, collections.defaultdict):
+        return DictVariable({}, native)
+    if native is list:
+        return ListVariable([])
+    if native is collections.deque:
+        return ListVariable([], collections.deque)
+    if native is set or native is frozenset:
+        return SetVariable({}, native)
+    return None
+
+
+def instance_attribute(ctx: Context, variable: ObjectVariable, name: str) -> Any:
+    """`variable.name`."""
+    cls = variable.cls
+    getter = find(ctx, cls, "__getattribute__")
+    if (
+        getter[0] is not object
+        and getter[0] is not None
+        and getter[0].__flags__ & _HEAP
+        and type(getter[1]) is types.FunctionType
+    ):
+        return bind(ctx, getter[0], "__getattribute__", getter[1], variable, ctx.type_of(variable)).call(
+            ctx, [literal(name)], {}
+        )
+    found = get_raw(ctx, variable, name)
+    return missing_attribute(ctx, variable, name) if found is MISSING else found
+
+
+def get_raw(ctx: Context, variable: ObjectVariable, name: str) -> Any:
+    """`object.__getattribute__`; MISSING where it would raise AttributeError for want of the name."""
+    cls = variable.cls
+    if name == "__class__":
+        return ctx.type_of(variable)
+    owner, raw = find(ctx, cls, name)
+    kind = type(raw)
+    if raw is not MISSING:
+        assert owner is not None
+        if kind is property:
+            return bind(ctx, owner, name, raw, variable, ctx.type_of(variable))
+        if kind in _DATA:
+            return _slot(ctx, variable, name, raw)
+        if (
+            not (kind is types.FunctionType or kind in (classmethod, staticmethod))
+            and find(ctx, kind, "__set__")[1] is not MISSING
+            and kind.__flags__ & _HEAP
+        ):
+            return bind(ctx, owner, name, raw, variable, ctx.type_of(variable))
+    own = variable.own(ctx, name)
+    if own is not None:
+        return own
+    if raw is MISSING:
+        return MISSING
+    assert owner is not None
+    if kind is functools.cached_property:
+        return _cached_property(ctx, variable, name, raw, owner)
+    return bind(ctx, owner, name, raw, variable, ctx.type_of(variable))
+
+
+def _cached_property(ctx: Context, variable: ObjectVariable, name: str, raw: Any, owner: type) -> Any:
+    getter = ctx.build(raw.func, ctx.pinned(owner).dict().item(name).attr("func"))
+    value = ctx.call_now(getter, [variable])
+    variable.store(ctx, raw.attrname, value)
+    return value
+
+
+def _slot(ctx: Context, variable: ObjectVariable, name: str, raw: Any) -> Any:
+    """A member descriptor (`__slots__`) or a C-level attribute."""
+    stored = variable.attrs.get(name)
+    if stored is not None:
+        return MISSING if stored is UNSET else stored
+    if name == "__dict__":
+        return instance_namespace(ctx, variable)
+    native = variable.native_attribute(ctx, name)
+    if native is not None:
+        return native
+    if variable.value is None or variable.source is None:
+        if isinstance(raw, types.MemberDescriptorType):
+            return MISSING
+        if name == "__weakref__":
+            return literal(None)
+        raise Break("unsupported-attribute", expr=f".{name}", name=name, type=variable.cls.__name__)
+    try:
+        value = raw.__get__(variable.value)
+    except AttributeError:
+        ctx.guard(variable.source, "NOHASATTR", name, name)
+        return MISSING
+    return ctx.build(value, variable.source.attr(name))
+
+
+def instance_namespace(ctx: Context, variable: ObjectVariable) -> Variable:
+    """`vars(x)`: reading is exact; writing through it is not modelled, so it is a proxy-like copy that breaks on writes."""
+    items: dict[Any, Any] = {}
+    held = instance_dict(variable.value) if variable.value is not None else None
+    if held is not None and variable.source is not None:
+        source = variable.source.dict()
+        ctx.guard(source, "DICT_KEYS", tuple(held))
+        items.update({k: Lazy(v, source.item(k)) for k, v in held.items()})
+    for key, value in variable.attrs.items():
+        if value is UNSET:
+            items.pop(key, None)
+        else:
+            items[key] = value
+    view = InstanceDictVariable(items, variable)
+    return view
+
+
+class InstanceDictVariable(DictVariable):
+    """`x.__dict__`: a dict whose writes are writes of the instance's attributes."""
+
+    __slots__ = ("instance",)
+
+    def __init__(self, items: dict[Any, Any], instance: ObjectVariable):
+        super().__init__(items)
+        self.instance = instance
+
+    def put(self, ctx: Context, key: Variable, value: Variable) -> None:
+        name = key.constant()
+        self.instance.store(ctx, name, value)
+        super().put(ctx, key, value)
+
+    def drop(self, ctx: Context, key: Variable) -> None:
+        super().drop(ctx, key)
+        self.instance.store(ctx, key.constant(), UNSET)
+
+    def rebuild(self, body: Any) -> str:
+        name = body.fresh("namespace")
+        body.later(lambda: f"{name} = {body.value(self.instance)}.__dict__", self)
+        return name
+
+
+# ---- setting
+def set_instance_attribute(ctx: Context, variable: ObjectVariable, name: str, value: Variable) -> Any:
+    """`variable.name = value`."""
+    owner, setter = find(ctx, variable.cls, "__setattr__")
+    if type(setter) is types.FunctionType and owner is not None:
+        return bind(ctx, owner, "__setattr__", setter, variable, ctx.type_of(variable)).call(
+            ctx, [literal(name), value], {}
+        )
+    return set_raw(ctx, variable, name, value)
+
+
+def set_raw(ctx: Context, variable: ObjectVariable, name: str, value: Variable) -> Any:
+    """`object.__setattr__`."""
+    cls = variable.cls
+    owner, raw = find(ctx, cls, name)
+    if raw is not MISSING and owner is not None:
+        kind = type(raw)
+        if kind is property:
+            if raw.fset is None:
+                ctx.raise_(AttributeError, f"property {name!r} of {cls.__name__!r} object has no setter")
+            return ctx.build(raw.fset, ctx.pinned(owner).dict().item(name).attr("fset")).call(
+                ctx, [variable, value], {}
+            )
+        if kind is types.MemberDescriptorType:
+            variable.store(ctx, name, value)
+            return None
+        if kind is types.GetSetDescriptorType:
+            return _set_native(ctx, variable, name, value)
+        setter_owner, setter = find(ctx, kind, "__set__")
+        if setter is not MISSING and type(setter) is types.FunctionType and setter_owner is not None:
+            from .lookup import class_entry
+
+            return class_entry(ctx, setter_owner, "__set__", setter).call(
+                ctx, [class_entry(ctx, owner, name, raw), variable, value], {}
+            )
+    if not _has_dict(cls):
+        ctx.raise_(AttributeError, f"{cls.__name__!r} object has no attribute {name!r}")
+    variable.store(ctx, name, value)
+    return None
+
+
+def _has_dict(cls: type) -> bool:
+    return type.__dict__["__dictoffset__"].__get__(cls) != 0
+
+
+def _set_native(ctx: Context, variable: ObjectVariable, name: str, value: Variable) -> None:
+    from ..variables import ExceptionVariable
+
+    if isinstance(variable, ExceptionVariable):
+        ctx.mutate(variable)
+        none = value.python_type() is type(None)
+        if name == "args":
+            variable.args = ctx.protocol.unpack(ctx, value)
+        elif name == "__cause__":
+            variable.cause, variable.suppress = None if none else value, True
+        elif name == "__context__":
+            variable.context = None if none else value
+        elif name == "__suppress_context__":
+            variable.suppress = ctx.protocol.truth(ctx, value)
+        elif name == "__traceback__":
+            return
+        else:
+            variable.store(ctx, name, value)
+        return
+    if name == "__dict__":
+        raise Break("outside-state-write", expr="__dict__", type=variable.cls.__name__)
+    if name == "__class__":
+        raise Break("outside-state-write", expr="__class__", type=variable.cls.__name__)
+    variable.store(ctx, name, value)
+
+
+def delete_instance_attribute(ctx: Context, variable: ObjectVariable, name: str) -> Any:
+    owner, deleter = find(ctx, variable.cls, "__delattr__")
+    if type(deleter) is types.FunctionType and owner is not None:
+        return bind(ctx, owner, "__delattr__", deleter, variable, ctx.type_of(variable)).call(ctx, [literal(name)], {})
+    return delete_raw(ctx, variable, name)
+
+
+def delete_raw(ctx: Context, variable: ObjectVariable, name: str) -> None:
+    owner, raw = find(ctx, variable.cls, name)
+    if type(raw) is property:
+        if raw.fdel is None:
+            ctx.raise_(AttributeError, f"property {name!r} of {variable.cls.__name__!r} object has no deleter")
+        ctx.call_now(ctx.build(raw.fdel, ctx.pinned(owner).dict().item(name).attr("fdel")), [variable])  # type: ignore[arg-type]
+        return
+    if variable.own(ctx, name) is None and not (
+        isinstance(raw, types.MemberDescriptorType) and _slot(ctx, variable, name, raw) is not MISSING
+    ):
+        ctx.raise_(AttributeError, name)
+    variable.store(ctx, name, UNSET)

@@ -1,0 +1,209 @@
+"""Iterating, unpacking, mappings: what `for`, `*x` and `**x` ask of an object."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..signals import Raised
+from ..variables import (
+    NONE,
+    BoundVariable,
+    DictVariable,
+    FunctionVariable,
+    IteratorVariable,
+    MappingProxyVariable,
+    ObjectVariable,
+    PinnedVariable,
+    SequenceVariable,
+    SymVariable,
+    TensorVariable,
+    TupleVariable,
+    Variable,
+    key_variable,
+    literal,
+)
+from .lookup import MISSING, find, has, overrides
+from .operators import special
+
+if TYPE_CHECKING:
+    from ..context import Context
+
+__all__ = [
+    "callable_name", "drain", "iterates_natively", "iterator", "iterator_through_type", "mapping_items", "match_class", "next_item", "send",
+    "unpack", "unpack_exactly",
+]  # fmt: skip
+
+
+def iterates_natively(variable: SequenceVariable) -> bool:
+    cls = variable.cls
+    if not cls.__flags__ & (1 << 9):
+        return True
+    for base in type.__dict__["__mro__"].__get__(cls):
+        if "__iter__" in type.__dict__["__dict__"].__get__(base):
+            return not base.__flags__ & (1 << 9)
+    return True
+
+
+def iterator(ctx: Context, variable: Variable) -> Variable:
+    """`iter(x)`, a variable with `next(ctx)` or an object with `__next__`."""
+    return ctx.settle(variable.iterator(ctx))
+
+
+def iterator_through_type(ctx: Context, variable: Variable) -> Variable:
+    cls = variable.python_type()
+    raw = find(ctx, cls, "__iter__")[1]
+    if raw is None or (raw is MISSING and not has(ctx, cls, "__getitem__")):
+        ctx.raise_(TypeError, f"{cls.__name__!r} object is not iterable")
+    if raw is MISSING:
+        return _IndexIterator(variable)
+    made = ctx.settle(special(ctx, variable, "__iter__", [], ""))
+    if not isinstance(made, IteratorVariable) and not has(ctx, made.python_type(), "__next__"):
+        ctx.raise_(TypeError, f"iter() returned non-iterator of type {made.python_type().__name__!r}")
+    return made
+
+
+class _IndexIterator(IteratorVariable):
+    """The old protocol: `x[0]`, `x[1]`, … until IndexError."""
+
+    __slots__ = ("index", "owner")
+
+    def __init__(self, owner: Variable):
+        self.owner, self.index, self.source, self.vid, self.done = owner, 0, None, 0, False
+        self.cls = type(iter(type("Indexed", (), {"__getitem__": lambda self, i: i})()))
+
+    def advance(self, ctx: Context) -> Variable | None:
+        try:
+            item = ctx.settle(self.owner.getitem(ctx, literal(self.index)))
+        except Raised as error:
+            if issubclass(error.variable.python_type(), IndexError | StopIteration):
+                return None
+            raise
+        self.index += 1
+        return item
+
+    def snapshot(self) -> Any:
+        return self.index, self.done
+
+    def restore(self, state: Any) -> None:
+        self.index, self.done = state
+
+
+def next_item(ctx: Context, variable: Variable) -> Variable | None:
+    """The next item, or None where `__next__` raises StopIteration."""
+    if isinstance(variable, IteratorVariable):
+        return variable.next(ctx)
+    if not has(ctx, variable.python_type(), "__next__"):
+        ctx.raise_(TypeError, f"{variable.python_type().__name__!r} object is not an iterator")
+    try:
+        return ctx.settle(special(ctx, variable, "__next__", [], ""))
+    except Raised as error:
+        if issubclass(error.variable.python_type(), StopIteration):
+            return None
+        raise
+
+
+def drain(ctx: Context, variable: Variable) -> list[Variable]:
+    if isinstance(variable, IteratorVariable):
+        return variable.unpack(ctx)
+    items: list[Variable] = []
+    while (item := next_item(ctx, variable)) is not None:
+        items.append(item)
+        ctx.check_length(len(items))
+    return items
+
+
+def unpack(ctx: Context, variable: Variable, what: str = "{!r} object is not iterable") -> list[Variable]:
+    cls = variable.python_type()
+    if isinstance(variable, FunctionVariable | BoundVariable | SymVariable) or not (
+        isinstance(variable, SequenceVariable | TensorVariable | IteratorVariable | DictVariable | PinnedVariable)
+        or has(ctx, cls, "__iter__")
+        or has(ctx, cls, "__getitem__")
+    ):
+        ctx.raise_(TypeError, what.format(cls.__name__))
+    return variable.unpack(ctx)
+
+
+def unpack_exactly(ctx: Context, variable: Variable, count: int) -> list[Variable]:
+    """What `a, b = x` binds; CPython's errors where the number differs."""
+    if isinstance(variable, TensorVariable) or isinstance(variable, SequenceVariable) and iterates_natively(variable):
+        values = unpack(ctx, variable, "cannot unpack non-iterable {} object")
+        if len(values) > count:
+            ctx.raise_(ValueError, f"too many values to unpack (expected {count})")
+    else:
+        cls = variable.python_type()
+        if (
+            not isinstance(variable, IteratorVariable)
+            and not has(ctx, cls, "__iter__")
+            and not has(ctx, cls, "__getitem__")
+        ):
+            ctx.raise_(TypeError, f"cannot unpack non-iterable {cls.__name__} object")
+        source = iterator(ctx, variable)
+        values = []
+        while (item := next_item(ctx, source)) is not None:
+            values.append(item)
+            if len(values) > count:
+                ctx.raise_(ValueError, f"too many values to unpack (expected {count})")
+    if len(values) < count:
+        ctx.raise_(ValueError, f"not enough values to unpack (expected {count}, got {len(values)})")
+    return values
+
+
+def mapping_items(ctx: Context, variable: Variable) -> list[tuple[Variable, Variable]]:
+    """(key, value) pairs as `dict.update` and `**` read them."""
+    if isinstance(variable, MappingProxyVariable):
+        variable = variable.owner
+    if (
+        isinstance(variable, ObjectVariable)
+        and isinstance(variable.data, DictVariable)
+        and not overrides(ctx, variable.cls, "keys", "__getitem__", "__iter__")
+    ):
+        variable = variable.data
+    if isinstance(variable, DictVariable):
+        return [(key_variable(k), v) for k, v in zip(list(variable.items), variable.values(ctx), strict=True)]
+    if has(ctx, variable.python_type(), "keys"):
+        keys = ctx.call_now(ctx.protocol.getattr_now(ctx, variable, "keys"), [])
+        return [(k, ctx.settle(variable.getitem(ctx, k))) for k in unpack(ctx, keys)]
+    ctx.raise_(TypeError, f"{variable.python_type().__name__!r} object is not a mapping")
+
+
+def callable_name(variable: Variable) -> str:
+    if isinstance(variable, FunctionVariable):
+        return variable.qualname
+    if isinstance(variable, BoundVariable):
+        return callable_name(variable.function)
+    return variable.describe()
+
+
+def send(ctx: Context, receiver: Variable, value: Variable) -> tuple[Variable | None, Variable]:
+    """`receiver.send(value)` (or next) on an object of a user's class: (yielded, NONE) or (None, result)."""
+    try:
+        if value.python_type() is type(None):
+            return ctx.settle(special(ctx, receiver, "__next__", [], "")), NONE
+        return ctx.call_now(ctx.protocol.getattr_now(ctx, receiver, "send"), [value]), NONE
+    except Raised as error:
+        raised = error.variable
+        if issubclass(raised.python_type(), StopIteration):
+            return None, raised.args[0] if raised.args else NONE  # type: ignore[attr-defined]
+        raise
+
+
+def match_class(ctx: Context, subject: Variable, cls: Variable, positional: int, names: list[str]) -> Variable:
+    """MATCH_CLASS: a tuple of the attributes, or None where the pattern doesn't match."""
+    if not issubclass(subject.python_type(), cls.real()):
+        return NONE
+    attributes: list[Variable] = []
+    if positional:
+        simple = {bool, bytearray, bytes, dict, float, frozenset, int, list, set, str, tuple}
+        if cls.real() in simple:
+            attributes.append(subject)
+        else:
+            order = ctx.protocol.getattr_now(ctx, cls, "__match_args__").constant()
+            names = [*order[:positional], *names]
+    for name in names:
+        try:
+            attributes.append(ctx.protocol.getattr_now(ctx, subject, name))
+        except Raised as error:
+            if issubclass(error.variable.python_type(), AttributeError):
+                return NONE
+            raise
+    return TupleVariable(attributes, tuple)

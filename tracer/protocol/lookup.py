@@ -1,0 +1,238 @@
+"""Attribute lookup as CPython does it: the type's MRO first, descriptors by their kind, then the instance.
+
+Every answer that came from a class is guarded once per (class, name): the entry found, or that none was there.
+"""
+
+from __future__ import annotations
+
+import functools
+import types
+from typing import TYPE_CHECKING, Any
+
+from ..signals import Break
+from ..variables import (
+    NONE,
+    BoundVariable,
+    FunctionVariable,
+    ObjectVariable,
+    PinnedVariable,
+    SuperVariable,
+    Variable,
+)
+
+if TYPE_CHECKING:
+    from ..context import Context
+
+__all__ = [
+    "MISSING", "bind", "class_entry", "delete_attribute", "find", "generic_attribute", "generic_set_attribute", "getattr_now", "has",
+    "missing_attribute", "overrides", "super_attribute",
+]  # fmt: skip
+
+MISSING: Any = type("_Missing", (), {"__repr__": lambda self: "<missing>"})()
+_HEAP = 1 << 9
+_DATA = (types.GetSetDescriptorType, types.MemberDescriptorType)
+_SLOTS = (types.MethodDescriptorType, types.WrapperDescriptorType)
+
+
+def find(ctx: Context, cls: type, name: str) -> tuple[type | None, Any]:
+    """(class that holds it, raw entry) for `name` along the MRO of `cls`; (None, MISSING) if none does."""
+    key = (cls, name)
+    found = ctx.class_lookups.get(key)
+    if found is not None:
+        return found
+    owner, raw = None, MISSING
+    for base in type.__dict__["__mro__"].__get__(cls):
+        entries = type.__dict__["__dict__"].__get__(base)
+        if name in entries:
+            owner, raw = base, entries[name]
+            break
+    ctx.class_lookups[key] = found = (owner, raw)
+    if cls.__flags__ & _HEAP:
+        ctx.guard(ctx.pinned(cls), "CLASS_ATTRIBUTE", (name, owner, None if owner is None else raw), name)
+    return found
+
+
+def has(ctx: Context, cls: type, name: str) -> bool:
+    return find(ctx, cls, name)[1] is not MISSING
+
+
+def overrides(ctx: Context, cls: type, *names: str) -> bool:
+    """Whether a Python class on the MRO of `cls` defines one of `names`, so that the builtin way doesn't apply."""
+    if not cls.__flags__ & _HEAP:
+        return False
+    return any(
+        owner is not None and owner.__flags__ & _HEAP and type(raw) in _PYTHON
+        for owner, raw in (find(ctx, cls, n) for n in names)
+    )
+
+
+_PYTHON = (types.FunctionType, property, classmethod, staticmethod, functools.partialmethod)
+
+
+def class_entry(ctx: Context, owner: type, name: str, raw: Any) -> Variable:
+    """The variable of an entry of a class's dict."""
+    source = ctx.pinned(owner).dict().item(name)
+    known = ctx.by_source.get(source)
+    if known is not None:
+        return known
+    if type(raw) is types.FunctionType:
+        variable: Variable = FunctionVariable(
+            raw, raw.__code__, raw.__globals__, source
+        )  # its identity is guarded already
+        ctx.remember(variable, raw, source)
+        return variable
+    return ctx.build(raw, source)
+
+
+def bind(ctx: Context, owner: type, name: str, raw: Any, instance: Variable | None, cls: Variable) -> Any:
+    """What reading the class entry `raw` gives for `instance` (None: read on the class `cls` itself)."""
+    kind = type(raw)
+    if kind is types.FunctionType:
+        function = class_entry(ctx, owner, name, raw)
+        return function if instance is None else BoundVariable(function, instance)
+    if kind is staticmethod:
+        return ctx.build(raw.__func__, ctx.pinned(owner).dict().item(name).attr("__func__"))
+    if kind is classmethod:
+        return BoundVariable(ctx.build(raw.__func__, ctx.pinned(owner).dict().item(name).attr("__func__")), cls)
+    if kind is types.ClassMethodDescriptorType:
+        return BoundVariable(PinnedVariable(raw), cls)
+    if kind in _SLOTS:
+        return PinnedVariable(raw) if instance is None else BoundVariable(PinnedVariable(raw), instance)
+    if kind is types.BuiltinFunctionType:
+        return ctx.build(raw, ctx.pinned(owner).dict().item(name))
+    if instance is None and (kind is property or kind in _DATA or kind is functools.cached_property):
+        return ctx.build(raw, ctx.pinned(owner).dict().item(name))
+    if kind is property:
+        if raw.fget is None:
+            ctx.raise_(AttributeError, f"property {name!r} of {owner.__name__!r} object has no getter")
+        return ctx.build(raw.fget, ctx.pinned(owner).dict().item(name).attr("fget")).call(ctx, [instance], {})
+    if kind is functools._lru_cache_wrapper:
+        wrapper = ctx.build(raw, ctx.pinned(owner).dict().item(name))
+        return wrapper if instance is None else BoundVariable(wrapper, instance)
+    getter_owner, getter = find(ctx, kind, "__get__")
+    if getter is MISSING:
+        return class_entry(ctx, owner, name, raw)
+    if type(getter) is types.FunctionType:
+        descriptor = class_entry(ctx, owner, name, raw)
+        assert getter_owner is not None
+        return class_entry(ctx, getter_owner, "__get__", getter).call(ctx, [descriptor, instance or NONE, cls], {})
+    if kind is functools.partialmethod or kind is functools.singledispatchmethod:
+        raise Break("descriptor-unsupported", name=name, type=kind.__name__)
+    if isinstance(raw, type) or callable(raw) and getter_owner is not None and not getter_owner.__flags__ & _HEAP:
+        return (
+            class_entry(ctx, owner, name, raw)
+            if isinstance(raw, type) or instance is None
+            else BoundVariable(class_entry(ctx, owner, name, raw), instance)
+        )
+    raise Break("descriptor-unsupported", name=name, type=kind.__name__)
+
+
+def generic_attribute(ctx: Context, variable: Variable, name: str) -> Any:
+    """`object.__getattribute__` for variables without an instance dict: the type decides."""
+    cls = variable.python_type()
+    if name == "__class__":
+        return ctx.type_of(variable)
+    owner, raw = find(ctx, cls, name)
+    if raw is MISSING:
+        return missing_attribute(ctx, variable, name)
+    assert owner is not None
+    if type(raw) in _DATA:
+        native = variable.native_attribute(ctx, name)
+        if native is not None:
+            return native
+        return native_descriptor(ctx, variable, name)
+    return bind(ctx, owner, name, raw, variable, ctx.type_of(variable))
+
+
+def native_descriptor(ctx: Context, variable: Variable, name: str) -> Variable:
+    """A C-level attribute of a value that is known while tracing; others break."""
+    from ..signals import NotConstant
+
+    if name == "__doc__":
+        return ctx.wrap(variable.python_type().__doc__)
+    try:
+        value = variable.constant()
+    except NotConstant:
+        raise Break("unsupported-attribute", expr=f".{name}", type=variable.python_type().__name__, name=name) from None
+    try:
+        return ctx.wrap(getattr(value, name))
+    except AttributeError as error:
+        ctx.raise_from_host(error)
+
+
+def missing_attribute(ctx: Context, variable: Variable, name: str) -> Any:
+    """`__getattr__` if the class has one, else AttributeError."""
+    cls = variable.python_type()
+    owner, fallback = find(ctx, cls, "__getattr__")
+    if fallback is not MISSING and owner is not None:
+        return bind(ctx, owner, "__getattr__", fallback, variable, ctx.type_of(variable)).call(
+            ctx, [ctx.literal(name)], {}
+        )
+    ctx.raise_(AttributeError, f"{cls.__name__!r} object has no attribute {name!r}")
+
+
+def generic_set_attribute(ctx: Context, variable: Variable, name: str, value: Variable) -> Any:
+    cls = variable.python_type()
+    owner, raw = find(ctx, cls, name)
+    if raw is MISSING:
+        ctx.raise_(AttributeError, f"{cls.__name__!r} object has no attribute {name!r}")
+    if type(raw) in (types.FunctionType, *_SLOTS) or type(raw) in _DATA and not isinstance(variable, ObjectVariable):
+        ctx.raise_(AttributeError, f"{cls.__name__!r} object attribute {name!r} is read-only")
+    raise Break("outside-state-write", expr=f".{name}", type=cls.__name__)
+
+
+def delete_attribute(ctx: Context, variable: Variable, name: str) -> Any:
+    if isinstance(variable, ObjectVariable):
+        return ctx.objects.delete_instance_attribute(ctx, variable, name)
+    if (
+        isinstance(variable, FunctionVariable)
+        and variable.attributes
+        and name in variable.attributes
+        and variable.function is None
+    ):
+        ctx.mutate(variable)
+        del variable.attributes[name]
+        return None
+    raise Break("outside-state-write", expr=f"del .{name}", type=variable.python_type().__name__)
+
+
+def super_attribute(ctx: Context, variable: SuperVariable, name: str) -> Any:
+    """The attribute after `variable.cls` in the MRO of the owner's class."""
+    owner_variable = variable.owner
+    is_class = (
+        isinstance(owner_variable, PinnedVariable)
+        and isinstance(owner_variable.value, type)
+        and issubclass(owner_variable.value, variable.cls)
+    )
+    start = owner_variable.value if is_class else owner_variable.python_type()  # type: ignore[attr-defined]
+    mro = type.__dict__["__mro__"].__get__(start)
+    for base in mro[mro.index(variable.cls) + 1 :]:
+        entries = type.__dict__["__dict__"].__get__(base)
+        if name not in entries:
+            continue
+        raw = entries[name]
+        if base.__flags__ & _HEAP:
+            ctx.guard(ctx.pinned(base), "CLASS_ATTRIBUTE", (name, base, raw), name)
+        if name == "__new__" and isinstance(raw, staticmethod | types.BuiltinFunctionType):
+            return class_entry(ctx, base, name, raw.__func__ if isinstance(raw, staticmethod) else raw)
+        if type(raw) in _DATA:
+            native = owner_variable.native_attribute(ctx, name)
+            if native is not None:
+                return native
+            raise Break("unsupported-attribute", expr=f"super().{name}", name=name, type=base.__name__)
+        return bind(
+            ctx,
+            base,
+            name,
+            raw,
+            None if is_class else owner_variable,
+            ctx.type_of(owner_variable) if not is_class else owner_variable,
+        )
+    if name == "__class__":
+        return PinnedVariable(super)
+    ctx.raise_(AttributeError, f"'super' object has no attribute {name!r}")
+
+
+def getattr_now(ctx: Context, variable: Variable, name: str) -> Variable:
+    """The attribute, having run whatever Python code computes it."""
+    return ctx.settle(variable.attribute(ctx, name))

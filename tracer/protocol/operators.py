@@ -1,0 +1,433 @@
+"""Operators, truth, length, containment, comparison: CPython's slot algorithms over variables."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ..signals import NotConstant
+from ..variables import (
+    FALSE,
+    TRUE,
+    ConstantVariable,
+    DictVariable,
+    DictViewVariable,
+    FunctionVariable,
+    IdentityKey,
+    ListVariable,
+    ObjectVariable,
+    PinnedVariable,
+    SetVariable,
+    SliceVariable,
+    SymVariable,
+    TensorVariable,
+    TupleVariable,
+    Variable,
+    literal,
+)
+from .lookup import MISSING, bind, find, has
+
+if TYPE_CHECKING:
+    from ..context import Context
+
+__all__ = [
+    "binary", "binary_now", "call_through_type", "compare", "contains_through_type", "fold", "identity_key", "index", "length",
+    "length_through_type", "object_key", "operators_native", "same", "same_or_equal", "special", "special_method", "truth", "truth_through_type", "unary",
+]  # fmt: skip
+
+#: operator function → (method, reflected method, in-place method or None, symbol)
+BINARY: dict[Callable[..., Any], tuple[str, str, str]] = {}
+INPLACE: dict[Callable[..., Any], tuple[Callable[..., Any], str]] = {}
+for _name, _symbol in (
+    ("add", "+"), ("sub", "-"), ("mul", "*"), ("truediv", "/"), ("floordiv", "//"), ("mod", "%"), ("pow", "** or pow()"), ("matmul", "@"),
+    ("and", "&"), ("or", "|"), ("xor", "^"), ("lshift", "<<"), ("rshift", ">>"),
+):  # fmt: skip
+    _plain = getattr(operator, _name if _name not in ("and", "or") else _name + "_")
+    BINARY[_plain] = (f"__{_name}__", f"__r{_name}__", _symbol)
+    INPLACE[getattr(operator, "i" + _name)] = (_plain, f"__i{_name}__")
+COMPARE: dict[Callable[..., Any], tuple[str, str, str]] = {
+    operator.lt: ("__lt__", "__gt__", "<"), operator.le: ("__le__", "__ge__", "<="), operator.gt: ("__gt__", "__lt__", ">"),
+    operator.ge: ("__ge__", "__le__", ">="), operator.eq: ("__eq__", "__eq__", "=="), operator.ne: ("__ne__", "__ne__", "!="),
+}  # fmt: skip
+UNARY: dict[Callable[..., Any], tuple[str, str]] = {
+    operator.neg: ("__neg__", "-"), operator.pos: ("__pos__", "+"), operator.invert: ("__invert__", "~"), abs: ("__abs__", "abs()"),
+}  # fmt: skip
+
+
+def fold(ctx: Context, fn: Callable[..., Any], args: list[Variable]) -> Any:
+    """`fn` run on values that are known; what it raises, the program raises."""
+    values = [a.constant() for a in args]
+    try:
+        result = fn(*values)
+    except Exception as error:
+        ctx.raise_from_host(error)
+    return ctx.wrap(result)
+
+
+# ---- operators
+def binary(ctx: Context, fn: Callable[..., Any], left: Variable, right: Variable) -> Any:
+    kl, kr = type(left), type(right)
+    if kl is ConstantVariable and kr is ConstantVariable:
+        try:
+            return ctx.wrap(fn(left.value, right.value))  # type: ignore[attr-defined]
+        except Exception as error:
+            ctx.raise_from_host(error)
+    if kl is TensorVariable or kr is TensorVariable:
+        answer = ctx.tensors.tensor_binary(ctx, fn, left, right)
+        if answer is not None:
+            return answer
+    elif kl is SymVariable or kr is SymVariable:
+        answer = ctx.shapes.binary(ctx, fn, left, right)
+        if answer is not None:
+            return answer
+    inplace = INPLACE.get(fn)
+    if inplace is not None:
+        plain, method = inplace
+        if has(ctx, left.python_type(), method):
+            answer = ctx.settle(special(ctx, left, method, [right], ""))
+            if not _not_implemented(answer):
+                return answer
+        fn = plain
+    if fn in COMPARE:
+        return compare(ctx, fn, left, right)
+    method, reflected, symbol = BINARY[fn]
+    answer = _two_sided(ctx, left, right, method, reflected)
+    if answer is None:
+        sequence = _sequence_operator(ctx, fn, left, right)
+        if sequence is not None:
+            return sequence
+        if inplace is not None:
+            symbol = symbol.split()[0] + "="
+        names = left.python_type().__name__, right.python_type().__name__
+        ctx.raise_(TypeError, f"unsupported operand type(s) for {symbol}: {names[0]!r} and {names[1]!r}")
+    return answer
+
+
+def _sequence_operator(ctx: Context, fn: Callable[..., Any], left: Variable, right: Variable) -> Any:
+    """`sequence + sequence`, `sequence * n`, `n * sequence`: sq_concat and sq_repeat, which have no reflected method."""
+    if fn is operator.mul and has(ctx, right.python_type(), "__len__") and has(ctx, right.python_type(), "__mul__"):
+        return special(ctx, right, "__mul__", [left], "")
+    return None
+
+
+def _not_implemented(value: Variable) -> bool:
+    return type(value) is ConstantVariable and value.value is NotImplemented
+
+
+def _two_sided(ctx: Context, left: Variable, right: Variable, method: str, reflected: str) -> Any:
+    """The binary operator algorithm: the right operand first if its class is a subclass that overrides."""
+    cl, cr = left.python_type(), right.python_type()
+    order = [(left, right, method), (right, left, reflected)]
+    if cl is not cr and issubclass(cr, cl) and find(ctx, cr, reflected)[1] is not find(ctx, cl, reflected)[1]:
+        order.reverse()
+    elif cl is cr and method != reflected:
+        order.pop()
+    for subject, other, name in order:
+        if find(ctx, subject.python_type(), name)[1] is MISSING:
+            continue
+        answer = ctx.settle(special(ctx, subject, name, [other], ""))
+        if not _not_implemented(answer):
+            return answer
+    return None
+
+
+def binary_now(ctx: Context, fn: Callable[..., Any], left: Variable, right: Variable) -> Variable:
+    return ctx.settle(binary(ctx, fn, left, right))
+
+
+def unary(ctx: Context, fn: Callable[..., Any], value: Variable) -> Any:
+    kind = type(value)
+    if kind is ConstantVariable:
+        return fold(ctx, fn, [value])
+    if kind is TensorVariable:
+        return ctx.node("call_function", fn, [value])
+    if kind is SymVariable:
+        return ctx.shapes.unary(ctx, fn, value)
+    method, symbol = UNARY[fn]
+    return special(ctx, value, method, [], f"bad operand type for unary {symbol}: ")
+
+
+def compare(ctx: Context, fn: Callable[..., Any], left: Variable, right: Variable) -> Any:
+    kl, kr = type(left), type(right)
+    if kl is ConstantVariable and kr is ConstantVariable:
+        try:
+            return ctx.wrap(fn(left.value, right.value))  # type: ignore[attr-defined]
+        except Exception as error:
+            ctx.raise_from_host(error)
+    if kl is TensorVariable or kr is TensorVariable:
+        answer = ctx.tensors.tensor_binary(ctx, fn, left, right)
+        if answer is not None:
+            return answer
+    elif kl is SymVariable or kr is SymVariable:
+        answer = ctx.shapes.binary(ctx, fn, left, right)
+        if answer is not None:
+            return answer
+    native = _native_compare(ctx, fn, left, right)
+    if native is not None:
+        return native
+    method, reflected, symbol = COMPARE[fn]
+    answer = _compare_two_sided(ctx, left, right, method, reflected)
+    if answer is not None:
+        return answer
+    if fn is operator.eq or fn is operator.ne:
+        return literal(same(ctx, left, right) == (fn is operator.eq))
+    names = left.python_type().__name__, right.python_type().__name__
+    ctx.raise_(TypeError, f"{symbol!r} not supported between instances of {names[0]!r} and {names[1]!r}")
+
+
+def _compare_two_sided(ctx: Context, left: Variable, right: Variable, method: str, reflected: str) -> Any:
+    cl, cr = left.python_type(), right.python_type()
+    order = [(left, right, method), (right, left, reflected)]
+    if cl is not cr and issubclass(cr, cl):
+        order.reverse()
+    for subject, other, name in order:
+        owner, raw = find(ctx, subject.python_type(), name)
+        if raw is MISSING or owner is object:
+            if name == "__ne__" and owner is object and find(ctx, subject.python_type(), "__eq__")[0] is not object:
+                equal = ctx.settle(special(ctx, subject, "__eq__", [other], ""))
+                if not _not_implemented(equal):
+                    return FALSE if truth(ctx, equal) else TRUE
+            continue
+        answer = ctx.settle(special(ctx, subject, name, [other], ""))
+        if not _not_implemented(answer):
+            return answer
+    return None
+
+
+def _native_compare(ctx: Context, fn: Callable[..., Any], left: Variable, right: Variable) -> Variable | None:
+    """Builtin containers compare item by item, with the program's own equality."""
+    kl, kr = type(left), type(right)
+    if (
+        kl is kr
+        and kl in (ListVariable, TupleVariable)
+        and not _python_class(ctx, left)
+        and not _python_class(ctx, right)
+    ):
+        return _compare_sequences(ctx, fn, left, right)
+    equality = fn is operator.eq or fn is operator.ne
+    if kl is kr is DictVariable and equality:
+        return literal(_dicts_equal(ctx, left, right) == (fn is operator.eq))  # type: ignore[arg-type]
+    sets = (SetVariable, DictViewVariable)
+    if kl in sets and kr in sets:
+        return literal(fn(set(_keys(ctx, left)), set(_keys(ctx, right))))
+    if kl is kr and kl is SliceVariable:
+        return compare(ctx, fn, TupleVariable(left.parts, tuple), TupleVariable(right.parts, tuple))  # type: ignore[attr-defined]
+    if equality and kl in _BY_IDENTITY and kr in _BY_IDENTITY and not (kl is PinnedVariable and _rich(left)):
+        return literal(same(ctx, left, right) == (fn is operator.eq))
+    if kl is PinnedVariable or kr is PinnedVariable:
+        try:
+            values = left.constant(), right.constant()
+        except NotConstant:
+            return None
+        if isinstance(left, ObjectVariable) or isinstance(right, ObjectVariable):
+            return None
+        try:
+            return ctx.wrap(fn(*values))
+        except Exception as error:
+            ctx.raise_from_host(error)
+    return None
+
+
+def operators_native(ctx: Context, fn: Callable[..., Any], left: Variable, right: Variable) -> Variable:
+    """A comparison of two builtin containers of one kind."""
+    if isinstance(left, ListVariable | TupleVariable):
+        return _compare_sequences(ctx, fn, left, right)
+    if isinstance(left, DictVariable) and isinstance(right, DictVariable):
+        return literal(_dicts_equal(ctx, left, right) == (fn is operator.eq))
+    return literal(fn(set(_keys(ctx, left)), set(_keys(ctx, right))))
+
+
+_BY_IDENTITY = (PinnedVariable, FunctionVariable)
+
+
+def _rich(variable: Variable) -> bool:
+    cls = variable.python_type()
+    return cls.__eq__ is not object.__eq__
+
+
+def _python_class(ctx: Context, variable: Variable) -> bool:
+    cls = variable.python_type()
+    owner = find(ctx, cls, "__eq__")[0]
+    return owner is not None and owner not in (list, tuple, object) and cls.__flags__ & (1 << 9) != 0
+
+
+def _keys(ctx: Context, variable: Any) -> list[Any]:
+    return list(variable.items) if type(variable) is SetVariable else list(variable.as_set(ctx).items)
+
+
+def _compare_sequences(ctx: Context, fn: Callable[..., Any], left: Any, right: Any) -> Any:
+    count = min(len(left.items), len(right.items))
+    if (fn is operator.eq or fn is operator.ne) and len(left.items) != len(right.items):
+        return literal(fn is operator.ne)
+    for i in range(count):
+        a, b = left.item(ctx, i), right.item(ctx, i)
+        if not same_or_equal(ctx, a, b):
+            if fn is operator.eq or fn is operator.ne:
+                return literal(fn is operator.ne)
+            return compare(ctx, fn, a, b)
+    return literal(fn(len(left.items), len(right.items)))
+
+
+def _dicts_equal(ctx: Context, left: DictVariable, right: DictVariable) -> bool:
+    if len(left.items) != len(right.items):
+        return False
+    import collections
+
+    if (
+        issubclass(left.cls, collections.OrderedDict)
+        and issubclass(right.cls, collections.OrderedDict)
+        and list(left.items) != list(right.items)
+    ):
+        return False
+    for key in left.items:
+        if key not in right.items:
+            return False
+        mine, theirs = left.at(ctx, key), right.at(ctx, key)
+        assert mine is not None and theirs is not None
+        if not same_or_equal(ctx, mine, theirs):
+            return False
+    return True
+
+
+# ---- identity
+def same(ctx: Context, left: Variable, right: Variable) -> bool:
+    """`left is right`."""
+    if left is right:
+        return True
+    a, b = left.identity(), right.identity()
+    if isinstance(a, Variable) or isinstance(b, Variable):
+        if isinstance(left, TensorVariable) and isinstance(right, TensorVariable):
+            return left.fake is right.fake
+        return a is b
+    return bool(a == b)
+
+
+def same_or_equal(ctx: Context, left: Variable, right: Variable) -> bool:
+    """`left is right or left == right`, as containers compare."""
+    if same(ctx, left, right):
+        return True
+    return truth(ctx, ctx.settle(compare(ctx, operator.eq, left, right)))
+
+
+def identity_key(variable: Variable) -> Any:
+    return IdentityKey(variable)
+
+
+def object_key(ctx: Context, variable: Variable) -> Any:
+    """How a dict models this key: by identity where the class has Python's default hash, else by what it compares."""
+    cls = variable.python_type()
+    owner, raw = find(ctx, cls, "__hash__")
+    if raw is None or raw is MISSING:
+        ctx.raise_(TypeError, f"unhashable type: {cls.__name__!r}")
+    if owner is object and find(ctx, cls, "__eq__")[0] is object:
+        return IdentityKey(variable)
+    if isinstance(variable, ObjectVariable):
+        import torch
+
+        if owner in (object, torch.nn.Module) or not owner.__flags__ & (1 << 9):  # type: ignore[union-attr]
+            return IdentityKey(variable) if variable.data is None else variable.data.dict_key(ctx)
+        ctx.break_("user-hash-or-eq", type=cls.__name__)
+    try:
+        value = variable.constant()
+        hash(value)
+    except NotConstant:
+        return IdentityKey(variable)
+    except TypeError as error:
+        ctx.raise_from_host(error)
+    return (
+        IdentityKey(variable)
+        if isinstance(variable, PinnedVariable | FunctionVariable) and not _rich(variable)
+        else value
+    )
+
+
+# ---- truth, length, containment, index
+def truth(ctx: Context, value: Variable) -> bool:
+    if type(value) is ConstantVariable:
+        return bool(value.value)
+    return value.truth(ctx)
+
+
+def truth_through_type(ctx: Context, value: Variable) -> bool:
+    cls = value.python_type()
+    if has(ctx, cls, "__bool__"):
+        answer = ctx.settle(special(ctx, value, "__bool__", [], ""))
+        if answer.python_type() is not bool:
+            ctx.raise_(TypeError, f"__bool__ should return bool, returned {answer.python_type().__name__}")
+        return truth(ctx, answer)
+    if has(ctx, cls, "__len__"):
+        return truth(ctx, length(ctx, value))
+    return True
+
+
+def length(ctx: Context, value: Variable) -> Variable:
+    return ctx.settle(value.length(ctx))
+
+
+def length_through_type(ctx: Context, value: Variable) -> Variable:
+    cls = value.python_type()
+    if not has(ctx, cls, "__len__"):
+        ctx.raise_(TypeError, f"object of type {cls.__name__!r} has no len()")
+    return ctx.settle(special(ctx, value, "__len__", [], ""))
+
+
+def contains_through_type(ctx: Context, container: Variable, item: Variable) -> bool:
+    cls = container.python_type()
+    owner, raw = find(ctx, cls, "__contains__")
+    if raw is not MISSING and raw is not None:
+        return truth(ctx, ctx.settle(special(ctx, container, "__contains__", [item], "")))
+    if not has(ctx, cls, "__iter__") and not has(ctx, cls, "__getitem__"):
+        ctx.raise_(TypeError, f"argument of type {cls.__name__!r} is not iterable")
+    iterator = ctx.protocol.iterator(ctx, container)
+    while (found := ctx.protocol.next_item(ctx, iterator)) is not None:
+        if same_or_equal(ctx, found, item):
+            return True
+    return False
+
+
+def index(ctx: Context, value: Variable, complaint: str) -> int:
+    """`operator.index`; a symbolic integer specialises."""
+    kind = type(value)
+    if kind is ConstantVariable:
+        held = value.value  # type: ignore[attr-defined]
+        if isinstance(held, int):
+            return int(held)
+        ctx.raise_(TypeError, complaint + type(held).__name__)
+    if kind is SymVariable:
+        return int(value.specialise(ctx))  # type: ignore[attr-defined]
+    if kind is TensorVariable:
+        ctx.break_("tensor-to-python-number", expr=value.describe(), var=value.describe())
+    if has(ctx, value.python_type(), "__index__"):
+        return index(ctx, ctx.settle(special(ctx, value, "__index__", [], "")), complaint)
+    ctx.raise_(TypeError, complaint + value.python_type().__name__)
+
+
+# ---- special methods
+def special_method(ctx: Context, subject: Variable, name: str) -> Variable:
+    """The method that an operator calls: looked up on the type, bound to the object."""
+    cls = subject.python_type()
+    owner, raw = find(ctx, cls, name)
+    assert owner is not None, name
+    return ctx.settle(bind(ctx, owner, name, raw, subject, ctx.type_of(subject)))
+
+
+def special(ctx: Context, subject: Variable, name: str, args: list[Variable], complaint: str) -> Any:
+    """Call `type(subject).name(subject, *args)`; a variable, or a frame to run first."""
+    cls = subject.python_type()
+    owner, raw = find(ctx, cls, name)
+    if raw is MISSING or raw is None or owner is None:
+        if complaint.endswith(": "):
+            ctx.raise_(TypeError, f"{complaint}{cls.__name__!r}")
+        ctx.raise_(
+            TypeError, f"{cls.__name__!r} object {complaint}" if complaint else f"{cls.__name__!r} object has no {name}"
+        )
+    return bind(ctx, owner, name, raw, subject, ctx.type_of(subject)).call(ctx, args, {})
+
+
+def call_through_type(ctx: Context, subject: Variable, args: list[Variable], kwargs: dict[str, Variable]) -> Any:
+    cls = subject.python_type()
+    owner, raw = find(ctx, cls, "__call__")
+    if raw is MISSING or owner is None:
+        ctx.raise_(TypeError, f"{cls.__name__!r} object is not callable")
+    return ctx.settle(bind(ctx, owner, "__call__", raw, subject, ctx.type_of(subject))).call(ctx, args, kwargs)

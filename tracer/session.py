@@ -1,0 +1,428 @@
+"""A session: the composition root. It owns every piece of state — recorder, hook, caches, records — and runs calls.
+
+Nothing at module level changes after import but one weak registry of sessions, for `reset()`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+import traceback
+import types
+import warnings
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+
+from . import records as typed
+from .breaks import render
+from .config import TraceConfig
+from .errors import TracerError
+from .events import (
+    CacheHit,
+    CallFinished,
+    CallStarted,
+    FrameSkipped,
+    GraphBreak,
+    GuardFailed,
+    InternalFault,
+    Recompiled,
+    SessionFinished,
+    SessionStarted,
+)
+from .explain import explain, html
+from .graph.dynamism import Dynamism
+from .graph.fakes import FakeRunner
+from .guards import Guard
+from .interpreter.frame import Program
+from .journal import Journal, Recorder
+from .runtime import backends
+from .runtime.answers import Entry, Root, Skip
+from .runtime.hook import FrameHook, without_hook
+from .runtime.policy import Facts, Policy
+from .signals import Break, Untraceable
+from .sources import Roots
+from .translate import Compiled, FrameInfo, translate
+
+__all__ = ["FullGraphError", "Session", "reset"]
+
+_SESSIONS: weakref.WeakSet[Session] = weakref.WeakSet()
+
+
+class FullGraphError(TracerError):
+    """`fullgraph=True` and the graph had to end. `reason` is the id of the break."""
+
+    def __init__(self, reason: str, text: str):
+        super().__init__(text, next="fix the line, or leave out fullgraph=True to let the graph end there")
+        self.reason = reason
+
+
+class Session:
+    """Traces what it runs. Any field of `TraceConfig` is a keyword; unknown ones are refused with the list of known ones."""
+
+    def __init__(self, _preset: str = "session", **settings: Any):
+        self.config = TraceConfig.preset(_preset, **settings)
+        self.recorder = Recorder(self.config.record)
+        self.backend = backends.resolve(self.config.backend, mode=self.config.mode, options=self.config.options, dynamic=self.config.dynamic)
+        backend = self.config.backend
+        self.backend_label = backend if isinstance(backend, str) else getattr(backend, "__name__", type(backend).__name__)
+        self.fakes = FakeRunner()
+        self.dynamism = Dynamism(self.config)
+        self.plans: dict[int, Any] = {}
+        self._programs: dict[int, Program] = {}
+        self._kept: list[Any] = []
+        self._frames: dict[int, tuple[int, int]] = {}
+        self._frame_stack: list[tuple[str, int]] = []
+        self.compiled: list[Compiled] = []
+        self._breaks: list[tuple[Break, str]] = []
+        self._records: tuple[int, typed.Records] | None = None
+        self.graph_number = 0
+        self.calls = 0
+        self.result: Any = None
+        self.trace_seconds = 0.0
+        self._library: dict[int, bool] = {}
+        self._limited: set[int] = set()
+        self._depth = 0
+        self.facts = Facts()
+        self.policy = Policy(self.facts)
+        self.hook = FrameHook(self._compile, decide=self._decide, on_skip=self._skipped, on_fault=self._fault, strict=self.config.strict)
+        if self.recorder.on:
+            versions = {"torch": torch.__version__, "python": sys.version.split()[0]}
+            self._opens = self.recorder.begin(SessionStarted, 0, 1, versions, self.config.plain())
+        self.closed = False
+        _SESSIONS.add(self)
+
+    # ---- running
+    def run(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call `fn(*args, **kwargs)` with tracing on; what it returns or raises is the program's own."""
+        if self.closed:
+            raise TracerError("this session is closed.", next="make a new tracer.Session")
+        target = _entry(fn)
+        self._note_target(target)
+        with self._call(_name(fn)):
+            self.result = self.hook.run(target, *args, **kwargs)
+        return self.result
+
+    @contextlib.contextmanager
+    def tracing(self, name: str = "block") -> Iterator[Session]:
+        """Everything called inside the block is traced; the block's own code runs as Python."""
+        with self._call(name), self.hook.active():
+            yield self
+
+    @contextlib.contextmanager
+    def _call(self, name: str) -> Iterator[None]:
+        rec = self.recorder
+        self.calls += 1
+        rec.call = self.calls
+        opens = rec.begin(CallStarted, name) if rec.on else 0
+        self._depth += 1
+        outcome, text = "returned", ""
+        try:
+            yield
+        except BaseException as error:
+            outcome, text = ("raised", type(error).__name__) if isinstance(error, Exception) else ("aborted", type(error).__name__)
+            raise
+        finally:
+            self._depth -= 1
+            if rec.on:
+                rec.end(CallFinished, opens, outcome, text)
+
+    def _note_target(self, fn: Any) -> None:
+        code = getattr(fn, "__code__", None) or getattr(getattr(fn, "__func__", None), "__code__", None)
+        if code is not None and code not in self.facts.targets:
+            self.facts.targets[code] = True
+
+    # ---- the hook's questions
+    def _decide(self, frame: Any) -> Root | Skip:
+        if id(frame.f_code) in self._limited:
+            return Skip("recompile limit", rule="limit")
+        return self.policy.decide(frame)
+
+    def _compile(self, frame: Any) -> Entry | Skip:
+        began = time.perf_counter()
+        info = FrameInfo(frame.f_code, dict(frame.f_locals), frame.f_globals, tuple(frame.closure or ()))
+        try:
+            if not self._within_limit(info):
+                return Skip("recompile limit", rule="limit")
+            return translate(self, info)
+        finally:
+            self.trace_seconds += time.perf_counter() - began
+
+    def _within_limit(self, info: FrameInfo) -> bool:
+        entries = self.hook.entries(info.code)
+        if not entries:
+            return True
+        rec = self.recorder
+        limit = self.hook.count(info.code) >= self.config.recompile_limit
+        if rec.on:
+            roots = Roots(info.locals)
+            for guards in entries:
+                record: Compiled = guards.entry.record
+                for failure in record.lowered.failures(roots):
+                    guard = failure.guard
+                    rec.point(GuardFailed, record.frame, guard.source.text if guard.source is not None else "", guard.expression, failure.seen)
+            rec.point(Recompiled, info.name, len(entries), limit)
+        if limit:
+            self._limited.add(id(info.code))
+            self._kept.append(info.code)
+        return not limit
+
+    def was_compiled(self, code: types.CodeType) -> bool:
+        return self._frames.get(id(code), (0, 0))[1] > 1
+
+    def _skipped(self, code: types.CodeType, skip: Skip) -> None:
+        if self.recorder.on and not skip.lasting and skip.rule not in ("otherwise", "plain call"):
+            self.recorder.point(FrameSkipped, code.co_qualname, code.co_filename, code.co_firstlineno, skip.reason)
+
+    def _fault(self, frame: Any, fault: Exception) -> None:
+        text = "".join(traceback.format_exception(fault))
+        if self.recorder.on:
+            self.recorder.point(InternalFault, type(fault).__name__, str(fault), text)
+        if isinstance(fault, TracerError):
+            raise fault
+        if not self.config.strict:
+            warnings.warn(
+                f"Tracer failed on {frame.f_code.co_qualname} ({type(fault).__name__}: {fault}); it runs as plain Python, results are unaffected. "
+                "Please report this with the session's recording (session.save).",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+
+    # ---- what a translation asks and tells
+    def begin_frame(self, info: FrameInfo) -> str:
+        number, entry = self._frames.get(id(info.code), (len(self._frames), 0))
+        if not entry:
+            self._kept.append(info.code)
+        self._frames[id(info.code)] = (number, entry + 1)
+        rec = self.recorder
+        self._frame_stack.append((rec.frame, rec.attempt))
+        rec.frame, rec.attempt, rec.depth = f"{number}/{entry}", 0, 0
+        return rec.frame
+
+    def end_frame(self) -> None:
+        rec = self.recorder
+        rec.frame, rec.attempt = self._frame_stack.pop()
+        rec.depth = 0
+        rec.where = tuple
+
+    def next_graph_name(self) -> str:
+        return f"graph_{self.graph_number}"
+
+    def keep_graph(self, record: Compiled) -> None:
+        if record.gm is not None:
+            self.graph_number += 1
+        self.compiled.append(record)
+
+    def program(self, code: types.CodeType) -> Program:
+        program = self._programs.get(id(code))
+        if program is None:
+            program = self._programs[id(code)] = Program(code)
+        return program
+
+    def remember_plan(self, value: Any, plan: Any) -> None:
+        self.plans[id(value)] = plan
+        self._kept.append(value)
+
+    def is_library(self, code: types.CodeType) -> bool:
+        known = self._library.get(id(code))
+        if known is None:
+            file = code.co_filename
+            known = self._library[id(code)] = file.startswith(_LIBRARIES) or file.startswith("<frozen")
+            self._kept.append(code)
+        return known
+
+    def guard_text(self, source: Any, kind: str, expected: Any) -> str:
+        return Guard(source, kind, expected, 0).expression
+
+    def shape_env_settings(self) -> dict[str, Any]:
+        config = self.config
+        return {"allow_scalar_outputs": config.capture_scalar_outputs or config.fullgraph, "allow_dynamic_output_shape_ops": config.capture_dynamic_output_shape_ops or config.fullgraph}
+
+    def fake_mode_settings(self) -> dict[str, Any]:
+        return {"allow_non_fake_inputs": False}
+
+    def why_untraced(self, stop: Untraceable) -> str:
+        if stop.reason == "exception-escapes":
+            return f"{stop.context.get('type', 'an exception')} leaves the function: it is raised natively"
+        return render(stop.reason, **stop.context).title
+
+    def check_fullgraph(self, stop: Break) -> None:
+        if self.config.fullgraph:
+            words = render(stop.reason, **self._context(stop))
+            where = f"{stop.location[0]}:{stop.location[1]}: " if stop.location else ""
+            raise FullGraphError(stop.reason, f"{where}{words.title}. {words.explanation}")
+
+    def _context(self, stop: Break) -> dict[str, Any]:
+        context = {k: v for k, v in stop.context.items() if isinstance(v, str | int | float) and v != ""}
+        if stop.location:
+            context.setdefault("line", stop.location[1])
+        if stop.user_stack:
+            context.setdefault("func", stop.user_stack[-1][5])
+        return context
+
+    def note_break(self, ctx: Any, stop: Break, frame: str) -> None:
+        self._breaks.append((stop, frame))
+        if not self.recorder.on:
+            return
+        context = self._context(stop)
+        words = render(stop.reason, **context)
+        self.recorder.point(
+            GraphBreak, stop.reason, words.title, words.explanation, tuple(words.hints), tuple((k, str(v)) for k, v in context.items()), stop.user_stack
+        )
+
+    def hit_recorder(self, frame: str, name: str) -> Callable[[], None] | None:
+        """What compiled code calls when it runs: records a hit, but for the run right after the compile."""
+        if not self.recorder.on:
+            return None
+        return _Hit(self.recorder, frame, name)
+
+    def without_hook(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        return without_hook(function)
+
+    # ---- looking
+    @property
+    def events(self) -> list[Any]:
+        self.recorder.flush()
+        return self.recorder.events
+
+    @property
+    def records(self) -> typed.Records:
+        """Typed records of what happened so far, made from the events."""
+        events = self.events
+        if self._records is None or self._records[0] != len(events):
+            made = typed.from_events(events)
+            live = {c.graph: c for c in self.compiled if c.graph}
+            for graph in made.graphs:
+                held = live.get(graph.name)
+                if held is not None:
+                    graph.gm, graph.example_inputs = held.gm, held.example_inputs
+            self._records = (len(events), made)
+        return self._records[1]
+
+    @property
+    def frames(self) -> list[typed.Frame]:
+        return self.records.frames
+
+    @property
+    def graphs(self) -> list[typed.Graph]:
+        return self.records.graphs
+
+    @property
+    def graph_breaks(self) -> list[typed.GraphBreak]:
+        return self.records.graph_breaks
+
+    @property
+    def guards(self) -> list[typed.Guard]:
+        return self.records.guards
+
+    @property
+    def speculations(self) -> list[typed.Speculation]:
+        return self.records.speculations
+
+    @property
+    def recompiles(self) -> list[typed.Recompile]:
+        return self.records.recompiles
+
+    @property
+    def stats(self) -> dict[str, float]:
+        return {**self.records.stats, "trace_seconds": self.trace_seconds}
+
+    def explain(self) -> str:
+        """What happened, as text for a terminal."""
+        return explain(self.records)
+
+    def _repr_html_(self) -> str:
+        return html(self.records)
+
+    def __repr__(self) -> str:
+        return f"<tracer.Session backend={self.backend_label!r}: {len(self.compiled)} compiled frames, {len(self._breaks)} graph breaks>"
+
+    def save(self, path: Any) -> None:
+        """Write the recording: JSON lines, gzip where the path ends in .gz."""
+        Journal(self.events).save(path)
+
+    # ---- ending
+    def reset(self) -> None:
+        """Drop every compiled entry; the records stay."""
+        self.hook.reset()
+        self._limited.clear()
+
+    def close(self) -> None:
+        """Free guards, code and inputs; what was recorded stays readable."""
+        if self.closed:
+            return
+        self.closed = True
+        self.hook.close()
+        if self.recorder.on:
+            self.recorder.end(SessionFinished, self._opens)
+        self.compiled.clear()
+        self._programs.clear()
+        self.plans.clear()
+        self._kept.clear()
+        self.result = None
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+class _Hit:
+    """Records that a compiled entry ran; its first run follows the compile and is no hit."""
+
+    __slots__ = ("first", "frame", "name", "recorder")
+
+    def __init__(self, recorder: Recorder, frame: str, name: str):
+        self.recorder, self.frame, self.name, self.first = recorder, frame, name, True
+
+    def __call__(self) -> None:
+        if self.first:
+            self.first = False
+        else:
+            self.recorder.aside(CacheHit, self.name, frame=self.frame)
+
+
+def _entry(fn: Any) -> Any:
+    """What to call for `fn`: a module gets a function of its own, so that its call, hooks included, is one frame."""
+    if isinstance(fn, torch.nn.Module):
+        return _module_caller(fn)
+    return fn
+
+
+def _module_caller(module: torch.nn.Module) -> Callable[..., Any]:
+    held = module.__dict__.get("_tracer_caller")
+    if held is None:
+
+        def self_call(*args: Any, **kwargs: Any) -> Any:
+            return self(*args, **kwargs)
+
+        self = module
+        held = self_call
+    return held
+
+
+def _name(fn: Any) -> str:
+    if isinstance(fn, torch.nn.Module):
+        return type(fn).__name__
+    return getattr(fn, "__qualname__", None) or getattr(fn, "__name__", None) or type(fn).__name__
+
+
+def _folders() -> tuple[str, ...]:
+    import os
+
+    return (os.path.dirname(torch.__file__) + os.sep, os.path.dirname(__file__) + os.sep, os.path.dirname(contextlib.__file__) + os.sep)
+
+
+_LIBRARIES = _folders()
+
+
+def reset() -> None:
+    """Drop every compiled entry of every session."""
+    for session in list(_SESSIONS):
+        session.reset()
+
+

@@ -1,0 +1,75 @@
+"""What ends or diverts a trace: small classes that carry what happened, never flags.
+
+`Raised` is the traced program's own exception on its way to a handler. `Break` says that capture can't go on and why.
+`Restart` ends an attempt so that the frame begins again with one more pinned decision. `Untraceable` gives the whole
+frame back to Python. `Declined` is a rule's answer "not mine".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .variables.base import Variable
+
+__all__ = ["Break", "Decision", "Declined", "NotConstant", "Raised", "Restart", "Untraceable"]
+
+
+class Break(Exception):
+    """Capture can't go on here. `reason` is an id of the catalogue; `context` fills its placeholders."""
+
+    def __init__(self, reason: str, **context: Any):
+        super().__init__(reason)
+        self.reason, self.context = reason, context
+        self.location: tuple[Any, ...] = ()
+        self.user_stack: tuple[Any, ...] = ()
+
+
+class Raised(Exception):
+    """The traced program raised; `variable` is the exception object."""
+
+    def __init__(self, variable: Variable):
+        super().__init__()
+        self.variable = variable
+
+
+class Decision:
+    """One pinned choice for the next attempt: at `key`, do `value`, because of `because`."""
+
+    __slots__ = ("because", "key", "value")
+
+    def __init__(self, key: tuple[Any, ...], value: Any, because: Any):
+        self.key, self.value, self.because = key, value, because
+
+
+class Restart(Exception):
+    """Begin the frame again with `decision` pinned."""
+
+    def __init__(self, decision: Decision):
+        super().__init__()
+        self.decision = decision
+
+
+class Untraceable(Exception):
+    """The frame runs as plain Python this time; `reason` is a catalogue id."""
+
+    def __init__(self, reason: str, **context: Any):
+        super().__init__(reason)
+        self.reason, self.context = reason, context
+
+
+class NotConstant(Exception):
+    """A variable has no Python value that is known while tracing."""
+
+    def __init__(self, variable: Variable):
+        super().__init__()
+        self.variable = variable
+
+
+class Declined:
+    """A rule's answer: it doesn't apply, and why."""
+
+    __slots__ = ("why",)
+
+    def __init__(self, why: str):
+        self.why = why

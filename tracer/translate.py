@@ -1,0 +1,319 @@
+"""One frame, from the hook's question to a compiled entry: attempts, the break that ends one, the code that comes out.
+
+In: a session and the frame (code, locals, globals, closure). Out: an `Entry`, or `Skip(why)` for a frame that runs as Python.
+Whatever an attempt did to torch's state is undone when it ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import types
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from . import codegen
+from .breaks import render
+from .codegen.body import Body
+from .compat import fakes, graphs
+from .context import BreakHere, Context
+from .events import (
+    AttemptEnded,
+    AttemptStarted,
+    CodeGenerated,
+    FrameFinished,
+    FrameStarted,
+    GraphCompiled,
+    GraphCompileStarted,
+    ShapeDecision,
+)
+from .graph.finish import finish_graph
+from .graph.modes import MODES
+from .guards import Guard, lower
+from .guards.shapes import shape_guard
+from .interpreter.exceptions import ExceptionState
+from .interpreter.frame import Frame
+from .interpreter.loop import run
+from .runtime.answers import Entry, Skip
+from .runtime.backends import compile_graph
+from .signals import Break, Decision, Raised, Restart, Untraceable
+from .sources import Roots
+from .variables import NULL, UNSET, CellVariable, Lazy, Variable
+
+if TYPE_CHECKING:
+    from .session import Session
+
+__all__ = ["Compiled", "FrameInfo", "translate"]
+
+MAX_ATTEMPTS = 64
+
+
+class FrameInfo:
+    """What the hook knows of the frame it asks about."""
+
+    __slots__ = ("cells", "code", "globals", "locals", "name", "origin")
+
+    def __init__(self, code: types.CodeType, locals: dict[str, Any], globals: dict[str, Any], cells: tuple[types.CellType, ...]):
+        self.code, self.locals, self.globals, self.cells = code, locals, globals, cells
+        self.origin = codegen.original_of(code)[0]
+        self.name = self.origin.co_qualname
+
+
+class Compiled:
+    """What a session keeps with an entry."""
+
+    __slots__ = ("example_inputs", "frame", "gm", "graph", "lowered", "source")
+
+    def __init__(self, frame: str, graph: str, gm: Any, example_inputs: list[Any], source: str):
+        self.frame, self.graph, self.gm, self.example_inputs, self.source = frame, graph, gm, example_inputs, source
+        self.lowered: Any = None
+
+
+def translate(session: Session, info: FrameInfo) -> Entry | Skip:
+    """Attempts at the frame until one stands. Breaks found inside inlined calls pin a decision and start again."""
+    rec = session.recorder
+    frame_id = session.begin_frame(info)
+    opens = rec.begin(FrameStarted, info.name, info.code.co_filename, info.code.co_firstlineno) if rec.on else 0
+    decisions: dict[tuple[Any, ...], Decision] = {}
+    outcome, graph, why = "failed", "", ""
+    try:
+        for attempt in range(MAX_ATTEMPTS):
+            rec.attempt = attempt
+            try:
+                entry = _attempt(session, info, decisions, frame_id)
+                outcome, graph = "compiled", entry.record.graph
+                return entry
+            except Restart as restart:
+                decisions[restart.decision.key] = restart.decision
+            except Untraceable as stop:
+                outcome, why = "skipped", session.why_untraced(stop)
+                return Skip(why)
+            except BaseException:
+                outcome = "aborted"
+                raise
+        outcome, why = "skipped", f"gave up after {MAX_ATTEMPTS} attempts"
+        return Skip(why)
+    finally:
+        if rec.on:
+            rec.end(FrameFinished, opens, outcome, graph, why)
+        session.end_frame()
+
+
+def _attempt(session: Session, info: FrameInfo, decisions: dict[tuple[Any, ...], Decision], frame_id: str) -> Entry:
+    rec = session.recorder
+    because = next(reversed(decisions.values())).because if decisions else ""
+    opens = rec.begin(AttemptStarted, str(because)) if rec.on else 0
+    ended, reason = "aborted", ""
+    try:
+        entry = _run_attempt(session, info, decisions, frame_id)
+        ended = "kept"
+        return entry
+    except Restart as restart:
+        ended, reason = "restarted", str(restart.decision.because)
+        raise
+    except Untraceable as stop:
+        ended, reason = "failed", stop.reason
+        raise
+    finally:
+        if rec.on:
+            rec.end(AttemptEnded, opens, ended, reason)
+
+
+def _run_attempt(session: Session, info: FrameInfo, decisions: dict[tuple[Any, ...], Decision], frame_id: str) -> Entry:
+    known = bool(session.hook.entries(info.code)) or session.was_compiled(info.code)
+    dynamic = session.dynamism.of(info.origin, known)
+    shape_env = fakes.ShapeEnv(**session.shape_env_settings()) if dynamic.possible else None
+    mode = fakes.new_fake_mode(shape_env, **session.fake_mode_settings())
+    ctx = Context(session, mode, decisions, dynamic)
+    ctx.graph.name = session.next_graph_name()
+    with _tracing(ctx):
+        root = _root_frame(ctx, info)
+        ctx.root_frame = ctx.frame = root
+        try:
+            result: Variable | None = run(ctx, root)
+            stopped = None
+        except BreakHere as here:
+            result, stopped = None, here.decision
+            ctx.frame = root
+        except Break as stop:
+            raise _pin(ctx, root, stop) from None
+        except Raised as error:
+            raise Untraceable("exception-escapes", type=error.variable.python_type().__name__, value=error.variable.describe()) from None
+        return _finish(ctx, info, root, result, stopped, frame_id)
+
+
+@contextlib.contextmanager
+def _tracing(ctx: Context) -> Iterator[None]:
+    """The fake mode on; torch's switches and everything else as it was, afterwards."""
+    try:
+        with graphs.tracing_context(ctx.fake_mode), ctx.fake_mode:
+            yield
+    finally:
+        for name, mode in MODES.items():
+            if mode.read() != ctx.modes_at_entry[name]:
+                mode.write(ctx.modes_at_entry[name])
+        for undo in reversed(ctx.at_exit):
+            undo()
+        ctx.frame = None
+
+
+def _root_frame(ctx: Context, info: FrameInfo) -> Frame:
+    """The frame as it is entered: arguments lazily built, cells of its own and of its closure."""
+    program = ctx.program(info.code)
+    args, cells = codegen.entry_names(info.code)
+    locals: list[Any] = [None] * program.size
+    own = len(info.code.co_cellvars)
+    for name in args:
+        locals[program.names.index(name)] = Lazy(info.locals[name], ctx.local(name))
+    for i, name in enumerate(cells):
+        source = ctx.root("cell", name, name)
+        held: Any = UNSET
+        if name in info.locals:
+            held = Lazy(info.locals[name], ctx.local(name))
+        index = program.names.index(name) if i < own else program.free_base + i - own
+        cell = CellVariable(held, source, info.cells[i - own] if i >= own else None, name)
+        if i >= own:
+            ctx.remember(cell, info.cells[i - own], source)
+        locals[index] = cell
+    return Frame(program, locals, info.globals, None)
+
+
+def _pin(ctx: Context, root: Frame, stop: Break) -> Restart:
+    """The decision that the next attempt takes: end the graph before the operation of the root frame that led here."""
+    pc = root.pc - 1
+    count = (root.visits or {}).get(pc, 1)
+    return Restart(Decision(("break", pc, count), stop, stop.reason))
+
+
+# ---- the end of an attempt
+def _finish(ctx: Context, info: FrameInfo, root: Frame, result: Variable | None, stopped: Decision | None, frame_id: str) -> Entry:
+    try:
+        return _compile(ctx, info, root, result, stopped, frame_id)
+    except Break as stop:
+        # What the frame leaves behind can't be rebuilt: there is no earlier point to stop at, so it runs as Python.
+        ctx.locate(stop)
+        ctx.session.note_break(ctx, stop, frame_id)
+        raise Untraceable(stop.reason, **stop.context) from None
+
+
+def _compile(ctx: Context, info: FrameInfo, root: Frame, result: Variable | None, stopped: Decision | None, frame_id: str) -> Entry:
+    session, rec = ctx.session, ctx.rec
+    args, cells = codegen.entry_names(info.code)
+    body = Body(ctx, args, cells)
+    point = None
+    if stopped is not None:
+        session.check_fullgraph(stopped.value)
+        point, answer = _break_state(ctx, body, root)
+    else:
+        assert result is not None
+        answer = body.value(result)
+    body.settle_later()
+    body.replay_effects()
+    compiled = finish_graph(ctx, body)
+    name = f"{info.name} {frame_id}"
+    modes = [f"{body.pin(MODES[n].write, n)}({value!r})" if isinstance(value, bool) else f"{body.pin(MODES[n].write, n)}({body.pin(value, n)})" for n, value in _changed_modes(ctx)]
+    function = _backend(ctx, compiled) if compiled.gm is not None else None
+    inputs = [body.load(i.source) for i in compiled.inputs]
+    hit = session.hit_recorder(frame_id, info.name)
+    python, text = body.finish(name, function, inputs, answer, modes, hit)
+    if stopped is not None:
+        session.note_break(ctx, stopped.value, frame_id)
+        assert point is not None
+        code = codegen.broken(info.code, python, point)
+    else:
+        code = codegen.finished(info.code, python)
+    if rec.on:
+        rec.point(CodeGenerated, ctx.root_graph.name, name, text, len(code.co_code) // 2)
+    record = Compiled(frame_id, ctx.root_graph.name if compiled.gm is not None else "", compiled.gm, compiled.examples, text)
+    record.lowered = _lower(ctx, info)
+    session.keep_graph(record)
+    return Entry(code, record.lowered.root, info.name, record)
+
+
+def _changed_modes(ctx: Context) -> list[tuple[str, Any]]:
+    now = ((name, mode.read()) for name, mode in MODES.items())
+    return [(name, value) for name, value in now if value != ctx.modes_at_entry[name]]
+
+
+def _break_state(ctx: Context, body: Body, root: Frame) -> tuple[codegen.Point, str]:
+    """The point before the breaking operation, and the tuple of live locals and stack values that the body returns."""
+    program, pc = root.program, root.pc
+    live = program.decoded.live_in(pc)
+    bound, values = [], []
+    for index, name in enumerate(program.names):
+        held = root.locals[index]
+        if held is None or isinstance(held, CellVariable) and held.source is not None and held.source.kind == "cell":
+            continue
+        if index in live:
+            bound.append(name)
+            values.append(body.load(held.source) if type(held) is Lazy else body.value(held))
+    slots: list[codegen.Slot] = []
+    stack = iter(root.stack)
+    for held in stack:
+        if held is NULL:
+            slots.append(codegen.Slot.NULL)
+        elif isinstance(held, ExceptionState):
+            slots.append(codegen.Slot.EXC)
+            values.append(body.value(next(stack)))
+        else:
+            slots.append(codegen.Slot.VALUE)
+            values.append(body.value(held))
+    offset = program.decoded.ops[pc].offset
+    return codegen.Point(offset, tuple(bound), tuple(slots)), f"({', '.join(values)}{',' if len(values) == 1 else ''})"
+
+
+def _backend(ctx: Context, compiled: Any) -> Any:
+    session, rec = ctx.session, ctx.rec
+    name = ctx.root_graph.name
+    label = session.backend_label
+    opens = rec.begin(GraphCompileStarted, name, label) if rec.on else 0
+    began = time.perf_counter()
+    error = ""
+    try:
+        with _outside(ctx):
+            function = compile_graph(compiled.gm, compiled.examples, session.backend, fake_mode=ctx.fake_mode, name=name, number=session.graph_number)
+    except Exception as failure:
+        error = str(failure)
+        raise
+    finally:
+        if rec.on:
+            rec.end(GraphCompiled, opens, name, label, time.perf_counter() - began, error)
+    return session.without_hook(function.function)
+
+
+@contextlib.contextmanager
+def _outside(ctx: Context) -> Iterator[None]:
+    """The program's own modes, as when the compiled graph will run; our fake mode off."""
+    changed = _changed_modes(ctx)
+    for name, _ in changed:
+        MODES[name].write(ctx.modes_at_entry[name])
+    try:
+        with torch.utils._python_dispatch._disable_current_modes():
+            yield
+    finally:
+        for name, value in changed:
+            MODES[name].write(value)
+
+
+def _lower(ctx: Context, info: FrameInfo) -> Any:
+    guards = [Guard(source, kind, expected, cause) for (source, kind, _), (expected, cause) in ctx.guards.items()]
+    guards.append(Guard(None, "GLOBAL_STATE", None, 0))
+    tensors = [i.source for i in ctx.inputs if isinstance(i.value, torch.Tensor) and not isinstance(i.value, torch.nn.Parameter)]
+    if len(tensors) > 1:
+        guards.append(Guard(None, "NO_TENSOR_ALIASING", tensors, 0))
+    shapes = None
+    if ctx.fake_mode.shape_env is not None:
+        shapes = shape_guard(ctx.fake_mode.shape_env, [(i.source, i.fake) for i in ctx.inputs])
+        if ctx.rec.on and shapes is not None:
+            for source, how in ctx.dynamic.used.items():
+                ctx.rec.point(ShapeDecision, how, source, "symbolic")
+    return lower(guards, code=info.code, roots=Roots(info.locals), shape_guard=shapes)
+
+
+def rendered(stop: Break, **more: Any) -> Any:
+    """The catalogue's words for a break."""
+    return render(stop.reason, **{**stop.context, **more})
+
+

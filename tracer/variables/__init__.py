@@ -1,0 +1,49 @@
+"""Families of variables: what is known of the program's objects while a frame is traced."""
+
+from .base import NULL, Lazy, NullVariable, Variable, mention
+from .constants import FALSE, LITERALS, NONE, TRUE, ConstantVariable, literal
+from .functions import (
+    UNSET,
+    BoundVariable,
+    CellVariable,
+    FunctionVariable,
+    NamespaceVariable,
+    PartialVariable,
+    PinnedVariable,
+    SuperVariable,
+)
+from .generators import GeneratorVariable
+from .iterators import (
+    CallIteratorVariable,
+    CountVariable,
+    DictIteratorVariable,
+    EnumerateVariable,
+    FilterVariable,
+    IteratorVariable,
+    MapVariable,
+    RangeIteratorVariable,
+    SequenceIteratorVariable,
+    ZipVariable,
+)
+from .mappings import DictVariable, DictViewVariable, IdentityKey, MappingProxyVariable, SetVariable, key_variable
+from .objects import ExceptionVariable, ModuleVariable, ObjectVariable
+from .sequences import (
+    ListVariable,
+    RangeVariable,
+    SequenceVariable,
+    SliceVariable,
+    TupleVariable,
+    is_named_tuple,
+    is_structseq,
+)
+from .tensors import SymVariable, TensorVariable
+
+__all__ = [
+    "FALSE", "LITERALS", "NONE", "NULL", "TRUE", "UNSET", "BoundVariable", "CallIteratorVariable", "CellVariable", "ConstantVariable",
+    "CountVariable", "DictIteratorVariable", "DictVariable", "DictViewVariable", "EnumerateVariable", "ExceptionVariable",
+    "FilterVariable", "FunctionVariable", "GeneratorVariable", "IdentityKey", "IteratorVariable", "Lazy", "ListVariable",
+    "MapVariable", "MappingProxyVariable", "ModuleVariable", "NamespaceVariable", "NullVariable", "ObjectVariable", "PartialVariable",
+    "PinnedVariable", "RangeIteratorVariable", "RangeVariable", "SequenceIteratorVariable", "SequenceVariable", "SetVariable",
+    "SliceVariable", "SuperVariable", "SymVariable", "TensorVariable", "TupleVariable", "Variable", "ZipVariable", "is_named_tuple",
+    "is_structseq", "key_variable", "literal", "mention",
+]  # fmt: skip

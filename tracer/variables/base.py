@@ -1,0 +1,151 @@
+"""What is known of one Python object while a frame is traced.
+
+Invariants: one object of the program ↔ one variable; a variable's state changes only after `ctx.mutate(variable)`;
+looking at a variable (its type, its summary) installs no guard, using its value does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ..signals import Break, NotConstant
+
+if TYPE_CHECKING:
+    from ..codegen.body import Body
+    from ..context import Context
+    from ..sources import Source
+
+__all__ = ["NULL", "Lazy", "NullVariable", "Variable", "mention"]
+
+
+class Variable:
+    """Base of all families. `source` says where the object was found (None: made while tracing)."""
+
+    __slots__ = ("source", "vid")
+    #: Whether the program can change the object in a way that must be replayed after the graph.
+    mutable: ClassVar[bool] = False
+
+    def __init__(self, source: Source | None = None):
+        self.source, self.vid = source, 0
+
+    # ---- looking (no guard, no effect)
+    def python_type(self) -> type:
+        """The class of the object as `type(x)` would give it."""
+        raise NotImplementedError(type(self).__name__)
+
+    def real(self) -> Any:
+        """The very object of the program, where it existed before the trace; raises NotConstant."""
+        raise NotConstant(self)
+
+    def constant(self) -> Any:
+        """A Python value equal to the object, known while tracing; raises NotConstant."""
+        raise NotConstant(self)
+
+    def summary(self) -> tuple[str, str, str, tuple[Any, ...], str, str]:
+        """(kind, text, python type, shape, dtype, source) for the recording; our own words, never the program's repr."""
+        kind = type(self).__name__.removesuffix("Variable")
+        source = self.source
+        return kind, self.describe(), self.python_type().__name__, (), "", source.text if source is not None else ""
+
+    def describe(self) -> str:
+        return self.python_type().__name__
+
+    # ---- the object protocol, as far as a family knows it natively
+    def attribute(self, ctx: Context, name: str) -> Any:
+        """`getattr(self, name)`: a variable, or a frame to run first. Default: CPython's generic algorithm."""
+        return ctx.protocol.generic_attribute(ctx, self, name)
+
+    def native_attribute(self, ctx: Context, name: str) -> Any:
+        """Value of a getset or member descriptor of the builtin type, or None where the family has none."""
+        return None
+
+    def set_attribute(self, ctx: Context, name: str, value: Variable) -> Any:
+        return ctx.protocol.generic_set_attribute(ctx, self, name, value)
+
+    def call(self, ctx: Context, args: list[Variable], kwargs: dict[str, Variable]) -> Any:
+        return ctx.protocol.call_through_type(ctx, self, args, kwargs)
+
+    def truth(self, ctx: Context) -> bool:
+        return ctx.protocol.truth_through_type(ctx, self)
+
+    def length(self, ctx: Context) -> Variable:
+        return ctx.protocol.length_through_type(ctx, self)
+
+    def getitem(self, ctx: Context, key: Variable) -> Any:
+        return ctx.protocol.special(ctx, self, "__getitem__", [key], "is not subscriptable")
+
+    def setitem(self, ctx: Context, key: Variable, value: Variable) -> Any:
+        return ctx.protocol.special(ctx, self, "__setitem__", [key, value], "does not support item assignment")
+
+    def delitem(self, ctx: Context, key: Variable) -> Any:
+        return ctx.protocol.special(ctx, self, "__delitem__", [key], "doesn't support item deletion")
+
+    def contains(self, ctx: Context, item: Variable) -> bool:
+        return ctx.protocol.contains_through_type(ctx, self, item)
+
+    def iterator(self, ctx: Context) -> Variable:
+        """`iter(self)`."""
+        return ctx.protocol.iterator_through_type(ctx, self)
+
+    def unpack(self, ctx: Context) -> list[Variable]:
+        """All items, for `*x`, unpacking and natively modelled consumers."""
+        return ctx.protocol.drain(ctx, self.iterator(ctx))
+
+    # ---- identity
+    def identity(self) -> Any:
+        """Something that is equal for two variables exactly when they are the same object."""
+        return self
+
+    def dict_key(self, ctx: Context) -> Any:
+        """The key under which a dict or set models this object."""
+        return ctx.protocol.object_key(ctx, self)
+
+    # ---- state, for the undo log and for replay
+    def snapshot(self) -> Any:
+        raise NotImplementedError(type(self).__name__)
+
+    def restore(self, state: Any) -> None:
+        raise NotImplementedError(type(self).__name__)
+
+    # ---- leaving the trace
+    def argument(self, ctx: Context) -> tuple[Any, Any]:
+        """(fx argument, fake value) for a graph node; raises Break where a graph can't hold it."""
+        raise Break("unsupported-type", type=self.python_type().__name__, why="it can't be an argument of a graph node")
+
+    def rebuild(self, body: Body) -> str:
+        """Emit what makes a new object of this kind; answer the name that holds it. Sourced objects are loaded instead."""
+        raise Break("unsupported-type", type=self.python_type().__name__, why="it can't be rebuilt outside the graph")
+
+    def replay(self, body: Body, name: str) -> None:
+        """Emit the changes that the trace made to the existing object `name`."""
+        raise NotImplementedError(type(self).__name__)
+
+
+class Lazy:
+    """A slot of a container that nobody has read yet: no guard, no variable."""
+
+    __slots__ = ("source", "value")
+
+    def __init__(self, value: Any, source: Source):
+        self.value, self.source = value, source
+
+
+class NullVariable(Variable):
+    """The NULL that CPython's stack holds under a callable."""
+
+    __slots__ = ()
+
+    def python_type(self) -> type:
+        return type(None)
+
+    def describe(self) -> str:
+        return "NULL"
+
+
+NULL = NullVariable()
+
+
+def mention(variable: Variable) -> str:
+    """How an explanation names the object: its source if it has one, else a description."""
+    source = variable.source
+    return source.text if source is not None else variable.describe()

@@ -1,0 +1,97 @@
+"""Literals: immutable values that are known while tracing."""
+
+from __future__ import annotations
+
+import types
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from .base import Variable
+
+if TYPE_CHECKING:
+    from ..codegen.body import Body
+    from ..context import Context
+    from ..sources import Source
+
+__all__ = ["FALSE", "LITERALS", "NONE", "TRUE", "ConstantVariable", "literal"]
+
+LITERALS: frozenset[type] = frozenset({
+    type(None), bool, int, float, complex, str, bytes, type(Ellipsis), type(NotImplemented), types.CodeType,
+    torch.dtype, torch.device, torch.layout, torch.memory_format,
+})  # fmt: skip
+_SIMPLE = frozenset({type(None), bool, int, float, complex, str, bytes, type(Ellipsis)})
+
+
+class ConstantVariable(Variable):
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any, source: Source | None = None):
+        self.value, self.source, self.vid = value, source, 0
+
+    def python_type(self) -> type:
+        return type(self.value)
+
+    def real(self) -> Any:
+        return self.value
+
+    def constant(self) -> Any:
+        return self.value
+
+    def describe(self) -> str:
+        value = self.value
+        if type(value) in _SIMPLE:
+            text = repr(value)
+            return text if len(text) <= 60 else text[:57] + "..."
+        return str(value) if type(value) is not types.CodeType else f"<code {value.co_name}>"
+
+    def identity(self) -> Any:
+        value = self.value
+        if value is None or value is True or value is False or value is Ellipsis or value is NotImplemented:
+            return value
+        # Small ints and interned strings: identity is CPython's own; the recorded object is the program's where it has one.
+        return ("object", id(value))
+
+    def truth(self, ctx: Context) -> bool:
+        return bool(self.value)
+
+    def length(self, ctx: Context) -> Variable:
+        return ctx.protocol.fold(ctx, len, [self])
+
+    def getitem(self, ctx: Context, key: Variable) -> Any:
+        return ctx.protocol.fold(ctx, lambda value, index: value[index], [self, key])
+
+    def contains(self, ctx: Context, item: Variable) -> bool:
+        return ctx.protocol.fold(ctx, lambda value, part: part in value, [self, item]).value
+
+    def iterator(self, ctx: Context) -> Variable:
+        from .iterators import SequenceIteratorVariable
+
+        if not isinstance(self.value, (str, bytes)):
+            ctx.raise_(TypeError, f"{type(self.value).__name__!r} object is not iterable")
+        return SequenceIteratorVariable([literal(part) for part in self.value], type(iter(self.value)))
+
+    def dict_key(self, ctx: Context) -> Any:
+        return self.value
+
+    def argument(self, ctx: Context) -> tuple[Any, Any]:
+        return self.value, self.value
+
+    def rebuild(self, body: Body) -> str:
+        return body.constant(self.value)
+
+
+NONE = ConstantVariable(None)
+TRUE = ConstantVariable(True)
+FALSE = ConstantVariable(False)
+
+
+def literal(value: Any) -> ConstantVariable:
+    """The variable of a literal that the trace made itself."""
+    if value is None:
+        return NONE
+    if value is True:
+        return TRUE
+    if value is False:
+        return FALSE
+    return ConstantVariable(value)

@@ -1,0 +1,363 @@
+"""Iterators: what `iter(x)` answers. Each advances by `next(ctx)`, which answers None when it is exhausted."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ..signals import Break
+from .base import Variable
+from .constants import ConstantVariable
+from .mappings import DictViewVariable
+from .sequences import SequenceVariable, TupleVariable
+
+if TYPE_CHECKING:
+    from ..codegen.body import Body
+    from ..context import Context
+    from ..sources import Source
+
+__all__ = [
+    "CallIteratorVariable", "CountVariable", "DictIteratorVariable", "EnumerateVariable", "FilterVariable", "IteratorVariable", "MapVariable",
+    "RangeIteratorVariable", "SequenceIteratorVariable", "ZipVariable",
+]  # fmt: skip
+
+
+class IteratorVariable(Variable):
+    """`done` stays true once the iterator was exhausted, as in CPython."""
+
+    __slots__ = ("cls", "done")
+    mutable = True
+
+    def python_type(self) -> type:
+        return self.cls
+
+    def truth(self, ctx: Context) -> bool:
+        return True
+
+    def iterator(self, ctx: Context) -> Variable:
+        return self
+
+    def advance(self, ctx: Context) -> Variable | None:
+        raise NotImplementedError
+
+    def next(self, ctx: Context) -> Variable | None:
+        """The next item, or None at the end."""
+        if self.done:
+            return None
+        ctx.mutate(self)
+        item = self.advance(ctx)
+        if item is None:
+            self.done = True
+        return item
+
+    def unpack(self, ctx: Context) -> list[Variable]:
+        items = []
+        while (item := self.next(ctx)) is not None:
+            items.append(item)
+            ctx.check_length(len(items))
+        return items
+
+    def rebuild(self, body: Body) -> str:
+        raise Break(
+            "unsupported-type", type=self.cls.__name__, why="a half-consumed iterator of this kind can't be rebuilt"
+        )
+
+    def replay(self, body: Body, name: str) -> None:
+        raise Break(
+            "unsupported-type", type=self.cls.__name__, why="an iterator of this kind can't be advanced after the graph"
+        )
+
+
+class SequenceIteratorVariable(IteratorVariable):
+    """Over a modelled sequence (seen live, as CPython does) or over a fixed list of variables."""
+
+    __slots__ = ("index", "owner", "reverse")
+
+    def __init__(
+        self, owner: SequenceVariable | list[Variable], cls: type, index: int = 0, source: Source | None = None
+    ):
+        self.owner, self.cls, self.index, self.source, self.vid, self.done = owner, cls, index, source, 0, False
+
+    def advance(self, ctx: Context) -> Variable | None:
+        owner, index = self.owner, self.index
+        if type(owner) is list:
+            if index >= len(owner):
+                return None
+            self.index = index + 1
+            return owner[index]
+        if index >= len(owner.items):  # type: ignore[union-attr]
+            return None
+        self.index = index + 1
+        return owner.item(ctx, index)  # type: ignore[union-attr]
+
+    def remaining(self) -> int:
+        return len(self.owner if type(self.owner) is list else self.owner.items) - self.index  # type: ignore[union-attr]
+
+    def snapshot(self) -> Any:
+        return self.index, self.done
+
+    def restore(self, state: Any) -> None:
+        self.index, self.done = state
+
+    def rebuild(self, body: Body) -> str:
+        name = body.fresh("iterator")
+        if type(self.owner) is list:
+            items = ", ".join(body.value(v) for v in self.owner[self.index :])
+            body.line(f"{name} = iter(({items}{',' if items else ''}))")
+        else:
+            body.line(f"{name} = iter({body.value(self.owner)})")  # type: ignore[arg-type]
+            if self.done:
+                body.line(f"for _ in {name}: pass")
+            elif self.index:
+                body.line(f"{name}.__setstate__({self.index})")
+        return name
+
+    def replay(self, body: Body, name: str) -> None:
+        before = body.ctx.effects.before(self)
+        if self.done:
+            body.effect(f"for _ in {name}: pass")
+        else:
+            body.effect(f"for _ in range({self.index - before[0]}): next({name})")
+
+
+class RangeIteratorVariable(IteratorVariable):
+    __slots__ = ("index", "values")
+
+    def __init__(self, values: range, index: int = 0, source: Source | None = None):
+        self.values, self.index, self.source, self.vid, self.done, self.cls = (
+            values,
+            index,
+            source,
+            0,
+            False,
+            type(iter(range(0))),
+        )
+
+    def advance(self, ctx: Context) -> Variable | None:
+        if self.index >= len(self.values):
+            return None
+        self.index += 1
+        return ConstantVariable(self.values[self.index - 1])
+
+    def snapshot(self) -> Any:
+        return self.index, self.done
+
+    def restore(self, state: Any) -> None:
+        self.index, self.done = state
+
+    def rebuild(self, body: Body) -> str:
+        name = body.fresh("iterator")
+        rest = self.values[self.index :]
+        body.line(f"{name} = iter(range({rest.start}, {rest.stop}, {rest.step}))")
+        return name
+
+    def replay(self, body: Body, name: str) -> None:
+        before = body.ctx.effects.before(self)
+        body.effect(f"for _ in range({self.index - before[0]}): next({name})")
+
+
+class DictIteratorVariable(IteratorVariable):
+    """Over a dict view; a dict that changes size meanwhile raises, as CPython does."""
+
+    __slots__ = ("index", "keys", "view")
+
+    def __init__(self, view: DictViewVariable, source: Source | None = None):
+        self.view, self.index, self.source, self.vid, self.done = view, 0, source, 0, False
+        self.keys = list(view.owner.items)
+        self.cls = type(iter(getattr({}, view.part)()))
+
+    def advance(self, ctx: Context) -> Variable | None:
+        owner = self.view.owner
+        if len(owner.items) != len(self.keys):
+            self.done = True
+            ctx.raise_(RuntimeError, "dictionary changed size during iteration")
+        if self.index >= len(self.keys):
+            return None
+        key = self.keys[self.index]
+        if key not in owner.items:
+            ctx.raise_(RuntimeError, "dictionary keys changed during iteration")
+        self.index += 1
+        return self.view.entry(ctx, key)
+
+    def snapshot(self) -> Any:
+        return self.index, self.done
+
+    def restore(self, state: Any) -> None:
+        self.index, self.done = state
+
+    def rebuild(self, body: Body) -> str:
+        name = body.fresh("iterator")
+        body.line(f"{name} = iter({body.value(self.view)})")
+        if self.index:
+            body.line(f"for _ in range({self.index}): next({name})")
+        return name
+
+
+class _Composite(IteratorVariable):
+    """An iterator over other iterators; `sources` are rebuilt, then the whole."""
+
+    __slots__ = ("parts",)
+
+    def snapshot(self) -> Any:
+        return self.done
+
+    def restore(self, state: Any) -> None:
+        self.done = state
+
+
+class ZipVariable(_Composite):
+    __slots__ = ("strict",)
+
+    def __init__(self, parts: list[Variable], strict: bool = False):
+        self.parts, self.strict, self.source, self.vid, self.done, self.cls = parts, strict, None, 0, False, zip
+
+    def advance(self, ctx: Context) -> Variable | None:
+        items: list[Variable] = []
+        for position, part in enumerate(self.parts):
+            item = ctx.protocol.next_item(ctx, part)
+            if item is None:
+                if self.strict:
+                    self._complain(ctx, position)
+                return None
+            items.append(item)
+        return TupleVariable(items, tuple) if items else None
+
+    def _complain(self, ctx: Context, position: int) -> None:
+        if position:
+            plural = " " if position == 1 else "s 1-"
+            ctx.raise_(ValueError, f"zip() argument {position + 1} is shorter than argument{plural}{position}")
+        for later in range(1, len(self.parts)):
+            if ctx.protocol.next_item(ctx, self.parts[later]) is not None:
+                plural = " " if later == 1 else "s 1-"
+                ctx.raise_(ValueError, f"zip() argument {later + 1} is longer than argument{plural}{later}")
+
+    def rebuild(self, body: Body) -> str:
+        name = body.fresh("iterator")
+        parts = "".join(f"{body.value(p)}, " for p in self.parts)
+        body.line(f"{name} = zip({parts}strict={self.strict})")
+        return name
+
+
+class EnumerateVariable(_Composite):
+    __slots__ = ("count", "part")
+
+    def __init__(self, part: Variable, start: int = 0):
+        self.part, self.count, self.source, self.vid, self.done, self.cls = part, start, None, 0, False, enumerate
+
+    def advance(self, ctx: Context) -> Variable | None:
+        item = ctx.protocol.next_item(ctx, self.part)
+        if item is None:
+            return None
+        self.count += 1
+        return TupleVariable([ConstantVariable(self.count - 1), item], tuple)
+
+    def snapshot(self) -> Any:
+        return self.done, self.count
+
+    def restore(self, state: Any) -> None:
+        self.done, self.count = state
+
+    def rebuild(self, body: Body) -> str:
+        name = body.fresh("iterator")
+        body.line(f"{name} = enumerate({body.value(self.part)}, {self.count})")
+        return name
+
+
+class MapVariable(_Composite):
+    __slots__ = ("function",)
+
+    def __init__(self, function: Variable, parts: list[Variable]):
+        self.function, self.parts, self.source, self.vid, self.done, self.cls = function, parts, None, 0, False, map
+
+    def advance(self, ctx: Context) -> Variable | None:
+        items = []
+        for part in self.parts:
+            item = ctx.protocol.next_item(ctx, part)
+            if item is None:
+                return None
+            items.append(item)
+        return ctx.call_now(self.function, items)
+
+    def rebuild(self, body: Body) -> str:
+        name = body.fresh("iterator")
+        body.line(f"{name} = map({body.value(self.function)}, {', '.join(body.value(p) for p in self.parts)})")
+        return name
+
+
+class FilterVariable(_Composite):
+    __slots__ = ("function", "part")
+
+    def __init__(self, function: Variable, part: Variable):
+        self.function, self.part, self.source, self.vid, self.done, self.cls = function, part, None, 0, False, filter
+
+    def advance(self, ctx: Context) -> Variable | None:
+        while True:
+            item = ctx.protocol.next_item(ctx, self.part)
+            if item is None:
+                return None
+            if self.function.python_type() is type(None):
+                if ctx.protocol.truth(ctx, item):
+                    return item
+            elif ctx.protocol.truth(ctx, ctx.call_now(self.function, [item])):
+                return item
+
+    def rebuild(self, body: Body) -> str:
+        name = body.fresh("iterator")
+        body.line(f"{name} = filter({body.value(self.function)}, {body.value(self.part)})")
+        return name
+
+
+class CallIteratorVariable(_Composite):
+    """`iter(callable, sentinel)`."""
+
+    __slots__ = ("function", "sentinel")
+
+    def __init__(self, function: Variable, sentinel: Variable):
+        self.function, self.sentinel, self.source, self.vid, self.done = function, sentinel, None, 0, False
+        self.cls = type(iter(int, 1))
+
+    def advance(self, ctx: Context) -> Variable | None:
+        item = ctx.call_now(self.function, [])
+        return None if ctx.protocol.same_or_equal(ctx, item, self.sentinel) else item
+
+    def rebuild(self, body: Body) -> str:
+        name = body.fresh("iterator")
+        body.line(f"{name} = iter({body.value(self.function)}, {body.value(self.sentinel)})")
+        return name
+
+
+class CountVariable(IteratorVariable):
+    """`itertools.count`: never exhausted."""
+
+    __slots__ = ("step", "value")
+
+    def __init__(
+        self, start: Variable, step: Variable, add: Callable[..., Variable] | None = None, source: Source | None = None
+    ):
+        self.value, self.step, self.source, self.vid, self.done, self.cls = (
+            start,
+            step,
+            source,
+            0,
+            False,
+            itertools.count,
+        )
+
+    def advance(self, ctx: Context) -> Variable | None:
+        import operator
+
+        value = self.value
+        self.value = ctx.protocol.binary_now(ctx, operator.add, value, self.step)
+        return value
+
+    def snapshot(self) -> Any:
+        return self.value
+
+    def restore(self, state: Any) -> None:
+        self.value = state
+
+    def rebuild(self, body: Body) -> str:
+        name = body.fresh("iterator")
+        body.line(f"{name} = {body.pin(itertools.count, 'count')}({body.value(self.value)}, {body.value(self.step)})")
+        return name

@@ -1,0 +1,374 @@
+"""Dicts, sets and their views. Keys are modelled by `Variable.dict_key`: equal keys are equal in the program."""
+
+from __future__ import annotations
+
+import collections
+import types
+from typing import TYPE_CHECKING, Any
+
+from ..signals import NotConstant
+from .base import Lazy, Variable
+from .constants import ConstantVariable, literal
+
+if TYPE_CHECKING:
+    from ..codegen.body import Body
+    from ..context import Context
+    from ..sources import Source
+
+__all__ = ["DictVariable", "DictViewVariable", "IdentityKey", "MappingProxyVariable", "SetVariable", "key_variable"]
+
+
+class IdentityKey:
+    """A key that equals only itself: tensors, modules, functions, objects with the default `__hash__`."""
+
+    __slots__ = ("handle", "variable")
+
+    def __init__(self, variable: Variable):
+        self.variable = variable
+        self.handle = variable.identity()
+
+    def __hash__(self) -> int:
+        return hash(self.handle) if not isinstance(self.handle, Variable) else id(self.handle)
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not IdentityKey:
+            return False
+        mine, theirs = self.handle, other.handle
+        return mine is theirs or (
+            not isinstance(mine, Variable) and not isinstance(theirs, Variable) and mine == theirs
+        )
+
+
+def key_variable(key: Any) -> Variable:
+    """The variable of a modelled key."""
+    if type(key) is IdentityKey:
+        return key.variable
+    if type(key) is tuple or (isinstance(key, tuple) and hasattr(key, "_fields")):
+        from .sequences import TupleVariable
+
+        return TupleVariable([key_variable(k) for k in key], type(key))
+    if type(key) is frozenset:
+        return SetVariable(dict.fromkeys(key), frozenset)
+    if type(key) is range:
+        from .sequences import RangeVariable
+
+        return RangeVariable([literal(key.start), literal(key.stop), literal(key.step)])
+    return literal(key)
+
+
+class DictVariable(Variable):
+    """A dict or an object of a dict subclass's builtin part. `items` keeps the program's order; values may be `Lazy`."""
+
+    __slots__ = ("cls", "factory", "items", "order_changed")
+    mutable = True
+
+    def __init__(
+        self, items: dict[Any, Any], cls: type = dict, source: Source | None = None, factory: Variable | None = None
+    ):
+        self.items, self.cls, self.source, self.vid, self.factory = items, cls, source, 0, factory
+
+    def python_type(self) -> type:
+        return self.cls
+
+    def describe(self) -> str:
+        return f"{self.cls.__name__} of {len(self.items)}"
+
+    def constant(self) -> Any:
+        if self.cls not in (dict, collections.OrderedDict):
+            raise NotConstant(self)
+        values = {}
+        for key, item in self.items.items():
+            if type(item) is Lazy:
+                raise NotConstant(self)
+            values[key_variable(key).constant()] = item.constant()
+        return self.cls(values)
+
+    # ---- reading
+    def find(self, ctx: Context, key: Variable) -> Variable | None:
+        """The value under `key`, or None; user-defined equality runs where Python would run it."""
+        return self.at(ctx, key.dict_key(ctx))
+
+    def at(self, ctx: Context, key: Any) -> Variable | None:
+        item = self.items.get(key)
+        return ctx.build(item.value, item.source) if type(item) is Lazy else item
+
+    def values(self, ctx: Context) -> list[Variable]:
+        return [ctx.build(i.value, i.source) if type(i) is Lazy else i for i in self.items.values()]
+
+    def truth(self, ctx: Context) -> bool:
+        if ctx.protocol.overrides(ctx, self.cls, "__bool__", "__len__"):
+            return super().truth(ctx)
+        return bool(self.items)
+
+    def length(self, ctx: Context) -> Variable:
+        if ctx.protocol.overrides(ctx, self.cls, "__len__"):
+            return super().length(ctx)
+        return ConstantVariable(len(self.items))
+
+    def getitem(self, ctx: Context, key: Variable) -> Any:
+        if ctx.protocol.overrides(ctx, self.cls, "__getitem__"):
+            return super().getitem(ctx, key)
+        return self.pick(ctx, key)
+
+    def pick(self, ctx: Context, key: Variable) -> Any:
+        """The builtin `__getitem__`, with `__missing__` where the class has one."""
+        value = self.find(ctx, key)
+        if value is not None:
+            return value
+        if issubclass(self.cls, collections.defaultdict) and not ctx.protocol.overrides(ctx, self.cls, "__missing__"):
+            factory = self.factory
+            if factory is not None and factory.python_type() is not type(None):
+                made = ctx.call_now(factory, [])
+                self.put(ctx, key, made)
+                return made
+        elif ctx.protocol.has(ctx, self.cls, "__missing__"):
+            return ctx.protocol.special(ctx, self, "__missing__", [key], "")
+        ctx.raise_with(KeyError, [key])
+
+    def setitem(self, ctx: Context, key: Variable, value: Variable) -> Any:
+        if ctx.protocol.overrides(ctx, self.cls, "__setitem__"):
+            return super().setitem(ctx, key, value)
+        return self.put(ctx, key, value)
+
+    def put(self, ctx: Context, key: Variable, value: Variable) -> None:
+        handle = key.dict_key(ctx)
+        ctx.mutate(self)
+        self.items[handle] = value
+
+    def delitem(self, ctx: Context, key: Variable) -> Any:
+        if ctx.protocol.overrides(ctx, self.cls, "__delitem__"):
+            return super().delitem(ctx, key)
+        return self.drop(ctx, key)
+
+    def drop(self, ctx: Context, key: Variable) -> None:
+        handle = key.dict_key(ctx)
+        if handle not in self.items:
+            ctx.raise_with(KeyError, [key])
+        ctx.mutate(self)
+        del self.items[handle]
+
+    def contains(self, ctx: Context, item: Variable) -> bool:
+        if ctx.protocol.overrides(ctx, self.cls, "__contains__"):
+            return super().contains(ctx, item)
+        return item.dict_key(ctx) in self.items
+
+    def iterator(self, ctx: Context) -> Variable:
+        if ctx.protocol.overrides(ctx, self.cls, "__iter__"):
+            return super().iterator(ctx)
+        return DictViewVariable(self, "keys").iterator(ctx)
+
+    def unpack(self, ctx: Context) -> list[Variable]:
+        if ctx.protocol.overrides(ctx, self.cls, "__iter__"):
+            return super().unpack(ctx)
+        return [key_variable(k) for k in self.items]
+
+    def dict_key(self, ctx: Context) -> Any:
+        if ctx.protocol.overrides(ctx, self.cls, "__hash__"):
+            return super().dict_key(ctx)
+        ctx.raise_(TypeError, f"unhashable type: {self.cls.__name__!r}")
+
+    # ---- state
+    def snapshot(self) -> Any:
+        return dict(self.items), self.factory
+
+    def restore(self, state: Any) -> None:
+        self.items.clear()
+        self.items.update(state[0])
+        self.factory = state[1]
+
+    # ---- leaving
+    def argument(self, ctx: Context) -> tuple[Any, Any]:
+        pairs = {key_variable(k).constant(): ctx.argument(v) for k, v in zip(self.items, self.values(ctx), strict=True)}
+        return {k: n for k, (n, _) in pairs.items()}, {k: f for k, (_, f) in pairs.items()}
+
+    def rebuild(self, body: Body) -> str:
+        name = body.fresh("dict")
+        cls = self.cls
+        if cls is dict:
+            opening, closing = "", ""
+        elif cls is collections.OrderedDict:
+            opening, closing = f"{body.pin(cls, 'OrderedDict')}(", ")"
+        elif cls is collections.defaultdict:
+            opening, closing = (
+                f"{body.pin(cls, 'defaultdict')}({body.value(self.factory) if self.factory is not None else None}, ",
+                ")",
+            )
+        elif cls is collections.Counter:
+            opening, closing = f"{body.pin(cls, 'Counter')}(", ")"
+        else:
+            return super().rebuild(body)
+        body.declare(self, name)
+        if body.cyclic(self):
+            body.line(f"{name} = {opening}{{}}{closing}")
+            body.later(f"{name}.update({{{', '.join(body.pairs(self))}}})", self)
+        else:
+            body.line(f"{name} = {opening}{{{', '.join(body.pairs(self))}}}{closing}")
+        return name
+
+    def replay(self, body: Body, name: str) -> None:
+        base = body.pin(dict, "dict")
+        if issubclass(self.cls, collections.OrderedDict):
+            base = body.pin(collections.OrderedDict, "OrderedDict")
+        before = body.ctx.effects.before(self)
+        if before is not None and self._only_grew(before[0]):
+            for key, item in self.items.items():
+                if before[0].get(key) is not item:
+                    body.effect(f"{base}.__setitem__({name}, {body.value(key_variable(key))}, {body.value(item)})")
+            return
+        body.effect(f"{base}.clear({name}); {base}.update({name}, {{{', '.join(body.pairs(self))}}})")
+
+    def _only_grew(self, before: dict[Any, Any]) -> bool:
+        """Whether setting the changed keys one by one gives the same order as the program did."""
+        return list(self.items)[: len(before)] == list(before)
+
+
+class SetVariable(Variable):
+    """A set or frozenset: the keys of `items`, in the order of insertion of the trace."""
+
+    __slots__ = ("cls", "items")
+    mutable = True
+
+    def __init__(self, items: dict[Any, None], cls: type = set, source: Source | None = None):
+        self.items, self.cls, self.source, self.vid = items, cls, source, 0
+
+    def python_type(self) -> type:
+        return self.cls
+
+    def describe(self) -> str:
+        return f"{self.cls.__name__} of {len(self.items)}"
+
+    def constant(self) -> Any:
+        return self.cls(key_variable(k).constant() for k in self.items)
+
+    def truth(self, ctx: Context) -> bool:
+        return bool(self.items)
+
+    def length(self, ctx: Context) -> Variable:
+        return ConstantVariable(len(self.items))
+
+    def contains(self, ctx: Context, item: Variable) -> bool:
+        return item.dict_key(ctx) in self.items
+
+    def keys(self) -> list[Any]:
+        """The keys in the order in which Python would iterate a set with these members, where that is known."""
+        if any(type(k) is IdentityKey or type(k) is tuple for k in self.items):
+            return list(self.items)
+        return list(self.cls(self.items)) if self.cls in (set, frozenset) else list(self.items)
+
+    def unpack(self, ctx: Context) -> list[Variable]:
+        return [key_variable(k) for k in self.keys()]
+
+    def iterator(self, ctx: Context) -> Variable:
+        from .iterators import SequenceIteratorVariable
+
+        return SequenceIteratorVariable(self.unpack(ctx), type(iter(set())))
+
+    def dict_key(self, ctx: Context) -> Any:
+        if issubclass(self.cls, frozenset):
+            return frozenset(self.items)
+        ctx.raise_(TypeError, f"unhashable type: {self.cls.__name__!r}")
+
+    def snapshot(self) -> Any:
+        return dict(self.items)
+
+    def restore(self, state: Any) -> None:
+        self.items.clear()
+        self.items.update(state)
+
+    def rebuild(self, body: Body) -> str:
+        name = body.fresh("set")
+        items = ", ".join(body.value(key_variable(k)) for k in self.items)
+        body.declare(self, name)
+        if self.cls not in (set, frozenset):
+            return super().rebuild(body)
+        body.line(f"{name} = {self.cls.__name__}(({items}{',' if self.items else ''}))")
+        return name
+
+    def replay(self, body: Body, name: str) -> None:
+        items = ", ".join(body.value(key_variable(k)) for k in self.items)
+        base = body.pin(set, "set")
+        body.effect(f"{base}.clear({name}); {base}.update({name}, ({items}{',' if self.items else ''}))")
+
+
+class DictViewVariable(Variable):
+    """`d.keys()`, `d.values()`, `d.items()`: live views of `owner`."""
+
+    __slots__ = ("owner", "part")
+    TYPES = {"keys": type({}.keys()), "values": type({}.values()), "items": type({}.items())}
+
+    def __init__(self, owner: DictVariable, part: str, source: Source | None = None):
+        self.owner, self.part, self.source, self.vid = owner, part, source, 0
+
+    def python_type(self) -> type:
+        if issubclass(self.owner.cls, collections.OrderedDict):
+            return type(getattr(collections.OrderedDict(), self.part)())
+        return self.TYPES[self.part]
+
+    def describe(self) -> str:
+        return f"{self.part} of {self.owner.describe()}"
+
+    def truth(self, ctx: Context) -> bool:
+        return bool(self.owner.items)
+
+    def length(self, ctx: Context) -> Variable:
+        return ConstantVariable(len(self.owner.items))
+
+    def unpack(self, ctx: Context) -> list[Variable]:
+        return [self.entry(ctx, key) for key in list(self.owner.items)]
+
+    def entry(self, ctx: Context, key: Any) -> Variable:
+        from .sequences import TupleVariable
+
+        if self.part == "keys":
+            return key_variable(key)
+        value = self.owner.at(ctx, key)
+        assert value is not None
+        return value if self.part == "values" else TupleVariable([key_variable(key), value], tuple)
+
+    def iterator(self, ctx: Context) -> Variable:
+        from .iterators import DictIteratorVariable
+
+        return DictIteratorVariable(self)
+
+    def contains(self, ctx: Context, item: Variable) -> bool:
+        if self.part == "keys":
+            return item.dict_key(ctx) in self.owner.items
+        return any(ctx.protocol.same_or_equal(ctx, v, item) for v in self.unpack(ctx))
+
+    def as_set(self, ctx: Context) -> SetVariable:
+        return SetVariable({v.dict_key(ctx): None for v in self.unpack(ctx)})
+
+    def rebuild(self, body: Body) -> str:
+        name = body.fresh("view")
+        body.line(f"{name} = {body.value(self.owner)}.{self.part}()")
+        return name
+
+
+class MappingProxyVariable(Variable):
+    __slots__ = ("owner",)
+
+    def __init__(self, owner: Variable, source: Source | None = None):
+        self.owner, self.source, self.vid = owner, source, 0
+
+    def python_type(self) -> type:
+        return types.MappingProxyType
+
+    def truth(self, ctx: Context) -> bool:
+        return self.owner.truth(ctx)
+
+    def length(self, ctx: Context) -> Variable:
+        return self.owner.length(ctx)
+
+    def getitem(self, ctx: Context, key: Variable) -> Any:
+        return self.owner.getitem(ctx, key)
+
+    def contains(self, ctx: Context, item: Variable) -> bool:
+        return self.owner.contains(ctx, item)
+
+    def iterator(self, ctx: Context) -> Variable:
+        return self.owner.iterator(ctx)
+
+    def rebuild(self, body: Body) -> str:
+        name = body.fresh("proxy")
+        body.line(f"{name} = {body.pin(types.MappingProxyType, 'mappingproxy')}({body.value(self.owner)})")
+        return name

@@ -1,0 +1,265 @@
+"""Instances of classes: user objects, exceptions, nn.Modules, and instances of subclasses of builtin containers."""
+
+from __future__ import annotations
+
+import types
+from typing import TYPE_CHECKING, Any
+
+from ..signals import Break, NotConstant
+from .base import Variable
+from .functions import UNSET
+from .mappings import DictVariable
+from .sequences import TupleVariable
+
+if TYPE_CHECKING:
+    from ..codegen.body import Body
+    from ..context import Context
+    from ..sources import Source
+
+__all__ = ["ExceptionVariable", "ModuleVariable", "ObjectVariable"]
+
+
+class ObjectVariable(Variable):
+    """An instance. `value` is the real object if it existed before; `attrs` is what the trace stored (UNSET: deleted);
+    `data` models the builtin part of an instance of a list, dict, tuple, set, str or number subclass."""
+
+    __slots__ = ("attrs", "cls", "data", "value")
+    mutable = True
+
+    def __init__(self, value: Any, cls: type, source: Source | None = None, data: Variable | None = None):
+        self.value, self.cls, self.source, self.vid, self.data = value, cls, source, 0, data
+        self.attrs: dict[str, Any] = {}
+
+    def python_type(self) -> type:
+        return self.cls
+
+    def describe(self) -> str:
+        return f"{type.__dict__['__name__'].__get__(self.cls)} object"
+
+    def real(self) -> Any:
+        if self.value is None:
+            raise NotConstant(self)
+        return self.value
+
+    def identity(self) -> Any:
+        return self if self.value is None else ("object", id(self.value))
+
+    def constant(self) -> Any:
+        raise NotConstant(self)
+
+    def attribute(self, ctx: Context, name: str) -> Any:
+        return ctx.objects.instance_attribute(ctx, self, name)
+
+    def set_attribute(self, ctx: Context, name: str, value: Variable) -> Any:
+        return ctx.objects.set_instance_attribute(ctx, self, name, value)
+
+    def own(self, ctx: Context, name: str) -> Variable | None:
+        """What the instance itself holds under `name` (its `__dict__`), guarded either way; None if nothing."""
+        stored = self.attrs.get(name)
+        if stored is not None:
+            return None if stored is UNSET else stored
+        if self.value is None or self.source is None:
+            return None
+        held = ctx.objects.instance_dict(self.value)
+        if held is None:
+            return None
+        source = self.source.dict()
+        if name in held:
+            return ctx.build(held[name], source.item(name))
+        ctx.guard(source, "DICT_ABSENT", name, name)
+        return None
+
+    def store(self, ctx: Context, name: str, value: Any) -> None:
+        """Write the instance's own attribute (UNSET deletes it)."""
+        ctx.mutate(self)
+        self.attrs.pop(name, None)
+        self.attrs[name] = value
+
+    def native_attribute(self, ctx: Context, name: str) -> Any:
+        return self.data.native_attribute(ctx, name) if self.data is not None else None
+
+    def argument(self, ctx: Context) -> tuple[Any, Any]:
+        if self.data is not None:
+            return self.data.argument(ctx)
+        return super().argument(ctx)
+
+    # ---- state
+    def snapshot(self) -> Any:
+        return dict(self.attrs), self.data
+
+    def restore(self, state: Any) -> None:
+        self.attrs, self.data = dict(state[0]), state[1]
+
+    # ---- leaving
+    def rebuild(self, body: Body) -> str:
+        name = body.fresh("object")
+        body.declare(self, name)
+        cls = body.pin(self.cls, self.cls.__name__)
+        native = body.ctx.objects.native_base(self.cls)
+        if self.data is not None and isinstance(self.data, TupleVariable):
+            body.line(f"{name} = {body.pin(native, native.__name__)}.__new__({cls}, {body.tuple_of(self.data)})")
+        elif self.data is not None and not self.data.mutable:
+            body.line(f"{name} = {body.pin(native, native.__name__)}.__new__({cls}, {body.value(self.data)})")
+        else:
+            body.line(f"{name} = {body.pin(native, native.__name__)}.__new__({cls})")
+            if self.data is not None:
+                body.later(lambda: self._fill(body, name), self)
+        if self.attrs:
+            body.later(lambda: self._assign(body, name), self)
+        return name
+
+    def _fill(self, body: Body, name: str) -> str:
+        assert self.data is not None
+        native = body.ctx.objects.native_base(self.cls)
+        base = body.pin(native, native.__name__)
+        if isinstance(self.data, DictVariable):
+            pairs = f"{{{', '.join(body.pairs(self.data))}}}"
+            # the class's own `update` is the program's code: the builtin one stores as the trace saw it
+            return f"{body.pin(_dict_fill, 'dict_fill')}({base}, {name}, {pairs})"
+        items = (
+            ", ".join(body.items(self.data))
+            if hasattr(self.data, "items") and isinstance(self.data.items, list)
+            else ""
+        )
+        if not items and hasattr(self.data, "unpack"):
+            items = ", ".join(body.value(v) for v in self.data.unpack(body.ctx))
+        adder = "extend" if hasattr(native, "extend") else "update"
+        return f"{base}.{adder}({name}, ({items}{',' if items else ''}))"
+
+    def _assign(self, body: Body, name: str) -> str:
+        writer = body.pin(_write, "write_attributes")
+        return f"{writer}({name}, {{{', '.join(f'{k!r}: {body.value(v)}' for k, v in self.attrs.items() if v is not UNSET)}}})"
+
+    def replay(self, body: Body, name: str) -> None:
+        gone = [k for k, v in self.attrs.items() if v is UNSET]
+        if gone:
+            body.effect(f"{body.pin(_erase, 'erase_attributes')}({name}, {gone!r})")
+        if any(v is not UNSET for v in self.attrs.values()):
+            body.effect(self._assign(body, name))
+        if self.data is not None and self.data in body.ctx.effects:
+            self.data.replay(body, name)
+
+
+def _write(target: Any, attributes: dict[str, Any]) -> None:
+    for name, value in attributes.items():
+        object.__setattr__(target, name, value)
+
+
+def _erase(target: Any, names: list[str]) -> None:
+    for name in names:
+        object.__delattr__(target, name)
+
+
+def _dict_fill(base: Any, target: Any, pairs: dict[Any, Any]) -> None:
+    for key, value in pairs.items():
+        base.__setitem__(target, key, value)
+
+
+class ModuleVariable(ObjectVariable):
+    """An nn.Module. Its parameters, buffers and submodules are read through their own dicts."""
+
+    __slots__ = ()
+
+    def describe(self) -> str:
+        return f"module {type.__dict__['__name__'].__get__(self.cls)}"
+
+    def call(self, ctx: Context, args: list[Variable], kwargs: dict[str, Variable]) -> Any:
+        return ctx.modules.call_module(ctx, self, args, kwargs)
+
+    def attribute(self, ctx: Context, name: str) -> Any:
+        return ctx.modules.module_attribute(ctx, self, name)
+
+    def rebuild(self, body: Body) -> str:
+        raise Break(
+            "class-definition-inside",
+            what="module",
+            type=self.cls.__name__,
+            why="a module made while tracing can't leave the graph",
+        )
+
+
+class ExceptionVariable(ObjectVariable):
+    """An exception. `args` are its arguments; `cause` and `context` as Python sets them."""
+
+    __slots__ = ("args", "cause", "context", "suppress", "trace")
+
+    def __init__(self, cls: type, args: list[Variable], value: Any = None, source: Source | None = None):
+        super().__init__(value, cls, source)
+        self.args = args
+        self.cause: Variable | None = None
+        self.context: Variable | None = None
+        self.suppress = False
+        self.trace: Any = None
+
+    def describe(self) -> str:
+        return f"{self.cls.__name__}({', '.join(a.describe() for a in self.args)})"
+
+    def truth(self, ctx: Context) -> bool:
+        return True
+
+    def native_attribute(self, ctx: Context, name: str) -> Any:
+        from .constants import NONE, literal
+
+        if name == "args":
+            return TupleVariable(list(self.args), tuple)
+        if name == "__cause__":
+            return self.cause or NONE
+        if name == "__context__":
+            return self.context or NONE
+        if name == "__suppress_context__":
+            return literal(self.suppress)
+        if name == "__traceback__":
+            raise Break(
+                "exec-or-eval", expr="__traceback__", why="a traceback exists only when the exception is really raised"
+            )
+        if name in ("value", "code") and issubclass(self.cls, StopIteration | SystemExit):
+            return self.args[0] if self.args else NONE
+        if issubclass(self.cls, KeyError | IndexError | ValueError | RuntimeError | TypeError):
+            return None
+        if issubclass(self.cls, AttributeError | NameError | ImportError) and name in ("name", "obj", "path", "msg"):
+            if name == "msg" and self.args:
+                return self.args[0]
+            return NONE
+        return None
+
+    def snapshot(self) -> Any:
+        return dict(self.attrs), self.data, list(self.args), self.cause, self.context, self.suppress
+
+    def restore(self, state: Any) -> None:
+        super().restore(state)
+        self.args, self.cause, self.context, self.suppress = list(state[2]), state[3], state[4], state[5]
+
+    def rebuild(self, body: Body) -> str:
+        name = body.fresh("error")
+        body.declare(self, name)
+        cls = body.pin(self.cls, self.cls.__name__)
+        args = ", ".join(body.value(a) for a in self.args)
+        body.line(f"{name} = {cls}.__new__({cls}{', ' if args else ''}{args})")
+        body.line(f"{name}.args = ({args}{',' if args else ''})")
+        if issubclass(self.cls, StopIteration) and self.args:
+            body.line(f"{name}.value = {body.value(self.args[0])}")
+        if self.attrs:
+            body.later(lambda: self._assign(body, name), self)
+        if self.cause is not None:
+            body.line(f"{name}.__cause__ = {body.value(self.cause)}")
+        if self.context is not None:
+            body.line(f"{name}.__context__ = {body.value(self.context)}")
+        if self.suppress:
+            body.line(f"{name}.__suppress_context__ = True")
+        return name
+
+    @classmethod
+    def of(cls, ctx: Context, error: BaseException) -> ExceptionVariable:
+        """The variable of an exception that a native operation raised while tracing."""
+        variable = cls(type(error), [ctx.wrap(a) for a in error.args])
+        state = (
+            {k: v for k, v in vars(error).items() if not k.startswith("__")}
+            if isinstance(getattr(error, "__dict__", None), dict)
+            else {}
+        )
+        for key, value in state.items():
+            variable.attrs[key] = ctx.wrap(value)
+        return variable
+
+
+METHOD_TYPES = (types.FunctionType,)

@@ -1,0 +1,159 @@
+"""Tensors and symbolic numbers: what lives in the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import fx
+
+from ..signals import Break
+from .base import Variable
+from .constants import ConstantVariable, literal
+
+if TYPE_CHECKING:
+    from ..codegen.body import Body
+    from ..context import Context
+    from ..sources import Source
+
+__all__ = ["SymVariable", "TensorVariable"]
+
+
+class TensorVariable(Variable):
+    """A tensor of the graph: its node and its fake value. `cls` is the class that the program sees."""
+
+    __slots__ = ("attrs", "cls", "fake", "node", "value", "version")
+
+    def __init__(
+        self,
+        node: fx.Node,
+        fake: torch.Tensor,
+        source: Source | None = None,
+        cls: type = torch.Tensor,
+        value: Any = None,
+    ):
+        self.node, self.fake, self.source, self.vid, self.cls, self.value = node, fake, source, 0, cls, value
+        self.attrs: dict[str, Any] | None = None
+
+    def python_type(self) -> type:
+        return self.cls
+
+    def describe(self) -> str:
+        fake = self.fake
+        return f"{str(fake.dtype).removeprefix('torch.')}[{', '.join(map(str, fake.shape))}]"
+
+    def summary(self) -> tuple[str, str, str, tuple[Any, ...], str, str]:
+        fake, source = self.fake, self.source
+        shape = tuple(s if type(s) is int else str(s) for s in fake.shape)
+        return (
+            "Tensor",
+            self.node.name,
+            self.cls.__name__,
+            shape,
+            str(fake.dtype).removeprefix("torch."),
+            source.text if source is not None else "",
+        )
+
+    def attribute(self, ctx: Context, name: str) -> Any:
+        return ctx.tensors.tensor_attribute(ctx, self, name)
+
+    def set_attribute(self, ctx: Context, name: str, value: Variable) -> Any:
+        return ctx.tensors.set_tensor_attribute(ctx, self, name, value)
+
+    def truth(self, ctx: Context) -> bool:
+        return ctx.tensors.tensor_truth(ctx, self)
+
+    def length(self, ctx: Context) -> Variable:
+        if not self.fake.dim():
+            ctx.raise_(TypeError, "len() of a 0-d tensor")
+        return ctx.size_of(self, 0)
+
+    def getitem(self, ctx: Context, key: Variable) -> Any:
+        return ctx.tensors.tensor_getitem(ctx, self, key)
+
+    def setitem(self, ctx: Context, key: Variable, value: Variable) -> Any:
+        return ctx.tensors.tensor_setitem(ctx, self, key, value)
+
+    def contains(self, ctx: Context, item: Variable) -> bool:
+        return ctx.protocol.truth(ctx, ctx.call_now(self.attribute(ctx, "__contains__"), [item]))
+
+    def iterator(self, ctx: Context) -> Variable:
+        from .iterators import SequenceIteratorVariable
+
+        return SequenceIteratorVariable(self.unpack(ctx), type(iter([])))
+
+    def unpack(self, ctx: Context) -> list[Variable]:
+        if not self.fake.dim():
+            ctx.raise_(TypeError, "iteration over a 0-d tensor")
+        count = ctx.protocol.index(ctx, ctx.size_of(self, 0), "")
+        if not count:
+            return []
+        return ctx.node("call_method", "unbind", [self, literal(0)]).unpack(ctx)
+
+    def dict_key(self, ctx: Context) -> Any:
+        return ctx.protocol.identity_key(self)
+
+    def identity(self) -> Any:
+        return self
+
+    def argument(self, ctx: Context) -> tuple[Any, Any]:
+        return ctx.graph.local(self.node, self.fake), self.fake
+
+    def rebuild(self, body: Body) -> str:
+        return body.tensor(self)
+
+
+class SymVariable(Variable):
+    """A number that the shape environment knows only as an expression: `sym` is a SymInt, SymFloat or SymBool.
+    `make(ctx)` adds the node that computes it, when a graph first needs it."""
+
+    __slots__ = ("_node", "make", "sym")
+
+    def __init__(self, sym: Any, make: Callable[[Context], fx.Node], source: Source | None = None):
+        self.sym, self.make, self.source, self.vid = sym, make, source, 0
+        self._node: fx.Node | None = None
+
+    def python_type(self) -> type:
+        return {torch.SymInt: int, torch.SymFloat: float, torch.SymBool: bool}[type(self.sym)]
+
+    def describe(self) -> str:
+        return str(self.sym)
+
+    def node(self, ctx: Context) -> fx.Node:
+        if self._node is None or self._node.graph is not ctx.graph.graph:
+            node = self.make(ctx)
+            if node.graph is not ctx.graph.graph:
+                return ctx.graph.local(node, self.sym)
+            return node
+        return self._node
+
+    def truth(self, ctx: Context) -> bool:
+        return bool(self.specialise(ctx))
+
+    def specialise(self, ctx: Context) -> Any:
+        """The number itself; the guard that it stays so is the shape environment's."""
+        return ctx.shapes.specialise(ctx, self)
+
+    def constant(self) -> Any:
+        from ..signals import NotConstant
+
+        raise NotConstant(self)
+
+    def dict_key(self, ctx: Context) -> Any:
+        return self.specialise(ctx)
+
+    def argument(self, ctx: Context) -> tuple[Any, Any]:
+        return self.node(ctx), self.sym
+
+    def rebuild(self, body: Body) -> str:
+        return body.symbol(self)
+
+
+def unwrap_number(variable: Variable) -> Any:
+    """The Python or symbolic number that arithmetic uses."""
+    if type(variable) is ConstantVariable:
+        return variable.value
+    if type(variable) is SymVariable:
+        return variable.sym
+    raise Break("unsupported-type", type=variable.python_type().__name__, why="not a number")
