@@ -1,0 +1,59 @@
+"""The events of small programs are the ones on file: a changed decision shows as a changed line."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import io
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.golden import programs
+from tests.golden.normal import Normal
+
+STREAMS = Path(__file__).parent / "streams"
+PROGRAMS_FILE = Path(programs.__file__)
+
+
+def stream(name: str, detail: bool) -> list[str]:
+    """One program through a fresh session, every call of it, as normal text."""
+    import tracer
+
+    fn, calls = programs.PROGRAMS[name]
+    with tracer.Session(backend="eager", record="all") as session:
+        for arguments in calls:
+            torch.manual_seed(0)
+            with contextlib.suppress(Exception), contextlib.redirect_stdout(io.StringIO()):
+                session.run(fn, *arguments())
+        events = list(session.events)
+    return Normal(PROGRAMS_FILE, detail).lines(events)
+
+
+@pytest.mark.parametrize("name", programs.PROGRAMS)
+def test_stream(name: str, update_golden: bool) -> None:
+    detail = name in programs.DETAILED
+    if detail and sys.version_info[:2] != (3, 11):
+        pytest.skip("instructions are kept for CPython 3.11")
+    path, got = STREAMS / f"{name}.txt", stream(name, detail)
+    if update_golden:
+        STREAMS.mkdir(exist_ok=True)
+        path.write_text("\n".join(got) + "\n", encoding="utf-8")
+        return
+    if not path.exists():
+        pytest.fail(f"no stream on file for {name}: pytest tests/golden --update-golden, then read it")
+    expected = path.read_text(encoding="utf-8").splitlines()
+    changed = difflib.unified_diff(expected, got, str(path.name), "this run", lineterm="")
+    assert got == expected, "\n" + "\n".join(list(changed)[:80])
+
+
+@pytest.mark.parametrize("name", ["add_one", "shape_becomes_dynamic", "breaks_in_a_loop"])
+def test_streams_repeat(name: str) -> None:
+    """Two runs in one process give the same text: nothing of the first leaks into the second."""
+    assert stream(name, detail=True) == stream(name, detail=True)
+
+
+def test_every_stream_has_its_program() -> None:
+    assert {p.stem for p in STREAMS.glob("*.txt")} <= set(programs.PROGRAMS)
