@@ -16,6 +16,7 @@ from pathlib import Path
 from types import CodeType
 
 from tracer.isa import OPS, Decoded, Op, decode, effect, target_of
+from tracer.isa.liveness import may_be_super
 
 # Where the canonical effect differs from CPython's own count, on purpose.
 #   FOR_ITER, SEND: the jump lands past END_FOR and END_SEND, which it has done the work of.
@@ -220,6 +221,8 @@ def may_be_read(decoded: Decoded, index: int, local: int) -> bool:
         seen.add(index)
         op, handler, target = decoded.ops[index], decoded.handlers[index], target_of(decoded.ops[index])
         if op.arg == local and op.name in ("LoadFast", "LoadFastAndClear", "DeleteFast"):
+            return True
+        if local == 0 and "__class__" in decoded.code.co_freevars and may_be_super(op):
             return True
         if handler is not None and OPS[op.name].raises:
             pending.append(handler.target)

@@ -60,7 +60,9 @@ class Body:
     def live_in(self, index: int) -> frozenset[int]:
         masks = self._masks
         if masks is None:
-            masks = self._masks = liveness.live_masks(self.ops, self.handlers, self.cells + self.frees)
+            calls_super = any(self.names[local] == "__class__" for local in self.frees)
+            always = self.cells + self.frees
+            masks = self._masks = liveness.live_masks(self.ops, self.handlers, always, calls_super=calls_super)
         mask = masks[index]
         live = self._live.get(mask)
         if live is None:

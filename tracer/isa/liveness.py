@@ -4,6 +4,9 @@ A local is live before an operation if some path from there reads it before writ
 go to its handler before it has written anything. Cells and free variables are always live, since a closure made earlier
 may read them at any time; what `locals()` or a debugger can see doesn't count as a read.
 
+One read has no operation of its own: `super()` without arguments takes the first argument out of the frame. Only code
+with a `__class__` cell can do that; there, each call that may be of that kind counts as a read.
+
 Sets of locals are bit masks here: bit i stands for local i.
 """
 
@@ -14,15 +17,25 @@ from collections.abc import Iterable, Sequence
 from tracer.isa.canonical import OPS, Op, target_of
 from tracer.isa.exceptions import Handler
 
-__all__ = ["live_masks", "members"]
+__all__ = ["live_masks", "may_be_super", "members"]
 
 # DeleteFast and LoadFastAndClear look at what they take away: one raises on an empty slot, the other keeps the value.
 _READS = frozenset({"LoadFast", "LoadFastAndClear", "DeleteFast"})
 _WRITES = frozenset({"StoreFast"})
+_SUPER = frozenset({"LoadSuperAttr", "CallEx"})
 
 
-def live_masks(ops: Sequence[Op], handlers: Sequence[Handler | None], always: Iterable[int] = ()) -> list[int]:
-    """The mask of live locals before each operation, `always` included in every one."""
+def live_masks(
+    ops: Sequence[Op],
+    handlers: Sequence[Handler | None],
+    always: Iterable[int] = (),
+    *,
+    calls_super: bool = False,
+) -> list[int]:
+    """The mask of live locals before each operation, `always` included in every one.
+
+    `calls_super` says that a call may be `super()`, which reads local 0.
+    """
     pinned = 0
     for local in always:
         pinned |= 1 << local
@@ -41,6 +54,8 @@ def live_masks(ops: Sequence[Op], handlers: Sequence[Handler | None], always: It
                 mask &= ~(1 << op.arg)
             elif op.name in _READS:
                 mask |= 1 << op.arg
+            elif calls_super and may_be_super(op):
+                mask |= 1
             handler = handlers[index]
             if handler is not None and kind.raises:
                 mask |= live[handler.target]
@@ -49,6 +64,11 @@ def live_masks(ops: Sequence[Op], handlers: Sequence[Handler | None], always: It
                 live[index] = mask
                 changed = True
     return live[: len(ops)]
+
+
+def may_be_super(op: Op) -> bool:
+    """Whether `super()` may be what this calls."""
+    return op.name in _SUPER or (op.name == "Call" and op.arg[0] == 0)
 
 
 def members(mask: int) -> frozenset[int]:
