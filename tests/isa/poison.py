@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import ast
 import difflib
-import json
 import sys
 import textwrap
-import traceback
 from collections import Counter
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+from tests.isa.support import report
 from tracer.isa import decode
 
 
@@ -293,20 +292,9 @@ def case_decimal_in_python() -> None:
     unchanged(lambda: str(_pydecimal.Decimal("2.5").sqrt() + _pydecimal.Decimal(3) / 7))
 
 
-# --- running them ---------------------------------------------------------------------------------------------------------
-
-
 def cases() -> dict[str, Callable[[], None]]:
-    return {f"poison_{name}": case for name, case in globals().items() if name.startswith("case_")}
-
-
-def outcome(case: Callable[[], None]) -> str | None:
-    try:
-        case()
-    except Exception:
-        return traceback.format_exc()
-    return None
+    return {name: case for name, case in globals().items() if name.startswith("case_")}
 
 
 if __name__ == "__main__":
-    print(json.dumps({name: outcome(case) for name, case in cases().items()}))
+    report(cases())

@@ -1,13 +1,14 @@
-"""The cases of `cases.py` and `poison.py`, each under every supported CPython."""
+"""The cases of the plain scripts, each under every supported CPython."""
 
 from __future__ import annotations
 
 import functools
 import json
+from types import ModuleType
 
 import pytest
 
-from tests.isa import cases, poison
+from tests.isa import cases_frames, cases_instructions, poison
 from tests.isa.interpreters import VERSIONS, interpreter, run
 
 
@@ -17,11 +18,26 @@ def _outcomes(module: str, version: str) -> dict[str, str | None]:
     return json.loads(run(version, module))
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("name", [*cases.cases(), *poison.cases()])
-def test_case(name: str, version: str) -> None:
+def _check(module: ModuleType, name: str, version: str) -> None:
     interpreter(version)  # may skip
-    module = cases if name in cases.cases() else poison
     failure = _outcomes(module.__name__, version)[name]
     if failure:
         pytest.fail(failure, pytrace=False)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("name", cases_instructions.cases())
+def test_instruction(name: str, version: str) -> None:
+    _check(cases_instructions, name, version)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("name", cases_frames.cases())
+def test_frame(name: str, version: str) -> None:
+    _check(cases_frames, name, version)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("name", poison.cases())
+def test_dead_locals_are_not_read(name: str, version: str) -> None:
+    _check(poison, name, version)
