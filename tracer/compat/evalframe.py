@@ -240,8 +240,8 @@ def allow(code: types.CodeType) -> None:
 
 
 def note_code(code: types.CodeType) -> None:
-    """torch.compile, when it recompiles a function, looks up where the code of each entry that it sees came from. It sees
-    ours before 2.13, and when another thread's torch.compile changed the region while we compiled.
+    """torch.compile, when it recompiles a function, looks up where the code of each entry that it sees came from. It
+    sees ours before 2.13, and when another thread's torch.compile changed the region while we compiled.
 
     It only counts failures by that, so any code object will do; the true one would be kept alive for ever.
     """

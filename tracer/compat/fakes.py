@@ -7,7 +7,8 @@ Everything else goes through `from_tensor`. Two tensors that share storage get f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import weakref
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -81,13 +82,32 @@ _KEYS: dict[str, frozenset[Any]] = {"cpu": _ordinary_keys(), "meta": frozenset()
 _PLAIN = (torch.Tensor, torch.nn.Parameter)
 
 
+class _Lean:
+    """What is known of a storage that a lean fake stands for: nothing here keeps a tensor alive, real or fake."""
+
+    __slots__ = ("fake", "is_base", "real", "reference", "storage")
+
+    def __init__(self, reference: StorageWeakRef, real: torch.Tensor, storage: Any):
+        self.reference, self.storage = reference, storage
+        self.real: Callable[[], torch.Tensor | None] = weakref.ref(real)
+        self.fake: Callable[[], FakeTensor | None] = lambda: None
+        self.is_base = False
+
+    def fake_for(self, tensor: torch.Tensor) -> FakeTensor | None:
+        return self.fake() if self.real() is tensor else None
+
+    def stands_for_base(self, real: torch.Tensor, fake: FakeTensor) -> None:
+        """Views refer to this fake of `real`, so there must be no other."""
+        self.real, self.fake, self.is_base = weakref.ref(real), weakref.ref(fake), True
+
+
 class _Storages:
     """Which storages a mode has fakes of. Weak references pin the addresses: a number never means two storages."""
 
     __slots__ = ("lean", "slow")
 
     def __init__(self) -> None:
-        self.lean: dict[int, tuple[StorageWeakRef, Any]] = {}
+        self.lean: dict[int, _Lean] = {}
         self.slow: dict[int, StorageWeakRef] = {}
 
 
@@ -117,53 +137,88 @@ def fake_of(mode: FakeTensorMode, tensor: torch.Tensor) -> FakeTensor:
     Kept: sizes, strides, offset, dtype, device, requires_grad, leafness, whether it is a Parameter, grad, and which
     tensors share storage. The mode must be new for each attempt; fakes of earlier attempts know other storages.
     """
-    known = mode.__dict__.get("_tracer_storages")
-    if known is None:
-        known = mode.__dict__["_tracer_storages"] = _Storages()
+    known = _storages(mode)
     if not _is_lean(tensor):
         return _slow(mode, tensor, known)
-    storage = tensor.untyped_storage()
-    reference = StorageWeakRef(storage)
-    if reference.cdata in known.slow:
-        return _slow(mode, tensor, known)
+    real = tensor.untyped_storage()
+    reference = StorageWeakRef(real)
     shared = known.lean.get(reference.cdata)
-    with _no_dispatch():
-        if shared is not None:
-            meta = torch.empty(0, dtype=tensor.dtype, device="meta")
-            meta.set_(shared[1], tensor.storage_offset(), tensor.shape, tensor.stride())
-            if tensor.requires_grad:
-                meta.requires_grad_()
-        elif tensor.storage_offset() == 0 and storage.nbytes() == _extent(tensor):
-            meta = torch.empty_strided(
-                tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta", requires_grad=tensor.requires_grad
-            )
-            known.lean[reference.cdata] = (reference, meta.untyped_storage())
-        else:
-            return _slow(mode, tensor, known)
-        fake = FakeTensor(mode, meta, tensor.device)
+    if shared is not None:
+        fake = shared.fake_for(tensor) if shared.is_base else None  # a view's fake refers to it
+        if fake is None:
+            fake = _over(mode, tensor, shared.storage)
+    elif reference.cdata in known.slow or tensor.storage_offset() or real.nbytes() != _extent(tensor):
+        return _slow(mode, tensor, known)
+    else:
+        fake = _alone(mode, tensor)
+        shared = known.lean[reference.cdata] = _Lean(reference, tensor, fake.untyped_storage())
+        shared.fake = weakref.ref(fake)
     if type(tensor) is torch.nn.Parameter:
         fake._is_param = True
-    if tensor.grad is not None:
+    if tensor.grad is not None and fake.grad is None:
         fake.grad = fake_of(mode, tensor.grad)
     return fake
 
 
+def _storages(mode: FakeTensorMode) -> _Storages:
+    known = mode.__dict__.get("_tracer_storages")
+    if known is None:
+        known = mode.__dict__["_tracer_storages"] = _Storages()
+    return known
+
+
+def _alone(mode: FakeTensorMode, tensor: torch.Tensor) -> FakeTensor:
+    with _no_dispatch():
+        meta = torch.empty_strided(
+            tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta", requires_grad=tensor.requires_grad
+        )
+        return FakeTensor(mode, meta, tensor.device)
+
+
+def _over(mode: FakeTensorMode, tensor: torch.Tensor, storage: Any) -> FakeTensor:
+    with _no_dispatch():
+        meta = torch.empty(0, dtype=tensor.dtype, device="meta")
+        meta.set_(storage, tensor.storage_offset(), tensor.shape, tensor.stride())
+        return FakeTensor(mode, meta.requires_grad_() if tensor.requires_grad else meta, tensor.device)
+
+
 def _slow(mode: FakeTensorMode, tensor: torch.Tensor, known: _Storages, **how: Any) -> FakeTensor:
     base = tensor._base if type(tensor) in _PLAIN else None
+    fake_base = None  # holds it: the converter's memo doesn't
     if base is not None and not how:
-        # The converter makes the base's fake itself unless it knows one: ours, if there is one, must be it.
-        mode.fake_tensor_converter.set_tensor_memo(base, fake_of(mode, base))
-    _remember(known, tensor)
-    return mode.from_tensor(tensor, **(how or {"static_shapes": True}))
+        fake_base = _base_fake(mode, base, known)
+        mode.fake_tensor_converter.set_tensor_memo(base, fake_base)
+    else:
+        _remember(mode, known, tensor)
+    fake = mode.from_tensor(tensor, **(how or {"static_shapes": True}))
+    del fake_base
+    return fake
 
 
-def _remember(known: _Storages, tensor: torch.Tensor) -> None:
+def _base_fake(mode: FakeTensorMode, base: torch.Tensor, known: _Storages) -> FakeTensor:
+    """The fake that stands for the base of a view: one object, whoever comes first."""
+    key = StorageWeakRef(base.untyped_storage()).cdata if _is_lean(base) else None
+    fake = known.lean[key].fake_for(base) if key in known.lean else None
+    if fake is None:
+        fake = fake_of(mode, base)
+    if key in known.lean:
+        known.lean[key].stands_for_base(base, fake)
+    return fake
+
+
+def _remember(mode: FakeTensorMode, known: _Storages, tensor: torch.Tensor) -> None:
+    """Tell each of the two ways to make fakes which storages the other one has."""
     try:
-        reference = StorageWeakRef(tensor.untyped_storage())
+        storage = tensor.untyped_storage()
+        reference = StorageWeakRef(storage)
     except (NotImplementedError, RuntimeError):  # sparse, nested, wrappers: no storage to share
         return
-    if reference.cdata not in known.lean:
+    lean = known.lean.get(reference.cdata)
+    if lean is None:
         known.slow[reference.cdata] = reference
+    else:
+        converter = mode.fake_tensor_converter.meta_converter
+        converter.set_storage_memo(converter.describer.describe_storage(storage), lean.storage)
 
 
 # --- symbolic sizes ---------------------------------------------------------------------------------------------------
@@ -192,8 +247,7 @@ def fake_symbolic(
     sizes = [policy[kinds[dim]] if dim in kinds else DimDynamic.STATIC for dim in range(tensor.dim())]
     context = StatelessSymbolicContext(dynamic_sizes=sizes, constraint_sizes=_constraints(tensor.dim(), ranges))
     where = source if isinstance(source, TorchSource) else ConstantSource(source_name=str(source))
-    known = mode.__dict__.setdefault("_tracer_storages", _Storages())
-    return _slow(mode, tensor, known, source=where, symbolic_context=context)
+    return _slow(mode, tensor, _storages(mode), source=where, symbolic_context=context)
 
 
 def _constraints(dims: int, ranges: Mapping[int, tuple[int | None, int | None]] | None) -> list[Any]:

@@ -21,6 +21,7 @@ from ..codegen.resume import Origin
 from ..compat import marks
 from .answers import Root, Skip
 from .codes import CodeMap
+from .hook import FrameHook
 
 __all__ = ["RULES", "Facts", "Policy", "Rule"]
 
@@ -113,6 +114,7 @@ def _is_finalizer(code: types.CodeType, _: Facts) -> bool:
 
 _DISPATCHER = torch.nn.Module._wrapped_call_impl.__code__
 _CALL_IMPL = torch.nn.Module._call_impl.__code__
+_CALLBACK = FrameHook.__call__.__code__
 _STEPS = ("step", "_use_grad", "wrapper")  # an optimizer's step, and the two functions that torch wraps around it
 
 
@@ -223,10 +225,14 @@ def _disabled_here(frame: Frame, _: Facts) -> bool:
     wrapper = marks.nonrecursive_disable_code()
     if wrapper is None:
         return False
-    caller: types.FrameType | None = sys._getframe(1)
-    while caller is not None and caller.f_code.co_filename.startswith(_OURS):
-        caller = caller.f_back
-    return caller is not None and caller.f_code is wrapper
+    at: types.FrameType | None = sys._getframe(1)
+    while at is not None and at.f_code is not _CALLBACK:
+        at = at.f_back
+    return at is not None and at.f_back is not None and at.f_back.f_code is wrapper
+
+
+def _of_torch(frame: Frame, facts: Facts) -> bool:
+    return _in_torch(frame.f_code, facts)
 
 
 _CONTAINERS: tuple[tuple[type, Callable[[Any], Any]], ...] = (
@@ -289,7 +295,7 @@ RULES: tuple[Rule, ...] = (
     Rule("module call", _plain_call, False, "calls a module without hooks; its forward is traced"),
     Rule("module forward", _is_forward, True, "is a module's forward"),
     Rule("optimizer step", _is_step, True, "is an optimizer's step"),
-    Rule("torch", _in_torch, False, "belongs to torch"),
+    Rule("torch", _of_torch, False, "belongs to torch"),
     Rule("tensor argument", _takes_tensor, True, "has a tensor or a module among its arguments"),
     Rule("names torch", _names_torch, True, "refers to torch"),
 )
