@@ -1,1 +1,28 @@
-"""Magics and kernel glue: what makes `%load_ext tracer` work."""
+"""The notebook side: magics and kernel glue. `%load_ext tracer` comes here through `tracer.load_ipython_extension`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["load", "unload"]
+
+
+def load(ipython: Any) -> None:
+    """Register the magics; loading again replaces them."""
+    from notebook_ext.magics import TraceMagics, redirect_awaiting
+
+    unload(ipython)
+    ipython.register_magics(TraceMagics(ipython))
+    ipython.input_transformer_manager.cleanup_transforms.insert(0, redirect_awaiting)
+
+
+def unload(ipython: Any) -> None:
+    """Take the magics away again and close their sessions."""
+    from notebook_ext.magics import TraceMagics, redirect_awaiting
+
+    magics = ipython.magics_manager.registry.pop(TraceMagics.__name__, None)
+    if magics is not None:
+        magics.close()
+        ipython.magics_manager.magics["cell"].pop("trace", None)
+    transforms = ipython.input_transformer_manager.cleanup_transforms
+    transforms[:] = [one for one in transforms if one is not redirect_awaiting]

@@ -12,11 +12,11 @@ from tracer.records import Frame, Graph, GraphBreak, Place, Records
 __all__ = ["lanes", "subtitle"]
 
 
-def lanes(records: Records, *, limit: int | None = 400) -> list[tuple[Figure, Gutter]]:
-    """One figure for each graph, each with the gutter at its right. `limit` holds for every graph by itself."""
+def lanes(records: Records, *, limit: int | None = 400, most: int | None = None) -> list[tuple[Figure, Gutter]]:
+    """One figure for each of the first `most` graphs, each with the gutter at its right; `limit` is for each."""
     frames = {frame.id: frame for frame in records.frames if frame.id}
     found = []
-    for number, graph in enumerate(records.graphs):
+    for number, graph in enumerate(records.graphs[:most]):
         broken = _break_after(graph, frames, records.graph_breaks)
         drawn = figure(
             graph.nodes,

@@ -1,0 +1,83 @@
+"""Running the text of a cell as the shell would: in the user's namespace, its last expression shown, errors as usual.
+
+In: the shell and the text under `%%trace`. Out: compiled pieces with real sources in linecache. The text goes through
+the shell's own transformations, so magics, `!commands` and `?help` inside it work.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from types import CodeType, TracebackType
+from typing import Any, NamedTuple
+
+__all__ = ["Cell", "compile_cell", "run_cell", "run_cell_async", "shown_as_usual"]
+
+
+class Cell(NamedTuple):
+    """A cell ready to run."""
+
+    file: str  # the name that linecache knows it by
+    pieces: tuple[CodeType, ...]  # statements, then what is displayed
+
+    @property
+    def awaits(self) -> bool:
+        return any(piece.co_flags & inspect.CO_COROUTINE for piece in self.pieces)
+
+
+def compile_cell(shell: Any, text: str) -> Cell:
+    """Compile through the shell's compiler, which keeps the source. Raises SyntaxError as Python does."""
+    source = shell.transform_cell(text)
+    file = shell.compile.cache(source, shell.execution_count, raw_code=text)
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT | shell.compile.flags
+    tree = shell.transform_ast(compile(source, file, "exec", flags | ast.PyCF_ONLY_AST, True))
+    silent, shown = _split(tree.body, shell.ast_node_interactivity, quiet=text.rstrip().endswith(";"))
+    pieces = []
+    if silent:
+        pieces.append(compile(ast.Module(silent, tree.type_ignores), file, "exec", flags, True))
+    pieces += [compile(ast.Interactive([node]), file, "single", flags, True) for node in shown]
+    return Cell(file, tuple(pieces))
+
+
+def _split(body: list[ast.stmt], interactivity: str, *, quiet: bool) -> tuple[list[ast.stmt], list[ast.stmt]]:
+    """The statements to run, and those behind them whose value is displayed."""
+    if not body or quiet or interactivity == "none":
+        return body, []
+    if interactivity == "all":
+        return [], body
+    if interactivity == "last" or isinstance(body[-1], ast.Expr):
+        return body[:-1], body[-1:]
+    return body, []
+
+
+def run_cell(shell: Any, cell: Cell) -> None:
+    """Run the pieces in the user's namespace, in this thread."""
+    __tracebackhide__ = True
+    for piece in cell.pieces:
+        exec(piece, shell.user_global_ns, shell.user_ns)
+
+
+async def run_cell_async(shell: Any, cell: Cell) -> None:
+    """The same for a cell with `await` in it, on the loop that runs already."""
+    __tracebackhide__ = True
+    for piece in cell.pieces:
+        value = eval(piece, shell.user_global_ns, shell.user_ns)
+        if piece.co_flags & inspect.CO_COROUTINE:
+            await value
+
+
+def shown_as_usual(shell: Any, error: BaseException, file: str) -> None:
+    """Make the shell show this error from the cell's own first line on, as if the cell had been run without a magic."""
+    start: TracebackType | None = error.__traceback__
+    while start is not None and start.tb_frame.f_code.co_filename != file:
+        start = start.tb_next
+    if start is None or isinstance(error, SyntaxError):
+        return
+
+    def render() -> Any:
+        return shell.InteractiveTB.structured_traceback(type(error), error, start, tb_offset=0)
+
+    try:
+        error._render_traceback_ = render  # type: ignore[attr-defined]
+    except AttributeError:  # an exception with slots is shown with our frames
+        return
