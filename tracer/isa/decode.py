@@ -65,8 +65,8 @@ def dialect(version: tuple[int, int]) -> Dialect:
     except KeyError:
         known = ", ".join(f"{major}.{minor}" for major, minor in SUPPORTED)
         raise TracerError(
-            f"can't read the bytecode of CPython {version[0]}.{version[1]}: tracer knows {known}.\n"
-            f"  next: run under one of those versions."
+            f"can't read the bytecode of CPython {version[0]}.{version[1]}: tracer knows {known}.",
+            next="run under one of those versions.",
         ) from None
     return module.DIALECT
 
