@@ -279,8 +279,7 @@ class Numbering:
             parts.append((".data", Data(data.as_subclass(torch.Tensor))))
         elif t.layout is not torch.strided:
             parts.append((".data", Data(t.detach().to_dense())))
-        if t.is_leaf:
-            parts += self.parts(grad=t.grad)
+        parts += self.parts(grad=t.grad if t.is_leaf else None)
         attributes = (getattr(t, "__dict__", None) or {}).items()
         return parts + [(f".{k}", self.freeze(v)) for k, v in attributes if not k.startswith("_dynamo")]
 

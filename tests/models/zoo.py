@@ -50,7 +50,9 @@ def with_ids(**fixed: Any) -> Callable[[int], dict[str, Any]]:
 
 def gpt2(layers: int = 2) -> Model:
     t = transformers()
-    config = t.GPT2Config(vocab_size=100, n_embd=32, n_layer=layers, n_head=4, n_positions=64)
+    config = t.GPT2Config(
+        vocab_size=100, n_embd=32, n_layer=layers, n_head=4, n_positions=64, bos_token_id=0, eos_token_id=1
+    )
     return Model("gpt2", t.GPT2LMHeadModel(config), with_ids(use_cache=False), (16, 20, 24))
 
 
