@@ -12,11 +12,11 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from inspect import CO_VARARGS, CO_VARKEYWORDS
-from types import CodeType
+from types import CellType, CodeType
 from typing import Any
 
-from .listing import Instruction, Listing, Location, assemble, line, local_slots, reachable, read
-from .resume import Origin, canonical, hidden, narrowed, parameters, refuse_generators, resume_code, take
+from .listing import Instruction, Listing, Location, assemble, is_cell, line, local_slots, reachable, read
+from .resume import Origin, Parameters, canonical, hidden, narrowed, parameters, refuse_generators, resume_code, take
 from .stack import VERSION, Point, Slot, Successor, load, plain, successors
 
 __all__ = ["broken", "entry_names", "finished"]
@@ -57,7 +57,9 @@ def broken(code: CodeType, body: Callable[..., Any], point: Point) -> CodeType:
     draft.place = listing.instructions[first].location
     draft.rebuild(point)
     unit = plain(listing.instructions[first:last])
-    following, jumped = successors(listing, last, unit, _as_kept(code, point))
+    if unit[-1].name == "LOAD_FAST_AND_CLEAR" and is_cell(code, unit[-1].arg):
+        raise ValueError("a cell can't be set aside and the frame left before its slot has got another value")
+    following, jumped = successors(listing, last, unit, replace(point, bound=(*point.bound, *_kept(listing))))
     landing = Instruction("NOP", location=draft.place)
     if jumped is not None and jumped.pads:
         landing = jumped.pads[0]
@@ -75,11 +77,14 @@ def broken(code: CodeType, body: Callable[..., Any], point: Point) -> CodeType:
     return draft.code()
 
 
-def _as_kept(code: CodeType, point: Point) -> Point:
-    """The point with the argument 0 that `_Draft.forget` keeps."""
-    if code.co_argcount and "__class__" in code.co_freevars:
-        return replace(point, bound=(*point.bound, code.co_varnames[0]))
-    return point
+def _kept(listing: Listing) -> tuple[str, ...]:
+    """Argument 0, which zero-argument super() reads though no operation names it, where it can't have changed."""
+    code = listing.code
+    if not code.co_argcount or "__class__" not in code.co_freevars:
+        return ()
+    if any(i.name in ("STORE_FAST", "DELETE_FAST") and i.arg == 0 for i in listing.instructions):
+        return ()
+    return code.co_varnames[:1]
 
 
 def _behind(listing: Listing, unit: list[Instruction]) -> list[Instruction]:
@@ -183,11 +188,9 @@ class _Draft:
                 self.add("POP_TOP")
 
     def forget(self, point: Point) -> None:
-        """Arguments that have lost their value; but argument 0 stays where zero-argument super() may read it."""
-        code = self.listing.code
-        for name in entry_names(code)[0]:
-            keeps = name == code.co_varnames[0] and "__class__" in code.co_freevars
-            if name not in point.bound and not keeps:
+        """Arguments that have lost their value, or are not needed any more."""
+        for name in entry_names(self.listing.code)[0]:
+            if name not in point.bound and name not in _kept(self.listing):
                 self.add("DELETE_FAST", self.local(name))
 
     def leave(self, successor: Successor) -> None:
@@ -199,17 +202,19 @@ class _Draft:
         original, point = narrowed(*canonical(code, point))
         wanted = parameters(original.code, point)
         kept = self.unwind(point.stack)
-        self.out += load(*self.function(resume_code(original.code, point), wanted.closure))
+        self.out += load(*self.function(resume_code(original.code, point), wanted))
         if wanted.first and wanted.first_is_cell:
             self.add("LOAD_DEREF", self.cell(wanted.first))
         elif wanted.first:
             self.out.append(self.constant(None))
         for name in wanted.bound:
             self.add("LOAD_FAST", self.local(name))
+        for name in wanted.raw:
+            self.load_cell(name)
         for number in range(kept):
             self.take(number)
-        self.call(bool(wanted.first) + len(wanted.bound) + kept)
-        self.depth = max(self.depth, len(wanted.closure) + 2)
+        self.call(bool(wanted.first) + len(wanted.bound) + len(wanted.raw) + kept)
+        self.depth = max(self.depth, len(wanted.closure) + 4)
         self.add("RETURN_VALUE")
 
     def finish(self, successor: Successor) -> bool:
@@ -241,11 +246,16 @@ class _Draft:
                 self.add("POP_EXCEPT")
         return kept
 
-    def function(self, code: CodeType, closure: tuple[str, ...]) -> list[Instruction]:
-        """Instructions that make the function of a code object, with this frame's globals and cells."""
+    def function(self, code: CodeType, wanted: Parameters) -> list[Instruction]:
+        """Instructions that make the function of a resume code, with this frame's globals and cells."""
         before, self.out = self.out, []
+        closure = wanted.closure
         for name in closure:
-            self.load_cell(name)
+            if name in wanted.raw:
+                self.out += load(self.constant(CellType))
+                self.call(0)
+            else:
+                self.load_cell(name)
         if closure:
             self.add("BUILD_TUPLE", len(closure))
         self.out.append(self.constant(code))

@@ -25,7 +25,10 @@ from bytecode.concrete import ExceptionTableEntry
 from bytecode.flags import CompilerFlags
 from bytecode.instr import InstrLocation as Location
 
-__all__ = ["ENDS", "Handler", "Instruction", "Listing", "Location", "assemble", "line", "local_slots", "reachable", "read"]
+__all__ = [
+    "ENDS", "Handler", "Instruction", "Listing", "Location", "assemble", "is_cell", "line", "local_slots", "reachable",
+    "read",
+]  # fmt: skip
 
 #: Operations after which the next one is never reached.
 ENDS = frozenset({
@@ -90,6 +93,11 @@ def local_slots(code: CodeType) -> list[str]:
     """Names of the slots of a frame: locals (those that are cells included), other cells, free variables."""
     cells = (name for name in code.co_cellvars if name not in code.co_varnames)
     return [*code.co_varnames, *cells, *code.co_freevars]
+
+
+def is_cell(code: CodeType, slot: int) -> bool:
+    """Whether a slot is one of a cell or a free variable."""
+    return slot >= len(code.co_varnames) or code.co_varnames[slot] in code.co_cellvars
 
 
 @cache

@@ -14,7 +14,7 @@ from types import CodeType
 from weakref import WeakValueDictionary
 
 from ..isa import decode
-from .listing import Instruction, Listing, assemble, line, local_slots, reachable, read
+from .listing import Instruction, Listing, assemble, is_cell, line, local_slots, reachable, read
 from .stack import VERSION, Point, Slot, entries
 
 __all__ = [
@@ -33,16 +33,13 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """What a resume function is called with: `first`, if any, then `bound`, then `stack` values; cells `closure`.
+    """What a resume function is called with: `first`, if any, then `bound`, `raw`, `stack`; its cells are `closure`."""
 
-    `first`: zero-argument super() reads argument 0 of the running function. Where that is a cell, or has no value, a
-    parameter stands in for it.
-    """
-
-    first: str | None
+    first: str | None  #: argument 0 where it is a cell or has no value: zero-argument super() reads the first parameter
     first_is_cell: bool
     bound: tuple[str, ...]
-    stack: int
+    raw: tuple[str, ...]  #: cells whose slots hold something else (see `Point.bound`): in the closure is an empty one
+    stack: int  #: how many values
     closure: tuple[str, ...]
 
 
@@ -53,6 +50,8 @@ def original_of(code: CodeType, offset: int = 0) -> tuple[CodeType, int]:
     """The user's code and the offset there, for resume code and an offset in it; anything else as it is."""
     origin = code.co_consts[-1] if code.co_consts else None
     if isinstance(origin, Origin):
+        if offset not in origin.offsets:
+            raise ValueError(f"{code.co_qualname}: no operation begins at offset {offset}")
         return origin.code, origin.offsets[offset]
     return code, offset
 
@@ -67,8 +66,8 @@ def canonical(code: CodeType, point: Point) -> tuple[Listing, Point]:
     code, offset = original_of(code, point.offset)
     listing = read(code)
     first, _ = listing.unit(offset)
-    plain = [name for name in dict.fromkeys(code.co_varnames) if name in point.bound and name not in code.co_cellvars]
-    return listing, Point(listing.instructions[first].unit, tuple(plain), entries(point.stack))
+    bound = tuple(name for name in dict.fromkeys(local_slots(code)) if name in point.bound)
+    return listing, Point(listing.instructions[first].unit, bound, entries(point.stack))
 
 
 #: Names by which a program may look at all locals of a frame, also at those that no operation reads again.
@@ -80,9 +79,8 @@ def narrowed(listing: Listing, point: Point) -> tuple[Listing, Point]:
     code = listing.code
     if _LOOKS.isdisjoint(code.co_names):
         decoded = decode(code)
-        live = {
-            code.co_varnames[i] for i in decoded.live_in(decoded.index_of[point.offset]) if i < len(code.co_varnames)
-        }
+        slots = decoded.live_in(decoded.index_of[point.offset])
+        live = {name for slot, name in enumerate(local_slots(code)) if slot in slots}
         if "__class__" in code.co_freevars:
             live.add(code.co_varnames[0])
         point = replace(point, bound=tuple(name for name in point.bound if name in live))
@@ -91,11 +89,16 @@ def narrowed(listing: Listing, point: Point) -> tuple[Listing, Point]:
 
 def parameters(code: CodeType, point: Point) -> Parameters:
     """The parameters of the resume function of a canonical point of a user's code."""
-    first, is_cell = None, False
-    if "__class__" in code.co_freevars and code.co_argcount and code.co_varnames[0] not in point.bound:
-        first, is_cell = code.co_varnames[0], code.co_varnames[0] in code.co_cellvars
+    first, in_cell = None, False
+    if "__class__" in code.co_freevars and code.co_argcount:
+        first, in_cell = code.co_varnames[0], is_cell(code, 0)
+    if first in point.bound and not in_cell:
+        first = None
+    closure = (*code.co_cellvars, *code.co_freevars)
+    bound = tuple(name for name in point.bound if name in code.co_varnames and name not in code.co_cellvars)
+    raw = tuple(name for name in point.bound if name not in bound)
     values = sum(slot is not Slot.NULL for slot in point.stack)
-    return Parameters(first, is_cell, point.bound, values, (*code.co_cellvars, *code.co_freevars))
+    return Parameters(first, in_cell, bound, raw, values, closure)
 
 
 def resume_code(code: CodeType, point: Point) -> CodeType:
@@ -113,15 +116,16 @@ def resume_code(code: CodeType, point: Point) -> CodeType:
 def _build(listing: Listing, point: Point) -> CodeType:
     code, wanted = listing.code, parameters(listing.code, point)
     goal = listing.instructions[listing.unit(point.offset)[0]]
-    args = [*([wanted.first] if wanted.first else []), *wanted.bound, *hidden(code, "stack", wanted.stack)]
+    ours = hidden(code, "stack", len(wanted.raw) + wanted.stack)
+    args = [*([wanted.first] if wanted.first else []), *wanted.bound, *ours]
     rest = [name for name in code.co_varnames if name not in code.co_cellvars and name not in wanted.bound]
     if wanted.first and not wanted.first_is_cell:
         rest.remove(wanted.first)
     varnames = [*args, *rest]
     body = _body(listing, goal)
     jump = [] if body[0] is goal else [Instruction("JUMP_FORWARD", target=goal)]
-    head = _head(code, point, wanted, jump, goal)
     slots = _slots(code, varnames, wanted.closure)
+    head = _head(code, point, wanted, len(varnames), jump, goal)
     whole = [*head, *body]
     origin = Origin(code, {})
     new, starts = assemble(
@@ -153,7 +157,7 @@ def _body(listing: Listing, goal: Instruction) -> list[Instruction]:
 
 
 def _head(
-    code: CodeType, point: Point, wanted: Parameters, jump: list[Instruction], goal: Instruction
+    code: CodeType, point: Point, wanted: Parameters, cells: int, jump: list[Instruction], goal: Instruction
 ) -> list[Instruction]:
     """Get the frame into the state of the point, then jump there. Slots here are those of the new code, as `~slot`."""
     start = line(code.co_firstlineno)
@@ -162,6 +166,9 @@ def _head(
     if wanted.first and not wanted.first_is_cell:
         head.append(Instruction("DELETE_FAST", ~0))
     hidden_at = bool(wanted.first) + len(wanted.bound)
+    for name in wanted.raw:
+        head += [*take(~hidden_at), Instruction("STORE_FAST", ~(cells + wanted.closure.index(name)))]
+        hidden_at += 1
     for slot in point.stack:
         if slot is Slot.NULL:
             head.append(Instruction("PUSH_NULL"))
@@ -195,8 +202,7 @@ def _slots(code: CodeType, varnames: list[str], closure: tuple[str, ...]) -> lis
     """New slot of each slot of `code`: cells have moved behind the locals."""
     slots = []
     for old, name in enumerate(local_slots(code)):
-        is_cell = old >= len(code.co_varnames) or name in code.co_cellvars
-        slots.append(len(varnames) + closure.index(name) if is_cell else varnames.index(name))
+        slots.append(len(varnames) + closure.index(name) if is_cell(code, old) else varnames.index(name))
     return slots
 
 

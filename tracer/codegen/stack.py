@@ -12,8 +12,9 @@ import enum
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from types import CodeType
 
-from .listing import ENDS, Instruction, Listing
+from .listing import ENDS, Instruction, Listing, is_cell, local_slots
 
 __all__ = ["Point", "Slot", "Successor", "entries", "load", "plain", "successors"]
 
@@ -37,8 +38,8 @@ class Point:
     """A position in a code object and the shape of the frame there.
 
     `offset`: byte offset of the operation that is next. `bound`: names of the fast locals that have a value and are
-    needed; all others become unbound. A cell may be named too: then its value is a cell that takes the place of the
-    one the frame began with (comprehensions of 3.12+ do that). `stack`: bottom to top.
+    needed; all others become unbound. The name of a cell is there only if its slot doesn't hold the cell that the frame
+    began with, as within comprehensions of 3.12+; its value is then what the slot holds. `stack`: bottom to top.
     """
 
     offset: int
@@ -109,20 +110,20 @@ def successors(
     listing: Listing, last: int, unit: list[Instruction], point: Point
 ) -> tuple[Successor | None, Successor | None]:
     """(what follows, where it jumps to) of an operation whose plain form is `unit` and behind which is index `last`."""
-    stack, bound = list(entries(point.stack)), {*point.bound, *listing.code.co_cellvars}
+    stack, bound, code = list(entries(point.stack)), set(point.bound), listing.code
     for instruction in unit[:-1]:
-        _run(instruction, listing.code.co_varnames, stack, bound)
+        _run(instruction, code, stack, bound)
     final = unit[-1]
     jumped = None
     if final.target is not None:
         taken = list(stack)
-        _run(final, listing.code.co_varnames, taken, set(bound), jump=True)
+        _run(final, code, taken, set(bound), jump=True)
         goal = listing.instructions.index(final.target)
         pads = _pads(listing, goal) if final.name == "FOR_ITER" else ()
         jumped = Successor(goal + len(pads), tuple(taken), frozenset(bound), pads)
     if final.name in ENDS:
         return None, jumped
-    _run(final, listing.code.co_varnames, stack, bound)
+    _run(final, code, stack, bound)
     return Successor(last, tuple(stack), frozenset(bound)), jumped
 
 
@@ -132,9 +133,7 @@ def _pads(listing: Listing, goal: int) -> tuple[Instruction, ...]:
     return tuple(replace(pad, handler=None) for pad in listing.instructions[goal : goal + count])
 
 
-def _run(
-    instruction: Instruction, varnames: tuple[str, ...], stack: list[Slot], bound: set[str], jump: bool = False
-) -> None:
+def _run(instruction: Instruction, code: CodeType, stack: list[Slot], bound: set[str], jump: bool = False) -> None:
     """Apply an operation to the kinds on the stack and to the set of bound locals."""
     name, arg = instruction.name, instruction.arg
     if name == "SWAP":
@@ -145,17 +144,24 @@ def _run(
         stack.append(Slot.NULL)
     elif name == "PUSH_EXC_INFO":
         stack[-1:] = [Slot.STATE, Slot.VALUE]
-    elif name == "LOAD_FAST_AND_CLEAR" and arg < len(varnames):
-        stack.append(Slot.VALUE if varnames[arg] in bound else Slot.NULL)
-        bound.discard(varnames[arg])
-    elif name == "STORE_FAST" and arg < len(varnames):
-        (bound.discard if stack.pop() is Slot.NULL else bound.add)(varnames[arg])
+    elif name == "FOR_ITER" and jump:
+        stack.pop()
+    elif name == "LOAD_FAST_AND_CLEAR":
+        local = local_slots(code)[arg]
+        stack.append(Slot.VALUE if local in bound or is_cell(code, arg) else Slot.NULL)
+        bound.discard(local)
+    elif name == "STORE_FAST":
+        (bound.discard if stack.pop() is Slot.NULL else bound.add)(local_slots(code)[arg])
     elif name == "DELETE_FAST":
-        bound.discard(varnames[arg])
+        bound.discard(local_slots(code)[arg])
+    elif name == "MAKE_CELL":
+        bound.add(local_slots(code)[arg])
     else:
-        pushed = _pushes(instruction)
+        pushed = 0 if jump else _pushes(instruction)
         has_arg = dis.opmap[name] in _HAS_ARGUMENT
         popped = pushed - dis.stack_effect(dis.opmap[name], arg if has_arg else None, jump=jump)
+        if not 0 <= popped <= len(stack):
+            raise ValueError(f"{name} takes {popped} entries from the stack, and the point has {len(stack)}")
         del stack[len(stack) - popped :]
         stack += [Slot.VALUE] * pushed
 
