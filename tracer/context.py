@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
 
-from . import builder, protocol
+from . import builder, higher_order, protocol
 from .events import ExceptionObserved, GuardInstalled, InlineFinished, InputLifted, NodeCreated, SideEffect
 from .functions import calls, classes, modules, native_methods, torch_tensors
 from .graph import shapes
@@ -98,7 +98,46 @@ class Context:
         self.ticks = 0
         self.mutated_in_body = False
         self.at_exit: list[Any] = []
+        self.autocasts: list[Any] = []
         self.rec.where = self.where
+
+    # ---- marks and roll-back
+    def mark(self) -> tuple[Any, ...]:
+        """Where the append-only tables stand."""
+        chain = []
+        graph: Subgraph | None = self.graph
+        while graph is not None:
+            chain.append((graph, graph.mark()))
+            graph = graph.parent
+        sizes = tuple(len(table) for table in self._tables())
+        return sizes, len(self.kept), len(self.inputs), len(self.effects), len(self.undo), tuple(chain), set(self.submodules)
+
+    def _tables(self) -> tuple[dict[Any, Any], ...]:
+        return self.guards, self.by_source, self.by_id, self.global_values, self.class_lookups
+
+    def roll_back(self, mark: tuple[Any, ...]) -> None:
+        """Truncate every table to the mark and undo true changes, last first."""
+        sizes, kept, inputs, effects, undo, chain, submodules = mark
+        while len(self.undo) > undo:
+            variable, state = self.undo.pop()
+            variable.restore(state)
+        for table, size in zip(self._tables(), sizes, strict=True):
+            while len(table) > size:
+                table.popitem()
+        del self.kept[kept:]
+        del self.inputs[inputs:]
+        self.effects.truncate(effects)
+        for graph, position in chain:
+            graph.truncate(position)
+        for name in set(self.submodules) - submodules:
+            del self.submodules[name]
+
+    def effects_since(self, mark: tuple[Any, ...]) -> list[Variable]:
+        """Existing objects that were changed since the mark."""
+        return list(self.effects)[mark[3] :]
+
+    def undo_since(self, mark: tuple[Any, ...]) -> list[tuple[Variable, Any]]:
+        return self.undo[mark[4] :]
 
     # ---- positions
     def where(self) -> tuple[Any, ...]:
@@ -401,6 +440,9 @@ class Context:
 
     def arg_text(self, op: Any) -> str:
         return self.tensors.op_text(op)
+
+
+assert higher_order.__name__  # its rules are in the table of calls
 
 
 class BreakHere(Exception):

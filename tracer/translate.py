@@ -182,7 +182,7 @@ def _root_frame(ctx: Context, info: FrameInfo) -> Frame:
 
 def _pin(ctx: Context, root: Frame, stop: Break) -> Restart:
     """The decision that the next attempt takes: end the graph before the operation of the root frame that led here."""
-    pc = root.pc - 1
+    pc = root.decoded.group_start(root.pc - 1)
     count = (root.visits or {}).get(pc, 1)
     return Restart(Decision(("break", pc, count), stop, stop.reason))
 

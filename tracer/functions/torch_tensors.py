@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "args_text", "call_tensor_method", "input_name", "op_text", "record", "set_tensor_attribute", "target_name",
-    "tensor_attribute", "tensor_binary", "tensor_getitem", "tensor_setitem", "tensor_truth", "wrap_result",
+    "tensor_attribute", "tensor_binary", "tensor_getitem", "tensor_number", "tensor_setitem", "tensor_truth", "wrap_result",
 ]  # fmt: skip
 
 
@@ -412,3 +412,13 @@ def op_part(value: Any) -> str:
         return name
     text = repr(value) if type(value) in (str, int, float, bool, type(None), tuple, bytes) else type(value).__name__
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def tensor_number(ctx: Context, variable: TensorVariable, cls: type | None) -> Any:
+    """`x.item()`, `int(x)`, `float(x)`: a symbol of the graph where the configuration allows, else the graph ends."""
+    if not (ctx.config.capture_scalar_outputs or ctx.config.fullgraph) or ctx.fake_mode.shape_env is None:
+        raise Break("tensor-to-python-number", expr=f"{mention(variable)}.item()", var=mention(variable), shape=str(tuple(variable.fake.shape)))
+    value = variable.fake.item()
+    node = ctx.create_node("call_method", "item", (ctx.graph.local(variable.node, variable.fake),), {}, value)
+    number = ctx.shapes.wrap(ctx, value, lambda c: c.graph.local(node, value))
+    return number if cls is None or number.python_type() is cls else ctx.shapes.convert(ctx, cls, number)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..context import Context
     from ..sources import Source
 
-__all__ = ["binary", "input_number", "number", "shape", "size", "specialise", "unary", "with_shapes", "wrap"]
+__all__ = ["binary", "convert", "extreme", "input_number", "number", "shape", "size", "specialise", "unary", "with_shapes", "wrap"]
 
 _SYMBOLIC = (torch.SymInt, torch.SymFloat, torch.SymBool)
 
@@ -117,3 +117,35 @@ def unary(ctx: Context, fn: Callable[..., Any], variable: SymVariable) -> Variab
     if not isinstance(value, _SYMBOLIC):
         return ctx.wrap(value)
     return wrap(ctx, value, lambda c: c.create_node("call_function", fn, (c.argument(variable)[0],), {}, value))
+
+
+def convert(ctx: Context, cls: type, variable: Variable) -> Variable:
+    """`int(s)`, `float(s)` of a symbolic number."""
+    if type(variable) is not SymVariable:
+        return literal(cls(variable.constant()))
+    if variable.python_type() is cls:
+        return variable
+    if cls is float:
+        value = torch.sym_float(variable.sym)
+        return wrap(ctx, value, lambda c: c.create_node("call_function", torch.sym_float, (c.argument(variable)[0],), {}, value))
+    if cls is int and isinstance(variable.sym, torch.SymFloat):
+        whole = torch.sym_int(variable.sym)
+        return wrap(ctx, whole, lambda c: c.create_node("call_function", torch.sym_int, (c.argument(variable)[0],), {}, whole))
+    return literal(cls(specialise(ctx, variable)))
+
+
+def extreme(ctx: Context, fn: Callable[..., Any], items: list[Variable]) -> Variable:
+    """`min` and `max` of numbers of which some are symbolic."""
+    pick = torch.sym_min if fn is min else torch.sym_max
+    best = items[0]
+    for item in items[1:]:
+        a, b = _operand(best), _operand(item)
+        if a is None or b is None:
+            raise Break("dynamic-shape-unsupported", expr=fn.__name__)
+        value = pick(a, b)
+        left, right = best, item
+        if isinstance(value, _SYMBOLIC):
+            best = wrap(ctx, value, lambda c, left=left, right=right, value=value: c.create_node("call_function", pick, (c.argument(left)[0], c.argument(right)[0]), {}, value))
+        else:
+            best = literal(value)
+    return best

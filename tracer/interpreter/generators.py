@@ -88,13 +88,8 @@ def _delegate(frame: Frame) -> GeneratorVariable | None:
 
 
 def finish_send(frame: Frame, result: Variable) -> None:
-    """The stack at the end of `yield from`: 3.11 drops the receiver, later versions leave it to END_SEND."""
-    ops = frame.decoded.ops
-    target = ops[frame.pc - 1].arg
-    if ops[target].name == "EndSend":
-        frame.stack.append(result)
-    else:
-        frame.stack[-1] = result
+    """The stack at the end of `yield from`: the result in the place of the receiver."""
+    frame.stack[-1] = result
 
 
 def finish_send_after_throw(frame: Frame) -> None:

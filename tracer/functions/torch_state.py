@@ -1,0 +1,392 @@
+"""Call rules of torch's switches and queries: what is known while tracing, and what a program flips."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..signals import Declined
+from ..variables import NONE, ConstantVariable, ObjectVariable, SymVariable, TensorVariable, Variable, literal
+from .table import calls
+
+if TYPE_CHECKING:
+    from ..context import Context
+
+_FALSE_QUERIES = [
+    torch.jit.is_scripting, torch.jit.is_tracing, torch._C._get_tracing_state, torch._jit_internal.is_scripting, torch.compiler.is_exporting,
+    torch.overrides.has_torch_function, torch.overrides.has_torch_function_unary, torch.overrides.has_torch_function_variadic,
+    torch._C._is_tracing, torch.onnx.is_in_onnx_export,
+]  # fmt: skip
+_TRUE_QUERIES = [torch.compiler.is_compiling, torch.compiler.is_dynamo_compiling]
+
+
+def _register(callables: list[Any], answer: bool, name: str, doc: str) -> None:
+    def rule(ctx: Context, *args: Variable) -> Any:
+        return literal(answer)
+
+    rule.__name__, rule.__doc__ = name, doc
+    seen: list[Any] = []
+    for target in callables:
+        if not any(target is s for s in seen):
+            seen.append(target)
+    calls.exact(*seen)(rule)
+
+
+@calls.exact(torch._C._get_tracing_state)
+def tracing_state(ctx: Context) -> Any:
+    """No TorchScript trace is running: None."""
+    return NONE
+
+
+_register([q for q in _FALSE_QUERIES if q is not torch._C._get_tracing_state], False, "not_scripting", "Nothing is scripted, exported or overridden: False.")
+_register(_TRUE_QUERIES, True, "is_compiling", "Captured code is being compiled: True.")
+
+
+@calls.exact(torch.is_grad_enabled)
+def is_grad_enabled(ctx: Context) -> Any:
+    """The grad mode at this point of the trace; the global state is guarded."""
+    return literal(torch.is_grad_enabled())
+
+
+@calls.exact(torch._C._set_grad_enabled)
+def set_grad_enabled(ctx: Context, mode: Variable) -> Any:
+    """Flip grad mode: here, in the graph and after it."""
+    ctx.set_mode("grad", mode.constant())
+    return NONE
+
+
+@calls.exact(torch.is_inference_mode_enabled)
+def is_inference_mode_enabled(ctx: Context) -> Any:
+    """Inference mode as it was when the frame began."""
+    return literal(torch.is_inference_mode_enabled())
+
+
+@calls.exact(torch._C._InferenceMode)
+def inference_mode(ctx: Context, mode: Variable) -> Any:
+    """The guard object behind torch.inference_mode can't be put into a graph."""
+    if mode.constant() == torch.is_inference_mode_enabled():
+        return ObjectVariable(None, object)
+    ctx.break_("context-unsupported", expr="torch.inference_mode", name="torch.inference_mode", type="inference_mode")
+
+
+@calls.exact(torch.get_default_dtype)
+def get_default_dtype(ctx: Context) -> Any:
+    """The default dtype at this point of the trace."""
+    return literal(torch.get_default_dtype())
+
+
+@calls.exact(torch.set_default_dtype)
+def set_default_dtype(ctx: Context, dtype: Variable) -> Any:
+    """Flip the default dtype: here and after the graph."""
+    ctx.set_mode("default_dtype", dtype.constant())
+    return NONE
+
+
+@calls.exact(torch.are_deterministic_algorithms_enabled)
+def are_deterministic(ctx: Context) -> Any:
+    """Deterministic algorithms at this point of the trace."""
+    return literal(torch.are_deterministic_algorithms_enabled())
+
+
+@calls.exact(torch.use_deterministic_algorithms)
+def use_deterministic(ctx: Context, mode: Variable, *, warn_only: Variable | None = None) -> Any:
+    """Flip deterministic algorithms: here and after the graph."""
+    ctx.set_mode("deterministic", (bool(mode.constant()), bool(warn_only.constant()) if warn_only is not None else False))
+    return NONE
+
+
+@calls.exact(torch.get_default_device)
+def get_default_device(ctx: Context) -> Any:
+    """The default device, guarded with the global state."""
+    return literal(torch.get_default_device())
+
+
+# ---- autocast
+@calls.exact(torch.autocast.__enter__)
+def autocast_enter(ctx: Context, manager: Variable) -> Any:
+    """Enter autocast: the switch is set while tracing and by a node in the graph."""
+    settings = _autocast_settings(ctx, manager)
+    if settings is None:
+        return Declined("its settings aren't known")
+    context = torch.amp.autocast_mode._enter_autocast(*settings)
+    undo = [context]
+    ctx.at_exit.append(lambda: torch.amp.autocast_mode._exit_autocast(undo.pop()) if undo else None)
+    ctx.refresh_modes()
+    node = ctx.create_node("call_function", torch.amp.autocast_mode._enter_autocast, settings, {}, None)
+    node.meta["effect"] = True
+    ctx.autocasts.append((manager, undo, node))
+    return manager
+
+
+@calls.exact(torch.autocast.__exit__)
+def autocast_exit(ctx: Context, manager: Variable, *error: Variable) -> Any:
+    """Leave autocast as it was entered."""
+    if not ctx.autocasts or ctx.autocasts[-1][0] is not manager:
+        return Declined("it wasn't entered in this frame")
+    _, undo, entered = ctx.autocasts.pop()
+    torch.amp.autocast_mode._exit_autocast(undo.pop())
+    ctx.refresh_modes()
+    node = ctx.create_node("call_function", torch.amp.autocast_mode._exit_autocast, (entered,), {}, None)
+    node.meta["effect"] = True
+    return literal(False)
+
+
+def _autocast_settings(ctx: Context, manager: Variable) -> tuple[Any, ...] | None:
+    values = [ctx.protocol.getattr_now(ctx, manager, name) for name in ("device", "fast_dtype", "_enabled", "_cache_enabled")]
+    if not all(isinstance(v, ConstantVariable) for v in values):
+        return None
+    return tuple(v.constant() for v in values)
+
+
+# ---- tensors and shapes
+@calls.exact(torch.is_tensor)
+def is_tensor(ctx: Context, value: Variable) -> Any:
+    """`torch.is_tensor(x)`."""
+    return literal(isinstance(value, TensorVariable))
+
+
+@calls.exact(torch.is_floating_point, torch.Tensor.is_floating_point)
+def is_floating_point(ctx: Context, value: Variable) -> Any:
+    """Whether the dtype is a floating one."""
+    return literal(value.fake.is_floating_point()) if isinstance(value, TensorVariable) else Declined("not a tensor")
+
+
+@calls.exact(torch.is_complex, torch.Tensor.is_complex)
+def is_complex(ctx: Context, value: Variable) -> Any:
+    """Whether the dtype is a complex one."""
+    return literal(value.fake.is_complex()) if isinstance(value, TensorVariable) else Declined("not a tensor")
+
+
+@calls.exact(torch.numel, torch.Tensor.numel, torch.Tensor.nelement)
+def numel(ctx: Context, value: Variable) -> Any:
+    """Known sizes fold to an integer; symbolic ones stay an expression of the graph."""
+    if not isinstance(value, TensorVariable):
+        return Declined("not a tensor")
+    number = value.fake.numel()
+    return ctx.shapes.number(ctx, value, lambda fake: number, lambda c, n: c.create_node("call_method", "numel", (n,), {}, number))
+
+
+@calls.exact(torch.Tensor.size)
+def size(ctx: Context, value: Variable, dim: Variable | None = None) -> Any:
+    """`x.size()` and `x.size(dim)`."""
+    if not isinstance(value, TensorVariable):
+        return Declined("not a tensor")
+    if dim is None or dim.python_type() is type(None):
+        return ctx.shapes.shape(ctx, value)
+    index = ctx.protocol.index(ctx, dim, "size(): argument 'dim' must be int, not ")
+    count = value.fake.dim()
+    if not -count <= index < count:
+        ctx.raise_(IndexError, f"Dimension out of range (expected to be in range of [{-count}, {count - 1}], but got {index})")
+    return ctx.size_of(value, index % count)
+
+
+@calls.exact(torch.Tensor.stride)
+def stride(ctx: Context, value: Variable, dim: Variable | None = None) -> Any:
+    """`x.stride()` and `x.stride(dim)`."""
+    if not isinstance(value, TensorVariable):
+        return Declined("not a tensor")
+    strides = value.fake.stride()
+
+    def at(i: int) -> Variable:
+        return ctx.shapes.number(ctx, value, lambda fake: strides[i], lambda c, n: c.create_node("call_function", torch.ops.aten.sym_stride.int, (n, i), {}, strides[i]))
+
+    if dim is None or dim.python_type() is type(None):
+        from ..variables import TupleVariable
+
+        return TupleVariable([at(i) for i in range(len(strides))], tuple)
+    index = ctx.protocol.index(ctx, dim, "")
+    if not -len(strides) <= index < len(strides):
+        ctx.raise_(IndexError, f"Dimension out of range (expected to be in range of [{-len(strides)}, {len(strides) - 1}], but got {index})")
+    return at(index % len(strides))
+
+
+@calls.exact(torch.Tensor.storage_offset)
+def storage_offset(ctx: Context, value: Variable) -> Any:
+    """`x.storage_offset()`."""
+    return ctx.symbolic(value.fake.storage_offset(), lambda c: c.create_node("call_method", "storage_offset", (c.graph.local(value.node, value.fake),), {}, value.fake.storage_offset())) if isinstance(value, TensorVariable) else Declined("not a tensor")
+
+
+def _metadata(name: str) -> Any:
+    def rule(ctx: Context, value: Variable, *args: Variable, **kwargs: Variable) -> Any:
+        """A question about dtype, layout or rank: answered while tracing."""
+        if not isinstance(value, TensorVariable):
+            return Declined("not a tensor")
+        answer = getattr(value.fake, name)(*[a.constant() for a in args], **{k: v.constant() for k, v in kwargs.items()})
+        return ctx.wrap(answer) if not isinstance(answer, torch.SymBool) else literal(bool(answer))
+
+    rule.__name__ = name
+    return rule
+
+
+for _name in ("dim", "ndimension", "is_contiguous", "element_size", "get_device", "is_inference", "is_signed", "is_conj", "is_neg", "is_pinned", "is_coalesced", "is_same_size"):
+    if _name != "is_same_size":
+        calls.exact(getattr(torch.Tensor, _name))(_metadata(_name))
+
+
+@calls.exact(torch.Size)
+def torch_size(ctx: Context, *args: Variable) -> Any:
+    """`torch.Size(x)`."""
+    from ..variables import TupleVariable
+
+    return TupleVariable(list(ctx.protocol.unpack(ctx, args[0])) if args else [], torch.Size)
+
+
+@calls.exact(torch.Size.numel)
+def size_numel(ctx: Context, value: Variable) -> Any:
+    """The product of the sizes."""
+    import operator
+
+    total: Variable = literal(1)
+    for item in ctx.protocol.unpack(ctx, value):
+        total = ctx.protocol.binary_now(ctx, operator.mul, total, item)
+    return total
+
+
+@calls.exact(torch.finfo, torch.iinfo)
+def number_limits(ctx: Context, *args: Variable) -> Any:
+    """Limits of a dtype; the class called is told apart by the dtype."""
+    return Declined("made natively")
+
+
+# ---- numbers out of tensors
+@calls.exact(torch.Tensor.item)
+def item(ctx: Context, value: Variable) -> Any:
+    """`x.item()`: a symbolic number with capture_scalar_outputs, else the graph ends."""
+    if not isinstance(value, TensorVariable):
+        return Declined("not a tensor")
+    return ctx.tensors.tensor_number(ctx, value, None)
+
+
+@calls.exact(torch.Tensor.tolist)
+def tolist(ctx: Context, value: Variable) -> Any:
+    """`x.tolist()` asks for the values."""
+    if isinstance(value, TensorVariable) and not ctx.config.capture_scalar_outputs:
+        ctx.break_("python-loop-over-values", expr=".tolist()", var=value.describe(), shape=str(tuple(value.fake.shape)))
+    return Declined("one number at a time")
+
+
+@calls.exact(torch.Tensor.numpy, torch.Tensor.__array__)
+def numpy(ctx: Context, value: Variable, *args: Variable, **kwargs: Variable) -> Any:
+    """`x.numpy()` leaves torch: the values are needed."""
+    ctx.break_("numpy-unsupported", expr=".numpy()", name="Tensor.numpy", func="numpy")
+
+
+def _break_rule(reason: str, name: str) -> Any:
+    def rule(ctx: Context, value: Variable, *args: Variable, **kwargs: Variable) -> Any:
+        """This method needs real memory or changes what lives outside the graph."""
+        ctx.break_(reason, expr=f".{name}()", name=name, func=name)
+
+    rule.__name__ = name
+    return rule
+
+
+for _name, _reason in {
+    "data_ptr": "unsupported-attribute", "storage": "unsupported-attribute", "untyped_storage": "unsupported-attribute", "backward": "backward-inside",
+    "register_hook": "outside-state-write", "register_post_accumulate_grad_hook": "outside-state-write", "retain_grad": "grad-write",
+    "requires_grad_": "grad-write", "set_": "grad-write", "resize_": "grad-write", "share_memory_": "unsupported-attribute",
+    "__dlpack__": "unsupported-attribute", "pin_memory": "unsupported-attribute", "record_stream": "unsupported-attribute", "__reduce_ex__": "unsupported-attribute",
+}.items():  # fmt: skip
+    _target = getattr(torch.Tensor, _name, None)
+    if _target is not None:
+        calls.exact(_target)(_break_rule(_reason, _name))
+calls.exact(torch.autograd.backward)(_break_rule("backward-inside", "backward"))
+
+
+def _seed_rule(name: str) -> Any:
+    def rule(ctx: Context, *args: Variable, **kwargs: Variable) -> Any:
+        """Random state is the process's: it is set by Python."""
+        ctx.break_("seed-inside", expr=f"torch.{name}()", name=name, func=name)
+
+    rule.__name__ = name
+    return rule
+
+
+for _name in ("manual_seed", "seed", "initial_seed", "set_rng_state", "get_rng_state"):
+    _target = getattr(torch, _name)
+    calls.exact(_target)(_seed_rule(_name))
+    if getattr(torch.random, _name) is not _target:
+        calls.exact(getattr(torch.random, _name))(_seed_rule(_name))
+
+
+# ---- making tensors
+@calls.exact(torch.tensor, torch.as_tensor, torch.asarray)
+def tensor_of(ctx: Context, data: Variable, **kwargs: Variable) -> Any:
+    """`torch.tensor(data)` of numbers and nested lists of them; a tensor inside needs its value."""
+    if isinstance(data, TensorVariable):
+        return Declined("data is a tensor")
+    _refuse_tensors(ctx, data)
+    return Declined("recorded as it is")
+
+
+def _refuse_tensors(ctx: Context, data: Variable) -> None:
+    from ..variables import SequenceVariable
+
+    if isinstance(data, SequenceVariable):
+        for part in data.settled(ctx):
+            if isinstance(part, TensorVariable):
+                ctx.break_("tensor-to-python-number", expr="torch.tensor(…)", var=part.describe())
+            _refuse_tensors(ctx, part)
+
+
+@calls.exact(torch.Tensor.__contains__)
+def contains(ctx: Context, value: Variable, item: Variable) -> Any:
+    """`item in tensor`: a comparison and a data-dependent answer."""
+    return ctx.node("call_method", "any", [ctx.node("call_function", torch.eq, [value, item])])
+
+
+@calls.exact(torch._check, torch._check_is_size)
+def check(ctx: Context, condition: Variable, *message: Variable) -> Any:
+    """`torch._check(cond)`: known conditions are decided now."""
+    if isinstance(condition, ConstantVariable) and isinstance(condition.value, bool):
+        if not condition.value:
+            ctx.raise_(RuntimeError, "Expected cond to be True, but got False")
+        return NONE
+    if isinstance(condition, SymVariable):
+        ctx.protocol.truth(ctx, condition)
+        return NONE
+    return Declined("a condition that isn't known")
+
+
+@calls.exact(torch.amp.autocast_mode.is_autocast_available)
+def is_autocast_available(ctx: Context, device: Variable) -> Any:
+    """A fact about the build."""
+    return literal(torch.amp.autocast_mode.is_autocast_available(device.constant()))
+
+
+@calls.exact(torch.is_autocast_enabled)
+def is_autocast_enabled(ctx: Context, *device: Variable) -> Any:
+    """Autocast at this point of the trace."""
+    return literal(torch.is_autocast_enabled(*[d.constant() for d in device]))
+
+
+def _native_query(target: Any) -> None:
+    def rule(ctx: Context, *args: Variable, **kwargs: Variable) -> Any:
+        """A query about the machine or the build: asked natively."""
+        return ctx.wrap(target(*[a.constant() for a in args], **{k: v.constant() for k, v in kwargs.items()}))
+
+    rule.__name__ = target.__name__
+    calls.exact(target)(rule)
+
+
+for _target in (
+    torch.get_autocast_dtype, torch.is_autocast_cache_enabled, torch.cuda.is_available, torch.cuda.device_count, torch.backends.cudnn.is_available,
+    torch.promote_types, torch.can_cast, torch.get_num_threads, torch._C._get_cudnn_enabled, torch.overrides.is_tensor_like,
+    torch._C._is_torch_function_enabled, torch._C._get_privateuse1_backend_name, torch.distributed.is_available,
+):  # fmt: skip
+    if _target is not torch.overrides.is_tensor_like:
+        _native_query(_target)
+
+
+@calls.exact(torch.overrides.is_tensor_like)
+def is_tensor_like(ctx: Context, value: Variable) -> Any:
+    """Tensors and what overrides torch functions."""
+    return literal(isinstance(value, TensorVariable) or hasattr(value.python_type(), "__torch_function__"))
+
+
+@calls.exact(torch._C._log_api_usage_once)
+def log_api_usage(ctx: Context, *args: Variable) -> Any:
+    """Telemetry: nothing happens."""
+    return NONE
+
+

@@ -1,0 +1,115 @@
+"""`torch.cond`: both branches are speculated, must agree, and share their lifted inputs."""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import fx
+
+from ..functions.table import calls
+from ..signals import Break, Declined
+from ..variables import ConstantVariable, SymVariable, TensorVariable, Variable
+from .speculate import Body, Rejected, install, rebuild, speculate
+
+if TYPE_CHECKING:
+    from ..context import Context
+
+
+@calls.exact(torch.cond, torch.ops.higher_order.cond)
+def cond(ctx: Context, pred: Variable, true_fn: Variable, false_fn: Variable, operands: Variable | None = None) -> Any:
+    """`torch.cond(pred, true_fn, false_fn, operands)`: a known predicate chooses now; a tensor makes one node of both branches."""
+    args = list(ctx.protocol.unpack(ctx, operands)) if operands is not None else []
+    if isinstance(pred, ConstantVariable | SymVariable):
+        return ctx.call(true_fn if ctx.protocol.truth(ctx, pred) else false_fn, args)
+    if not isinstance(pred, TensorVariable):
+        return Declined("the predicate is neither a number nor a tensor")
+    branches = []
+    for name, function in (("true", true_fn), ("false", false_fn)):
+        try:
+            body = speculate(ctx, "cond", f"cond_{name}", function, args)
+            _refuse_aliases(body)
+        except Rejected as rejected:
+            raise _refused(ctx, function, rejected) from None
+        branches.append(body)
+    _agree(ctx, *branches)
+    return _node(ctx, pred, *branches)
+
+
+def _refused(ctx: Context, function: Variable, rejected: Rejected) -> Break:
+    stop = Break("cond-branch-rejected", func=ctx.protocol.callable_name(function), does=rejected.does, var=rejected.reason)
+    if rejected.stop is not None:
+        stop.user_stack, stop.location = rejected.stop.user_stack, rejected.stop.location
+    return stop
+
+
+def _refuse_aliases(body: Body) -> None:
+    """A branch must make what it returns: an input returned as it is, or a view of one, has no single owner."""
+    for node in body.subgraph.graph.output_node().args[0]:
+        if isinstance(node, fx.Node) and node.op == "placeholder":
+            raise Rejected("returns an input as it is")
+    inputs = {_storage(n) for n in body.subgraph.graph.nodes if n.op == "placeholder"} - {None}
+    for node in body.subgraph.graph.output_node().args[0]:
+        if isinstance(node, fx.Node) and _storage(node) in inputs:
+            raise Rejected("returns a view of an input")
+
+
+def _storage(node: fx.Node) -> int | None:
+    value = node.meta.get("example_value")
+    return value.untyped_storage()._cdata if isinstance(value, torch.Tensor) else None
+
+
+def _agree(ctx: Context, true: Body, false: Body) -> None:
+    """The same structure, and leaf by leaf the same dtype, device and sizes."""
+    if repr(true.structure) != repr(false.structure):
+        raise Break("cond-branches-differ", does="return results of different structure", func="torch.cond")
+    for left, right in zip(true.leaves, false.leaves, strict=True):
+        if type(left) is not type(right):
+            raise Break("cond-branches-differ", does="return a tensor and a number", func="torch.cond")
+        if not isinstance(left, TensorVariable) or not isinstance(right, TensorVariable):
+            continue
+        for what in ("dtype", "device", "shape"):
+            a, b = getattr(left.fake, what), getattr(right.fake, what)
+            if a != b:
+                raise Break("cond-branches-differ", does=f"return tensors of different {what} ({_text(a)} and {_text(b)})", func="torch.cond")
+
+
+def _text(value: Any) -> str:
+    return str(tuple(value)) if isinstance(value, torch.Size) else str(value)
+
+
+def _node(ctx: Context, pred: TensorVariable, true: Body, false: Body) -> Variable:
+    shared = list(dict.fromkeys([*true.lifted, *false.lifted]))
+    graphs = [_with_inputs(body, shared) for body in (true, false)]
+    modules = [install(ctx, graph, body.name) for graph, body in zip(graphs, (true, false), strict=True)]
+    fakes = [_joined(ctx, a, b) for a, b in zip(true.leaves, false.leaves, strict=True)]
+    node = ctx.create_node("call_function", torch.ops.higher_order.cond, (ctx.argument(pred)[0], *modules, tuple(shared)), {}, tuple(fakes))
+    leaves = [
+        ctx.tensors.wrap_result(ctx, fake, ctx.create_node("call_function", operator.getitem, (node, i), {}, fake)) for i, fake in enumerate(fakes)
+    ]
+    return rebuild(ctx, true.structure, iter(leaves))
+
+
+def _joined(ctx: Context, left: Variable, right: Variable) -> Any:
+    if not isinstance(left, TensorVariable) or not isinstance(right, TensorVariable):
+        return ctx.argument(left)[1]
+    if right.fake.requires_grad and not left.fake.requires_grad:
+        left.fake.requires_grad_(True)
+    return left.fake
+
+
+def _with_inputs(body: Body, shared: list[fx.Node]) -> fx.Graph:
+    """The body's graph with a placeholder for each shared input, used or not, in the shared order."""
+    graph = fx.Graph()
+    env: dict[fx.Node, fx.Node] = {}
+    lifted = body.subgraph.lifted
+    for outer in shared:
+        placeholder = graph.placeholder(f"in_{outer.name}")
+        placeholder.meta.update(outer.meta)
+        if outer in lifted:
+            env[lifted[outer]] = placeholder
+    for node in body.subgraph.graph.nodes:
+        if node.op != "placeholder":
+            env[node] = graph.node_copy(node, lambda n: env[n])
+    return graph

@@ -1,0 +1,239 @@
+"""Speculation: a body is traced into a graph of its own, and taken back whole if it can't be.
+
+`speculate` runs a callable with a nested `Subgraph` as the current graph. What the body uses from outside is lifted, level by
+level. What it must not do — change an object from outside, write to an outside tensor, leave a mode flipped, break the graph —
+raises `Rejected` after a roll-back: the attempt's tables are truncated, the undo log is run backwards, nothing remains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import fx
+
+from ..compat import graphs
+from ..events import Committed, RolledBack, SpeculationStarted
+from ..graph.modes import MODES
+from ..graph.subgraph import Subgraph
+from ..signals import Break, Raised
+from ..variables import (
+    CellVariable,
+    ConstantVariable,
+    DictVariable,
+    FunctionVariable,
+    ListVariable,
+    ObjectVariable,
+    SequenceVariable,
+    SymVariable,
+    TensorVariable,
+    TupleVariable,
+    Variable,
+    key_variable,
+)
+from ..variables.base import Lazy
+
+if TYPE_CHECKING:
+    from ..context import Context
+
+__all__ = ["Body", "Rejected", "flatten", "rebuild", "speculate"]
+
+
+class Rejected(Exception):
+    """The body can't be captured; everything it did was taken back. `does` completes "the branch …"."""
+
+    def __init__(self, does: str, reason: str = "", stop: Break | None = None):
+        super().__init__(does)
+        self.does, self.reason, self.stop = does, reason, stop
+
+
+class Body:
+    """A committed body: its graph, what it returned (flat), the shape of the result, and what was lifted."""
+
+    __slots__ = ("leaves", "name", "result", "structure", "subgraph")
+
+    def __init__(self, name: str, subgraph: Subgraph, result: Variable, leaves: list[Variable], structure: Any):
+        self.name, self.subgraph, self.result, self.leaves, self.structure = name, subgraph, result, leaves, structure
+
+    @property
+    def lifted(self) -> list[fx.Node]:
+        """Nodes of the enclosing graph that the body uses, in order."""
+        return list(self.subgraph.lifted)
+
+
+def speculate(ctx: Context, operator: str, name: str, function: Variable, args: list[Variable], kwargs: dict[str, Variable] | None = None) -> Body:
+    """Trace `function(*args, **kwargs)` into a graph of its own. Raises Rejected, rolled back."""
+    rec = ctx.rec
+    opens = rec.begin(SpeculationStarted, operator, name) if rec.on else 0
+    outside = _outside_mutables(ctx, [function, *args, *(kwargs or {}).values()])
+    try:
+        with attempt(ctx, name) as (subgraph, mark):
+            result = ctx.call_now(function, args, kwargs)
+            leaves, structure = flatten(ctx, result)
+            _check_effects(ctx, mark, outside)
+            outputs = tuple(ctx.argument(leaf)[0] for leaf in leaves)
+            subgraph.graph.output(outputs)
+            body = Body(name, subgraph, result, leaves, structure)
+    except Break as stop:
+        ctx.locate(stop)
+        _rolled_back(ctx, opens, stop.reason)
+        raise Rejected("ends the graph", stop.reason, stop) from None
+    except Raised as error:
+        _rolled_back(ctx, opens, "raised")
+        raise Rejected(f"raises {error.variable.python_type().__name__}", "raised") from None
+    except Rejected as rejected:
+        _rolled_back(ctx, opens, rejected.does)
+        raise
+    if rec.on:
+        rec.end(Committed, opens, name, tuple(n.name for n in body.lifted))
+    return body
+
+
+def _rolled_back(ctx: Context, opens: int, reason: str) -> None:
+    if ctx.rec.on:
+        ctx.rec.end(RolledBack, opens, reason)
+
+
+@contextmanager
+def attempt(ctx: Context, name: str) -> Iterator[tuple[Subgraph, Any]]:
+    """A nested graph as the current one; on any exception the context is as it was before."""
+    mark = ctx.mark()
+    outer, frame, handled = ctx.graph, ctx.frame, ctx.handled
+    modes = {n: mode.read() for n, mode in MODES.items()}
+    subgraph = ctx.graph = Subgraph(outer, name)
+    ctx.speculating += 1
+    try:
+        yield subgraph, mark
+        changed = [n for n, mode in MODES.items() if mode.read() != modes[n]]
+        if changed:
+            raise Rejected(f"leaves the {changed[0]} mode changed")
+    except BaseException:
+        for n, mode in MODES.items():
+            if mode.read() != modes[n]:
+                mode.write(modes[n])
+        ctx.refresh_modes()
+        ctx.roll_back(mark)
+        raise
+    finally:
+        ctx.speculating -= 1
+        ctx.graph, ctx.frame, ctx.handled = outer, frame, handled
+    if not ctx.speculating:
+        ctx.undo.clear()
+
+
+def _check_effects(ctx: Context, mark: Any, outside: set[Variable]) -> None:
+    """Bodies run zero, one or many times: they may change only what they made."""
+    if ctx.effects_since(mark):
+        changed = ctx.effects_since(mark)[0]
+        raise Rejected(f"changes {changed.source.text} outside itself" if changed.source is not None else "changes an object outside itself")
+    for variable, _ in ctx.undo_since(mark):
+        if variable in outside:
+            raise Rejected(f"changes {variable.describe()} outside itself")
+    for node in ctx.graph.graph.nodes:
+        if node.meta.get("effect") and _writes_to_input(node):
+            raise Rejected("modifies its input in place")
+
+
+def _writes_to_input(node: fx.Node) -> bool:
+    if not node.args or not isinstance(node.args[0], fx.Node):
+        return False
+    base = node.args[0]
+    if base.op == "placeholder":
+        return True
+    value = base.meta.get("example_value")
+    if not isinstance(value, torch.Tensor):
+        return False
+    storages = {_storage(n.meta.get("example_value")) for n in node.graph.nodes if n.op == "placeholder"}
+    return _storage(value) in storages - {None}
+
+
+def _storage(value: Any) -> int | None:
+    if not isinstance(value, torch.Tensor):
+        return None
+    try:
+        return value.untyped_storage()._cdata
+    except (RuntimeError, NotImplementedError):
+        return None
+
+
+def _outside_mutables(ctx: Context, roots: list[Variable]) -> set[Variable]:
+    """Every mutable variable that can be reached from the frames that are running and from the body's arguments."""
+    pending: list[Any] = list(roots)
+    frame = ctx.frame
+    while frame is not None:
+        pending += [v for v in frame.locals if v is not None]
+        pending += frame.stack
+        frame = frame.back
+    seen: set[int] = set()
+    found: set[Variable] = set()
+    while pending:
+        variable = pending.pop()
+        if not isinstance(variable, Variable) or id(variable) in seen:
+            continue
+        seen.add(id(variable))
+        if variable.mutable:
+            found.add(variable)
+        pending += _parts(variable)
+    return found
+
+
+def _parts(variable: Variable) -> list[Any]:
+    if isinstance(variable, SequenceVariable):
+        return [v for v in variable.items if type(v) is not Lazy]
+    if isinstance(variable, DictVariable):
+        return [v for v in variable.items.values() if type(v) is not Lazy]
+    if isinstance(variable, ObjectVariable):
+        return [*variable.attrs.values(), variable.data]
+    if isinstance(variable, CellVariable):
+        return [variable.value]
+    if isinstance(variable, FunctionVariable):
+        return [*(variable.closure or ()), *(variable.defaults or ())]
+    return [getattr(variable, name) for name in ("function", "owner", "part") if hasattr(variable, name)]
+
+
+# ---- results
+def flatten(ctx: Context, variable: Variable) -> tuple[list[Variable], Any]:
+    """(tensors and symbolic numbers, structure): constants stay in the structure; leaves become outputs of the body."""
+    leaves: list[Variable] = []
+
+    def walk(value: Variable) -> Any:
+        if isinstance(value, TensorVariable | SymVariable):
+            leaves.append(value)
+            return ("leaf",)
+        if isinstance(value, ListVariable | TupleVariable):
+            return ("sequence", type(value), value.cls, [walk(v) for v in value.settled(ctx)])
+        if isinstance(value, DictVariable):
+            return ("dict", value.cls, [(key_variable(k).constant(), walk(v)) for k, v in zip(list(value.items), value.values(ctx), strict=True)])
+        if isinstance(value, ConstantVariable):
+            return ("constant", value.value)
+        raise Rejected(f"returns a {value.python_type().__name__}")
+
+    return leaves, walk(variable)
+
+
+def rebuild(ctx: Context, structure: Any, leaves: Iterator[Variable]) -> Variable:
+    """The variable of a result with new leaves in the place of the old ones."""
+    kind = structure[0]
+    if kind == "leaf":
+        return next(leaves)
+    if kind == "constant":
+        return ctx.literal(structure[1])
+    if kind == "sequence":
+        return structure[1]([rebuild(ctx, part, leaves) for part in structure[3]], structure[2])
+    return DictVariable({key: rebuild(ctx, part, leaves) for key, part in structure[2]}, structure[1])
+
+
+def install(ctx: Context, graph: fx.Graph, name: str) -> fx.Node:
+    """The graph as a submodule of the current graph: the `get_attr` node that an operator takes."""
+    taken, n = name, 0
+    while taken in ctx.submodules:
+        n += 1
+        taken = f"{name}_{n}"
+    ctx.submodules[taken] = graphs.make_graph_module({k: v for k, v in ctx.submodules.items() if _used(graph, k)}, graph, taken)
+    return ctx.create_node("get_attr", taken, (), {}, None)
+
+
+def _used(graph: fx.Graph, name: str) -> bool:
+    return any(node.op == "get_attr" and node.target == name for node in graph.nodes)
