@@ -10,6 +10,7 @@ import torch
 from torch._C._dynamo import eval_frame as c
 from torch._C._dynamo.guards import RootGuardManager
 
+from tracer.compat import evalframe as ef
 from tracer.runtime.answers import Entry, Skip
 from tracer.runtime.hook import FrameHook
 
@@ -87,6 +88,15 @@ def take_back():
     c.set_eval_frame(lambda frame, entry, state: Result)
     (lambda: c.set_eval_frame(None))()
     c.set_eval_frame(None)
+
+
+@pytest.fixture(params=["own region", "one region"])
+def regions(request, monkeypatch):
+    """Before torch 2.13 there are no regions: everybody's entries and skips meet. 2.13 does the same in its region -1."""
+    if request.param == "one region":
+        monkeypatch.setattr(ef, "ISOLATED", False)
+        monkeypatch.setattr(ef, "set_region", lambda region: -1)
+        monkeypatch.setattr(ef, "current_region", lambda: -1)
 
 
 @pytest.fixture

@@ -19,12 +19,14 @@ from tracer.runtime.answers import Entry, Skip
 from tracer.runtime.hook import FrameHook, disabled, without_hook
 
 
+@pytest.mark.usefixtures("regions")
 def test_a_second_call_with_passing_guards_hits(tools, f):
     session = tools.Compiler()
     assert [session.run(f, 1), session.run(f, 1)] == [101, 101]
     assert session.compiled == [("f", 1)]
 
 
+@pytest.mark.usefixtures("regions")
 def test_failing_guards_ask_again_and_both_entries_stay(tools, f):
     session = tools.Compiler()
     assert [session.run(f, x) for x in (1, 2, 1, 2)] == [101, 102, 101, 102]
@@ -45,6 +47,7 @@ def test_a_skip_runs_this_frame_and_asks_again(tools, f):
     assert session.seen.count("f") == 2
 
 
+@pytest.mark.usefixtures("regions")
 def test_a_lasting_skip_is_for_this_session_only(tools, f):
     one, two = tools.Compiler(names=()), tools.Compiler()
     assert [one.run(f, 1), one.run(f, 1)] == [2, 2]
@@ -56,6 +59,7 @@ def test_a_lasting_skip_is_for_this_session_only(tools, f):
     assert count == [1]
 
 
+@pytest.mark.usefixtures("regions")
 def test_a_function_skipped_before_may_become_the_one_to_run(tools):
     outer = tools.fresh_function("def f(x):\n    return x + 1\ndef outer(x):\n    return f(x)\n", "outer")
     inner = outer.__globals__["f"]
@@ -65,6 +69,7 @@ def test_a_function_skipped_before_may_become_the_one_to_run(tools):
     assert session.run(inner, 1) == 101
 
 
+@pytest.mark.usefixtures("regions")
 def test_two_sessions_on_one_function(tools, f):
     one, two = tools.Compiler(constant=100), tools.Compiler(constant=200)
     assert [one.run(f, 1), two.run(f, 1), one.run(f, 1), two.run(f, 1)] == [101, 201, 101, 201]
@@ -81,6 +86,7 @@ def counting(count):
     return backend
 
 
+@pytest.mark.usefixtures("regions")
 @pytest.mark.parametrize("order", list(itertools.permutations(["one", "two", "torch"])), ids="-".join)
 def test_sessions_and_torch_compile_in_every_order(tools, f, order):
     x = torch.ones(2)
@@ -103,6 +109,7 @@ def test_sessions_and_torch_compile_in_every_order(tools, f, order):
     assert calls["torch"]()[0].item() == 2.0
 
 
+@pytest.mark.usefixtures("regions")
 def test_what_torch_compile_skips_is_still_seen(tools):
     text = "def f(x):\n    return x + 1\ndef outer(x):\n    return f(x)\n"
     outer = tools.fresh_function(text, "outer")
@@ -111,6 +118,7 @@ def test_what_torch_compile_skips_is_still_seen(tools):
     assert session.run(outer, 1) == 101
 
 
+@pytest.mark.usefixtures("regions")
 def test_torch_compile_skipping_later_hides_nothing(tools, f):
     session = tools.Compiler()
     assert session.run(f, 1) == 101
@@ -129,6 +137,7 @@ def test_torch_compiles_stances_meet_our_entries(tools, f, torch_raises):
         compiled(x)
 
 
+@pytest.mark.usefixtures("regions")
 def test_closing_frees_entries_guards_and_code(tools, f):
     session = tools.Compiler()
     session.run(f, 1)
@@ -142,6 +151,7 @@ def test_closing_frees_entries_guards_and_code(tools, f):
     assert [ref() for ref in (*dead, hook)] == [None, None, None]
 
 
+@pytest.mark.usefixtures("regions")
 def test_a_session_that_is_dropped_frees_its_entries(tools, f):
     session = tools.Compiler()
     session.run(f, 1)
@@ -163,6 +173,7 @@ def test_many_dropped_sessions_leave_no_pile_of_entries(tools, f):
     assert tools.total(f.__code__) <= 2
 
 
+@pytest.mark.usefixtures("regions")
 def test_closing_leaves_other_owners_entries(tools, f):
     one, x = tools.Compiler(guard=False), torch.ones(2)
     compiled = torch.compile(f, backend=counting(count := []))
@@ -230,6 +241,7 @@ def test_inputs_are_not_kept(tools, f):
 # --- exceptions -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("regions")
 @pytest.mark.parametrize("stop", [KeyboardInterrupt("now"), SystemExit(3)])
 def test_an_interrupt_while_compiling_leaves_through_the_frame(tools, f, stop):
     session = tools.Compiler()
@@ -353,6 +365,7 @@ def test_the_callback_is_off_while_compiling(tools, f):
     assert session.seen == ["f"]
 
 
+@pytest.mark.usefixtures("regions")
 def test_runs_nest_and_restore_the_outer_hook(tools):
     text = "def f(x):\n    return x + 1\ndef outer(x, run):\n    return f(x), run(f, x), f(x)\n"
     outer = tools.fresh_function(text, "outer")
@@ -384,6 +397,7 @@ def test_without_hook_and_torchs_disable(tools):
     assert session.run(outer, 1, torch.compiler.disable(f)) == (2, 101)
 
 
+@pytest.mark.usefixtures("regions")
 def test_torch_compile_inside_a_run_uses_its_own_hook(tools):
     text = "def g(x):\n    return x + 1\ndef f(x):\n    return x + 1\ndef outer(x, g):\n    return g(x), f(x)\n"
     outer, session = tools.fresh_function(text, "outer"), tools.Compiler(guard=False)
@@ -507,6 +521,7 @@ def test_a_forked_child_uses_and_makes_entries(tools, f):
 # --- counting and memory ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("regions")
 def test_counting_is_per_session_and_code(tools, f):
     one, two = tools.Compiler(), tools.Compiler()
     for x in range(3):

@@ -21,6 +21,7 @@ Facts that a reader would otherwise rediscover the hard way:
 from __future__ import annotations
 
 import dis
+import importlib
 import itertools
 import sys
 import types
@@ -245,9 +246,9 @@ def note_code(code: types.CodeType) -> None:
 
     It only counts failures by that, so any code object will do; the true one would be kept alive for ever.
     """
+    if not ISOLATED:
+        importlib.import_module("torch._dynamo.utils")
     utils = sys.modules.get("torch._dynamo.utils")
-    if utils is None and not ISOLATED:
-        import torch._dynamo.utils as utils
     if utils is not None:
         utils.orig_code_map[code] = note_code.__code__
 

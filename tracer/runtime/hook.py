@@ -40,7 +40,8 @@ class FrameHook:
 
     compile:  frame → Entry | Skip. Its exceptions are faults of ours: the frame runs untraced, unless `strict`.
               KeyboardInterrupt and other BaseExceptions leave through the frame. A bound method is held weakly, and
-              its object's death frees the entries: entries keep the hook alive where the collector can't see it.
+              its object's death frees the entries (which keep the hook alive where the collector can't see it); so are
+              other methods of that object.
     decide:   frame → Root | Skip; None makes every frame a root.
     on_skip:  (code, Skip), once for each code object and reason.
     on_fault: (frame, exception) when `compile` or `decide` fails.
@@ -59,8 +60,9 @@ class FrameHook:
         self.region = ef.new_region()
         self.strict = os.environ.get("TRACER_STRICT", "") not in ("", "0") if strict is None else strict
         self.closed = False
-        self._compile = _weakly(compile)
-        self._decide, self._on_skip, self._on_fault = _weakly(decide), _weakly(on_skip), _weakly(on_fault)
+        owner = compile.__self__ if inspect.ismethod(compile) else None
+        self._compile, self._decide = _weakly(compile, owner), _weakly(decide, owner)
+        self._on_skip, self._on_fault = _weakly(on_skip, owner), _weakly(on_fault, owner)
         self._numbers = itertools.count()
         self._lock, self._lock_pid = threading.Lock(), os.getpid()
         self._runs = 0  # activations now in progress, in all threads
@@ -74,8 +76,8 @@ class FrameHook:
         self._stops: list[ef.GuardManagerAdapter] = []
         self._pending: dict[int, BaseException] = {}  # by thread: errors that the frame they met couldn't raise
         self._dynamo_seen = 0
-        if inspect.ismethod(compile):
-            weakref.finalize(compile.__self__, self._owner_died).atexit = False
+        if owner is not None:
+            weakref.finalize(owner, self._owner_died).atexit = False
 
     # --- running under the hook ---------------------------------------------------------------------------------------
 
@@ -104,12 +106,12 @@ class FrameHook:
         return _Active(self)
 
     def _enter(self, function: Any = None) -> None:
-        with self._runs_lock:
-            self._runs += 1
         if function is not None and not self.closed:
             for code in _codes_of(function):
                 self.prepare(code)
             self._meet_dynamo()
+        with self._runs_lock:
+            self._runs += 1
 
     def _leave(self) -> None:
         with self._runs_lock:
@@ -123,12 +125,15 @@ class FrameHook:
     def prepare(self, code: types.CodeType) -> None:
         """Make sure that frames of `code` reach this hook, whatever torch.compile put on it: a skip hides the frames
         of a code object from everybody who has no strategy of their own there. Also sweeps entries that were freed."""
-        if ef.ISOLATED and code in self._prepared:
+        again = code in self._prepared
+        if again and ef.ISOLATED:
             return
         self._prepared[code] = True
         if (ef.has_entries(code) or code in self._lasting) and ef.is_vacant(code) and not self._in_callback():
             ef.reset_code(code)
             self._lasting.pop(code)
+        if not again:
+            self._kept.pop(id(code), None)
         ef.allow(code)
 
     def _meet_dynamo(self) -> None:
@@ -151,7 +156,7 @@ class FrameHook:
             if self._pending and ef.stoppable(frame.f_code):
                 self._raise_pending()
             answer = self._answer(frame)
-            if type(answer) is Entry:
+            if isinstance(answer, Entry):
                 return self._keep(frame.f_code, answer)
             if answer.lasting and ef.ISOLATED and ef.current_region() == self.region:
                 return _NEVER
@@ -169,23 +174,26 @@ class FrameHook:
             verdict = self._fault(frame, fault)
         if isinstance(verdict, Skip):
             return self._skipped(code, verdict)
-        if not self._take_lock():
+        lock = self._take_lock()
+        if lock is None:
             return self._skipped(code, _BUSY)
         try:
             answer = self._known(frame) or self._compile(frame)
         except Exception as fault:
             answer = self._fault(frame, fault)
         finally:
-            self._lock.release()
-        return answer if type(answer) is Entry else self._skipped(code, answer)
+            lock.release()
+        return answer if isinstance(answer, Entry) else self._skipped(code, answer)
 
-    def _take_lock(self) -> bool:
-        if self._lock.acquire(blocking=False):
-            return True
-        if self._lock_pid != os.getpid():  # forked while another thread compiled: that thread isn't here
-            self._lock, self._lock_pid = threading.Lock(), os.getpid()
-            return self._lock.acquire(blocking=False)
-        return False
+    def _take_lock(self) -> threading.Lock | None:
+        lock, process = self._lock, os.getpid()
+        if not lock.acquire(blocking=False):
+            if self._lock_pid == process:
+                return None
+            lock = self._lock = threading.Lock()  # forked while another thread compiled: that thread isn't here
+            lock.acquire()
+        self._lock_pid = process
+        return lock
 
     def _known(self, frame: Frame) -> Entry | None:
         """Another thread's torch.compile may have moved the process to its region, where ours aren't looked up."""
@@ -299,9 +307,9 @@ def _closed_compile(_frame: Frame) -> Skip:
     return _CLOSED
 
 
-def _weakly(function: Any) -> Any:
-    """A bound method without its object, which may be the session that owns us."""
-    if not inspect.ismethod(function):
+def _weakly(function: Any, owner: Any) -> Any:
+    """A method of `owner`, the session, without keeping it alive; any other function as it is."""
+    if not inspect.ismethod(function) or function.__self__ is not owner:
         return function
     method, name = weakref.WeakMethod(function), getattr(function, "__name__", "method")
 
