@@ -114,3 +114,15 @@ def test_code_that_stops_fits_and_raises_once(source):
     with pytest.raises(ValueError):
         f(1)
     assert not ef.stoppable(compile("x", "<a>", "exec"))
+
+
+def test_the_installed_torch_behaves():
+    ef.self_test.__wrapped__()
+
+
+def test_a_torch_that_behaves_otherwise_is_refused_in_one_sentence(monkeypatch):
+    from tracer.errors import CompatError
+
+    monkeypatch.setattr(ef, "stopping_code", lambda code, error: code)
+    with pytest.raises(CompatError, match="install a torch"):
+        ef.self_test.__wrapped__()

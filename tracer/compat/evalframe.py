@@ -21,6 +21,7 @@ Facts that a reader would otherwise rediscover the hard way:
 from __future__ import annotations
 
 import dis
+import functools
 import importlib
 import itertools
 import sys
@@ -31,8 +32,12 @@ import torch
 from torch._C._dynamo import eval_frame as _c
 from torch._guards import CompileId
 
+from ..errors import CompatError
+from . import TORCH_VERSION
+
 __all__ = [
     "ISOLATED",
+    "UNKNOWN",
     "FrameResult",
     "GuardManagerAdapter",
     "GuardedCode",
@@ -51,11 +56,29 @@ __all__ = [
     "opaque",
     "reset_code",
     "run_untraced",
+    "self_test",
     "set_eval_frame",
     "set_region",
     "stoppable",
     "stopping_code",
 ]
+
+_NEEDED = (
+    "set_eval_frame",
+    "reset_code",
+    "set_code_exec_strategy",
+    "_FrameExecStrategy",
+    "_FrameAction",
+    "_debug_get_cache_entry_list",
+)
+if _missing := [name for name in _NEEDED if not hasattr(_c, name)]:
+    raise CompatError(
+        f"torch {torch.__version__} has no frame hook as Tracer knows it: {', '.join(_missing)} is missing.",
+        next="install a torch that Tracer was made for: pip install 'torch>=2.11,<2.14'",
+    )
+
+#: A torch that Tracer wasn't made for: `self_test` says whether it will do.
+UNKNOWN: bool = not (2, 11) <= TORCH_VERSION <= (2, 13)
 
 #: torch ≥ 2.13: entries and skip strategies of one region are invisible to the others.
 ISOLATED: bool = hasattr(_c, "set_eval_frame_isolate_recompiles_id")
@@ -314,4 +337,55 @@ def stoppable(code: types.CodeType) -> bool:
     return bool(code.co_flags & 0x1) and not code.co_flags & special  # 0x1: has fast locals
 
 
-assert torch  # the C module above is only there once torch is
+# --- does the installed torch behave? ---------------------------------------------------------------------------------
+
+
+@functools.cache
+def self_test() -> None:
+    """Compile a function by hand, find its entry, raise through a frame, skip; CompatError where torch does otherwise.
+
+    Takes a tenth of a millisecond, once; for versions of torch that nobody has run this on.
+    """
+
+    def probe(x: int) -> int:
+        return x + 1
+
+    asked: list[str] = []
+    code = probe.__code__
+    changed = code.replace(co_consts=tuple(100 if value == 1 else value for value in code.co_consts))
+    answers = [
+        compiled(GuardedCode(stopping_code(code, KeyError()), GuardManagerAdapter(None), 0, "self-test"), ISOLATED),
+        run_untraced("self-test"),
+        compiled(GuardedCode(changed, GuardManagerAdapter(_empty_guards()), 0, "self-test"), ISOLATED),
+    ]
+
+    def callback(frame: Any, cache_entry: Any, frame_state: Any) -> FrameResult:
+        asked.append(frame.f_code.co_name)
+        return answers[len(asked) - 1] if frame.f_code is code else run_untraced("self-test")
+
+    results: list[Any] = []
+    prior, region = set_eval_frame(None), set_region(new_region())
+    try:
+        for _ in range(4):
+            set_eval_frame(callback)
+            try:
+                results.append(probe(1))
+            except KeyError:
+                results.append("raised")
+            finally:
+                set_eval_frame(None)
+    finally:
+        set_region(region)
+        set_eval_frame(prior)
+        reset_code(code)
+    if results != ["raised", 2, 101, 101] or asked != ["probe"] * 3:
+        raise CompatError(
+            f"torch {torch.__version__} runs frames otherwise than Tracer expects: {results}, {len(asked)} questions.",
+            next="install a torch that Tracer was made for: pip install 'torch>=2.11,<2.14'",
+        )
+
+
+def _empty_guards() -> Any:
+    from torch._C._dynamo.guards import RootGuardManager
+
+    return RootGuardManager()

@@ -57,6 +57,8 @@ class FrameHook:
         on_fault: Callable[[Frame, Exception], None] | None = None,
         strict: bool | None = None,
     ):
+        if ef.UNKNOWN:
+            ef.self_test()
         self.region = ef.new_region()
         self.strict = os.environ.get("TRACER_STRICT", "") not in ("", "0") if strict is None else strict
         self.closed = False
