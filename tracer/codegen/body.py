@@ -7,6 +7,7 @@ reached twice are built once; an object of the program is loaded, never rebuilt.
 
 from __future__ import annotations
 
+import builtins
 import keyword
 import linecache
 import math
@@ -46,7 +47,7 @@ class Body:
         self.effects: list[str] = []
         self.outputs: list[Any] = []
         self._queue: list[Callable[[], str]] = []
-        self._taken: set[str] = set()
+        self._taken: set[str] = set(dir(builtins))  # the text uses some of them
         self._known: dict[Variable, str] = {}
         self._sources: dict[Source, str] = {}
         self._pins: dict[int, str] = {}

@@ -1,3 +1,3 @@
 """What calls mean: Python functions, builtins, classes, torch operators, modules; rules in one table (`table.calls`)."""
 
-from . import builtins_rules, modules, torch_state  # noqa: F401  (they fill the table)
+from . import builtins_rules, dicts, lists, modules, sets, strings, torch_state, tuples  # noqa: F401  (they fill the table)

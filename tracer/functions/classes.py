@@ -26,6 +26,7 @@ from ..variables import (
     is_named_tuple,
     is_structseq,
 )
+from .known import settled_values
 from .table import calls
 
 if TYPE_CHECKING:
@@ -163,7 +164,8 @@ def call_descriptor(ctx: Context, descriptor: Any, args: list[Variable], kwargs:
         ctx.raise_(TypeError, f"unbound method {descriptor.__qualname__}() needs an argument")
     receiver = args[0]
     if isinstance(receiver, ObjectVariable) and receiver.data is not None and descriptor.__objclass__ is not object:
-        return PinnedVariable(descriptor).call(ctx, [receiver.data, *args[1:]], kwargs)
+        result = PinnedVariable(descriptor).call(ctx, [receiver.data, *args[1:]], kwargs)
+        return receiver if result is receiver.data else result
     if isinstance(receiver, TensorVariable):
         return ctx.tensors.call_tensor_method(ctx, descriptor.__name__, args, kwargs)
     why = ""
@@ -177,8 +179,7 @@ def call_descriptor(ctx: Context, descriptor: Any, args: list[Variable], kwargs:
     if reflected is not None:
         return reflected
     try:
-        values = [a.constant() for a in args]
-        named = {k: v.constant() for k, v in kwargs.items()}
+        values, named = settled_values(ctx, args, kwargs)
     except NotConstant as missing:
         raise Break(
             "unsupported-builtin", func=descriptor.__qualname__, name=descriptor.__qualname__, type=missing.variable.python_type().__name__, why=why
@@ -200,13 +201,18 @@ def _safe_receiver(value: Any) -> bool:
     return isinstance(value, type | re.Pattern | re.Match | torch.finfo | torch.iinfo | types.GenericAlias | enum.Enum) or type(value).__module__ == "datetime"
 
 
+def _bound(descriptor: Any, cls: type) -> Any:
+    return descriptor.__get__(None, cls)
+
+
 def _class_method(ctx: Context, descriptor: Any, args: list[Variable], kwargs: dict[str, Variable]) -> Any:
     for rule in calls.of(descriptor):
         answer = rule(ctx, args, kwargs)
         if type(answer) is not Declined:
             return answer
     try:
-        return ctx.wrap(descriptor(*[a.constant() for a in args], **{k: v.constant() for k, v in kwargs.items()}))
+        values, named = settled_values(ctx, args, kwargs)
+        return ctx.wrap(_bound(descriptor, values[0])(*values[1:], **named))
     except NotConstant:
         raise Break("unsupported-builtin", func=descriptor.__qualname__, name=descriptor.__qualname__, type=descriptor.__objclass__.__name__) from None
     except Exception as error:

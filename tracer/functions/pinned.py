@@ -24,6 +24,7 @@ from ..variables import (
     mention,
 )
 from . import marks, pure
+from .known import settled_values
 from .table import calls
 
 if TYPE_CHECKING:
@@ -141,8 +142,7 @@ def fold_call(
     """A pure builtin over known values."""
     value = variable.value
     try:
-        values = [a.constant() for a in args]
-        named = {k: v.constant() for k, v in kwargs.items()}
+        values, named = settled_values(ctx, args, kwargs)
     except NotConstant as missing:
         raise Break(
             "unsupported-builtin",

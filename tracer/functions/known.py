@@ -1,0 +1,68 @@
+"""The Python value of a variable whose parts are all known, where the value is about to be *used*: lazy slots are built."""
+
+from __future__ import annotations
+
+import collections
+from typing import TYPE_CHECKING, Any
+
+from ..variables import (
+    DictVariable,
+    ListVariable,
+    ObjectVariable,
+    SequenceVariable,
+    SetVariable,
+    SliceVariable,
+    SymVariable,
+    TupleVariable,
+    Variable,
+    is_named_tuple,
+    key_variable,
+)
+
+if TYPE_CHECKING:
+    from ..context import Context
+
+__all__ = ["count_of", "is_none", "known", "plain", "settled_values"]
+
+
+def known(ctx: Context, variable: Variable) -> Any:
+    """As `variable.constant()`, but lazy slots of containers are read (and so guarded). Raises NotConstant."""
+    if isinstance(variable, TupleVariable):
+        values = [known(ctx, v) for v in variable.settled(ctx)]
+        if variable.cls is tuple:
+            return tuple(values)
+        return tuple.__new__(variable.cls, values) if is_named_tuple(variable.cls) else variable.cls(values)
+    if isinstance(variable, ListVariable) and variable.cls in (list, collections.deque):
+        values = [known(ctx, v) for v in variable.settled(ctx)]
+        return values if variable.cls is list else collections.deque(values, variable.limit)
+    if isinstance(variable, DictVariable) and variable.cls in (dict, collections.OrderedDict):
+        return variable.cls((known(ctx, key_variable(k)), known(ctx, v)) for k, v in zip(list(variable.items), variable.values(ctx), strict=True))
+    if isinstance(variable, SetVariable):
+        return variable.cls(known(ctx, key_variable(k)) for k in variable.items)
+    if isinstance(variable, SliceVariable):
+        return slice(*[known(ctx, p) for p in variable.parts])
+    return variable.constant()
+
+
+def plain(variable: Variable) -> Variable:
+    """The builtin part of an instance of a builtin's subclass; any other variable as it is."""
+    if isinstance(variable, ObjectVariable) and variable.data is not None:
+        return variable.data
+    return variable
+
+
+def is_none(variable: Variable | None) -> bool:
+    return variable is None or variable.python_type() is type(None)
+
+
+def count_of(ctx: Context, variable: Variable) -> int:
+    """An integer argument of a C function (`'str' object cannot be interpreted as an integer`)."""
+    cls = variable.python_type()
+    if not isinstance(variable, SymVariable) and not ctx.protocol.has(ctx, cls, "__index__"):
+        ctx.raise_(TypeError, f"{cls.__name__!r} object cannot be interpreted as an integer")
+    return ctx.protocol.index(ctx, variable, "")
+
+
+def settled_values(ctx: Context, args: list[Variable], kwargs: dict[str, Variable]) -> tuple[list[Any], dict[str, Any]]:
+    """The values of a call's arguments; raises NotConstant."""
+    return [known(ctx, a) for a in args], {k: known(ctx, v) for k, v in kwargs.items()}
