@@ -25,7 +25,7 @@ NODE_MODULES = frozenset(
 CONSTANT_MODULES = frozenset({
     "inspect", "importlib", "importlib.util", "importlib.metadata", "packaging.version", "packaging.specifiers", "posixpath", "genericpath",
     "dataclasses", "keyword", "re", "fnmatch", "textwrap", "string", "numbers", "fractions", "statistics", "typing", "types", "abc",
-    "transformers.utils.import_utils", "torch._utils_internal", "torch.version", "platform", "sysconfig", "locale",
+    "torch._utils_internal", "torch.version", "platform", "sysconfig", "locale",
 })  # fmt: skip
 #: Code that talks to the machine or to the interpreter itself: never inlined.
 OPAQUE_MODULES = frozenset({
@@ -44,8 +44,13 @@ def verdict(function: types.FunctionType) -> str:
         return "node"
     if module in NODE_MODULES and getattr(torch.nn.functional, function.__name__, None) is function:
         return "node"
-    if module in CONSTANT_MODULES:
+    if module in CONSTANT_MODULES or _asks_what_is_installed(function):
         return "constant"
     if module in OPAQUE_MODULES or module.split(".")[0] in ("asyncio", "multiprocessing", "logging", "concurrent"):
         return "opaque"
     return "inline"
+
+
+def _asks_what_is_installed(function: types.FunctionType) -> bool:
+    """`is_…_available()` and version comparisons of libraries: facts about the machine, often behind slow imports."""
+    return function.__name__.endswith(("_available", "_greater_or_equal", "_version_at_least")) and function.__closure__ is None
