@@ -1,0 +1,256 @@
+"""How each kind of source step is read: by C++ (a manager below the parent's), and by Python in the same way.
+
+In: a parent's manager or value, a key. Out: the child's manager or value. Neither way runs user code: properties,
+`__getattr__`, `__getitem__`, `__missing__` and `__len__` of the program are never called. Where a C accessor could be
+led into user code by a value of another type, `exact` says that the parent needs a type guard first.
+"""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import types
+import weakref
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from ..compat_guards import MANAGER
+from ..errors import TracerError
+from ..sources import Source
+from .summary import type_name
+
+__all__ = ["ACCESSORS", "MUTABLE", "Accessor", "GuardError", "Missing", "proxied", "read_dict"]
+
+
+class GuardError(TracerError):
+    """A guard can't be lowered: what it reads isn't there, or can't be read without running user code."""
+
+
+class Missing(Exception):
+    """What a source leads to isn't there."""
+
+
+#: The example value of everything that may change behind the same reference (see `compat_guards`).
+MUTABLE = object()
+
+_TYPE_DICT = type.__dict__["__dict__"]
+_TYPE_MRO = type.__dict__["__mro__"]
+#: Types whose C code answers `value[key]` alone.
+_INDEXED = (deque, str, bytes, range)
+
+
+class Accessor:
+    """`read(value, key)` raises Missing. `lower(manager, parent's example, source, example)` gives the child's manager.
+    `exact(source, parent's example)`: the parent's type must be guarded first. `unsafe`: Python doesn't read past
+    another type either."""
+
+    __slots__ = ("exact", "lower", "read", "unsafe")
+
+    def __init__(
+        self,
+        read: Callable[[Any, Any], Any],
+        lower: Callable[[Any, Any, Source, Any], Any],
+        exact: Callable[[Source, Any], bool] | None = None,
+        unsafe: bool = False,
+    ):
+        self.read, self.lower, self.unsafe = read, lower, unsafe
+        self.exact = exact or _never
+
+
+def _never(_source: Source, _owner: Any) -> bool:
+    return False
+
+
+def _unknown(source: Source) -> bool:
+    """Whether the base may be an object of another type at the next call."""
+    return source.base is not None and source.base.kind not in ("pinned", "held", "namespace")
+
+
+# --- dict -------------------------------------------------------------------------------------------------------------
+
+
+def read_dict(owner: Any) -> Any:
+    """The instance's dict, or the read-only view of a class's. Raises Missing where there is none."""
+    kind = type(owner)
+    if issubclass(kind, type):
+        return _TYPE_DICT.__get__(owner)
+    for base in _TYPE_MRO.__get__(kind):
+        found = _TYPE_DICT.__get__(base).get("__dict__")
+        if type(found) is types.GetSetDescriptorType or type(found) is types.MemberDescriptorType:
+            try:
+                return found.__get__(owner)
+            except Exception:
+                break
+    raise Missing
+
+
+def _lower_dict(manager: Any, owner: Any, _source: Source, _example: Any) -> Any:
+    if issubclass(type(owner), type):
+        return manager.type_dict_manager("", {}, MANAGER)
+    return manager.get_generic_dict_manager("", {}, MANAGER)
+
+
+def _exact_dict(source: Source, owner: Any) -> bool:
+    """C++ reads a class's dict from any object as if it were a class."""
+    assert source.base is not None
+    return issubclass(type(owner), type) and source.base.kind != "type" and _unknown(source)
+
+
+# --- item -------------------------------------------------------------------------------------------------------------
+
+
+def proxied(proxy: Any) -> Any:
+    """What a mappingproxy shows: asking the proxy itself could end in a user's mapping."""
+    return gc.get_referents(proxy)[0]
+
+
+def _read_item(owner: Any, key: Any) -> Any:
+    kind = type(owner)
+    if kind is types.MappingProxyType:
+        owner = proxied(owner)
+        kind = type(owner)
+    try:
+        if issubclass(kind, dict):
+            if dict.__contains__(owner, key):
+                return dict.__getitem__(owner, key)
+        elif issubclass(kind, list):
+            return list.__getitem__(owner, key)
+        elif issubclass(kind, tuple):
+            return tuple.__getitem__(owner, key)
+        elif kind in _INDEXED:
+            return owner[key]
+    except (LookupError, TypeError):
+        pass
+    raise Missing
+
+
+def _lower_item(manager: Any, owner: Any, source: Source, example: Any) -> Any:
+    kind, key = type(owner), source.key
+    assert source.base is not None
+    # The manager of a class's dict holds the dict itself, where Python sees a proxy.
+    if issubclass(kind, dict) or source.base.kind == "dict":
+        return manager.dict_getitem_manager(key, "", example, MANAGER)
+    if type(key) is int and key >= 0:
+        if issubclass(kind, list):
+            return manager.list_getitem_manager(key, "", example, MANAGER)
+        if issubclass(kind, tuple):
+            return manager.tuple_getitem_manager(key, "", example, MANAGER)
+    if kind in _INDEXED:
+        return manager.getitem_manager(key, "", example, MANAGER)
+    if issubclass(kind, list | tuple) or kind is types.MappingProxyType:
+        return manager.lambda_manager(lambda value: _read_item(value, key), "", example, MANAGER)
+    raise GuardError(
+        f"an item of a {type_name(kind)} can't be guarded: reading it could run the program's code",
+        asked_by=f"a guard on {source.text}",
+        next="guard what the item was computed from",
+    )
+
+
+def _exact_item(source: Source, owner: Any) -> bool:
+    return type(owner) in _INDEXED and _unknown(source)
+
+
+# --- key --------------------------------------------------------------------------------------------------------------
+
+
+def _read_key(owner: Any, index: int) -> Any:
+    kind = type(owner)
+    if issubclass(kind, dict):
+        for key in itertools.islice(dict.__iter__(owner), index, index + 1):
+            return key
+    raise Missing
+
+
+def _lower_key(manager: Any, _owner: Any, source: Source, example: Any) -> Any:
+    index = source.key
+    return manager.lambda_manager(lambda value: _read_key(value, index), "", example, MANAGER)
+
+
+# --- attr -------------------------------------------------------------------------------------------------------------
+
+
+def _read_attr(owner: Any, name: str) -> Any:
+    try:
+        if issubclass(type(owner), type):
+            return type.__getattribute__(owner, name)
+        if issubclass(type(owner), torch.Tensor):
+            with torch._C.DisableTorchFunction():
+                return object.__getattribute__(owner, name)
+        return object.__getattribute__(owner, name)
+    except Exception:
+        raise Missing from None
+
+
+def _lower_attr(manager: Any, owner: Any, source: Source, example: Any) -> Any:
+    kind, name = type(owner), source.key
+    if issubclass(kind, type):
+        return manager.getattr_manager(name, "", example, MANAGER)
+    if name == "grad" and issubclass(kind, torch.Tensor):
+        return manager.grad_manager("", example, MANAGER)
+    return manager.generic_getattr_manager(name, "", example, MANAGER)
+
+
+def _exact_attr(source: Source, _owner: Any) -> bool:
+    return _unknown(source)
+
+
+# --- the rest ---------------------------------------------------------------------------------------------------------
+
+
+def _read_closure(owner: Any, index: int) -> Any:
+    cells = owner.__closure__ if type(owner) is types.FunctionType else None
+    if cells is None or index >= len(cells):
+        raise Missing
+    return cells[index]
+
+
+def _lower_closure(manager: Any, _owner: Any, source: Source, example: Any) -> Any:
+    return manager.closure_manager("", MUTABLE, MANAGER).tuple_getitem_manager(source.key, "", example, MANAGER)
+
+
+def _read_contents(owner: Any, _key: Any) -> Any:
+    if type(owner) is types.CellType:
+        try:
+            return owner.cell_contents
+        except ValueError:
+            pass
+    raise Missing
+
+
+def _lower_contents(manager: Any, _owner: Any, _source: Source, example: Any) -> Any:
+    return manager.getattr_manager("cell_contents", "", example, MANAGER)
+
+
+def _read_deref(owner: Any, _key: Any) -> Any:
+    if issubclass(type(owner), weakref.ref):
+        return weakref.ref.__call__(owner)
+    raise Missing
+
+
+def _lower_deref(manager: Any, _owner: Any, _source: Source, example: Any) -> Any:
+    return manager.weakref_call_manager("", example, MANAGER)
+
+
+def _lower_type(manager: Any, _owner: Any, _source: Source, example: Any) -> Any:
+    return manager.type_manager("", example, MANAGER)
+
+
+def _exact_contents(source: Source, _owner: Any) -> bool:
+    assert source.base is not None
+    return source.base.kind != "closure" and _unknown(source)
+
+
+#: Every kind of step that `tracer.sources.STEPS` knows.
+ACCESSORS: dict[str, Accessor] = {
+    "dict": Accessor(lambda owner, _: read_dict(owner), _lower_dict, _exact_dict),
+    "item": Accessor(_read_item, _lower_item, _exact_item),
+    "key": Accessor(_read_key, _lower_key),
+    "attr": Accessor(_read_attr, _lower_attr, _exact_attr, unsafe=True),
+    "type": Accessor(lambda owner, _: type(owner), _lower_type),
+    "closure": Accessor(_read_closure, _lower_closure),
+    "contents": Accessor(_read_contents, _lower_contents, _exact_contents),
+    "deref": Accessor(_read_deref, _lower_deref),
+}

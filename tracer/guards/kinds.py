@@ -1,0 +1,415 @@
+"""Guards on one value: its identity, type, constant value, length, keys, attributes, iterator position.
+
+Importing this module fills `KINDS` with them; see `kind` for what a row means. What each expects is said at its row.
+"""
+
+from __future__ import annotations
+
+import types
+import weakref
+from collections import OrderedDict, deque
+from typing import Any
+
+from .accessors import MUTABLE, Missing, proxied, read_dict
+from .constants import NotConstant, canon, is_scalar, is_singleton, same
+from .held import Keeper, Ref, identity, name_of
+from .kind import Place, define
+from .summary import constant_text, summarise
+
+__all__ = ["add_constant", "hold_constant", "same_constant"]
+
+_MRO = type.__dict__["__mro__"]
+_DICT = type.__dict__["__dict__"]
+_DATA = (types.GetSetDescriptorType, types.MemberDescriptorType)
+
+# --- identity and type ------------------------------------------------------------------------------------------------
+
+
+def _is(value: Any, expected: Any) -> bool:
+    return expected.matches(value) if type(expected) is Ref else value is expected
+
+
+def _hold(expected: Any, keeper: Keeper) -> Ref:
+    return keeper.ref(expected)
+
+
+define(  # expected: the class
+    "TYPE_MATCH",
+    lambda value, expected: _is(type(value), expected),
+    lambda source, expected: f"type({source}) is {name_of(expected)}",
+    lambda at, expected, parts: at.manager.add_type_match_guard(expected.id, parts, None),
+    hold=_hold,
+    rank=0,
+)
+define(  # expected: the object
+    "ID_MATCH",
+    _is,
+    lambda source, expected: f"{source} is {name_of(expected)}",
+    lambda at, expected, parts: at.manager.add_id_match_guard(expected.id, parts, None),
+    hold=_hold,
+    rank=1,
+    identity=True,
+)
+define(  # expected: None
+    "NONE_MATCH",
+    lambda value, _: value is None,
+    lambda source, _: f"{source} is None",
+    lambda at, _, parts: at.manager.add_none_match_guard(parts, None),
+    rank=1,
+    identity=True,
+)
+define(  # expected: anything
+    "NOT_NONE_MATCH",
+    lambda value, _: value is not None,
+    lambda source, _: f"{source} is not None",
+    lambda at, _, parts: at.manager.add_not_none_guard(parts, None),
+    rank=1,
+    identity=True,
+)
+
+
+def _lower_code(at: Place, expected: Ref, parts: list[Any]) -> None:
+    at.manager.code_manager("", MUTABLE, at.lowering.enum).add_id_match_guard(expected.id, parts, None)
+
+
+define(  # expected: the code object of the function
+    "CODE_MATCH",
+    lambda value, expected: type(value) is types.FunctionType and _is(value.__code__, expected),
+    lambda source, expected: f"{source}.__code__ is the {name_of(expected)}",
+    _lower_code,
+    hold=_hold,
+    rank=3,
+)
+
+
+def _lower_weakref(at: Place, _expected: Any, parts: list[Any]) -> None:
+    at.manager.weakref_call_manager("", MUTABLE, at.lowering.enum).add_not_none_guard(parts, None)
+
+
+define(  # expected: anything
+    "WEAKREF_ALIVE",
+    lambda value, _: issubclass(type(value), weakref.ref) and weakref.ref.__call__(value) is not None,
+    lambda source, _: f"{source}() is not None",
+    _lower_weakref,
+    rank=3,
+    live=True,
+)
+
+# --- constants --------------------------------------------------------------------------------------------------------
+
+
+def hold_constant(expected: Any, keeper: Keeper) -> Any:
+    """Constants stay; what isn't one is compared by identity."""
+    if is_scalar(expected):
+        return expected
+    try:
+        canon(expected)
+    except (NotConstant, RecursionError):
+        return keeper.ref(expected)
+    return expected
+
+
+def same_constant(value: Any, expected: Any) -> bool:
+    if type(expected) is Ref:
+        return expected.matches(value)
+    return same(value, expected)
+
+
+def add_constant(manager: Any, expected: Any, parts: list[Any]) -> None:
+    """The cheapest leaf that answers as `same_constant`; `expected` is held."""
+    if is_scalar(expected) and type(expected) is not bool:
+        manager.add_equals_match_guard(expected, parts, None)
+    elif is_singleton(expected) or type(expected) is Ref:
+        manager.add_id_match_guard(identity(expected), parts, None)
+    else:
+        manager.add_lambda_guard(lambda value: value is expected or same(value, expected), parts, None)
+
+
+def _constant_text(source: str, expected: Any) -> str:
+    if expected is None or expected is ... or type(expected) in (bool, Ref):
+        return f"{source} is {name_of(expected)}"
+    return f"{source} == {constant_text(expected)}"
+
+
+for _name in ("EQUALS_MATCH", "CONSTANT_MATCH"):  # expected: the constant; anything else is matched by identity
+    define(
+        _name,
+        same_constant,
+        _constant_text,
+        lambda at, expected, parts: add_constant(at.manager, expected, parts),
+        hold=hold_constant,
+        rank=2,
+    )
+
+
+def _check_set(value: Any, expected: Any) -> bool:
+    kind = type(value)
+    for base in (set, frozenset):
+        if issubclass(kind, base) and base.__len__(value) == len(expected):
+            try:
+                return {canon(part) for part in base.__iter__(value)} == {canon(part) for part in expected}
+            except (NotConstant, RecursionError):
+                return False
+    return False
+
+
+define(  # expected: a frozenset of constants
+    "SET_MATCH",
+    _check_set,
+    lambda source, expected: f"{source} == {constant_text(frozenset(expected))}",
+    lambda at, expected, parts: at.manager.add_lambda_guard(lambda v: _check_set(v, expected), parts, None),
+    rank=6,
+)
+
+# --- lengths and keys -------------------------------------------------------------------------------------------------
+
+_SIZED = (list, tuple, dict, set, frozenset, deque, str, bytes, range)
+_SEQUENCES = (list, tuple, set, frozenset, deque, str, bytes, range)
+
+
+def _length(value: Any) -> int | None:
+    kind = type(value)
+    for base in _SIZED:
+        if issubclass(kind, base):
+            return base.__len__(value)
+    return proxied(value).__len__() if kind is types.MappingProxyType else None
+
+
+def _lower_length(at: Place, expected: int, parts: list[Any]) -> None:
+    """C++ asks the type's own `__len__`, which a subclass may have replaced."""
+    kind = type(at.value)
+    if kind in _SEQUENCES:
+        at.manager.add_length_check_guard(expected, parts, None)
+    elif issubclass(kind, dict):
+        at.manager.add_dict_length_check_guard(expected, parts, None)
+    else:
+        at.manager.add_lambda_guard(lambda value: _length(value) == expected, parts, None)
+
+
+define(  # expected: the number of items of a builtin container or of a subclass of one
+    "LENGTH",
+    lambda value, expected: _length(value) == expected,
+    lambda source, expected: f"len({source}) == {expected}",
+    _lower_length,
+    rank=2,
+    exact=True,
+)
+
+
+def _as_dict(value: Any) -> dict[Any, Any] | None:
+    kind = type(value)
+    if issubclass(kind, dict):
+        return value
+    if kind is types.MappingProxyType:
+        value = proxied(value)
+        return value if issubclass(type(value), dict) else None
+    return None
+
+
+def _dict_length(value: Any, expected: int) -> bool:
+    held = _as_dict(value)
+    return held is not None and dict.__len__(held) == expected
+
+
+def _contains(value: Any, key: Any) -> bool:
+    held = _as_dict(value)
+    return held is not None and dict.__contains__(held, key)
+
+
+def _absent(value: Any, key: Any) -> bool:
+    held = _as_dict(value)
+    return held is not None and not dict.__contains__(held, key)
+
+
+define(  # expected: the number of keys
+    "DICT_LENGTH",
+    _dict_length,
+    lambda source, expected: f"len({source}) == {expected}",
+    lambda at, expected, parts: at.manager.add_dict_length_check_guard(expected, parts, None),
+    rank=2,
+    exact=True,
+)
+define(  # expected: anything
+    "EMPTY_DICT",
+    lambda value, _: _dict_length(value, 0),
+    lambda source, _: f"len({source}) == 0",
+    lambda at, _, parts: at.manager.add_dict_length_check_guard(0, parts, None),
+    rank=2,
+    exact=True,
+)
+define(  # expected: the key
+    "DICT_CONTAINS",
+    _contains,
+    lambda source, key: f"{constant_text(key)} in {source}",
+    lambda at, key, parts: at.manager.add_dict_contains_guard(True, key, parts, None),
+    rank=3,
+    exact=True,
+)
+define(  # expected: the key
+    "DICT_ABSENT",
+    _absent,
+    lambda source, key: f"{constant_text(key)} not in {source}",
+    lambda at, key, parts: at.manager.add_dict_contains_guard(False, key, parts, None),
+    rank=3,
+    exact=True,
+)
+
+
+def _keys(held: dict[Any, Any]) -> Any:
+    return OrderedDict.__iter__(held) if issubclass(type(held), OrderedDict) else dict.__iter__(held)
+
+
+def _check_keys(value: Any, expected: tuple[Any, ...]) -> bool:
+    held = _as_dict(value)
+    if held is None or dict.__len__(held) != len(expected):
+        return False
+    return all(key is wanted or same(key, wanted) for key, wanted in zip(_keys(held), expected, strict=True))
+
+
+def _lower_keys(at: Place, expected: tuple[Any, ...], parts: list[Any]) -> None:
+    """One call for all keys. Those of a plain dict are most often the very objects, so ids are tried first."""
+    ids = list(map(id, expected))
+    if not expected:
+        at.manager.add_dict_length_check_guard(0, parts, None)
+    elif type(at.value) is dict:
+        at.manager.add_lambda_guard(lambda v: list(map(id, v)) == ids or _check_keys(v, expected), parts, None)
+    else:
+        at.manager.add_lambda_guard(lambda v: _check_keys(v, expected), parts, None)
+
+
+def _see_keys(value: Any, _expected: Any) -> str:
+    held = _as_dict(value)
+    return summarise(value) if held is None else constant_text(tuple(_keys(held)))
+
+
+define(  # expected: a tuple of constant keys in the order of iteration
+    "DICT_KEYS",
+    _check_keys,
+    lambda source, expected: f"tuple({source}) == {constant_text(tuple(expected))}",
+    _lower_keys,
+    see=_see_keys,
+    rank=4,
+    exact=True,
+)
+
+# --- attributes -------------------------------------------------------------------------------------------------------
+
+
+def _in_classes(cls: type, name: str) -> Any:
+    for base in _MRO.__get__(cls):
+        entries = _DICT.__get__(base)
+        if name in entries:
+            return entries[name]
+    raise Missing
+
+
+def has_attribute(value: Any, name: str) -> bool:
+    """Whether a lookup without `__getattr__` finds `name`. C-level slots are asked; a property counts as found."""
+    kind = type(value)
+    try:
+        raw = _in_classes(kind, name)
+        if type(raw) not in _DATA:
+            return True
+        raw.__get__(value)
+        return True
+    except Missing:
+        pass
+    except Exception:
+        return False
+    try:
+        if issubclass(kind, type):
+            _in_classes(value, name)
+            return True
+        return name in read_dict(value)
+    except Missing:
+        return False
+
+
+define(  # expected: the name
+    "HASATTR",
+    has_attribute,
+    lambda source, name: f"hasattr({source}, {name!r})",
+    lambda at, name, parts: at.manager.add_lambda_guard(lambda v: has_attribute(v, name), parts, None),
+    rank=6,
+)
+define(  # expected: the name
+    "NOHASATTR",
+    lambda value, name: not has_attribute(value, name),
+    lambda source, name: f"not hasattr({source}, {name!r})",
+    lambda at, name, parts: at.manager.add_lambda_guard(lambda v: not has_attribute(v, name), parts, None),
+    rank=6,
+)
+
+# --- iterators --------------------------------------------------------------------------------------------------------
+
+_TUPLE_ITERATOR, _LIST_ITERATOR, _RANGE_ITERATOR = type(iter(())), type(iter([])), type(iter(range(0)))
+
+
+def _left(value: Any) -> int:
+    return type(value).__length_hint__(value)
+
+
+def _list_position(value: Any) -> int:
+    """The index of the next item; -1 once the iterator has ended."""
+    state = type(value).__reduce__(value)
+    return state[2] if len(state) > 2 else -1
+
+
+def _range_left(value: Any) -> tuple[int, int, int]:
+    state = type(value).__reduce__(value)
+    whole = state[1][0]
+    start = whole.start + (state[2] or 0) * whole.step if len(state) > 2 else whole.start
+    return start, whole.stop, whole.step
+
+
+define(  # expected: the number of items left
+    "TUPLE_ITERATOR_LENGTH",
+    lambda value, expected: type(value) is _TUPLE_ITERATOR and _left(value) == expected,
+    lambda source, expected: f"{source} is a tuple's iterator with {expected} left",
+    lambda at, n, parts: at.manager.add_tuple_iterator_length_guard(n, id(_TUPLE_ITERATOR), parts, None),
+    see=lambda value, _: f"{_left(value)} left" if type(value) is _TUPLE_ITERATOR else summarise(value),
+)
+define(  # expected: the index of the next item, -1 after the last
+    "LIST_ITERATOR",
+    lambda value, expected: type(value) is _LIST_ITERATOR and _list_position(value) == expected,
+    lambda source, expected: f"{source} is a list's iterator at {expected}",
+    lambda at, index, parts: at.manager.add_lambda_guard(
+        lambda v: type(v) is _LIST_ITERATOR and _list_position(v) == index, parts, None
+    ),
+    see=lambda value, _: f"at {_list_position(value)}" if type(value) is _LIST_ITERATOR else summarise(value),
+    live=True,
+)
+
+
+def range_state(value: Any) -> tuple[int, int, int]:
+    """What RANGE_ITERATOR expects of a range's iterator: (next, stop, step)."""
+    return _range_left(value)
+
+
+define(  # expected: range_state(iterator)
+    "RANGE_ITERATOR",
+    lambda value, expected: type(value) is _RANGE_ITERATOR and _range_left(value) == tuple(expected),
+    lambda source, expected: f"{source} is a range's iterator with range{tuple(expected)} left",
+    lambda at, expected, parts: at.manager.add_lambda_guard(
+        lambda v: type(v) is _RANGE_ITERATOR and _range_left(v) == expected, parts, None
+    ),
+    hold=lambda expected, _: tuple(expected),
+    see=lambda value, _: f"range{_range_left(value)} left" if type(value) is _RANGE_ITERATOR else summarise(value),
+    live=True,
+)
+
+# --- anything ---------------------------------------------------------------------------------------------------------
+
+
+def _lower_user(at: Place, function: Any, parts: list[Any]) -> None:
+    at.manager.add_lambda_guard(function, parts, None)
+
+
+define(  # expected: a callable that is given the value, answers in truth values and keeps nothing of the program alive
+    "USER",
+    lambda value, function: bool(function(value)),
+    lambda source, function: f"{getattr(function, '__qualname__', 'condition')}({source})",
+    _lower_user,
+    rank=8,
+    live=True,
+)

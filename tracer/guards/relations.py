@@ -1,0 +1,103 @@
+"""Guards between several sources: the same object, different tensors, memory that overlaps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..compat_guards import disable_torch_function, object_aliasing, overlapping, storage_overlap, tensor_aliasing
+from .kind import Place, define
+from .summary import summarise
+
+if TYPE_CHECKING:
+    from ..sources import Source
+
+__all__: list[str] = []
+
+# --- the same object --------------------------------------------------------------------------------------------------
+
+
+def _lower_same(at: Place, other: Source, parts: list[Any]) -> None:
+    theirs = at.lowering.manager(other)
+    if theirs is not at.manager:
+        object_aliasing(at.manager, theirs, parts, None)
+
+
+define(  # source and expected: two sources that gave the same object
+    "SAME_OBJECT",
+    lambda read, guard: read(guard.source) is read(guard.expected),
+    lambda source, other: f"{source} is {other.text}",
+    _lower_same,
+    hold=lambda other, keeper: keeper.release(other),
+    see=lambda read, guard: f"{summarise(read(guard.source))}, and another {summarise(read(guard.expected))}",
+    rank=7,
+    live=True,
+    scope="many",
+    reads=lambda guard: [guard.source, guard.expected],
+)
+
+# --- different tensors ------------------------------------------------------------------------------------------------
+
+
+def _repeated(read: Callable[[Source], Any], guard: Any) -> list[Source]:
+    """The sources that give a tensor that an earlier one gave."""
+    seen: set[int] = set()
+    values = [(source, read(source)) for source in guard.expected]
+    return [source for source, value in values if id(value) in seen or seen.add(id(value))]  # type: ignore[func-returns-value]
+
+
+def _lower_different(at: Place, sources: list[Source], parts: list[Any]) -> None:
+    managers = [at.lowering.manager(source) for source in dict.fromkeys(sources)]
+    if len(managers) > 1:
+        tensor_aliasing(managers, [str(i) for i in range(len(managers))], parts, None)
+
+
+define(  # source None; expected: a list of sources of tensors that all differ
+    "NO_TENSOR_ALIASING",
+    lambda read, guard: not _repeated(read, guard),
+    lambda _, sources: f"{', '.join(s.text for s in sources)} are different tensors",
+    _lower_different,
+    hold=lambda sources, keeper: list(dict.fromkeys(map(keeper.release, sources))),
+    see=lambda read, guard: f"{', '.join(s.text for s in _repeated(read, guard))} repeated",
+    rank=7,
+    live=True,
+    scope="many",
+    reads=lambda guard: list(guard.expected),
+)
+
+# --- overlapping memory -----------------------------------------------------------------------------------------------
+
+
+def _check_overlap(read: Callable[[Source], Any], guard: Any) -> bool:
+    shared, apart = guard.expected
+    values = [read(source) for source in (*shared, *apart)]
+    if not all(issubclass(type(value), torch.Tensor) for value in values):
+        return False
+    with disable_torch_function():
+        return overlapping(values) == set(range(len(shared)))
+
+
+def _overlap_text(_source: str, groups: tuple[list[Source], list[Source]]) -> str:
+    shared, apart = (", ".join(source.text for source in group) for group in groups)
+    return f"the memory of {shared or 'none'} overlaps, that of {apart or 'no other'} doesn't"
+
+
+def _lower_overlap(at: Place, expected: tuple[list[Source], list[Source]], parts: list[Any]) -> None:
+    shared, apart = ([at.lowering.manager(source) for source in group] for group in expected)
+    storage_overlap(shared, apart, parts, None)
+
+
+define(  # source None; expected: (sources whose memory overlaps another's, sources whose memory doesn't)
+    "STORAGE_OVERLAP",
+    _check_overlap,
+    _overlap_text,
+    _lower_overlap,
+    hold=lambda groups, keeper: tuple([keeper.release(s) for s in group] for group in groups),
+    see=lambda _read, _guard: "other tensors overlap",
+    rank=7,
+    live=True,
+    scope="many",
+    reads=lambda guard: [s for group in guard.expected for s in group],
+)
