@@ -8,6 +8,7 @@ along the recorded run.
 
 from __future__ import annotations
 
+import random
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -15,11 +16,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.codegen import corpus
-from tracer.codegen import Point, Slot, broken, entry_names, finished, original_of, resume_code
+from tracer.codegen import Point, Slot, broken, entry_names, needed, original_of, resume_code
 from tracer.codegen.adapter import _Draft
 from tracer.codegen.listing import Instruction, is_cell, read
-from tracer.codegen.resume import canonical, narrowed, parameters
-from tracer.codegen.stack import Successor, load, plain, successors
+from tracer.codegen.resume import canonical, parameters
+from tracer.codegen.stack import load, plain, successors
 
 BRANCH = "POP_JUMP_FORWARD_IF_FALSE" if sys.version_info < (3, 12) else "POP_JUMP_IF_FALSE"
 
@@ -295,6 +296,54 @@ def sets_cell_aside(code: types.CodeType, offset: int) -> bool:
     return operation.name == "MAKE_CELL" or operation.name == "LOAD_FAST_AND_CLEAR" and is_cell(code, operation.arg)
 
 
+def check_twice(case: corpus.Case, tries: int) -> int:
+    """Break a program, then the resume function that goes on, at steps drawn by chance. Answers how many were tried."""
+    count = 0
+    chance = random.Random(case.name)
+    for make_args in case.inputs:
+        expected = outcome(case, make_args)
+        found = steps(case, make_args)
+        for _ in range(tries if len(found) > 2 else 0):
+            first, second = sorted(chance.sample(range(len(found)), 2))
+            count += check_pair(case, make_args, found, first, second, expected)
+    return count
+
+
+def check_pair(case: corpus.Case, make_args: Any, found: list[Step], first: int, second: int, expected: Any) -> bool:
+    function = Program.of(case).function
+    code = function.__code__
+    start, then = (replace(step, point=as_traced(code, step)) for step in (found[first], replace(found[second], number=0)))
+    if sets_cell_aside(code, start.point.offset) or sets_cell_aside(code, then.point.offset):
+        return False
+    outer = broken(code, body_of(code, function, start), start.point)
+    begins = found[first + 1].point.offset
+    resume = next((c for c in resumes(outer) if read(code).starts[original_of(c)[1]] == read(code).starts[begins]), None)
+    if resume is None:  # it ends, or goes on in a handler, natively
+        return False
+    occurrence = sum(step.point.offset == found[second].point.offset for step in found[first + 1 : second + 1])
+    point = replace(then.point, offset=place_in(resume, then))
+    stops = stopping(resume, point.offset, point, occurrence)
+    args, _ = entry_names(resume)
+
+    def body(*entry: Any) -> Any:
+        return types.FunctionType(stops, function.__globals__, "body", None, entry[len(args) :])(*entry[: len(args)])
+
+    inner = broken(resume, body, point)
+    assert_fits(resume, inner)
+    for last in resumes(inner):
+        assert original_of(last)[0] is code
+    assert resume_code(resume, point) is resume_code(code, then.point)
+    whole = outer.replace(co_consts=tuple(inner if const is resume else const for const in outer.co_consts))
+    got = outcome(case, make_args, whole)
+    what = f"{case.name}, before {operation(code, start.point.offset)} and {operation(code, then.point.offset)}"
+    assert got == expected, f"{what} {start} {then}:\n{got}\n{expected}"
+    return True
+
+
+def resumes(adapter: types.CodeType) -> list[types.CodeType]:
+    return [c for c in adapter.co_consts if isinstance(c, types.CodeType) and original_of(c)[0] is not c]
+
+
 def operation(code: types.CodeType, offset: int) -> str:
     listing = read(code)
     return listing.instructions[listing.unit(offset)[1] - 1].name
@@ -304,8 +353,10 @@ def as_traced(code: types.CodeType, step: Step) -> Point:
     """Every other point as a tracer would give it: only what is needed, and the last offset of several."""
     if step.number % 2:
         return step.point
-    listing, point = narrowed(*canonical(code, step.point))
-    return replace(point, offset=listing.instructions[listing.unit(point.offset)[1] - 1].offset)
+    listing = read(code)
+    live = needed(code, step.point.offset)
+    offset = listing.instructions[listing.unit(step.point.offset)[1] - 1].offset
+    return Point(offset, tuple(name for name in step.point.bound if name in live), step.point.stack)
 
 
 def assert_fits(code: types.CodeType, adapter: types.CodeType) -> None:
@@ -325,7 +376,7 @@ def main() -> None:
         if names and case.name not in names:
             continue
         try:
-            print(case.name, check(case, every), flush=True)
+            print(case.name, check(case, every), check_twice(case, 60 // every), flush=True)
         except Exception as error:
             failed += 1
             print(case.name, "FAILED", type(error).__name__, error, flush=True)

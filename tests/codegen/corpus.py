@@ -199,9 +199,8 @@ def missing_global(x):
 @case(lambda: ("x",))
 def importing(name):
     import os.path as path
-    from collections import OrderedDict, deque
-
     import sys
+    from collections import OrderedDict, deque
 
     try:
         from os import nothing_like_this  # noqa: F401
@@ -338,7 +337,7 @@ def comprehension_shadows(v):
 def comprehension_unbound(x):
     a = [say(y) for y in x]
     try:
-        return y  # noqa: F821
+        return y
     except NameError:
         y = "bound"
     return a, y, [y for y in x], y

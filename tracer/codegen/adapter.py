@@ -16,7 +16,7 @@ from types import CellType, CodeType
 from typing import Any
 
 from .listing import Instruction, Listing, Location, assemble, is_cell, line, local_slots, reachable, read
-from .resume import Origin, Parameters, canonical, hidden, narrowed, parameters, refuse_generators, resume_code, take
+from .resume import Origin, Parameters, canonical, hidden, needed, parameters, refuse_generators, resume_code, take
 from .stack import VERSION, Point, Slot, Successor, load, plain, successors
 
 __all__ = ["broken", "entry_names", "finished"]
@@ -59,7 +59,8 @@ def broken(code: CodeType, body: Callable[..., Any], point: Point) -> CodeType:
     unit = plain(listing.instructions[first:last])
     if unit[-1].name == "LOAD_FAST_AND_CLEAR" and is_cell(code, unit[-1].arg):
         raise ValueError("a cell can't be set aside and the frame left before its slot has got another value")
-    following, jumped = successors(listing, last, unit, replace(point, bound=(*point.bound, *_kept(listing))))
+    kept = [name for name in _kept(listing) if name not in code.co_freevars]  # there, it stands in for a cell
+    following, jumped = successors(listing, last, unit, replace(point, bound=(*point.bound, *kept)))
     landing = Instruction("NOP", location=draft.place)
     if jumped is not None and jumped.pads:
         landing = jumped.pads[0]
@@ -80,7 +81,7 @@ def broken(code: CodeType, body: Callable[..., Any], point: Point) -> CodeType:
 def _kept(listing: Listing) -> tuple[str, ...]:
     """Argument 0, which zero-argument super() reads though no operation names it, where it can't have changed."""
     code = listing.code
-    if not code.co_argcount or "__class__" not in code.co_freevars:
+    if not code.co_argcount or "__class__" not in code.co_freevars or is_cell(code, 0):
         return ()
     if any(i.name in ("STORE_FAST", "DELETE_FAST") and i.arg == 0 for i in listing.instructions):
         return ()
@@ -199,7 +200,9 @@ class _Draft:
             return
         code = self.listing.code
         point = Point(self.listing.instructions[successor.index].offset, tuple(successor.bound), successor.stack)
-        original, point = narrowed(*canonical(code, point))
+        original, point = canonical(code, point)
+        live = needed(original.code, point.offset)
+        point = replace(point, bound=tuple(name for name in point.bound if name in live))
         wanted = parameters(original.code, point)
         kept = self.unwind(point.stack)
         self.out += load(*self.function(resume_code(original.code, point), wanted))

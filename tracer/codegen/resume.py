@@ -8,7 +8,7 @@ grow; and the same point of the same code gives the same object for as long as s
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, CO_NESTED, CO_VARARGS, CO_VARKEYWORDS
 from types import CodeType
 from weakref import WeakValueDictionary
@@ -18,7 +18,7 @@ from .listing import Instruction, Listing, assemble, is_cell, line, local_slots,
 from .stack import VERSION, Point, Slot, entries
 
 __all__ = [
-    "Origin", "Parameters", "canonical", "hidden", "narrowed", "original_of", "parameters", "refuse_generators",
+    "Origin", "Parameters", "canonical", "hidden", "needed", "original_of", "parameters", "refuse_generators",
     "resume_code", "take",
 ]  # fmt: skip
 
@@ -74,17 +74,14 @@ def canonical(code: CodeType, point: Point) -> tuple[Listing, Point]:
 _LOOKS = frozenset({"locals", "vars", "dir", "eval", "exec", "_getframe", "currentframe", "breakpoint", "set_trace"})
 
 
-def narrowed(listing: Listing, point: Point) -> tuple[Listing, Point]:
-    """The canonical point without locals that are never read again."""
-    code = listing.code
-    if _LOOKS.isdisjoint(code.co_names):
-        decoded = decode(code)
-        slots = decoded.live_in(decoded.index_of[point.offset])
-        live = {name for slot, name in enumerate(local_slots(code)) if slot in slots}
-        if "__class__" in code.co_freevars:
-            live.add(code.co_varnames[0])
-        point = replace(point, bound=tuple(name for name in point.bound if name in live))
-    return listing, point
+def needed(code: CodeType, offset: int) -> frozenset[str]:
+    """Names of the locals that may still be read at or after an operation, also by `locals()` and bare `super()`."""
+    names = local_slots(code)
+    if not _LOOKS.isdisjoint(code.co_names):
+        return frozenset(names)
+    decoded = decode(code)
+    live = {names[slot] for slot in decoded.live_in(decoded.index_of[offset])}
+    return frozenset(live.union(names[:1] if "__class__" in code.co_freevars else ()))
 
 
 def parameters(code: CodeType, point: Point) -> Parameters:
