@@ -8,12 +8,11 @@ object to what is compared. Compared after every call: result or exception, argu
 its globals and its module state, aliasing between all of them, text written, warnings, random states, torch's modes; at
 the end also the gradients of a backward pass over everything returned.
 
-    python -m tests.differential [--self | --reference] [-k PART] [--table]
+    python -m tests.differential [--self | --reference] [-k PART] [--table] [--brief] [--here]
 """
 
 from __future__ import annotations
 
-import argparse
 import collections
 import contextlib
 import hashlib
@@ -417,42 +416,7 @@ def run_program(program: Any, compiler: Any = None) -> tuple[Run, Counts]:
     )  # fmt: skip
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.differential", description=__doc__.splitlines()[0])
-    parser.add_argument("--self", action="store_true", help="untraced twice: is each program deterministic?")
-    parser.add_argument("--reference", action="store_true", help="against torch.compile(backend='eager')")
-    parser.add_argument("--table", action="store_true", help="print every program, not only those that differ")
-    parser.add_argument("--brief", action="store_true", help="at most three lines on each program")
-    parser.add_argument("-k", default="", help="only programs whose name contains this")
-    options = parser.parse_args()
-    from tests.programs import all_programs
-
-    failed = 0
-    for program in all_programs():
-        if options.k not in program.name:
-            continue
-        compiler = Untraced() if options.self else Reference() if options.reference else None
-        verdict, text, counts = "same", "", Counts()
-        try:
-            _, counts = run_program(program, compiler)
-        except Exception as error:
-            verdict, text = "DIFFERS", f"{type(error).__name__}: {error}"
-            counts = compiler.counts() if isinstance(compiler, Reference) else counts
-        odd = program.expect.problems(counts) if options.reference else []
-        failed += verdict != "same"
-        if options.table or text or odd:
-            took = f"graphs {counts.graphs} breaks {len(counts.breaks)} recompiles {counts.recompiles}"
-            print(f"{verdict:8}{program.name:55} {took}")
-            print(
-                "".join(f"    {line[:400]}\n" for line in [*odd, *text.splitlines()[: 3 if options.brief else 40]]),
-                end="",
-                flush=True,
-            )
-    print(f"{failed} differ")
-    return bool(failed)
-
-
 if __name__ == "__main__":
-    from tests.differential import main as imported_main  # one copy of the classes that programs use
+    from tests.programs.__main__ import main
 
-    sys.exit(imported_main())
+    sys.exit(main())

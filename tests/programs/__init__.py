@@ -70,6 +70,6 @@ def scenario(
 
 def all_programs() -> list[Program]:
     for module in pkgutil.iter_modules(__path__):
-        if not module.name.startswith(("test_", "generated", "conftest")):
+        if not module.name.startswith(("test_", "generated", "conftest", "__main__")):
             importlib.import_module(f"{__name__}.{module.name}")
     return list(REGISTRY.values())

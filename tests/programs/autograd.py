@@ -77,7 +77,7 @@ def input_requires_grad_changes(run):
     f(randn(3))
 
 
-@scenario(**UNKNOWN)
+@scenario()
 def double_backward(run):
     f = run(lambda w: (w**3).sum())
     for _ in range(2):
@@ -192,7 +192,7 @@ def dropout_training_step(run):
     run.watch(model)
 
 
-@scenario(**UNKNOWN)
+@scenario()
 def parameter_made_inside(run):
     f = run(lambda x: nn.Parameter(x) * 2)
     f(randn(3))

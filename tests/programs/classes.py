@@ -253,7 +253,7 @@ class Missing:
         return NotImplemented
 
 
-@program(lambda: (Missing(), randn(3)), graphs=None, breaks=None)
+@program(lambda: (Missing(), randn(3)))
 def operator_not_implemented(m, x):
     try:
         return m + 3
@@ -361,7 +361,7 @@ class Money(int):
         return made
 
 
-@program(lambda: (Money(5, "eur"), randn(3)), breaks=None, graphs=None)
+@program(lambda: (Money(5, "eur"), randn(3)))
 def int_subclass(m, x):
     return x * int(m), m + 1, m.currency, type(m + 1)
 

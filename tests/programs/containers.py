@@ -243,7 +243,7 @@ def mutation_while_iterating(values, x):
     return x, values
 
 
-@program(lambda: ({"a": 1, "b": 2}, randn(3)), graphs=None, breaks=None)
+@program(lambda: ({"a": 1, "b": 2}, randn(3)))
 def dict_changed_while_iterating(d, x):
     try:
         for key in d:

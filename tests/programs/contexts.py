@@ -138,7 +138,7 @@ def grad_mode_inside_a_contextlib_manager(w):
     return a, w * 3, before
 
 
-@program(lambda: randn(3), **UNKNOWN)
+@program(lambda: randn(3))
 def profiler_and_annotations(x):
     with torch.profiler.record_function("part"):
         y = x * 2
@@ -153,7 +153,7 @@ def sdpa_kernel_choice(q):
         return F.scaled_dot_product_attention(q, q, q)
 
 
-@program(lambda: leaf(3), **UNKNOWN)
+@program(lambda: leaf(3))
 def saved_tensor_hooks_disabled(w):
     with torch.autograd.graph.disable_saved_tensors_hooks("not here"):
         return w * 2
@@ -204,7 +204,7 @@ def torch_function_mode_of_the_caller(run):
     f(randn(3))
 
 
-@program(lambda: randn(3), **UNKNOWN)
+@program(lambda: randn(3))
 def torch_function_mode_entered_inside(x):
     with Doubling():
         y = torch.add(x, 1)
@@ -255,7 +255,7 @@ def python_random_numbers(x):
     return x * scale, pick, random.randint(0, 9), random.uniform(0, 1)
 
 
-@program(lambda: (randn(3), random.Random(4)), **UNKNOWN)
+@program(lambda: (randn(3), random.Random(4)))
 def random_object_argument(x, r):
     return x * r.random(), r
 

@@ -196,7 +196,7 @@ def contextlib_manager(log, x):
     return y, log, three
 
 
-@program(lambda: ([], randn(3)), breaks=None, graphs=None)
+@program(lambda: ([], randn(3)))
 def exit_stack(log, x):
     with contextlib.ExitStack() as stack:
         stack.enter_context(Resource(log))

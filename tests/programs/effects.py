@@ -157,7 +157,7 @@ def data_attribute_written(x, y):
     return z
 
 
-@program(lambda: (randn(3),), **UNKNOWN)
+@program(lambda: (randn(3),))
 def data_attribute_in_place(x):
     x.data.add_(1)
     x.data[0] = 5
@@ -171,7 +171,7 @@ def set_and_resize(x, y):
     return x + 1
 
 
-@program(lambda: (torch.zeros(3, requires_grad=True), randn(3)), **UNKNOWN)
+@program(lambda: (torch.zeros(3, requires_grad=True), randn(3)))
 def grad_field_set_and_read(w, x):
     w.grad = x * 2
     before = w.grad + 1
@@ -201,14 +201,14 @@ def hook_on_intermediate(x):
     return y.sum()
 
 
-@program(lambda: (randn(3, requires_grad=True),), **UNKNOWN)
+@program(lambda: (randn(3, requires_grad=True),))
 def hook_on_input_tensor(x):
     handle = x.register_hook(lambda g: g * 10)
     y = (x * 2).sum()
     return y, handle
 
 
-@program(lambda: (randn(3),), **UNKNOWN)
+@program(lambda: (randn(3),))
 def version_counter_read(x):
     before = x._version
     x.add_(1)
@@ -231,14 +231,14 @@ def in_place_shape_changes(x):
     return y, y.shape
 
 
-@program(lambda: (randn(3), weakref), **UNKNOWN)
+@program(lambda: (randn(3), weakref))
 def weak_references(x, module):
     box = Box(5)
     ref = module.ref(box)
     return x * ref().value, ref() is box
 
 
-@scenario(**UNKNOWN)
+@scenario()
 def weak_reference_argument(run):
     box = Box(3)
     f = run(lambda x, ref: x * (ref().value if ref() is not None else 1))

@@ -120,7 +120,7 @@ def reraise_and_nested_handlers(x):
     return x * len(log), log
 
 
-@program(lambda: (randn(3),), **UNKNOWN)
+@program(lambda: (randn(3),))
 def exception_state_is_visible(x):
     try:
         raise ValueError("v")
@@ -129,7 +129,7 @@ def exception_state_is_visible(x):
     return x + 1, inside, sys.exc_info()[0]
 
 
-@program(lambda: (randn(3),), **UNKNOWN)
+@program(lambda: (randn(3),))
 def traceback_is_read(x):
     try:
         raise ValueError("v")
@@ -210,7 +210,7 @@ def singular_matrix_caught(x):
         return x + 1, type(error)
 
 
-@program(lambda: (torch.zeros(2, 2),), **UNKNOWN)
+@program(lambda: (torch.zeros(2, 2),))
 def singular_matrix_to_the_caller(x):
     y = x + 0
     return torch.linalg.inv(y) * 2
@@ -312,7 +312,7 @@ def system_exit_to_the_caller(x):
     raise SystemExit(3)
 
 
-@program(lambda: (randn(3),), **UNKNOWN)
+@program(lambda: (randn(3),))
 def exception_with_tensor_argument(x):
     try:
         raise ValueError(x + 1, "and text")

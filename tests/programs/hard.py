@@ -34,7 +34,7 @@ def noted():
     return Args(log, [Noted(log, n) for n in (1, 2, 3)], randn(3))
 
 
-@program(noted, **UNKNOWN)
+@program(noted)
 def membership_runs_user_equality_in_order(log, items, x):
     wanted = Noted(log, 3)
     return x + 1, wanted in items, items.index(wanted), items.count(wanted), wanted in tuple(items), log
@@ -47,7 +47,7 @@ def dict_and_set_run_user_hash_in_order(log, items, x):
     return x + 1, list(d.values()), Noted(log, 3) in d, len({*items, Noted(log, 2)}), d.get(Noted(log, 9)), log
 
 
-@program(noted, **UNKNOWN)
+@program(noted)
 def removal_and_comparison_run_user_equality(log, items, x):
     items.remove(Noted(log, 2))
     return x + 1, items == [Noted(log, 1), Noted(log, 3)], items, log
@@ -101,7 +101,7 @@ def deep_recursion(x):
     return down(x, 400)
 
 
-@program(lambda: (randn(3), 3), **UNKNOWN)
+@program(lambda: (randn(3), 3))
 def interned_values_keep_their_identity(x, n):
     a, b = n + 254, n + 254
     return x + 1, n == 3, a == b, () == (), "a" + "b" == "ab", type(a) is int
@@ -150,7 +150,7 @@ class Chain(collections.abc.MutableMapping):
         return len(self.values_)
 
 
-@program(lambda: (Chain(a=1, b=2), randn(3)), **UNKNOWN)
+@program(lambda: (Chain(a=1, b=2), randn(3)))
 def mutable_mapping(m, x):
     m["c"] = x * m["a"]
     m.update(d=4)
@@ -158,7 +158,7 @@ def mutable_mapping(m, x):
     return m, taken, m.get("zz", 9), list(m.items()), dict(m), "a" in m, {**m}
 
 
-@program(lambda: (collections.UserDict(a=1), collections.UserList([1, 2]), randn(3)), **UNKNOWN)
+@program(lambda: (collections.UserDict(a=1), collections.UserList([1, 2]), randn(3)))
 def user_containers_of_the_standard_library(d, values, x):
     d["b"] = x + 1
     values.append(3)
@@ -209,7 +209,7 @@ def raising_while_the_first_call_compiles(run):
             pass
 
 
-@program(lambda: (randn(3), 2 + 0j, Ellipsis, NotImplemented, torch.strided, int), **UNKNOWN)
+@program(lambda: (randn(3), 2 + 0j, Ellipsis, NotImplemented, torch.strided, int))
 def rare_constants_as_arguments(x, c, dots, nothing, layout, kind):
     return x[dots], c * 2, nothing is NotImplemented, layout, kind("3"), x + abs(c)
 

@@ -88,7 +88,7 @@ def cond_bodies_of_other_kinds(body, x):
     return torch.cond(x.sum() > 1, functools.partial(torch.add, x), lambda t: t * 1, (first,))
 
 
-@scenario(**UNKNOWN)
+@scenario()
 def cond_bodies_are_modules(run):
     one, two = nn.Linear(3, 3), nn.Linear(3, 3)
     f = run(lambda x: torch.cond(x.sum() > 0, one, two, (x,)))

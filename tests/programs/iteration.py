@@ -172,7 +172,7 @@ def map_filter_sorted_reversed(x, values):
     )
 
 
-@program(lambda: ([3, 1, 2], randn(3)), breaks=None, graphs=None)
+@program(lambda: ([3, 1, 2], randn(3)))
 def sort_key_that_raises(values, x):
     calls = []
 
@@ -252,7 +252,7 @@ def itertools_functions(x):
     )
 
 
-@program(lambda: randn(3), breaks=None, graphs=None)
+@program(lambda: randn(3))
 def more_itertools(x):
     return (
         x + 1,

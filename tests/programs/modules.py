@@ -288,7 +288,7 @@ class Fallback(nn.Module):
         return F.linear(x, self.weight, self.bias), hasattr(self, "nothing")
 
 
-@scenario(breaks=None, graphs=None)
+@scenario()
 def getattr_that_delegates(run):
     calls(run, Fallback(), batch)
 
@@ -317,7 +317,7 @@ class Builds(nn.Module):
         return made(x), nn.Softmax(dim=-1)(x)
 
 
-@scenario(breaks=None, graphs=None)
+@scenario()
 def modules_made_inside(run):
     calls(run, Builds(), batch)
 
@@ -359,7 +359,7 @@ def growing_cache(run):
     calls(run, Cached(), batch, times=4)
 
 
-@scenario(breaks=None, graphs=None)
+@scenario()
 def recurrent_layers(run):
     calls(run, nn.GRUCell(4, 4), batch, batch)
 
@@ -424,7 +424,7 @@ def dtype_of_the_module_changes(run):
     f(batch().double())
 
 
-@program(lambda: (nn.Linear(4, 4), randn(2, 4)), **UNKNOWN)
+@program(lambda: (nn.Linear(4, 4), randn(2, 4)))
 def module_as_an_argument(layer, x):
     layer.weight.grad = None
     return layer(x), layer.training

@@ -63,7 +63,7 @@ def string_methods(x, text):
     )
 
 
-@program(lambda: (randn(3), "size-12"), breaks=None, graphs=None)
+@program(lambda: (randn(3), "size-12"))
 def regular_expressions(x, text):
     found = WORD.match(text)
     return x * int(found.group(2)), found.groups(), re.sub(r"\d", "#", text), bool(re.search("zz", text))
@@ -74,7 +74,7 @@ def json_text(x, data):
     return x + 1, json.dumps(data, sort_keys=True), json.loads("[1, 2.5]")
 
 
-@program(lambda: randn(3), breaks=None, graphs=None)
+@program(lambda: randn(3))
 def environment_variables(x):
     scale = int(os.environ.get("TRACER_TEST_NO_SUCH_VARIABLE", "3"))
     return x * scale, "TRACER_TEST_NO_SUCH_VARIABLE" in os.environ, os.path.join("a", "b")
@@ -163,7 +163,7 @@ def eval_free_reflection(x, n):
     return x * n, kinds[type(n)], kinds.get(type(x)), type(n).__name__, n.__class__, hasattr(x, "shape")
 
 
-@program(lambda: randn(3), graphs=None, breaks=None)
+@program(lambda: randn(3))
 def hash_and_identity(x):
     a, b = [1], [1]
     return x + 1, a is b, a == b, hash("a") == hash("a"), hash((1, 2)) == hash((1, 2)), x is x, None is None
