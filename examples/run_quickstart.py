@@ -53,6 +53,13 @@ def outputs(cell: Any) -> list[tuple[str, str]]:
     return found
 
 
+def shortened(text: str, most: int = 60) -> str:
+    """The first lines: guards come last, and there are hundreds."""
+    lines = text.splitlines()
+    rest = [f"  … {len(lines) - most} more lines: see the report"] if len(lines) > most else []
+    return "\n".join(lines[:most] + rest)
+
+
 def report(notebook: Any, title: str) -> str:
     """One page: the cells and, below each, its summary. The summaries are escaped already, the sources are not."""
     parts = [f"<h1>{escape(title)}</h1>"]
@@ -81,7 +88,7 @@ def main(arguments: list[str]) -> int:
     for cell in notebook.cells:
         if cell.cell_type == "code" and cell.source.startswith("%%trace"):
             print("─" * 100, cell.source, "", sep="\n")
-            print("\n".join(text for kind, text in outputs(cell) if kind == "text"))
+            print(shortened("\n".join(text for kind, text in outputs(cell) if kind == "text")))
     name = options.notebook.stem
     nbformat.write(notebook, folder / f"{name}.ipynb")
     (folder / f"{name}.html").write_text(report(notebook, name), encoding="utf-8")

@@ -46,10 +46,15 @@ def test_a_node_says_operator_instance_and_shape() -> None:
 
 
 def test_parameters_are_not_drawn_but_other_inputs_are() -> None:
-    nodes = [given_input("l_weight"), given_input("l_gate"), op("h", "l_weight", "l_gate")]
-    inputs = [GraphInput("l_weight", "self._parameters['weight']"), GraphInput("l_gate", "self._buffers['gate']")]
-    drawn = figure(nodes, inputs=inputs)
-    assert set(drawn.parts) == {"l_gate", "h"} and drawn.hidden == 1
+    names = ("l_self_modules_fc_parameters_weight_", "l_self_fc_bias_", "l_self_gate_", "l_fc_")
+    drawn = figure([*map(given_input, names), op("h", *names, path="fc"), op("z", "h")])
+    assert set(drawn.parts) == {"l_self_gate_", "l_fc_", "h", "z"} and drawn.hidden == 2
+
+
+def test_inputs_that_were_only_lifted_are_drawn_under_their_source() -> None:
+    lifted = GraphInput("l_x_", "args[0]", (4, 3), "float32", "cpu")
+    assert words(svg([figure([op("h", "l_x_")], inputs=[lifted])])) == ["args[0]", "4×3", "relu", "4×3"]
+    assert set(figure([op("h", "l_x_")]).parts) == {"l_x_", "h"}
 
 
 def test_views_are_folded_into_what_they_view() -> None:

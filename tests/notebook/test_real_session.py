@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from IPython.utils.capture import capture_output
 
+import notebook_ext
+
 
 @pytest.fixture
 def live(plain_shell):
@@ -12,7 +14,7 @@ def live(plain_shell):
     pytest.importorskip("tracer.session", exc_type=ImportError)
     plain_shell.run_cell("%load_ext tracer\nimport torch")
     yield plain_shell
-    plain_shell.run_cell("%unload_ext tracer")
+    notebook_ext.unload(plain_shell)
 
 
 def run(shell, cell: str):

@@ -66,8 +66,11 @@ def figure(
 
     `cause` is where the graph had to end: the nodes of that expression that nothing else reads are marked.
     """
-    sources = {one.name: one.source for one in inputs}
-    shown, folded = _chosen(nodes, sources)
+    known = {one.name: one for one in inputs}
+    nodes = [*_unrecorded(nodes, known), *nodes]
+    sources = {name: one.source for name, one in known.items()}
+    state = _module_state(nodes)
+    shown, folded = _chosen(nodes, state)
     paths = _unboxed([cluster_of(node.module_path) for node in shown])
     read = {name for node in nodes for name in node.inputs}
     parts: dict[str, Part] = {}
@@ -82,11 +85,21 @@ def figure(
     stand_in = {view.name: name for name, views in folded.items() for view in views}
     edges = _edges(shown, folded, stand_in)
     layout = lay_out(placed, edges, closed=closed, limit=limit)
-    hidden = sum(_is_parameter(node, sources) for node in nodes)
-    return Figure(layout, parts, title, subtitle, hidden)
+    return Figure(layout, parts, title, subtitle, len(state))
 
 
-def _chosen(nodes: Sequence[Record], sources: Mapping[str, str]) -> tuple[list[Record], dict[str, list[Record]]]:
+def _unrecorded(nodes: Sequence[Record], known: Mapping[str, GraphInput]) -> list[Record]:
+    """Inputs that nodes read but no record made: recordings tell of them as lifted inputs only."""
+    there = {node.name for node in nodes}
+    missing = dict.fromkeys(name for node in nodes for name in node.inputs if name not in there)
+    made = []
+    for name in missing:
+        one = known.get(name, GraphInput(name, ""))
+        made.append(Record(name, "placeholder", name, "", one.shape, one.dtype, one.device))
+    return made
+
+
+def _chosen(nodes: Sequence[Record], state: Collection[str]) -> tuple[list[Record], dict[str, list[Record]]]:
     """The nodes to show, and for some of them the views that are folded into them."""
     readers: dict[str, int] = {}
     for node in nodes:
@@ -96,7 +109,7 @@ def _chosen(nodes: Sequence[Record], sources: Mapping[str, str]) -> tuple[list[R
     folded: dict[str, list[Record]] = {}
     holder: dict[str, str] = {}  # a folded view → the node that shows it
     for node in nodes:
-        if _is_parameter(node, sources):
+        if node.name in state:
             continue
         viewed = [name for name in dict.fromkeys(node.inputs) if name in shown or name in holder]
         if len(viewed) == 1 and readers[viewed[0]] == 1 and _is_view(node):
@@ -125,12 +138,21 @@ def _is_view(node: Record) -> bool:
     return node.op.startswith("call") and operator_of(node.target) in VIEWS
 
 
-def _is_parameter(node: Record, sources: Mapping[str, str]) -> bool:
-    """An input that is a parameter of a module: by its source, else by a name that was made from one."""
-    if node.op == "placeholder":
-        source = sources.get(node.name)
-        return "_parameters[" in source if source else "_parameters_" in node.name
-    return node.op == "get_attr" and "_parameters" in node.target
+def _module_state(nodes: Sequence[Record]) -> set[str]:
+    """Inputs that are parameters or buffers of the module that reads them: by their names, which sources made."""
+    given = {node.name: _flat(node.name) for node in nodes if node.op in ("placeholder", "get_attr")}
+    state: set[str] = set()
+    for node in nodes:
+        home = f"_{_flat(node.module_path)}_"
+        if home != "__":
+            state.update(name for name in node.inputs if name in given and home in given[name])
+    return state
+
+
+def _flat(path: str) -> str:
+    """`self.h[0]._parameters['weight']` and `l_self_h_0_weight_` made alike."""
+    words = re.sub(r"[^0-9A-Za-z]+", "_", path)
+    return re.sub(r"_(modules|parameters|buffers)(?=_)", "", f"_{words}_").strip("_")
 
 
 def _within(inner: Place | None, outer: Place) -> bool:
@@ -198,7 +220,7 @@ def _part(node: Record, instance: str, views: Sequence[Record], source: str, cau
     last = views[-1] if views else node
     shape = shape_text(last.shape)
     if node.op == "placeholder":
-        kind, operator = "input", source or node.name
+        kind, operator = "input", source or node.name.removeprefix("l_").strip("_")
         instance = "" if last.shape is not None else last.dtype
     elif node.op == "output":
         kind, operator = "output", "output"
