@@ -35,3 +35,8 @@ def __dir__() -> list[str]:
 def load_ipython_extension(ipython: Any) -> None:
     """`%load_ext tracer`: the one place where this package reaches for the notebook side."""
     importlib.import_module("notebook_ext").load(ipython)
+
+
+def unload_ipython_extension(ipython: Any) -> None:
+    """`%unload_ext tracer`."""
+    importlib.import_module("notebook_ext").unload(ipython)

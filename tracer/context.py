@@ -389,7 +389,7 @@ class Context:
             shape = tuple(s if type(s) is int else str(s) for s in fake.shape) if tensor else None
             self.rec.point(
                 InputLifted,
-                "graph",
+                self.root_graph.name,
                 node.name,
                 source.text,
                 shape,

@@ -6,6 +6,7 @@ Nothing at module level changes after import but one weak registry of sessions, 
 from __future__ import annotations
 
 import contextlib
+import linecache
 import sys
 import time
 import traceback
@@ -90,7 +91,7 @@ class Session:
         self.policy = Policy(self.facts)
         self.hook = FrameHook(self._compile, decide=self._decide, on_skip=self._skipped, on_fault=self._fault, strict=self.config.strict)
         if self.recorder.on:
-            versions = {"torch": torch.__version__, "python": sys.version.split()[0]}
+            versions = {"torch": str(torch.__version__), "python": sys.version.split()[0]}
             self._opens = self.recorder.begin(SessionStarted, 0, 1, versions, self.config.plain())
         self.closed = False
         _SESSIONS.add(self)
@@ -174,7 +175,7 @@ class Session:
         return self._frames.get(id(code), (0, 0))[1] > 1
 
     def _skipped(self, code: types.CodeType, skip: Skip) -> None:
-        if self.recorder.on and not skip.lasting and skip.rule not in ("otherwise", "plain call"):
+        if self.recorder.on and not skip.lasting and skip.rule not in _SILENT_SKIPS:
             self.recorder.point(FrameSkipped, code.co_qualname, code.co_filename, code.co_firstlineno, skip.reason)
 
     def _fault(self, frame: Any, fault: Exception) -> None:
@@ -256,9 +257,13 @@ class Session:
             raise FullGraphError(stop.reason, f"{where}{words.title}. {words.explanation}")
 
     def _context(self, stop: Break) -> dict[str, Any]:
+        """What fills the placeholders: the program's own expression where the source is at hand, then what the rule gave."""
         context = {k: v for k, v in stop.context.items() if isinstance(v, str | int | float) and v != ""}
         if stop.location:
             context.setdefault("line", stop.location[1])
+            written = _expression(stop.location)
+            if written:
+                context["expr"] = written
         if stop.user_stack:
             context.setdefault("func", stop.user_stack[-1][5])
         return context
@@ -371,6 +376,15 @@ class Session:
         self.close()
 
 
+def _expression(location: tuple[Any, ...]) -> str:
+    """The source text at a location, if it is one short line."""
+    file, line, column, end_line, end_column = location
+    if line is None or line != end_line or column is None or end_column is None:
+        return ""
+    text = linecache.getline(file, line).encode()[column:end_column].decode(errors="replace").strip()
+    return text if len(text) <= 80 else ""
+
+
 class _Hit:
     """Records that a compiled entry ran; its first run follows the compile and is no hit."""
 
@@ -408,6 +422,10 @@ def _name(fn: Any) -> str:
     if isinstance(fn, torch.nn.Module):
         return type(fn).__name__
     return getattr(fn, "__qualname__", None) or getattr(fn, "__name__", None) or type(fn).__name__
+
+
+#: Skips that say nothing about the user's program.
+_SILENT_SKIPS = frozenset({"otherwise", "module call"})
 
 
 def _folders() -> tuple[str, ...]:

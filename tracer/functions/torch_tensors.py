@@ -109,7 +109,7 @@ def raise_operator_error(ctx: Context, target: Any, error: Exception) -> Any:
         raise Break("fake-op-failed", func=target_name(target), expr=target_name(target), why=str(error)[:200]) from None
     if name == "GuardOnDataDependentSymNode":
         raise Break("data-dependent-branch", expr=target_name(target), why="a size that depends on data decides") from None
-    if name in ("UserError", "Unsupported") or type(error).__module__.startswith("torch._dynamo"):
+    if name in ("UserError", "Unsupported"):
         raise Break("fake-op-failed", func=target_name(target), expr=target_name(target), why=str(error)[:200]) from None
     ctx.raise_from_host(error)
 
