@@ -11,7 +11,6 @@ the program (but for USER guards); an entry keeps nothing of the program alive b
 
 from . import classes, kinds, relations, torch_kinds
 from .accessors import GuardError
-from .explain import failures
 from .guard import Failure, Guard
 from .kind import KINDS
 from .lower import Lowered, lower
@@ -27,7 +26,6 @@ __all__ = [
     "GuardError",
     "Lowered",
     "Shapes",
-    "failures",
     "lower",
     "shape_guard",
     "summarise",

@@ -20,9 +20,9 @@ import torch
 from ..compat_guards import MANAGER
 from ..errors import TracerError
 from ..sources import Source
-from .summary import type_name
+from .summary import ids_of, type_name
 
-__all__ = ["ACCESSORS", "MUTABLE", "Accessor", "GuardError", "Missing", "proxied", "read_dict"]
+__all__ = ["ACCESSORS", "MUTABLE", "Accessor", "GuardError", "Missing", "family", "proxied", "read_dict"]
 
 
 class GuardError(TracerError):
@@ -39,7 +39,7 @@ MUTABLE = object()
 _TYPE_DICT = type.__dict__["__dict__"]
 _TYPE_MRO = type.__dict__["__mro__"]
 #: Types whose C code answers `value[key]` alone.
-_INDEXED = (deque, str, bytes, range)
+_INDEXED = ids_of(deque, str, bytes, range)
 
 
 class Accessor:
@@ -57,11 +57,7 @@ class Accessor:
         unsafe: bool = False,
     ):
         self.read, self.lower, self.unsafe = read, lower, unsafe
-        self.exact = exact or _never
-
-
-def _never(_source: Source, _owner: Any) -> bool:
-    return False
+        self.exact = exact
 
 
 def _unknown(source: Source) -> bool:
@@ -120,7 +116,7 @@ def _read_item(owner: Any, key: Any) -> Any:
             return list.__getitem__(owner, key)
         elif issubclass(kind, tuple):
             return tuple.__getitem__(owner, key)
-        elif kind in _INDEXED:
+        elif id(kind) in _INDEXED:
             return owner[key]
     except (LookupError, TypeError):
         pass
@@ -138,7 +134,7 @@ def _lower_item(manager: Any, owner: Any, source: Source, example: Any) -> Any:
             return manager.list_getitem_manager(key, "", example, MANAGER)
         if issubclass(kind, tuple):
             return manager.tuple_getitem_manager(key, "", example, MANAGER)
-    if kind in _INDEXED:
+    if id(kind) in _INDEXED:
         return manager.getitem_manager(key, "", example, MANAGER)
     if issubclass(kind, list | tuple) or kind is types.MappingProxyType:
         return manager.lambda_manager(lambda value: _read_item(value, key), "", example, MANAGER)
@@ -149,8 +145,17 @@ def _lower_item(manager: Any, owner: Any, source: Source, example: Any) -> Any:
     )
 
 
+def family(owner: Any) -> type:
+    """Whose items C++ reads here: it takes a tuple for no list, and a list for no dict."""
+    kind = type(owner)
+    for base in (dict, list, tuple):
+        if issubclass(kind, base):
+            return base
+    return kind
+
+
 def _exact_item(source: Source, owner: Any) -> bool:
-    return type(owner) in _INDEXED and _unknown(source)
+    return id(type(owner)) in _INDEXED and _unknown(source)
 
 
 # --- key --------------------------------------------------------------------------------------------------------------

@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from .summary import ids_of
+
 __all__ = ["NotConstant", "canon", "is_scalar", "is_singleton", "same"]
 
 
@@ -20,62 +22,58 @@ class NotConstant(Exception):
 
 
 #: Compared with == once the types agree: C code that can't reach the user's.
-_BY_EQUALITY = frozenset({int, bool, str, bytes, torch.device})
+_BY_EQUALITY = ids_of(int, bool, str, bytes, torch.device)
 #: Equal only to themselves.
-_SINGLETON = frozenset(
-    {type(None), type(...), type(NotImplemented), torch.dtype, torch.layout, torch.memory_format, torch.qscheme}
+_SINGLETON = ids_of(
+    bool, type(None), type(...), type(NotImplemented), torch.dtype, torch.layout, torch.memory_format, torch.qscheme
 )
-_TUPLES = (tuple, torch.Size)
 
 
 def is_scalar(value: Any) -> bool:
     """Whether C++'s own equality guard, exact in the type, means the same as `same`."""
     kind = type(value)
-    return kind in _BY_EQUALITY or (kind is float and value == value and value != 0.0)
+    return id(kind) in _BY_EQUALITY or (kind is float and value == value and value != 0.0)
 
 
 def is_singleton(value: Any) -> bool:
     """Whether identity decides."""
     kind = type(value)
-    return kind in _SINGLETON or kind is bool or issubclass(kind, enum.Enum)
+    return id(kind) in _SINGLETON or issubclass(kind, enum.Enum)
 
 
 def canon(value: Any) -> Any:
     kind = type(value)
-    if kind in _BY_EQUALITY:
-        return kind, value
+    mark = id(kind)
+    if mark in _BY_EQUALITY:
+        return mark, value
     if kind is float:
-        return kind, float.hex(value)
-    if kind in _SINGLETON:
-        return kind, id(value)
+        return mark, float.hex(value)
+    if mark in _SINGLETON or issubclass(kind, type) or issubclass(kind, enum.Enum):
+        return mark, id(value)
     if kind is complex:
-        return kind, float.hex(value.real), float.hex(value.imag)
+        return mark, float.hex(value.real), float.hex(value.imag)
     if kind is range or kind is slice:
-        return kind, canon(value.start), canon(value.stop), canon(value.step)
-    if issubclass(kind, type):
-        return "class", id(value)
-    if issubclass(kind, enum.Enum):
-        return kind, id(value)
+        return mark, canon(value.start), canon(value.stop), canon(value.step)
     if kind is frozenset:
-        return kind, frozenset(canon(part) for part in value)
+        return mark, frozenset(canon(part) for part in value)
     if issubclass(kind, tuple):
-        return kind, tuple(canon(part) for part in tuple.__iter__(value))
-    return _canon_subclass(kind, value)
+        return mark, tuple(canon(part) for part in tuple.__iter__(value))
+    return mark, _canon_subclass(kind, value)
 
 
 def _canon_subclass(kind: type, value: Any) -> Any:
     """A user's subclass of a scalar, and numpy's scalars: by the plain value below."""
     numpy = sys.modules.get("numpy")
     if numpy is not None and issubclass(kind, numpy.generic):
-        return kind, numpy.generic.tobytes(value), str(numpy.generic.dtype.__get__(value))
+        return numpy.generic.tobytes(value), str(numpy.generic.dtype.__get__(value))
     if issubclass(kind, int):
-        return kind, int.__int__(value)
+        return int.__int__(value)
     if issubclass(kind, str):
-        return kind, str.__str__(value)
+        return str.__str__(value)
     if issubclass(kind, float):
-        return kind, float.hex(float.__float__(value))
+        return float.hex(float.__float__(value))
     if issubclass(kind, bytes):
-        return kind, bytes.__getitem__(value, slice(None))
+        return bytes.__getitem__(value, slice(None))
     raise NotConstant(kind)
 
 

@@ -19,12 +19,13 @@ _MISSING = object()
 
 
 class Reader:
-    """Reads sources once each. `exact`: sources whose type must be this one (by id) before unsafe steps below."""
+    """Reads sources once each. `exact`: sources whose type must be this one (by id) before unsafe steps below.
+    `families`: sources whose items C++ reads as those of this builtin container."""
 
-    __slots__ = ("_exact", "_locals", "_values")
+    __slots__ = ("_exact", "_families", "_locals", "_values")
 
-    def __init__(self, roots: Roots, exact: Mapping[Source, int]):
-        self._locals, self._exact = roots.locals, exact
+    def __init__(self, roots: Roots, exact: Mapping[Source, int], families: Mapping[Source, type]):
+        self._locals, self._exact, self._families = roots.locals, exact, families
         self._values: dict[Source, Any] = {}
 
     def __call__(self, source: Source) -> Any:
@@ -42,10 +43,12 @@ class Reader:
             if base is None:
                 return self._root(source)
             owner = self(base)
-            wanted = self._exact.get(base)
-            if wanted is not None and id(type(owner)) != wanted and ACCESSORS[source.kind].unsafe:
+            accessor, cls = ACCESSORS[source.kind], type(owner)
+            if accessor.unsafe and self._exact.get(base, id(cls)) != id(cls):
                 return _MISSING
-            return ACCESSORS[source.kind].read(owner, source.key)
+            if source.kind == "item" and not issubclass(cls, self._families.get(base, object)):
+                return _MISSING
+            return accessor.read(owner, source.key)
         except Missing:
             return _MISSING
 
@@ -63,9 +66,8 @@ class Reader:
         return source.key
 
 
-def failures(guards: Iterable[Guard], roots: Roots, exact: Mapping[Source, int]) -> list[Failure]:
+def failures(guards: Iterable[Guard], read: Reader) -> list[Failure]:
     """Every guard that doesn't hold, in the order given."""
-    read = Reader(roots, exact)
     found: list[Failure] = []
     for guard in guards:
         try:

@@ -13,7 +13,7 @@ __all__ = ["Failure", "Guard"]
 
 
 class Guard:
-    """`kind` of check of the value at `source` (None: of the thread, or of several sources) against what was `expected`.
+    """A check of the value at `source` (None: of the thread, or of several sources) against what was `expected`.
 
     `cause` is the number of the event that installed it. Raises KeyError for a kind that isn't in `KINDS`.
     """

@@ -16,23 +16,38 @@ if TYPE_CHECKING:
     from .held import Keeper
     from .lower import Lowering
 
-__all__ = ["KINDS", "Kind", "Place", "define"]
+__all__ = ["KINDS", "RANKS", "Flags", "Kind", "Place", "define"]
+
+#: Ranks are below this.
+RANKS = 10
+
+
+class Flags:
+    """What lowering asks of all kinds on one source together."""
+
+    STATE, LIVE, CONSTANT, TYPE, DECIDES_TYPE = 1, 2, 4, 8, 16
+
+
+_CONSTANT = ("EQUALS_MATCH", "CONSTANT_MATCH")
+_DECIDES_TYPE = (*_CONSTANT, "TYPE_MATCH", "TENSOR_MATCH", "ID_MATCH", "NONE_MATCH")
 
 
 class Place:
-    """Where a guard is being lowered: `manager` at its source, the example `value` there, `seen` what the tracer saw.
+    """Where a guard is being lowered: `manager` at its source (the root's for kinds without one), `value` the example
+    there, `seen` what the tracer saw."""
 
-    `source` and `manager` are None and the root's for kinds without a source.
-    """
-
-    __slots__ = ("lowering", "manager", "seen", "source", "value")
+    __slots__ = ("lowering", "manager", "seen", "source")
 
     def __init__(self, lowering: Lowering):
         self.lowering = lowering
         self.manager: Any = None
         self.source: Source | None = None
-        self.value: Any = None
         self.seen: Any = None
+
+    @property
+    def value(self) -> Any:
+        assert self.source is not None
+        return self.lowering.value(self.source)
 
 
 def _as_it_is(expected: Any, _keeper: Keeper) -> Any:
@@ -48,12 +63,13 @@ class Kind:
     sources, `check(read, guard)` where `read(source)` raises Missing.
 
     `rank` orders the guards of one source, cheap ones first. `exact`: C++ needs a type guard first. `identity`: the
-    answer depends on which object it is, not on its state. `live`: must run at every check, even if nothing else changed.
+    answer depends on which object it is, not on its state. `live`: must run at every check, changed dict or not.
     `reads(guard)`: the sources of a "many". `split(read, guard)`: the parts that fail, as (guard, value seen).
     """
 
     __slots__ = (
-        "check", "exact", "hold", "identity", "live", "lower", "name", "rank", "reads", "scope", "see", "split", "text",
+        "check", "exact", "flags", "hold", "identity", "live", "lower", "name", "rank", "reads",
+        "scope", "see", "split", "text",
     )  # fmt: skip
 
     def __init__(
@@ -76,6 +92,13 @@ class Kind:
         self.name, self.check, self.text, self.lower, self.hold, self.see = name, check, text, lower, hold, see
         self.rank, self.exact, self.identity, self.live, self.scope = rank, exact, identity, live, scope
         self.reads, self.split = reads, split
+        self.flags = (
+            (0 if identity else Flags.STATE)
+            | (Flags.LIVE if live else 0)
+            | (Flags.CONSTANT if name in _CONSTANT else 0)
+            | (Flags.TYPE if name == "TYPE_MATCH" else 0)
+            | (Flags.DECIDES_TYPE if name in _DECIDES_TYPE else 0)
+        )
 
     def __repr__(self) -> str:
         return f"Kind({self.name})"

@@ -14,13 +14,13 @@ from .accessors import MUTABLE, Missing, proxied, read_dict
 from .constants import NotConstant, canon, is_scalar, is_singleton, same
 from .held import Keeper, Ref, identity, name_of
 from .kind import Place, define
-from .summary import constant_text, summarise
+from .summary import constant_text, ids_of, summarise
 
 __all__ = ["add_constant", "hold_constant", "same_constant"]
 
 _MRO = type.__dict__["__mro__"]
 _DICT = type.__dict__["__dict__"]
-_DATA = (types.GetSetDescriptorType, types.MemberDescriptorType)
+_DATA = ids_of(types.GetSetDescriptorType, types.MemberDescriptorType)
 
 # --- identity and type ------------------------------------------------------------------------------------------------
 
@@ -126,7 +126,7 @@ def add_constant(manager: Any, expected: Any, parts: list[Any]) -> None:
 
 
 def _constant_text(source: str, expected: Any) -> str:
-    if expected is None or expected is ... or type(expected) in (bool, Ref):
+    if expected is None or expected is ... or type(expected) is bool or type(expected) is Ref:
         return f"{source} is {name_of(expected)}"
     return f"{source} == {constant_text(expected)}"
 
@@ -164,7 +164,7 @@ define(  # expected: a frozenset of constants
 # --- lengths and keys -------------------------------------------------------------------------------------------------
 
 _SIZED = (list, tuple, dict, set, frozenset, deque, str, bytes, range)
-_SEQUENCES = (list, tuple, set, frozenset, deque, str, bytes, range)
+_SEQUENCES = ids_of(list, tuple, set, frozenset, deque, str, bytes, range)
 
 
 def _length(value: Any) -> int | None:
@@ -178,7 +178,7 @@ def _length(value: Any) -> int | None:
 def _lower_length(at: Place, expected: int, parts: list[Any]) -> None:
     """C++ asks the type's own `__len__`, which a subclass may have replaced."""
     kind = type(at.value)
-    if kind in _SEQUENCES:
+    if id(kind) in _SEQUENCES:
         at.manager.add_length_check_guard(expected, parts, None)
     elif issubclass(kind, dict):
         at.manager.add_dict_length_check_guard(expected, parts, None)
@@ -227,7 +227,6 @@ define(  # expected: the number of keys
     lambda source, expected: f"len({source}) == {expected}",
     lambda at, expected, parts: at.manager.add_dict_length_check_guard(expected, parts, None),
     rank=2,
-    exact=True,
 )
 define(  # expected: anything
     "EMPTY_DICT",
@@ -235,7 +234,6 @@ define(  # expected: anything
     lambda source, _: f"len({source}) == 0",
     lambda at, _, parts: at.manager.add_dict_length_check_guard(0, parts, None),
     rank=2,
-    exact=True,
 )
 define(  # expected: the key
     "DICT_CONTAINS",
@@ -243,7 +241,6 @@ define(  # expected: the key
     lambda source, key: f"{constant_text(key)} in {source}",
     lambda at, key, parts: at.manager.add_dict_contains_guard(True, key, parts, None),
     rank=3,
-    exact=True,
 )
 define(  # expected: the key
     "DICT_ABSENT",
@@ -308,7 +305,7 @@ def has_attribute(value: Any, name: str) -> bool:
     kind = type(value)
     try:
         raw = _in_classes(kind, name)
-        if type(raw) not in _DATA:
+        if id(type(raw)) not in _DATA:
             return True
         raw.__get__(value)
         return True

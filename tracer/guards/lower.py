@@ -22,27 +22,28 @@ from ..compat_guards import (
     quick_config,
 )
 from ..sources import Roots, Source
-from .accessors import ACCESSORS, MUTABLE, GuardError, Missing
+from .accessors import ACCESSORS, MUTABLE, GuardError, Missing, family
 from .explain import Reader, failures
 from .guard import Failure, Guard
 from .held import Keeper, Ref
-from .kind import KINDS, Place
+from .kind import KINDS, RANKS, Flags, Place
+from .summary import ids_of
 
 __all__ = ["Lowered", "Lowering", "lower"]
 
-#: Kinds whose leaf decides the exact type.
-_DECIDES_TYPE = frozenset({"TYPE_MATCH", "TENSOR_MATCH", "ID_MATCH", "EQUALS_MATCH", "CONSTANT_MATCH", "NONE_MATCH"})
-_CONSTANT = frozenset({"EQUALS_MATCH", "CONSTANT_MATCH"})
-_IMMUTABLE = frozenset({int, bool, float, complex, str, bytes, type(None)})
+#: Types of objects that never change.
+_IMMUTABLE = ids_of(int, bool, float, complex, str, bytes, type(None))
+_UNREAD = object()
 
 
 class Lowered:
     """The guards of one compiled entry. `root` is what torch's eval frame calls; `guards` are held data."""
 
-    __slots__ = ("_exact", "_keeper", "guards", "root")
+    __slots__ = ("_exact", "_families", "_keeper", "guards", "root")
 
-    def __init__(self, root: Any, guards: list[Guard], keeper: Keeper, exact: dict[Source, int]):
-        self.root, self.guards, self._keeper, self._exact = root, guards, keeper, exact
+    def __init__(self, lowering: Lowering):
+        self.root, self.guards, self._keeper = lowering.root, lowering.held, lowering.keeper
+        self._exact, self._families = lowering.exact, lowering.families
 
     def check(self, locals: Mapping[str, Any]) -> bool:
         """Whether all guards hold for these locals (cells read through). Seconds: about 20 ns a guard."""
@@ -50,7 +51,7 @@ class Lowered:
 
     def failures(self, roots: Roots) -> list[Failure]:
         """Every failing guard with the value seen, from Python; [] exactly when `check` says True."""
-        return failures(self.guards, roots, self._exact)
+        return failures(self.guards, Reader(roots, self._exact, self._families))
 
     @property
     def dead(self) -> bool:
@@ -76,6 +77,12 @@ def lower(
         return Lowering(code, roots).run([*guards, shape_guard] if shape_guard is not None else list(guards))
 
 
+def _weight(root: Source | None, ranks: list[list[int]]) -> int:
+    if root is None:
+        return 0 if ranks[0] or ranks[1] else 1 << 40
+    return sum(map(len, ranks)) + {"local": 0, "namespace": 1 << 20}.get(root.kind, 1 << 30)
+
+
 class Lowering:
     """One run of `lower`. Kinds use `manager`, `class_dict`, `state`, `default_device`, `once`, `enum`, `mutable`."""
 
@@ -90,145 +97,130 @@ class Lowering:
         self._entries = self.root.globals_dict_manager(self._private, "", MUTABLE, MANAGER)
         self._entries.dict_getitem_manager("alive", "", MUTABLE, MANAGER).add_true_match_guard([], None)
         self._managers: dict[Source, Any] = {}
-        self._groups: dict[Source, list[Guard]] = {}
-        self._exact: dict[Source, int] = {}
-        self._live: set[Source] = set()
+        self._flags: dict[Source, int] = {}
+        self.exact: dict[Source, int] = {}
+        self.families: dict[Source, type] = {}
         self._done: set[Any] = set()
-        self._read = Reader(roots, {})
+        self._read = Reader(roots, {}, {})
+        self._values: dict[Source, Any] = {}
+        self.held: list[Guard] = []
+        self._cause = 0
 
     # ---- the run
     def run(self, guards: list[Guard]) -> Lowered:
-        held = self._hold(guards)
-        seen: list[Any] = [guard.expected for guard in guards]
-        for guard in list(held):
-            self._require_types(guard, held, seen)
-        order = self._order(held)
+        order = self._hold(guards)
+        held, managers = self.held, self._managers
         place = Place(self)
         for index in order:
             guard = held[index]
-            source = place.source = guard.source
-            place.seen = seen[index]
+            source, kind = guard.source, KINDS[guard.kind]
+            place.seen, self._cause = guards[index].expected, guard.cause
             if source is None:
                 place.manager = self.root
             else:
-                place.manager = self.manager(source)
-                place.value = self.value(source)
-            KINDS[guard.kind].lower(place, guard.expected, [index])
-        return Lowered(self.root, held, self.keeper, self._exact)
+                place.manager = managers.get(source) or self.manager(source)
+                place.source = source
+                if kind.exact and source.kind not in ("dict", "namespace", "held"):
+                    self._require(source)
+            kind.lower(place, guard.expected, [index])
+        return Lowered(self)
 
-    def _hold(self, guards: list[Guard]) -> list[Guard]:
-        """The guards without the program's objects, grouped by source."""
-        held: list[Guard] = []
-        keeper, groups = self.keeper, self._groups
-        for guard in guards:
-            kind = KINDS[guard.kind]
-            source = guard.source if guard.source is None else keeper.release(guard.source)
+    def _hold(self, guards: list[Guard]) -> list[int]:
+        """Fills `held` with the guards without the program's objects, in the same order. Returns the order of lowering:
+        thread-wide switches, locals with few guards, with many, globals, pinned objects; by rank within each."""
+        keeper, flags, held = self.keeper, self._flags, self.held
+        buckets: dict[Any, list[list[int]]] = {}
+        for index, guard in enumerate(guards):
+            kind, source, root = KINDS[guard.kind], guard.source, None
+            if source is not None:
+                root = source.root
+                if root.kind == "pinned":
+                    source = keeper.release(source)
+                flags[source] = flags.get(source, 0) | kind.flags
             copy = Guard(source, guard.kind, kind.hold(guard.expected, keeper), guard.cause)
             held.append(copy)
-            if source is not None:
-                groups.setdefault(source, []).append(copy)
             if kind.reads is not None and kind.live:
-                self._live.update(kind.reads(copy))
-        return held
+                for other in kind.reads(copy):
+                    flags[other] = flags.get(other, 0) | Flags.LIVE
+            ranks = buckets.get(root)
+            if ranks is None:
+                ranks = buckets[root] = [[] for _ in range(RANKS)]
+            ranks[kind.rank].append(index)
+        lightest_first = sorted(buckets, key=lambda root: _weight(root, buckets[root]))
+        return [index for root in lightest_first for rank in buckets[root] for index in rank]
 
-    # ---- types that must be known
-    def _require_types(self, guard: Guard, held: list[Guard], seen: list[Any]) -> None:
-        kind = KINDS[guard.kind]
-        sources = kind.reads(guard) if kind.reads is not None else [guard.source] if guard.source is not None else []
-        if kind.exact and sources and sources[0].kind not in ("dict", "namespace", "held"):
-            self._require(sources[0], guard, held, seen)
-        for source in sources:
-            node: Source = source
-            while node.base is not None and node not in self._done:
-                self._done.add(node)
-                if ACCESSORS[node.kind].exact(node, self.value(node.base)):
-                    self._require(node.base, guard, held, seen)
-                node = node.base
-
-    def _require(self, source: Source, because: Guard, held: list[Guard], seen: list[Any]) -> None:
+    def _require(self, source: Source) -> None:
         """Guard the exact type at `source`, unless a guard does so already."""
-        if source in self._exact:
+        if source in self.exact:
             return
         cls = type(self.value(source))
-        self._exact[source] = id(cls)
-        group = self._groups.setdefault(source, [])
-        if not any(guard.kind in _DECIDES_TYPE for guard in group):
-            implied = Guard(source, "TYPE_MATCH", self.keeper.ref(cls), because.cause)
-            group.append(implied)
-            held.append(implied)
-            seen.append(cls)
-
-    # ---- order
-    def _order(self, held: list[Guard]) -> list[int]:
-        """Thread-wide switches, locals with few guards, locals with many, globals, pinned objects; within, by rank."""
-        weights: dict[Source, int] = {}
-        roots: dict[Source, Source] = {}
-        for guard in held:
-            source = guard.source
-            if source is not None:
-                root = roots.get(source)
-                if root is None:
-                    root = roots[source] = source.root
-                weights[root] = weights.get(root, 0) + 1
-        for root in weights:
-            if root.kind != "local":
-                weights[root] += 1 << (20 if root.kind == "namespace" else 30)
-        weights_of = {source: weights[root] for source, root in roots.items()}
-        keys = [
-            (0 if g.source is None and KINDS[g.kind].scope == "thread" else 1 << 40, 0)
-            if g.source is None
-            else (weights_of[g.source], KINDS[g.kind].rank)
-            for g in held
-        ]
-        return sorted(range(len(held)), key=keys.__getitem__)
+        self.exact[source] = id(cls)
+        if not self._flags.get(source, 0) & Flags.DECIDES_TYPE:
+            ref = self.keeper.ref(cls)
+            self._managers[source].add_type_match_guard(ref.id, [len(self.held)], None)
+            self.held.append(Guard(source, "TYPE_MATCH", ref, self._cause))
 
     # ---- values
     def value(self, source: Source) -> Any:
+        """The example value at `source`."""
+        value = self._values.get(source, _UNREAD)
+        if value is not _UNREAD:
+            return value
         try:
-            return self._read(source)
+            base = source.base
+            if base is None:
+                value = self._read(source)
+            else:
+                value = ACCESSORS[source.kind].read(self.value(base), source.key)
         except Missing:
             raise GuardError(
                 f"a guard reads {source.text}, which isn't there",
                 asked_by="lowering the guards of a traced frame",
                 next="guard only what the trace has read",
             ) from None
+        self._values[source] = value
+        return value
 
     def _example(self, source: Source, identity: bool) -> Any:
         """What C++ may conclude from an unchanged dict: None for what can't change behind its reference."""
-        group = self._groups.get(source)
-        if source in self._live or (group is None and not identity):
+        flags = self._flags.get(source)
+        if flags is None:
+            return None if identity else MUTABLE
+        if flags & Flags.LIVE:
             return MUTABLE
-        if group is not None:
-            kinds = [KINDS[guard.kind] for guard in group]
-            if any(kind.live for kind in kinds):
-                return MUTABLE
-            if not all(kind.identity for kind in kinds):
-                value = self.value(source)
-                if type(value) in _IMMUTABLE or any(kind.name in _CONSTANT for kind in kinds):
-                    return None
-                is_dict = issubclass(type(value), dict) and any(kind.name == "TYPE_MATCH" for kind in kinds)
-                return {} if is_dict else MUTABLE
-        return None
+        if not flags & Flags.STATE or flags & Flags.CONSTANT:
+            return None
+        kind = type(self.value(source))
+        if id(kind) in _IMMUTABLE:
+            return None
+        return {} if flags & Flags.TYPE and issubclass(kind, dict) else MUTABLE
 
     # ---- managers
     def manager(self, source: Source, identity: bool = False) -> Any:
         """The C++ manager at `source`, made with those on the way to it. `identity`: for an identity check only."""
-        found = self._managers.get(source)
+        managers = self._managers
+        found = managers.get(source)
         if found is not None:
             return found
         missing = [source]
         base = source.base
-        while base is not None and base not in self._managers:
+        while base is not None and base not in managers:
             missing.append(base)
             base = base.base
-        for node in reversed(missing):
+        while missing:
+            node = missing.pop()
+            base = node.base
             example = self._example(node, identity and node is source)
-            if node.base is None:
+            if base is None:
                 found = self._root_manager(node, example)
             else:
-                lower_step = ACCESSORS[node.kind].lower
-                found = lower_step(self._managers[node.base], self.value(node.base), node, example)
-            self._managers[node] = found
+                accessor, owner = ACCESSORS[node.kind], self.value(base)
+                if accessor.exact is not None and accessor.exact(node, owner):
+                    self._require(base)
+                found = accessor.lower(managers[base], owner, node, example)
+                if node.kind == "item":
+                    self.families[base] = family(owner)
+            managers[node] = found
         return found
 
     def _root_manager(self, source: Source, example: Any) -> Any:

@@ -22,6 +22,7 @@ from .explain import Reader
 from .guard import Guard
 from .held import Keeper
 from .kind import Place, define
+from .summary import ids_of
 
 __all__ = ["Read", "Shapes", "shape_guard", "torch_source"]
 
@@ -33,7 +34,7 @@ _SPELLED = {
     "offset": lambda text, _: f"{text}.storage_offset()",
 }
 _BASE = torch.Tensor
-_PLAIN = (torch.Tensor, torch.nn.Parameter)
+_NUMBERS = ids_of(int, float, bool)
 
 
 class Read:
@@ -51,7 +52,7 @@ class Read:
     def of(self, value: Any) -> Any:
         """Raises TypeError for what is neither a number nor, where one is asked for, a tensor."""
         if self.property == "value":
-            if type(value) not in (int, float, bool):
+            if id(type(value)) not in _NUMBERS:
                 raise TypeError
             return value
         if not issubclass(type(value), torch.Tensor):
@@ -214,5 +215,5 @@ def compiled(shapes: Shapes) -> Callable[[dict[str, Any]], bool]:
 
 
 def _root(source: Source) -> Callable[[], Any]:
-    reader = Reader(Roots({}), {})
+    reader = Reader(Roots({}), {}, {})
     return lambda: reader._root(source)

@@ -8,23 +8,31 @@ from typing import Any
 
 import torch
 
-__all__ = ["constant_text", "summarise", "type_name"]
+__all__ = ["constant_text", "ids_of", "summarise", "type_name"]
+
+
+
+def ids_of(*classes: type) -> frozenset[int]:
+    """For `id(type(x)) in …`: membership of the classes themselves would ask a metaclass for hash and equality."""
+    return frozenset(map(id, classes))
+
 
 _LIMIT = 80
 _QUALNAME = type.__dict__["__qualname__"]
-_MODULE = type.__dict__["__module__"]
-_PLAIN = (int, float, complex, bool, str, bytes, type(None), type(...), type(NotImplemented), range)
-_TORCH_PLAIN = (torch.dtype, torch.device, torch.layout, torch.memory_format)
+_PLAIN = ids_of(
+    int, float, complex, bool, str, bytes, type(None), type(...), type(NotImplemented), range,
+    torch.dtype, torch.device, torch.layout, torch.memory_format,
+)  # fmt: skip
 _SIZED = (list, tuple, dict, set, frozenset)
 
 
 def type_name(cls: type) -> str:
-    """`Linear`, `OrderedDict`: the qualified name within its module, without the module."""
+    """`Linear`, `Outer.Inner`: the qualified name without its module and the functions around it."""
     try:
         name = _QUALNAME.__get__(cls)
     except Exception:
         return "?"
-    return name if type(name) is str else "?"
+    return name.rpartition("<locals>.")[2] if type(name) is str else "?"
 
 
 def constant_text(value: Any) -> str:
@@ -39,7 +47,7 @@ def _constant(value: Any) -> str:
         return repr(value[: _LIMIT * 2])
     if kind is int and value.bit_length() > 256:
         return f"an integer of {value.bit_length()} bits"
-    if kind in _PLAIN or kind in _TORCH_PLAIN:
+    if id(kind) in _PLAIN:
         return repr(value)
     if issubclass(kind, enum.Enum):
         name = object.__getattribute__(value, "__dict__").get("_name_")
@@ -57,7 +65,7 @@ def _constant(value: Any) -> str:
 def summarise(value: Any) -> str:
     """What a person needs to recognise a value: `Tensor float32 [2, 3] cpu`, `dict of 4`, `function f`, `3`."""
     kind = type(value)
-    if kind in _PLAIN or kind in _TORCH_PLAIN:
+    if id(kind) in _PLAIN:
         return constant_text(value)
     if issubclass(kind, torch.Tensor):
         return _tensor(value)

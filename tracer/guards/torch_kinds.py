@@ -24,12 +24,12 @@ from ..compat_guards import (
 from .held import Keeper, Ref, name_of
 from .kind import Place, define
 from .kinds import add_constant, hold_constant, same_constant
-from .summary import constant_text, summarise, type_name
+from .summary import constant_text, ids_of, summarise, type_name
 
 __all__ = ["GlobalState", "TensorFacts"]
 
 _BASE = torch.Tensor
-_PLAIN = (torch.Tensor, torch.nn.Parameter)
+_PLAIN = ids_of(torch.Tensor, torch.nn.Parameter)
 Dims = list[int | None]
 
 # --- tensors ----------------------------------------------------------------------------------------------------------
@@ -42,7 +42,7 @@ class TensorFacts:
 
     def __init__(self, cls: Any, tensor: torch.Tensor, sizes: Dims | None, strides: Dims | None):
         self.cls = cls
-        if type(tensor) in _PLAIN and not mode_count():
+        if id(type(tensor)) in _PLAIN and not mode_count():
             self._read(tensor, sizes, strides)
         else:
             with disable_torch_function():

@@ -1,0 +1,134 @@
+"""What a look-up in a class found is guarded once per class and name, also when it found nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from tests.guards.support import HostileMeta, calls, lowered, pinned, seen, verdict
+from tracer.guards import Guard
+
+
+def look_up(cls: type, name: str) -> Guard:
+    for base in cls.__mro__:
+        if name in base.__dict__:
+            return Guard(pinned(cls), "CLASS_ATTRIBUTE", (name, base, base.__dict__[name]))
+    return Guard(pinned(cls), "CLASS_ATTRIBUTE", (name, None, None))
+
+
+@pytest.fixture
+def family() -> tuple[type, type, type]:
+    class A:
+        number = 1
+
+        def method(self) -> int:
+            return 1
+
+        @property
+        def asked(self) -> int:
+            return 1
+
+        @staticmethod
+        def static() -> int:
+            return 1
+
+    class B(A):
+        def own(self) -> int:
+            return 2
+
+    class C(B):
+        pass
+
+    return A, B, C
+
+
+NAMES = ("number", "method", "asked", "static", "own", "nothing", "__init__", "__len__", "__dict__")
+
+
+def test_an_untouched_class_passes_also_when_others_change(family: Any) -> None:
+    A, B, C = family
+    entry = lowered(*(look_up(cls, name) for cls in family for name in NAMES))
+    assert verdict(entry)
+    A.unrelated = B.unrelated = 1
+    assert verdict(entry)
+    C().instance = 3
+    assert verdict(entry)
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n != "__dict__"])
+@pytest.mark.parametrize("where", [0, 1, 2])
+@pytest.mark.parametrize("watched", [0, 1, 2])
+def test_a_patch_is_seen_where_it_changes_what_is_found(family: Any, name: str, where: int, watched: int) -> None:
+    entry = lowered(look_up(family[watched], name), look_up(family[watched], "method"))
+    assert verdict(entry)
+    before = dict(family[where].__dict__)
+    owner = next((i for i in range(watched, -1, -1) if name in family[i].__dict__), -1)
+    hidden = where < owner  # a nearer class answers first
+    setattr(family[where], name, lambda self: 9)
+    assert verdict(entry) == (where > watched or hidden)
+    if name in before:
+        setattr(family[where], name, before[name])
+    else:
+        delattr(family[where], name)
+    assert verdict(entry)
+
+
+def test_a_deleted_attribute_is_seen(family: Any) -> None:
+    entry = lowered(look_up(family[2], "own"))
+    own = family[1].own
+    del family[1].own
+    assert not verdict(entry)
+    assert seen(entry) == ["C.own is B.own <- no own"]
+    family[1].own = own
+    assert verdict(entry)
+
+
+def test_other_bases_are_seen(family: Any) -> None:
+    class Other:
+        def method(self) -> int:
+            return 3
+
+    entry = lowered(look_up(family[2], "method"))
+    assert verdict(entry)
+    family[2].__bases__ = (Other, family[1])
+    assert not verdict(entry)
+
+
+def test_builtin_owners_cost_nothing_and_shared_dicts_are_checked_once() -> None:
+    class D(dict):
+        pass
+
+    entry = lowered(look_up(D, "get"), look_up(D, "get"), look_up(dict, "get"), look_up(D, "update"))
+    assert verdict(entry)
+    D.get = None  # type: ignore[assignment]
+    assert not verdict(entry)
+
+
+def test_a_metaclass_is_never_asked() -> None:
+    cls = type.__call__(HostileMeta, "Odd", (), {"method": lambda self: 1})
+    calls.clear()
+    source = pinned(None).__class__(None, "pinned", cls, "Odd")
+    entry = lowered(
+        Guard(source, "CLASS_ATTRIBUTE", ("method", cls, type.__dict__["__dict__"].__get__(cls)["method"])),
+        Guard(source, "CLASS_ATTRIBUTE", ("other", None, None)),
+    )
+    assert verdict(entry)
+    type.__setattr__(cls, "other", 1)
+    assert not verdict(entry)
+    assert not calls
+
+
+def test_a_module_class_patched_between_calls() -> None:
+    class Net(torch.nn.Linear):
+        pass
+
+    entry = lowered(look_up(Net, "forward"), look_up(Net, "_call_impl"), look_up(Net, "weight"))
+    assert verdict(entry)
+    Net.forward = lambda self, x: x  # type: ignore[method-assign]
+    assert not verdict(entry)
+    del Net.forward
+    assert verdict(entry)
+    Net.weight = property(lambda self: None)
+    assert not verdict(entry)
