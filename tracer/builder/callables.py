@@ -22,10 +22,10 @@ def function(ctx: Context, value: types.FunctionType, source: Source) -> Any:
     """A Python function: guarded by its code; defaults and cells are guarded when they are read."""
     if source.kind == "pinned":
         return FunctionVariable(value, value.__code__, value.__globals__, source)
-    if ctx.functions.has_rule(value):
+    if ctx.functions.is_known(value):
         ctx.guard(source, "ID_MATCH", value)
     else:
-        ctx.guard(source, "CODE_MATCH", value)
+        ctx.guard(source, "CODE_MATCH", value.__code__)
     return FunctionVariable(value, value.__code__, value.__globals__, source)
 
 
