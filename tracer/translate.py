@@ -27,8 +27,9 @@ from .events import (
     FrameStarted,
     GraphCompiled,
     GraphCompileStarted,
-    ShapeDecision,
+    GuardInstalled,
 )
+from .errors import TracerError
 from .graph.finish import finish_graph
 from .graph.modes import MODES
 from .guards import Guard, lower
@@ -123,8 +124,8 @@ def _attempt(session: Session, info: FrameInfo, decisions: dict[tuple[Any, ...],
 
 def _run_attempt(session: Session, info: FrameInfo, decisions: dict[tuple[Any, ...], Decision], frame_id: str) -> Entry:
     known = bool(session.hook.entries(info.code)) or session.was_compiled(info.code)
-    dynamic = session.dynamism.of(info.origin, known)
-    shape_env = fakes.ShapeEnv(**session.shape_env_settings()) if dynamic.possible else None
+    dynamic = session.dynamism.of(info.code, known)
+    shape_env = fakes.ShapeEnv(**session.shape_env_settings()) if dynamic.from_data else None
     mode = fakes.new_fake_mode(shape_env, **session.fake_mode_settings())
     ctx = Context(session, mode, decisions, dynamic)
     ctx.graph.name = session.next_graph_name()
@@ -298,18 +299,45 @@ def _outside(ctx: Context) -> Iterator[None]:
 
 
 def _lower(ctx: Context, info: FrameInfo) -> Any:
-    guards = [Guard(source, kind, expected, cause) for (source, kind, _), (expected, cause) in ctx.guards.items()]
+    symbolic = _symbolic_inputs(ctx)
+    settle = ctx.shapes.tensor_metadata
+    sized = {i.source for i in symbolic}
+    guards = [
+        Guard(source, kind, settle(expected) if source in sized and kind == "TENSOR_MATCH" else expected, cause)
+        for (source, kind, _), (expected, cause) in ctx.guards.items()
+    ]
     guards.append(Guard(None, "GLOBAL_STATE", None, 0))
     tensors = [i.source for i in ctx.inputs if isinstance(i.value, torch.Tensor) and not isinstance(i.value, torch.nn.Parameter)]
     if len(tensors) > 1:
         guards.append(Guard(None, "NO_TENSOR_ALIASING", tensors, 0))
-    shapes = None
-    if ctx.fake_mode.shape_env is not None:
-        shapes = shape_guard(ctx.fake_mode.shape_env, [(i.source, i.fake) for i in ctx.inputs])
-        if ctx.rec.on and shapes is not None:
-            for source, how in ctx.dynamic.used.items():
-                ctx.rec.point(ShapeDecision, how, source, "symbolic")
+    shapes = _shape_guard(ctx, symbolic) if symbolic else None
     return lower(guards, code=info.code, roots=Roots(info.locals), shape_guard=shapes)
+
+
+def _symbolic_inputs(ctx: Context) -> list[Any]:
+    """Inputs that ShapeEnv made symbols for."""
+    if ctx.fake_mode.shape_env is None:
+        return []
+    reasons = {source for source, _ in ctx.dynamic.reasons}
+    return [i for i in ctx.inputs if i.source.text in reasons]
+
+
+def _shape_guard(ctx: Context, inputs: list[Any]) -> Guard | None:
+    """What was assumed of symbolic sizes. A size that the user marked dynamic and that the program fixed is an error, as under torch.compile."""
+    contexts = [fakes.context_of(i.fake) if isinstance(i.fake, torch.Tensor) else None for i in inputs]
+    try:
+        shapes = shape_guard(ctx.fake_mode.shape_env, [(i.source, i.fake) for i in inputs], contexts=contexts)
+    except Exception as error:
+        if type(error).__name__ != "ConstraintViolationError":
+            raise
+        raise TracerError(
+            f"a size marked dynamic can't be: {str(error).strip()}",
+            next="leave out mark_dynamic (or use maybe_mark_dynamic), or change the line that fixes the size",
+        ) from None
+    if ctx.rec.on and shapes is not None:
+        for expression in shapes.expected.expressions:
+            ctx.rec.point(GuardInstalled, "", "SHAPES", shapes.expected.text(expression))
+    return shapes
 
 
 def rendered(stop: Break, **more: Any) -> Any:

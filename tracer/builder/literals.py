@@ -27,7 +27,7 @@ def singleton(ctx: Context, value: Any, source: Source) -> Any:
 @rules.exact(int)
 def integer(ctx: Context, value: int, source: Source) -> Any:
     """A Python int: a constant, or symbolic where it changed before or the configuration says so."""
-    if ctx.dynamic.wants(source, value):
+    if ctx.dynamic.wants(ctx, source, value):
         return ctx.shapes.input_number(ctx, value, source)
     ctx.guard(source, "EQUALS_MATCH", value)
     return ConstantVariable(value, source)

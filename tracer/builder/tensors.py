@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..compat import FakeTensor, fake_of, fake_symbolic
+from ..compat import FakeTensor, fake_of
 from ..signals import Break
 from ..variables import TensorVariable
 from .table import rules
@@ -29,11 +29,8 @@ def tensor(ctx: Context, value: torch.Tensor, source: Source) -> Any:
         raise Break("nested-tensor-strided", expr=source.text)
     dims = ctx.dynamic.dims(source, value)
     if dims:
-        mode = ctx.shapes.with_shapes(ctx)
-        fake = fake_symbolic(mode, value, dims, source)
-        sizes = [None if i in dims else s for i, s in enumerate(value.shape)]
-        strides: list[int | None] = [None] * value.dim()
-        ctx.guard(source, "TENSOR_MATCH", (value, sizes, strides))
+        fake = ctx.shapes.symbolic_fake(ctx, value, source, dims)
+        ctx.guard(source, "TENSOR_MATCH", (value, list(fake.shape), list(fake.stride())))
     else:
         fake = fake_of(ctx.fake_mode, value)
         ctx.guard(source, "TENSOR_MATCH", (value, list(value.shape), list(value.stride())))

@@ -20,6 +20,8 @@ __all__ = [
     "FakeTensor",
     "FakeTensorMode",
     "ShapeEnv",  # noqa: F822 — loaded when used
+    "add_shapes",
+    "context_of",
     "fake_of",
     "fake_symbolic",
     "is_fake",
@@ -27,6 +29,9 @@ __all__ = [
     "new_fake_mode",
     "remake",
     "size_hint",
+    "symbol_sources",
+    "symbolic_number",
+    "unbacked_bindings",
 ]
 
 _no_dispatch = torch._C._DisableTorchDispatch
@@ -224,6 +229,50 @@ def _remember(mode: FakeTensorMode, known: _Storages, tensor: torch.Tensor) -> N
 # --- symbolic sizes ---------------------------------------------------------------------------------------------------
 
 
+def add_shapes(mode: FakeTensorMode, **settings: Any) -> None:
+    """Give a mode that has none a ShapeEnv, in the middle of a trace: fakes made until now have static sizes."""
+    if mode.shape_env is None:
+        mode.shape_env = __getattr__("ShapeEnv")(**settings)
+        mode.static_shapes = False
+
+
+def symbolic_number(mode: FakeTensorMode, value: int, source: TorchSource) -> Any:
+    """A SymInt with a symbol of its own for an integer among the inputs: of any sign, 0 and 1 are not special."""
+    from torch.fx.experimental.symbolic_shapes import DimDynamic
+
+    return mode.shape_env.create_unspecified_symint_and_symbol(value, source, DimDynamic.DYNAMIC)
+
+
+def unbacked_bindings(mode: FakeTensorMode, value: Any) -> Any:
+    """The symbols that an operator's result made up, with where in it they are found: what later passes read from
+    `node.meta["unbacked_bindings"]`. None where there are none. Call it once for each operator that was run."""
+    shape_env = mode.shape_env
+    if shape_env is None or not shape_env.pending_fresh_unbacked_symbols:
+        return None
+    from torch.fx.experimental.symbolic_shapes import compute_unbacked_bindings
+
+    return compute_unbacked_bindings(shape_env, value)
+
+
+def symbol_sources(mode: FakeTensorMode, value: Any) -> str:
+    """Where the symbols of an expression are read, for a person: `x.shape[0], n`."""
+    sources = getattr(mode.shape_env, "var_to_sources", None) or getattr(mode.shape_env, "var_to_source", {})
+    found = [sources[symbol][0] for symbol in sorted(value.node.expr.free_symbols, key=str) if sources.get(symbol)]
+    return ", ".join(_spelled(source) for source in found)
+
+
+def _spelled(source: Any) -> str:
+    prop = getattr(source, "prop", None)
+    if prop is None:
+        return str(source.name)
+    return f"{source.base.name}.shape[{source.idx}]" if prop.name == "SIZE" else str(source.name)
+
+
+def context_of(fake: Any) -> Any:
+    """What a symbolic fake was made with: ShapeEnv checks the marks in it at the end."""
+    return fake.__dict__.get("_tracer_context")
+
+
 def fake_symbolic(
     mode: FakeTensorMode,
     tensor: torch.Tensor,
@@ -245,22 +294,38 @@ def fake_symbolic(
     kinds = dict(dynamic_dims) if isinstance(dynamic_dims, Mapping) else dict.fromkeys(dynamic_dims, "duck")
     policy = {"duck": DimDynamic.DUCK, "dynamic": DimDynamic.DYNAMIC, "unbacked": DimDynamic.UNBACKED}
     sizes = [policy[kinds[dim]] if dim in kinds else DimDynamic.STATIC for dim in range(tensor.dim())]
-    context = StatelessSymbolicContext(dynamic_sizes=sizes, constraint_sizes=_constraints(tensor.dim(), ranges))
+    context = StatelessSymbolicContext(dynamic_sizes=sizes, constraint_sizes=_constraints(kinds, tensor.dim(), ranges))
     where = source if isinstance(source, TorchSource) else ConstantSource(source_name=str(source))
-    return _slow(mode, tensor, _storages(mode), source=where, symbolic_context=context)
+    fake = _slow(mode, _bare(tensor), _storages(mode), source=where, symbolic_context=context)
+    fake.__dict__["_tracer_context"] = context
+    return fake
 
 
-def _constraints(dims: int, ranges: Mapping[int, tuple[int | None, int | None]] | None) -> list[Any]:
-    if not ranges:
+def _bare(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor without what would get symbols of its own: its gradient, the base that it is a view of. Storage, sizes,
+    strides, offset and leafness are the same."""
+    if not tensor.is_leaf or not tensor._is_view() and tensor.grad is None:
+        return tensor
+    with _no_dispatch():
+        return tensor.detach().requires_grad_(tensor.requires_grad)
+
+
+def _constraints(kinds: Mapping[int, str], dims: int, ranges: Mapping[int, tuple[int | None, int | None]] | None) -> list[Any]:
+    """What ShapeEnv checks at the end: a dimension with a range keeps to it, one marked dynamic isn't fixed."""
+    marked = [dim for dim, kind in kinds.items() if kind == "dynamic"]
+    if not ranges and not marked:
         return [None] * dims
-    from torch.fx.experimental.symbolic_shapes import StrictMinMaxConstraint
+    from torch.fx.experimental.symbolic_shapes import RelaxedUnspecConstraint, StrictMinMaxConstraint
     from torch.utils._sympy.numbers import int_oo
     from torch.utils._sympy.value_ranges import ValueRanges
 
     found: list[Any] = [None] * dims
-    for dim, (least, most) in ranges.items():
-        bounds = ValueRanges(lower=2 if least is None else least, upper=int_oo if most is None else most)
-        found[dim] = StrictMinMaxConstraint(vr=bounds, warn_only=False)
+    for dim in marked:
+        found[dim] = RelaxedUnspecConstraint(warn_only=False)
+    for dim, (least, most) in (ranges or {}).items():
+        if least is not None or most is not None:
+            bounds = ValueRanges(lower=2 if least is None else least, upper=int_oo if most is None else most)
+            found[dim] = StrictMinMaxConstraint(vr=bounds, warn_only=False)
     return found
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import fx
 from torch._guards import CompileContext, CompileId, TracingContext, tracing
 
-__all__ = ["compile_context", "current_fake_mode", "force_code", "make_graph_module", "tracing_context"]
+__all__ = ["compile_context", "current_fake_mode", "force_code", "insert_asserts", "make_graph_module", "tracing_context"]
 
 try:
     from torch.fx._lazy_graph_module import _LazyGraphModule as _Lazy
@@ -32,6 +32,14 @@ def force_code(gm: fx.GraphModule) -> None:
     """Generate the code of a lazy graph module now, so that its first call doesn't."""
     if _Lazy is not None:
         _Lazy.force_recompile(gm)
+
+
+def insert_asserts(gm: fx.GraphModule, shape_env: Any, name: str) -> None:
+    """Nodes that check, at run time, what was assumed of sizes that data decides (`torch._check`, and bounds that
+    operators asked for)."""
+    from torch.fx.passes.runtime_assert import insert_deferred_runtime_asserts
+
+    insert_deferred_runtime_asserts(gm, shape_env, name)
 
 
 @contextlib.contextmanager

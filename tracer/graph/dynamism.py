@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 from ..compat import dims_marked
 
 if TYPE_CHECKING:
+    from ..compat.marks import DimMarks
     from ..config import TraceConfig
+    from ..context import Context
     from ..sources import Source
 
 __all__ = ["Dynamism", "FrameDynamism"]
@@ -30,25 +32,33 @@ class Dynamism:
 
 
 class FrameDynamism:
-    """The view of one compile. `known`: the code has entries already, so a difference is a change, not a first sight."""
+    """The view of one compile. `known`: the code has entries already, so a difference is a change, not a first sight.
+    `reasons`: (source, dimension or None for a number) → why it is symbolic."""
 
     def __init__(self, memory: Dynamism, code: int, known: bool):
         self.memory, self.code, self.known = memory, code, known
-        self.used: dict[str, str] = {}
+        self.reasons: dict[tuple[str, int | None], str] = {}
 
     @property
-    def possible(self) -> bool:
-        """Whether anything of this compile may be symbolic, so that it needs a shape environment."""
+    def from_data(self) -> bool:
+        """Whether operators may give numbers and sizes that data decides, so that a shape environment is there from the start."""
         config = self.memory.config
-        if config.capture_scalar_outputs or config.capture_dynamic_output_shape_ops or config.fullgraph:
-            return True
-        return config.dynamic is True or (self.known and config.dynamic is None and config.automatic_dynamic_shapes)
+        return config.capture_scalar_outputs or config.capture_dynamic_output_shape_ops or config.fullgraph
+
+    @property
+    def _everything(self) -> bool:
+        config = self.memory.config
+        return config.dynamic is True or config.dynamic is None and not config.assume_static_by_default
+
+    @property
+    def _automatic(self) -> bool:
+        config = self.memory.config
+        return config.dynamic is not False and config.automatic_dynamic_shapes
 
     def dims(self, source: Source, value: Any) -> dict[int, str]:
         """Dimensions of a tensor that are symbolic, and how."""
-        config, key = self.memory.config, (self.code, source.text)
+        key = (self.code, source.text)
         marks = dims_marked(value)
-        chosen: dict[int, str] = {}
         sizes = tuple(value.shape)
         last = self.memory.sizes.get(key)
         moved = self.memory.moved.setdefault(key, set())
@@ -56,34 +66,53 @@ class FrameDynamism:
             moved.update(i for i, (a, b) in enumerate(zip(last, sizes, strict=True)) if a != b)
         self.memory.sizes[key] = sizes
         static = _is_static(source, value)
+        chosen: dict[int, str] = {}
         for dim, size in enumerate(sizes):
-            if dim in marks.static or static and dim not in marks.dynamic:
-                continue
-            if dim in marks.unbacked:
-                chosen[dim] = "unbacked"
-            elif dim in marks.dynamic:
-                chosen[dim] = "dynamic"
-            elif size > 1 and (config.dynamic is True or dim in moved and config.dynamic is None and config.automatic_dynamic_shapes):
-                chosen[dim] = "duck"
-            elif dim in marks.maybe_dynamic and size > 1 and config.dynamic is not False:
-                chosen[dim] = "duck"
-        if chosen:
-            self.used[source.text] = ", ".join(f"{d}: {how}" for d, how in chosen.items())
+            how, why = self._dim(dim, size, marks, static, dim in moved)
+            if how:
+                chosen[dim] = how
+                self.reasons[source.text, dim] = f"symbolic: {why}"
         return chosen
 
-    def wants(self, source: Source, value: int) -> bool:
+    def _dim(self, dim: int, size: int, marks: DimMarks, static: bool, moved: bool) -> tuple[str, str]:
+        if dim in marks.unbacked:
+            return "unbacked", "mark_unbacked"
+        if dim in marks.dynamic:
+            return "dynamic", "mark_dynamic"
+        if dim in marks.static or static or size < 2:
+            return "", ""
+        if self._everything:
+            return "duck", "dynamic=True" if self.memory.config.dynamic else "assume_static_by_default=False"
+        if moved and self._automatic:
+            return "duck", "it changed between calls"
+        if dim in marks.maybe_dynamic and self.memory.config.dynamic is not False:
+            return "duck", "maybe_mark_dynamic"
+        return "", ""
+
+    def ranges(self, value: Any) -> dict[int, tuple[int | None, int | None]]:
+        """Bounds given to mark_dynamic."""
+        return dims_marked(value).ranges
+
+    def wants(self, ctx: Context, source: Source, value: int) -> bool:
         """Whether a Python integer among the inputs is symbolic."""
         config, key = self.memory.config, (self.code, source.text)
         last = self.memory.numbers.get(key)
         if self.known and last is not None and last != value:
             self.memory.changing.add(key)
         self.memory.numbers[key] = value
-        if config.specialize_int or config.dynamic is False or value in (0, 1) or not _is_argument(source, config):
+        if config.specialize_int or config.dynamic is False or value in (0, 1) or not -_LARGEST <= value < _LARGEST:
             return False
-        wanted = config.dynamic is True or key in self.memory.changing and config.automatic_dynamic_shapes
-        if wanted and self.possible:
-            self.used[source.text] = "symbolic"
-        return wanted and self.possible
+        if key in self.memory.changing and self._automatic and _may_change(ctx, source, config):
+            self.reasons[source.text, None] = "symbolic: it changed between calls"
+            return True
+        if self._everything and _is_argument(source):
+            self.reasons[source.text, None] = "symbolic: dynamic=True"
+            return True
+        return False
+
+
+#: Symbolic integers are 64 bits wide.
+_LARGEST = 1 << 63
 
 
 def _is_static(source: Source, value: Any) -> bool:
@@ -96,11 +125,32 @@ def _is_static(source: Source, value: Any) -> bool:
     return base is not None and base.kind == "item" and base.key in ("_parameters", "_buffers")
 
 
-def _is_argument(source: Source, config: TraceConfig) -> bool:
-    """Arguments and what is in containers among them; numbers on modules only where the configuration says so."""
+def _is_argument(source: Source) -> bool:
+    """Arguments and what is in containers among them."""
     node: Source | None = source
     while node is not None:
         if node.kind in ("dict", "attr", "namespace", "pinned", "type"):
-            return bool(config.allow_unspec_int_on_nn_module) and node.kind == "dict"
+            return False
+        node = node.base
+    return True
+
+
+def _may_change(ctx: Context, source: Source, config: TraceConfig) -> bool:
+    """Numbers on modules, and on what modules hold, stay constants unless the configuration says otherwise; so do those of
+    functions and classes."""
+    import torch
+
+    from ..variables import ObjectVariable
+
+    node: Source | None = source
+    while node is not None:
+        if node.kind in ("type", "pinned"):
+            return False
+        if node.kind in ("dict", "attr") and node.base is not None:
+            owner = ctx.by_source.get(node.base)
+            if not isinstance(owner, ObjectVariable):
+                return False
+            if issubclass(owner.python_type(), torch.nn.Module) and not config.allow_unspec_int_on_nn_module:
+                return False
         node = node.base
     return True

@@ -1,4 +1,10 @@
-"""Sizes and symbolic numbers: what of a shape is a literal and what an expression of the graph. Reached as `ctx.shapes`."""
+"""Sizes and symbolic numbers: what of a shape is a literal and what an expression of the graph. Reached as `ctx.shapes`.
+
+A number read off a tensor gets its node at once, in the graph that the tensor belongs to, because an operator may change the
+tensor later; arithmetic on numbers gets nodes when a graph first needs them. Equal expressions share one node in a graph and
+in the bodies inside it (`Subgraph.symbols`). What Python has to know of a number is decided by ShapeEnv, whose guards then
+hold for the entry; `decide` and `specialise` are the two ways to ask, and both say which line asked.
+"""
 
 from __future__ import annotations
 
@@ -8,24 +14,56 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..compat import fakes
+from ..events import ShapeDecision
+from ..guards.shapes import torch_source
 from ..signals import Break
 from ..variables import ConstantVariable, SymVariable, TensorVariable, TupleVariable, Variable, literal
 
 if TYPE_CHECKING:
+    from torch import fx
+
     from ..context import Context
     from ..sources import Source
 
-__all__ = ["binary", "convert", "extreme", "input_number", "number", "shape", "size", "specialise", "unary", "with_shapes", "wrap"]
+__all__ = [
+    "binary", "convert", "decide", "extreme", "input_number", "known", "node_of", "note_unbacked", "number", "shape", "size", "specialise", "symbolic_fake", "tensor_metadata",
+    "unary", "with_shapes", "wrap",
+]  # fmt: skip
 
 _SYMBOLIC = (torch.SymInt, torch.SymFloat, torch.SymBool)
 
 
 def with_shapes(ctx: Context) -> Any:
-    """The fake mode of this attempt, which has a shape environment when anything is dynamic."""
-    assert ctx.fake_mode.shape_env is not None
-    return ctx.fake_mode
+    """The fake mode of this attempt, given a shape environment when something first needs one."""
+    mode = ctx.fake_mode
+    if mode.shape_env is None:
+        fakes.add_shapes(mode, **ctx.session.shape_env_settings())
+    return mode
 
 
+# ---- inputs
+def symbolic_fake(ctx: Context, value: torch.Tensor, source: Source, dims: dict[int, str]) -> Any:
+    """The fake of an input whose `dims` are symbols that ShapeEnv reads off `source`."""
+    fake = fakes.fake_symbolic(with_shapes(ctx), value, dims, torch_source(source), ranges=ctx.dynamic.ranges(value))
+    if ctx.rec.on:
+        for dim in dims:
+            ctx.rec.point(ShapeDecision, str(fake.shape[dim]), f"{source.text}.shape[{dim}]", ctx.dynamic.reasons[source.text, dim])
+    return fake
+
+
+def input_number(ctx: Context, value: Any, source: Source) -> Variable:
+    """A Python integer among the inputs that is symbolic: an input of the graph."""
+    sym = fakes.symbolic_number(with_shapes(ctx), value, torch_source(source))
+    ctx.guard(source, "TYPE_MATCH", type(value))
+    node = ctx.add_input(source, value, sym)
+    ctx.root_graph.symbols[_key(sym)] = node
+    if ctx.rec.on:
+        ctx.rec.point(ShapeDecision, str(sym), source.text, ctx.dynamic.reasons[source.text, None])
+    return SymVariable(sym, lambda c: node, source)
+
+
+# ---- reading tensors
 def shape(ctx: Context, tensor: TensorVariable) -> Variable:
     fake = tensor.fake
     return TupleVariable([ConstantVariable(s) if type(s) is int else size(ctx, tensor, i) for i, s in enumerate(fake.shape)], torch.Size)
@@ -41,45 +79,125 @@ def size(ctx: Context, tensor: TensorVariable, dim: int) -> Variable:
 def number(ctx: Context, tensor: TensorVariable, read: Callable[[Any], Any], make: Callable[[Any, Any], Any]) -> Variable:
     """A number read off a tensor; `make(ctx, node of the tensor)` adds the node where it is symbolic."""
     value = read(tensor.fake)
-    if isinstance(value, _SYMBOLIC):
-        return wrap(ctx, value, lambda c: make(c, c.graph.local(tensor.node, tensor.fake)))
-    return literal(value)
+    if not isinstance(value, _SYMBOLIC):
+        return literal(value)
+    fixed = known(value)
+    if fixed is not None:
+        return literal(fixed)
+    key = _key(value)
+    node = _find(ctx, key)
+    if node is None:
+        node = _make_where_it_lives(ctx, tensor, make)
+        _owner(ctx, node).symbols[key] = node
+    return SymVariable(value, lambda c: node)
+
+
+def _make_where_it_lives(ctx: Context, tensor: TensorVariable, make: Callable[[Any, Any], Any]) -> fx.Node:
+    here, ctx.graph = ctx.graph, _owner(ctx, tensor.node)
+    try:
+        return make(ctx, ctx.graph.local(tensor.node, tensor.fake))
+    finally:
+        ctx.graph = here
+
+
+def _owner(ctx: Context, node: fx.Node) -> Any:
+    """The graph that a node belongs to: the current one or one around it."""
+    graph = ctx.graph
+    while graph.graph is not node.graph and graph.parent is not None:
+        graph = graph.parent
+    return graph if graph.graph is node.graph else ctx.graph
+
+
+# ---- nodes
+def _key(value: Any) -> Any:
+    """Equal for integers and truths that one node can stand for."""
+    return value.node.pytype, value.node.expr
+
+
+def _find(ctx: Context, key: Any) -> fx.Node | None:
+    graph = ctx.graph
+    while graph is not None:
+        found = graph.symbols.get(key)
+        if found is not None:
+            return found
+        graph = graph.parent
+    return None
+
+
+def node_of(ctx: Context, variable: SymVariable) -> fx.Node:
+    """The node that computes a symbolic number in the current graph. Floats share none with equal expressions: their
+    arithmetic isn't associative."""
+    key = variable if isinstance(variable.sym, torch.SymFloat) else _key(variable.sym)
+    node = _find(ctx, key)
+    if node is None:
+        node = variable.make(ctx)
+        _owner(ctx, node).symbols[key] = node
+    return ctx.graph.local(node, variable.sym)
+
+
+def note_unbacked(ctx: Context, node: fx.Node, value: Any) -> None:
+    """Tell later passes which symbols an operator's result made up."""
+    try:
+        bindings = fakes.unbacked_bindings(ctx.fake_mode, value)
+    except Exception as error:
+        raise Break("data-dependent-shape", expr=str(node.target), why=str(error).splitlines()[0][:200]) from None
+    if bindings:
+        node.meta["unbacked_bindings"] = bindings
+
+
+# ---- symbolic or known
+def known(value: Any) -> Any:
+    """The number, where the expression is one; None otherwise."""
+    expr = value.node.expr
+    if isinstance(value, torch.SymBool):
+        return bool(expr) if expr.is_Boolean and not expr.free_symbols else None
+    return value.node.pytype(expr) if expr.is_number else None
 
 
 def wrap(ctx: Context, value: Any, make: Callable[[Any], Any]) -> Variable:
     """A symbolic number, or a literal where the expression is known."""
-    expr = value.node.expr
-    if expr.is_number:
-        return literal(value.node.pytype(expr) if not isinstance(value, torch.SymBool) else bool(expr))
-    return SymVariable(value, make)
-
-
-def input_number(ctx: Context, value: Any, source: Source) -> Variable:
-    """A Python number among the inputs that is symbolic: an input of the graph."""
-    from ..compat import fakes
-
-    sym = fakes.symbolic_number(with_shapes(ctx), value, source)
-    if not isinstance(sym, _SYMBOLIC):
-        ctx.guard(source, "EQUALS_MATCH", value)
-        return literal(value)
-    ctx.guard(source, "TYPE_MATCH", type(value))
-    node = ctx.add_input(source, value, sym)
-    return SymVariable(sym, lambda c: node, source)
+    fixed = known(value)
+    return SymVariable(value, make) if fixed is None else literal(fixed)
 
 
 def specialise(ctx: Context, variable: SymVariable) -> Any:
     """The number itself: from here on the graph is for this value only, by a guard of the shape environment."""
     sym = variable.sym
+    cls = variable.python_type()
+    return _ask(ctx, sym, lambda: cls(sym), "specialised to")
+
+
+def decide(ctx: Context, variable: SymVariable) -> bool:
+    """The truth of a number: from here on the graph is for the values for which it is the same."""
+    return _truth(ctx, variable.sym)
+
+
+def _truth(ctx: Context, value: Any) -> bool:
+    return _ask(ctx, value, lambda: bool(value), "decided:") if isinstance(value, _SYMBOLIC) else bool(value)
+
+
+def _ask(ctx: Context, sym: Any, ask: Callable[[], Any], what: str) -> Any:
+    if known(sym) is not None:
+        return ask()
+    text = str(sym)
+    before = len(ctx.fake_mode.shape_env.guards)
     try:
-        if isinstance(sym, torch.SymBool):
-            return bool(sym)
-        return int(sym) if isinstance(sym, torch.SymInt) else float(sym)
+        answer = ask()
     except Exception as error:
-        if type(error).__name__ == "GuardOnDataDependentSymNode":
-            raise Break("data-dependent-branch", expr=str(sym), var=str(sym)) from None
+        if is_data_dependent(error):
+            raise Break("data-dependent-branch", expr=text, var=text) from None
         raise
+    if ctx.rec.on and len(ctx.fake_mode.shape_env.guards) != before:
+        ctx.rec.point(ShapeDecision, text, fakes.symbol_sources(ctx.fake_mode, sym), f"{what} {answer}")
+    return answer
 
 
+def is_data_dependent(error: BaseException) -> bool:
+    """ShapeEnv's refusal to decide what only data decides."""
+    return type(error).__name__ == "GuardOnDataDependentSymNode"
+
+
+# ---- arithmetic
 def _operand(variable: Variable) -> Any:
     if type(variable) is SymVariable:
         return variable.sym
@@ -88,17 +206,33 @@ def _operand(variable: Variable) -> Any:
     return None
 
 
+_DIVISIONS = frozenset({operator.floordiv, operator.mod, operator.truediv})
+_COUNTED = frozenset({operator.pow, operator.lshift, operator.rshift})
+
+
 def binary(ctx: Context, fn: Callable[..., Any], left: Variable, right: Variable) -> Variable | None:
-    """Arithmetic and comparison of symbolic numbers; None where another protocol decides (`[0] * n`, …)."""
+    """Arithmetic and comparison of symbolic numbers; None where another protocol decides (`[0] * n`, …).
+
+    What Python would refuse (division by zero) or answer with another type (a negative power) is decided by a guard first.
+    What symbolic numbers can't do is computed with the numbers of this call, which are guarded from then on.
+    """
     a, b = _operand(left), _operand(right)
     if a is None or b is None:
         return None
     plain = _PLAIN.get(fn, fn)
+    if plain in _DIVISIONS and type(right) is SymVariable and not _truth(ctx, b != 0):
+        return _concrete(ctx, plain, left, right)
+    if plain in _COUNTED and not (isinstance(b, int | torch.SymInt) and _truth(ctx, b >= 0)):
+        return _concrete(ctx, plain, left, right)
     try:
         value = plain(a, b)
-    except (ZeroDivisionError, TypeError, ValueError, OverflowError) as error:
-        ctx.raise_from_host(error)
+    except Exception as error:
+        if is_data_dependent(error):
+            raise Break("data-dependent-branch", expr=f"{a} and {b}", var=str(a)) from None
+        return _concrete(ctx, plain, left, right)
     if not isinstance(value, _SYMBOLIC):
+        if value is NotImplemented:
+            return _concrete(ctx, plain, left, right)
         return ctx.wrap(value)
 
     def make(c: Any) -> Any:
@@ -108,15 +242,26 @@ def binary(ctx: Context, fn: Callable[..., Any], left: Variable, right: Variable
     return wrap(ctx, value, make)
 
 
+def _concrete(ctx: Context, fn: Callable[..., Any], *args: Variable) -> Any:
+    """`fn` of the numbers of this call; what it raises, the program raises."""
+    return ctx.protocol.fold(ctx, fn, [literal(specialise(ctx, a)) if type(a) is SymVariable else a for a in args])
+
+
 _PLAIN = {getattr(operator, "i" + n): getattr(operator, n) for n in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "lshift", "rshift")}
 _PLAIN |= {operator.iand: operator.and_, operator.ior: operator.or_, operator.ixor: operator.xor}
 
 
-def unary(ctx: Context, fn: Callable[..., Any], variable: SymVariable) -> Variable:
-    value = fn(variable.sym)
+def unary(ctx: Context, fn: Callable[..., Any], variable: SymVariable, target: Callable[..., Any] | None = None) -> Variable:
+    """`fn(number)`; `target` is what the graph calls where that differs."""
+    try:
+        value = (target or fn)(variable.sym)
+    except Exception as error:
+        if is_data_dependent(error):
+            raise Break("data-dependent-branch", expr=str(variable.sym), var=str(variable.sym)) from None
+        return _concrete(ctx, fn, variable)
     if not isinstance(value, _SYMBOLIC):
         return ctx.wrap(value)
-    return wrap(ctx, value, lambda c: c.create_node("call_function", fn, (c.argument(variable)[0],), {}, value))
+    return wrap(ctx, value, lambda c: c.create_node("call_function", target or fn, (c.argument(variable)[0],), {}, value))
 
 
 def convert(ctx: Context, cls: type, variable: Variable) -> Variable:
@@ -125,27 +270,44 @@ def convert(ctx: Context, cls: type, variable: Variable) -> Variable:
         return literal(cls(variable.constant()))
     if variable.python_type() is cls:
         return variable
-    if cls is float:
-        value = torch.sym_float(variable.sym)
-        return wrap(ctx, value, lambda c: c.create_node("call_function", torch.sym_float, (c.argument(variable)[0],), {}, value))
+    if cls is float and isinstance(variable.sym, torch.SymInt):
+        return unary(ctx, float, variable, torch.sym_float)
     if cls is int and isinstance(variable.sym, torch.SymFloat):
-        whole = torch.sym_int(variable.sym)
-        return wrap(ctx, whole, lambda c: c.create_node("call_function", torch.sym_int, (c.argument(variable)[0],), {}, whole))
+        return unary(ctx, int, variable, torch.sym_int)
     return literal(cls(specialise(ctx, variable)))
 
 
 def extreme(ctx: Context, fn: Callable[..., Any], items: list[Variable]) -> Variable:
-    """`min` and `max` of numbers of which some are symbolic."""
-    pick = torch.sym_min if fn is min else torch.sym_max
+    """`min` and `max` of numbers of which some are symbolic: an expression of integers; of other numbers, where the type of
+    the answer depends on which it is, a choice that a guard holds to."""
     best = items[0]
     for item in items[1:]:
         a, b = _operand(best), _operand(item)
-        if a is None or b is None:
-            raise Break("dynamic-shape-unsupported", expr=fn.__name__)
-        value = pick(a, b)
-        left, right = best, item
-        if isinstance(value, _SYMBOLIC):
-            best = wrap(ctx, value, lambda c, left=left, right=right, value=value: c.create_node("call_function", pick, (c.argument(left)[0], c.argument(right)[0]), {}, value))
-        else:
-            best = literal(value)
+        if _integer(a) and _integer(b):
+            best = _extreme_of_integers(ctx, torch.sym_min if fn is min else torch.sym_max, best, item, a, b)
+        elif ctx.protocol.truth(ctx, ctx.settle(ctx.protocol.compare(ctx, operator.lt if fn is min else operator.gt, item, best))):
+            best = item
     return best
+
+
+def _integer(value: Any) -> bool:
+    return type(value) is int or isinstance(value, torch.SymInt)
+
+
+def _extreme_of_integers(ctx: Context, pick: Callable[..., Any], left: Variable, right: Variable, a: Any, b: Any) -> Variable:
+    value = pick(a, b)
+    if not isinstance(value, _SYMBOLIC):
+        return literal(value)
+    return wrap(ctx, value, lambda c: c.create_node("call_function", pick, (c.argument(left)[0], c.argument(right)[0]), {}, value))
+
+
+# ---- the end of an attempt
+def tensor_metadata(expected: Any) -> Any:
+    """What TENSOR_MATCH compares of an input with symbolic sizes: (tensor, sizes, strides), where symbols that an operator
+    or a branch fixed meanwhile count as the numbers that they are now, and those that are still open as None."""
+    value, sizes, strides = expected
+    return value, [_settled(s) for s in sizes], [_settled(s) for s in strides]
+
+
+def _settled(value: Any) -> int | None:
+    return value if type(value) is int else known(value)

@@ -14,15 +14,17 @@ __all__ = ["Subgraph"]
 
 
 class Subgraph:
-    """`lifted` maps a node of the parent to the placeholder that stands for it here."""
+    """`lifted` maps a node of the parent to the placeholder that stands for it here; `symbols` maps what is known of a
+    symbolic number (`graph/shapes.py`) to the node that computes it here."""
 
-    __slots__ = ("created", "graph", "last_input", "lifted", "name", "parent", "unflatten")
+    __slots__ = ("created", "graph", "last_input", "lifted", "name", "parent", "symbols", "unflatten")
 
     def __init__(self, parent: Subgraph | None = None, name: str = "graph"):
         self.graph = fx.Graph()
         self.parent, self.name = parent, name
         self.lifted: dict[fx.Node, fx.Node] = {}
         self.created: list[fx.Node] = []
+        self.symbols: dict[Any, fx.Node] = {}
         self.last_input: fx.Node | None = None
 
     def create(self, op: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], fake: Any) -> fx.Node:
@@ -61,12 +63,14 @@ class Subgraph:
             self.lifted[outer] = known
         return known
 
-    def mark(self) -> tuple[int, int, fx.Node | None]:
-        return len(self.created), len(self.lifted), self.last_input
+    def mark(self) -> tuple[int, int, fx.Node | None, int]:
+        return len(self.created), len(self.lifted), self.last_input, len(self.symbols)
 
-    def truncate(self, mark: tuple[int, int, fx.Node | None]) -> list[fx.Node]:
+    def truncate(self, mark: tuple[int, int, fx.Node | None, int]) -> list[fx.Node]:
         """Take back what was created since `mark`; answers the nodes taken out."""
-        count, lifted, self.last_input = mark
+        count, lifted, self.last_input, symbols = mark
+        while len(self.symbols) > symbols:
+            self.symbols.popitem()
         gone = self.created[count:]
         for node in reversed(gone):
             self.graph.erase_node(node)

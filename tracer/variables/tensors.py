@@ -106,13 +106,12 @@ class TensorVariable(Variable):
 
 class SymVariable(Variable):
     """A number that the shape environment knows only as an expression: `sym` is a SymInt, SymFloat or SymBool.
-    `make(ctx)` adds the node that computes it, when a graph first needs it."""
+    `make(ctx)` adds the node that computes it, when a graph first needs it (`ctx.shapes.node_of`)."""
 
-    __slots__ = ("_node", "make", "sym")
+    __slots__ = ("make", "sym")
 
     def __init__(self, sym: Any, make: Callable[[Context], fx.Node], source: Source | None = None):
         self.sym, self.make, self.source, self.vid = sym, make, source, 0
-        self._node: fx.Node | None = None
 
     def python_type(self) -> type:
         return {torch.SymInt: int, torch.SymFloat: float, torch.SymBool: bool}[type(self.sym)]
@@ -121,30 +120,21 @@ class SymVariable(Variable):
         return str(self.sym)
 
     def node(self, ctx: Context) -> fx.Node:
-        if self._node is None or self._node.graph is not ctx.graph.graph:
-            node = self.make(ctx)
-            if node.graph is not ctx.graph.graph:
-                return ctx.graph.local(node, self.sym)
-            return node
-        return self._node
+        return ctx.shapes.node_of(ctx, self)
 
     def truth(self, ctx: Context) -> bool:
-        return bool(self.specialise(ctx))
+        return ctx.shapes.decide(ctx, self)
 
     def specialise(self, ctx: Context) -> Any:
         """The number itself; the guard that it stays so is the shape environment's."""
         return ctx.shapes.specialise(ctx, self)
 
-    def constant(self) -> Any:
-        from ..signals import NotConstant
-
-        raise NotConstant(self)
-
     def dict_key(self, ctx: Context) -> Any:
         return self.specialise(ctx)
 
     def argument(self, ctx: Context) -> tuple[Any, Any]:
-        return self.node(ctx), self.sym
+        known = ctx.shapes.known(self.sym)
+        return (self.node(ctx), self.sym) if known is None else (known, known)
 
     def rebuild(self, body: Body) -> str:
         return body.symbol(self)
