@@ -93,6 +93,8 @@ class Normal:
             return ",".join(f"v{self.number('variable', v)}" for v in values)
         if name == "bound":
             return "(" + ", ".join(f"{n}:v{self.number('variable', v)}" for n, v in value) + ")"
+        if name == "context":
+            value = tuple((key, text) for key, text in value if key != "line")
         if name in ("entry", "resumes") and value:
             return self.frame(value)
         if name == "file":

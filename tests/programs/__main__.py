@@ -61,6 +61,10 @@ def main() -> int:
     parser.add_argument("-k", default="", help="only programs whose name contains this")
     options = parser.parse_args()
     mode = "self" if options.self else "reference" if options.reference else "tracer"
+    if mode == "tracer":
+        import tracer
+
+        tracer.compile
     failed = 0
     for program in all_programs():
         if options.k not in program.name:
