@@ -9,6 +9,8 @@ In: nothing. Out: names that `tracer.guards` lowers with. This is the only modul
   the example of something that can change behind the same reference.
 - Accessors answer False on a value of another type, but for `type_dict_manager`, which crashes on a value that is no
   class, and for length guards, which let Python's error through. Type guards come first there.
+- Leaf guards of the root come first, under the thread's switches as they are; below them, and in epilogue guards, torch
+  functions and their modes are off.
 - `globals_dict_manager` tells its children apart by comparing dicts with ==: one root may have one such dict only.
 - Code parts may be any objects; they come back in `check_verbose(...).verbose_code_parts`.
 """
@@ -48,7 +50,6 @@ __all__ = [
     "overlapping",
     "quick_config",
     "shape_expressions",
-    "storage_overlap",
     "tensor_aliasing",
 ]
 
@@ -60,15 +61,22 @@ MANAGER = GuardManagerType.GUARD_MANAGER
 
 object_aliasing = _c.install_object_aliasing_guard
 tensor_aliasing = _c.install_no_tensor_aliasing_guard
-storage_overlap = _c.install_storage_overlapping_guard
 
 disable_torch_function = torch._C.DisableTorchFunction
 mode_count: Callable[[], int] = torch._C._len_torch_function_stack
 
 
 def overlapping(tensors: list[torch.Tensor]) -> set[int]:
-    """The indices of tensors whose memory overlaps another one's."""
-    return _c.compute_overlapping_tensors(tensors, symbolic=False)
+    """The indices of tensors whose memory overlaps another one's. torch's own function compares offsets only."""
+    by_storage: dict[int, list[int]] = {}
+    for index, tensor in enumerate(tensors):
+        by_storage.setdefault(tensor.untyped_storage()._cdata, []).append(index)
+    found: set[int] = set()
+    for group in by_storage.values():
+        if len(group) > 1:
+            among = _c.compute_overlapping_tensors([tensors[index] for index in group], symbolic=False)
+            found.update(group[position] for position in among)
+    return found
 
 
 def local_names(code: types.CodeType) -> tuple[str, ...]:

@@ -125,6 +125,10 @@ class Keeper:
         self._sources[source] = found
         return found
 
+    def forget(self) -> None:
+        """Let go of the sources that `release` was given: their roots hold objects."""
+        self._sources.clear()
+
     @property
     def kept(self) -> list[Any]:
         """The objects held strongly, for tests and for people who look for a leak."""

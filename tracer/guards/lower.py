@@ -123,6 +123,7 @@ class Lowering:
                 if kind.exact and source.kind not in ("dict", "namespace", "held"):
                     self._require(source)
             kind.lower(place, guard.expected, [index])
+        self.keeper.forget()
         return Lowered(self)
 
     def _hold(self, guards: list[Guard]) -> list[int]:

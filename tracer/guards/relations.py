@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..compat_guards import disable_torch_function, object_aliasing, overlapping, storage_overlap, tensor_aliasing
+from ..compat_guards import disable_torch_function, object_aliasing, overlapping, tensor_aliasing
+from ..sources import Roots
+from .explain import Reader
 from .kind import Place, define
 from .summary import summarise
 
@@ -70,8 +72,8 @@ define(  # source None; expected: a list of sources of tensors that all differ
 # --- overlapping memory -----------------------------------------------------------------------------------------------
 
 
-def _check_overlap(read: Callable[[Source], Any], guard: Any) -> bool:
-    shared, apart = guard.expected
+def _check_overlap(read: Callable[[Source], Any], groups: tuple[list[Source], list[Source]]) -> bool:
+    shared, apart = groups
     values = [read(source) for source in (*shared, *apart)]
     if not all(issubclass(type(value), torch.Tensor) for value in values):
         return False
@@ -84,20 +86,21 @@ def _overlap_text(_source: str, groups: tuple[list[Source], list[Source]]) -> st
     return f"the memory of {shared or 'none'} overlaps, that of {apart or 'no other'} doesn't"
 
 
-def _lower_overlap(at: Place, expected: tuple[list[Source], list[Source]], parts: list[Any]) -> None:
-    shared, apart = ([at.lowering.manager(source) for source in group] for group in expected)
-    storage_overlap(shared, apart, parts, None)
+def _lower_overlap(at: Place, groups: tuple[list[Source], list[Source]], parts: list[Any]) -> None:
+    """In Python: torch's own guard takes all tensors for views of one storage."""
+    at.manager.add_epilogue_lambda_guard(
+        lambda locals: _check_overlap(Reader(Roots(locals), {}, {}), groups), parts, None
+    )
 
 
 define(  # source None; expected: (sources whose memory overlaps another's, sources whose memory doesn't)
     "STORAGE_OVERLAP",
-    _check_overlap,
+    lambda read, guard: _check_overlap(read, guard.expected),
     _overlap_text,
     _lower_overlap,
     hold=lambda groups, keeper: tuple([keeper.release(s) for s in group] for group in groups),
     see=lambda _read, _guard: "other tensors overlap",
     rank=7,
-    live=True,
     scope="many",
     reads=lambda guard: [s for group in guard.expected for s in group],
 )

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from ..compat_guards import TorchSource, disable_torch_function, mode_count, shape_expressions
+from ..compat_guards import TorchSource, disable_torch_function, shape_expressions
 from ..sources import Roots, Source
 from .accessors import ACCESSORS, GuardError
 from .explain import Reader
@@ -203,15 +203,7 @@ def compiled(shapes: Shapes) -> Callable[[dict[str, Any]], bool]:
         lines.append(f"_r{number} = {spell.get(one.property) or f'_{one.property}({value})[{one.index}]'}")
     body = "\n    ".join([*lines, "return " + " and ".join(f"({e})" for e in shapes.expressions)])
     exec(compile(f"def check(_locals):\n    {body}\n", "<shape guards>", "exec"), scope)
-    check = scope["check"]
-
-    def quietly(scope: dict[str, Any]) -> bool:
-        if mode_count():
-            with disable_torch_function():
-                return check(scope)
-        return check(scope)
-
-    return quietly
+    return scope["check"]
 
 
 def _root(source: Source) -> Callable[[], Any]:

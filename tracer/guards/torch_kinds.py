@@ -185,7 +185,13 @@ define(  # expected: a GlobalState, or None for the state now
 
 
 def _lower_state(name: str) -> Any:
-    return lambda at, expected, parts: add_constant(at.lowering.state(name), expected, parts)
+    def lower(at: Place, expected: Any, parts: list[Any]) -> None:
+        if name.startswith("TORCH_FUNCTION"):  # off while C++ is below the root
+            at.manager.add_lambda_guard(lambda _: STATES[name]() is expected, parts, None)
+        else:
+            add_constant(at.lowering.state(name), expected, parts)
+
+    return lower
 
 
 _STATE_TEXTS = {
