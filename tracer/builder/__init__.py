@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..events import BuildStarted, VariableBuilt
-from ..variables import LITERALS, Variable
+from ..signals import Break
+from ..variables import LITERALS, OpaqueVariable, Variable
 from . import callables, containers, literals, objects, tensors  # noqa: F401  (they fill the table)
 from .sourceless import wrap
 from .table import RuleTable, rules
@@ -36,11 +37,20 @@ def build(ctx: Context, value: Any, source: Source) -> Variable:
             return known
     rec = ctx.rec
     if not rec.on:
-        variable, _, _ = rules.select(ctx, value, source)
+        variable = _select(ctx, value, source)[0]
         ctx.remember(variable, value, source)
         return variable
     opens = rec.begin(BuildStarted, source.text, type(value).__name__)
-    variable, name, rejected = rules.select(ctx, value, source)
+    variable, name, rejected = _select(ctx, value, source)
     ctx.remember(variable, value, source)
     rec.end(VariableBuilt, opens, name, rejected, variable.vid or rec.variable(variable))
     return variable
+
+
+def _select(ctx: Context, value: Any, source: Source) -> tuple[Variable, str, tuple[tuple[str, str], ...]]:
+    """A value that no rule takes, or whose rule breaks, may still be passed on: it breaks where it is used."""
+    try:
+        return rules.select(ctx, value, source)
+    except Break as stop:
+        ctx.guard(source, "TYPE_MATCH", type(value))
+        return OpaqueVariable(value, source, stop), "opaque", ((stop.reason, str(stop.context.get("why", ""))),)
