@@ -11,15 +11,35 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from inspect import CO_VARARGS, CO_VARKEYWORDS
 from types import CellType, CodeType
 from typing import Any
 
-from .listing import Instruction, Listing, Location, assemble, is_cell, line, local_slots, reachable, read
-from .resume import Origin, Parameters, canonical, hidden, needed, parameters, refuse_generators, resume_code, take
+from .listing import Instruction, Listing, Location, assemble, is_cell, line, local_slots, read
+from .resume import (
+    Origin,
+    Parameters,
+    canonical,
+    hidden,
+    moved,
+    needed,
+    parameters,
+    refuse_generators,
+    resume_code,
+    take,
+)
 from .stack import VERSION, Point, Slot, Successor, load, plain, successors
 
 __all__ = ["broken", "entry_names", "finished"]
+
+
+class Tail(partial):  # type: ignore[type-arg]
+    """What resume code returns where it breaks again: the next resume function and its arguments. The adapter of the
+    user's own code calls it in its place, so that a loop with a break in it doesn't nest a frame for each round."""
+
+    __slots__ = ()
+
 
 _JUMPS = ("JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT")
 #: What may stand between a break and the return: cheap, and of no interest to a trace.
@@ -74,7 +94,8 @@ def broken(code: CodeType, body: Callable[..., Any], point: Point) -> CodeType:
     if jumped is not None:
         draft.out += [landing, *jumped.pads[1:]]
         draft.leave(jumped)
-    draft.out += _behind(listing, unit)
+    handlers = [instruction.handler.target for instruction in unit if instruction.handler is not None]
+    draft.out += moved(listing, handlers, point.bound)
     return draft.code()
 
 
@@ -86,15 +107,6 @@ def _kept(listing: Listing) -> tuple[str, ...]:
     if any(i.name in ("STORE_FAST", "DELETE_FAST") and i.arg == 0 for i in listing.instructions):
         return ()
     return code.co_varnames[:1]
-
-
-def _behind(listing: Listing, unit: list[Instruction]) -> list[Instruction]:
-    """What the frame's code does once the operation has raised into one of its handlers."""
-    behind = reachable(listing, [instruction.handler.target for instruction in unit if instruction.handler is not None])
-    for instruction in behind:
-        if instruction.name == "RERAISE":
-            instruction.arg = 0  # see resume._body
-    return behind
 
 
 @dataclass
@@ -195,7 +207,8 @@ class _Draft:
                 self.add("DELETE_FAST", self.local(name))
 
     def leave(self, successor: Successor) -> None:
-        """Save the stack, leave the exception states, call the resume function and return its result."""
+        """Save the stack, leave the exception states, call the resume function and return its result. Resume code that
+        has to be left returns the call instead (see `Tail`)."""
         if self.finish(successor):
             return
         code = self.listing.code
@@ -205,7 +218,9 @@ class _Draft:
         point = replace(point, bound=tuple(name for name in point.bound if name in live))
         wanted = parameters(original.code, point)
         kept = self.unwind(point.stack)
-        self.out += load(*self.function(resume_code(original.code, point), wanted))
+        again = original.code is not code
+        function = self.function(resume_code(original.code, point), wanted)
+        self.out += [*load(self.constant(Tail)), *function] if again else load(*function)
         if wanted.first and wanted.first_is_cell:
             self.add("LOAD_DEREF", self.cell(wanted.first))
         elif wanted.first:
@@ -216,9 +231,28 @@ class _Draft:
             self.load_cell(name)
         for number in range(kept):
             self.take(number)
-        self.call(bool(wanted.first) + len(wanted.bound) + len(wanted.raw) + kept)
-        self.depth = max(self.depth, len(wanted.closure) + 4)
+        self.call(again + bool(wanted.first) + len(wanted.bound) + len(wanted.raw) + kept)
+        self.depth = max(self.depth, len(wanted.closure) + 6)
+        if not again:
+            self.follow()
         self.add("RETURN_VALUE")
+
+    def follow(self) -> None:
+        """While the value on the stack is a `Tail`, call it."""
+        first = Instruction("NOP", location=self.place)
+        last = Instruction("NOP", location=self.place)
+        self.out += [first, *load(self.constant(type))]
+        self.add("COPY", 3)
+        self.call(1)
+        self.out.append(self.constant(Tail))
+        self.add("IS_OP")
+        name = "POP_JUMP_FORWARD_IF_FALSE" if VERSION == (3, 11) else "POP_JUMP_IF_FALSE"
+        self.out.append(Instruction(name, target=last, location=self.place))
+        self.add("PUSH_NULL")
+        if VERSION < (3, 13):
+            self.add("SWAP", 2)
+        self.call(0)
+        self.out += [Instruction("JUMP_BACKWARD", target=first, location=self.place), last]
 
     def finish(self, successor: Successor) -> bool:
         """Return natively where nothing is left to do but that."""

@@ -157,8 +157,7 @@ def super_(ctx: Context, *args: Variable) -> Any:
         ctx.raise_(RuntimeError, "super(): __class__ cell not found")
     cell = frame.locals[names.index("__class__")]
     owner = frame.locals[0]
-    if hasattr(owner, "load"):
-        owner = owner.load(ctx)
+    owner = owner.load(ctx) if hasattr(owner, "load") else ctx.settle(owner)
     return SuperVariable(cell.load(ctx).real(), owner)
 
 
