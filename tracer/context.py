@@ -77,6 +77,7 @@ class Context:
         self.class_lookups: dict[tuple[type, str], tuple[type | None, Any]] = {}
         self.namespaces: dict[int, NamespaceVariable] = {}
         self.sources: dict[tuple[str, Any], Source] = {}
+        self.memo: dict[Any, Variable] = {}  # answers of cached functions, by arguments
         self.kept: list[Any] = []
         self.inputs: list[GraphInput] = []
         self.effects = Effects()
@@ -363,6 +364,8 @@ class Context:
     def create_node(self, op: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], fake: Any) -> Any:
         """The one place where operations enter a graph."""
         node = self.graph.create(op, target, args, kwargs, fake)
+        if self.fake_mode.shape_env is not None:
+            self.shapes.note_unbacked(self, node, fake)
         modules = self.modules_now()
         if modules:
             node.meta["nn_module_stack"] = modules
