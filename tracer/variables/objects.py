@@ -72,7 +72,8 @@ class ObjectVariable(Variable):
     def store(self, ctx: Context, name: str, value: Any) -> None:
         """Write the instance's own attribute (UNSET deletes it)."""
         ctx.mutate(self)
-        self.attrs.pop(name, None)
+        if value is UNSET or self.attrs.get(name) is UNSET:
+            self.attrs.pop(name, None)  # an attribute that comes again is the last one; one that changes stays in its place
         self.attrs[name] = value
 
     def native_attribute(self, ctx: Context, name: str) -> Any:
