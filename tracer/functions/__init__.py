@@ -1,3 +1,21 @@
 """What calls mean: Python functions, builtins, classes, torch operators, modules; rules in one table (`table.calls`)."""
 
-from . import builtins_rules, dicts, lists, modules, sets, strings, torch_state, tuples  # noqa: F401  (they fill the table)
+from . import (  # noqa: F401  (they fill the table)
+    builtins_rules,
+    collections_rules,
+    copy_rules,
+    dataclasses_rules,
+    dicts,
+    functools_rules,
+    generators_rules,
+    itertools_rules,
+    lists,
+    modules,
+    operator_rules,
+    outside_rules,
+    sets,
+    strings,
+    torch_state,
+    tuples,
+    types_rules,
+)

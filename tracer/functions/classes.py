@@ -27,6 +27,7 @@ from ..variables import (
     is_structseq,
 )
 from .known import settled_values
+from . import policy
 from .table import calls
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def _native(ctx: Context, cls: type, args: list[Variable], kwargs: dict[str, Var
     raise Break("unsupported-builtin", func=cls.__name__, name=cls.__name__, expr=f"{cls.__name__}()", type=cls.__name__)
 
 
-_FOLDED = frozenset({int, float, str, bytes, complex, bool, range, slice, torch.device, torch.finfo, torch.iinfo, types.SimpleNamespace})
+_FOLDED = frozenset({int, float, str, bytes, complex, bool, range, slice, torch.device, torch.finfo, torch.iinfo})
 
 
 def make_instance(ctx: Context, variable: PinnedVariable, cls: type, args: list[Variable], kwargs: dict[str, Variable]) -> Any:
@@ -128,6 +129,9 @@ def native_instance(ctx: Context, cls: type, args: list[Variable], kwargs: dict[
 
 
 def _refuse(ctx: Context, cls: type) -> None:
+    reason = policy.opaque_reason(cls.__module__)
+    if reason is not None and not issubclass(cls, BaseException):
+        raise Break(reason, expr=f"{cls.__name__}()", func=cls.__name__, name=cls.__name__, type=cls.__name__, module=cls.__module__)
     if issubclass(cls, torch.Tensor):
         raise Break("tensor-subclass-unsupported", type=cls.__name__, expr=f"{cls.__name__}()")
     abstract = getattr(cls, "__abstractmethods__", None)

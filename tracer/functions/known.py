@@ -9,7 +9,6 @@ from ..variables import (
     DictVariable,
     ListVariable,
     ObjectVariable,
-    SequenceVariable,
     SetVariable,
     SliceVariable,
     SymVariable,

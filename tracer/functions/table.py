@@ -6,6 +6,7 @@ variables; its own signature is the signature that it understands, and a call th
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -72,7 +73,7 @@ class CallTable:
     def when(
         self, predicate: Callable[[Any], bool], priority: int
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """For callables for which `predicate` holds; the rule gets the callable as a keyword-less first argument `target`."""
+        """For callables for which `predicate` holds; the rule gets the callable as its first positional-only argument."""
 
         def register(function: Callable[..., Any]) -> Callable[..., Any]:
             if any(p == priority for p, _, _ in self._predicates):
@@ -89,8 +90,13 @@ class CallTable:
         found = self._exact.get(id(target))
         return found[1] if found is not None else []
 
-    def matching(self, target: Any) -> list[Rule]:
-        return [rule for _, predicate, rule in self._predicates if predicate(target)]
+    def matching(self, target: Any) -> list[Callable[..., Any]]:
+        """The rules of predicates that hold for `target`, which they get as their first argument."""
+        return [functools.partial(_with_target, rule, target) for _, predicate, rule in self._predicates if predicate(target)]
+
+
+def _with_target(rule: Rule, target: Any, ctx: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
+    return rule(ctx, [target, *args], kwargs)
 
 
 calls = CallTable()

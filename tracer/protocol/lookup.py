@@ -5,6 +5,7 @@ Every answer that came from a class is guarded once per (class, name): the entry
 
 from __future__ import annotations
 
+import collections
 import functools
 import types
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from ..variables import (
     ObjectVariable,
     PinnedVariable,
     SuperVariable,
+    TupleVariable,
     Variable,
 )
 
@@ -30,6 +32,7 @@ __all__ = [
 
 MISSING: Any = type("_Missing", (), {"__repr__": lambda self: "<missing>"})()
 _HEAP = 1 << 9
+_FIELD = collections._tuplegetter  # type: ignore[attr-defined]
 _DATA = (types.GetSetDescriptorType, types.MemberDescriptorType)
 _SLOTS = (types.MethodDescriptorType, types.WrapperDescriptorType)
 
@@ -106,6 +109,10 @@ def bind(ctx: Context, owner: type, name: str, raw: Any, instance: Variable | No
         if raw.fget is None:
             ctx.raise_(AttributeError, f"property {name!r} of {owner.__name__!r} object has no getter")
         return ctx.build(raw.fget, ctx.pinned(owner).dict().item(name).attr("fget")).call(ctx, [instance], {})
+    if kind is _FIELD and isinstance(instance, TupleVariable | ObjectVariable):
+        held = instance.data if isinstance(instance, ObjectVariable) else instance
+        if isinstance(held, TupleVariable):  # a field of a named tuple
+            return held.item(ctx, raw.__reduce__()[1][0])
     if kind is functools._lru_cache_wrapper:
         wrapper = ctx.build(raw, ctx.pinned(owner).dict().item(name))
         return wrapper if instance is None else BoundVariable(wrapper, instance)

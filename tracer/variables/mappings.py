@@ -83,6 +83,16 @@ class DictVariable(Variable):
             values[key_variable(key).constant()] = item.constant()
         return self.cls(values)
 
+    def native_attribute(self, ctx: Context, name: str) -> Any:
+        return (self.factory or literal(None)) if name == "default_factory" else None
+
+    def set_attribute(self, ctx: Context, name: str, value: Variable) -> Any:
+        if name == "default_factory" and issubclass(self.cls, collections.defaultdict) and self.source is None:
+            ctx.mutate(self)
+            self.factory = value
+            return None
+        return super().set_attribute(ctx, name, value)
+
     # ---- reading
     def find(self, ctx: Context, key: Variable) -> Variable | None:
         """The value under `key`, or None; user-defined equality runs where Python would run it."""

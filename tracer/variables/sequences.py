@@ -159,6 +159,9 @@ class ListVariable(SequenceVariable):
     def _pack(self, values: list[Any]) -> Any:
         return values
 
+    def native_attribute(self, ctx: Context, name: str) -> Any:
+        return literal(self.limit) if name == "maxlen" and issubclass(self.cls, collections.deque) else None
+
     def setitem(self, ctx: Context, key: Variable, value: Variable) -> Any:
         if ctx.protocol.overrides(ctx, self.cls, "__setitem__"):
             return super().setitem(ctx, key, value)

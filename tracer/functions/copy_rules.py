@@ -1,0 +1,202 @@
+"""Call rules of `copy`: modelled objects are copied as the protocol of pickling would, without running it."""
+
+from __future__ import annotations
+
+import copy
+import types
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..protocol.instances import instance_dict
+from ..signals import Declined
+from ..variables import (
+    UNSET,
+    ConstantVariable,
+    DictVariable,
+    FunctionVariable,
+    Lazy,
+    ListVariable,
+    ModuleVariable,
+    ObjectVariable,
+    PartialVariable,
+    PinnedVariable,
+    RangeVariable,
+    SequenceVariable,
+    SetVariable,
+    SliceVariable,
+    SymVariable,
+    TensorVariable,
+    TupleVariable,
+    Variable,
+    key_variable,
+)
+from .table import calls
+
+if TYPE_CHECKING:
+    from ..context import Context
+
+_ATOMIC = (ConstantVariable, SymVariable, FunctionVariable, PinnedVariable, RangeVariable)
+_PROTOCOL = ("__reduce_ex__", "__reduce__", "__getstate__", "__setstate__", "__getnewargs__", "__getnewargs_ex__")
+
+
+@calls.exact(copy.copy)
+def copy_(ctx: Context, x: Variable) -> Any:
+    """`copy.copy(x)`: containers and plain objects get a new one with the same parts; `__copy__` is traced."""
+    if isinstance(x, _ATOMIC):
+        return _atomic(ctx, x, "copy")
+    if isinstance(x, SliceVariable | PartialVariable | TensorVariable):
+        return _refuse(ctx, x, "copy.copy")
+    if isinstance(x, SequenceVariable):
+        return _sequence(x, x.settled(ctx)) if isinstance(x, ListVariable) or x.cls is not tuple else x
+    if isinstance(x, DictVariable):
+        return DictVariable(dict(zip(list(x.items), x.values(ctx), strict=True)), x.cls, None, x.factory)
+    if isinstance(x, SetVariable):
+        return x if x.cls is frozenset else SetVariable(dict(x.items), x.cls)
+    if not isinstance(x, ObjectVariable):
+        return _refuse(ctx, x, "copy.copy")
+    own = ctx.protocol.find(ctx, x.cls, "__copy__")
+    if own[0] is not None:
+        return ctx.protocol.special(ctx, x, "__copy__", [], "")
+    _plain_object(ctx, x, "copy.copy")
+    data = x.data
+    if data is not None and data.mutable:
+        data = copy_(ctx, data)
+    made = ObjectVariable(None, x.cls, None, data)
+    made.attrs = {name: ctx.settle(value) for name, value in _attributes(ctx, x).items()}
+    return made
+
+
+@calls.exact(copy.deepcopy)
+def deepcopy(ctx: Context, x: Variable, memo: Variable | None = None) -> Any:
+    """`copy.deepcopy(x)`: part by part, aliases kept; tensors are cloned where no gradient could tell."""
+    if memo is not None and not (isinstance(memo, DictVariable) and memo.source is None):
+        if memo.python_type() is not type(None):
+            return Declined("a memo of another kind")
+        memo = None
+    return _Deep(ctx, memo).copy(x)
+
+
+class _Deep:
+    """One deep copy: `seen` maps a variable to its copy. A memo made here carries it through user-defined `__deepcopy__`."""
+
+    def __init__(self, ctx: Context, memo: Variable | None):
+        self.ctx = ctx
+        self.memo = memo if memo is not None else _Memo({})
+        self.seen: dict[Variable, Variable] = self.memo.seen if isinstance(self.memo, _Memo) else {}
+
+    def copy(self, x: Variable) -> Variable:
+        known = self.seen.get(x)
+        if known is not None:
+            return known
+        made = self._make(x)
+        self.seen[x] = made
+        return made
+
+    def _make(self, x: Variable) -> Variable:
+        ctx = self.ctx
+        if isinstance(x, _ATOMIC):
+            return _atomic(ctx, x, "deepcopy")
+        if isinstance(x, TensorVariable):
+            return self._tensor(x)
+        if isinstance(x, ListVariable):
+            made = self.seen[x] = ListVariable([], x.cls, None, x.limit)
+            made.items.extend(self.copy(v) for v in x.settled(ctx))
+            return made
+        if isinstance(x, TupleVariable):
+            old = x.settled(ctx)
+            items = [self.copy(v) for v in old]
+            if x.cls is tuple and all(a is b for a, b in zip(old, items, strict=True)):
+                return x
+            return self.seen.get(x) or _sequence(x, items)
+        if isinstance(x, DictVariable):
+            made = self.seen[x] = DictVariable({}, x.cls, None, x.factory)
+            for key, value in zip(list(x.items), x.values(ctx), strict=True):
+                made.items[self.copy(key_variable(key)).dict_key(ctx)] = self.copy(value)
+            return made
+        if isinstance(x, SetVariable):
+            return SetVariable({self.copy(key_variable(k)).dict_key(ctx): None for k in x.items}, x.cls)
+        if isinstance(x, ObjectVariable):
+            return self._object(x)
+        return _refuse(ctx, x, "copy.deepcopy")
+
+    def _tensor(self, x: TensorVariable) -> Variable:
+        ctx = self.ctx
+        if x.cls is not torch.Tensor or x.fake.requires_grad:
+            return _refuse(ctx, x, "copy.deepcopy")
+        return ctx.node("call_method", "clone", [x])
+
+    def _object(self, x: ObjectVariable) -> Variable:
+        ctx = self.ctx
+        if ctx.protocol.has(ctx, x.cls, "__deepcopy__"):
+            return ctx.settle(ctx.protocol.special(ctx, x, "__deepcopy__", [self.memo], ""))
+        _plain_object(ctx, x, "copy.deepcopy")
+        made = ObjectVariable(None, x.cls, None, None)
+        self.seen[x] = made
+        if x.data is not None:
+            made.data = self._make(x.data)
+        made.attrs = {name: self.copy(ctx.settle(value)) for name, value in _attributes(ctx, x).items()}
+        return made
+
+
+class _Memo(DictVariable):
+    """The memo that `__deepcopy__` methods hand on; what it holds is ours."""
+
+    __slots__ = ("seen",)
+
+    def __init__(self, items: dict[Any, Any]):
+        super().__init__(items)
+        self.seen: dict[Variable, Variable] = {}
+
+
+def _sequence(x: SequenceVariable, items: list[Variable]) -> Variable:
+    if isinstance(x, ListVariable):
+        return ListVariable(items, x.cls, None, x.limit)
+    return TupleVariable(items, x.cls)
+
+
+def _atomic(ctx: Context, x: Variable, method: str) -> Variable:
+    """Values that are their own copy; an object known by identity only if its class copies so."""
+    if isinstance(x, PinnedVariable) and not isinstance(x.value, type | types.BuiltinFunctionType | types.ModuleType):
+        import enum
+
+        if isinstance(x.value, types.ModuleType) or not isinstance(x.value, enum.Enum) and type(x.value) not in copy._deepcopy_dispatch:  # type: ignore[attr-defined]
+            return _refuse(ctx, x, f"copy.{method}")
+    return x
+
+
+def _refuse(ctx: Context, x: Variable, func: str) -> Any:
+    ctx.break_("unsupported-builtin", func=func, type=x.python_type().__name__, expr=f"{func}()")
+
+
+def _plain_object(ctx: Context, x: ObjectVariable, func: str) -> None:
+    """Refuse objects whose class says how they are copied."""
+    if isinstance(x, ModuleVariable) or issubclass(x.cls, BaseException):
+        _refuse(ctx, x, func)
+    for name in _PROTOCOL:
+        owner, raw = ctx.protocol.find(ctx, x.cls, name)
+        if owner is not None and isinstance(raw, types.FunctionType):
+            _refuse(ctx, x, func)
+    if x.value is not None and instance_dict(x.value) is None and x.data is None and not hasattr(x.cls, "__slots__"):
+        _refuse(ctx, x, func)
+
+
+def _attributes(ctx: Context, x: ObjectVariable) -> dict[str, Any]:
+    """Everything that the instance itself holds: its dict, then its slots."""
+    found: dict[str, Any] = {}
+    if x.value is not None and x.source is not None:
+        held = instance_dict(x.value)
+        if held is not None:
+            source = x.source.dict()
+            ctx.guard(source, "DICT_KEYS", tuple(held))
+            found.update({k: Lazy(v, source.item(k)) for k, v in held.items()})
+        for base in x.cls.__mro__:
+            for name, raw in type.__dict__["__dict__"].__get__(base).items():
+                if isinstance(raw, types.MemberDescriptorType) and hasattr(x.value, name):
+                    found[name] = Lazy(raw.__get__(x.value), x.source.attr(name))
+    for name, value in x.attrs.items():
+        if value is UNSET:
+            found.pop(name, None)
+        else:
+            found[name] = value
+    return found

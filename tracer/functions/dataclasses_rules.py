@@ -1,0 +1,92 @@
+"""Call rules of `dataclasses`. What the decorator generated is Python code, which is inlined; so are asdict, astuple, replace."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from ..signals import Declined
+from ..variables import FALSE, TRUE, PinnedVariable, TupleVariable, Variable
+from .table import calls
+
+if TYPE_CHECKING:
+    from ..context import Context
+
+_FIELDS = "__dataclass_fields__"
+
+
+def _class(variable: Variable) -> type:
+    if isinstance(variable, PinnedVariable) and isinstance(variable.value, type):
+        return variable.value
+    return variable.python_type()
+
+
+@calls.exact(dataclasses.fields)
+def fields(ctx: Context, class_or_instance: Variable) -> Any:
+    """`dataclasses.fields(x)`: the class's own field objects."""
+    cls = _class(class_or_instance)
+    if not ctx.protocol.has(ctx, cls, _FIELDS):
+        ctx.raise_(TypeError, "must be called with a dataclass type or instance")
+    return TupleVariable([ctx.build(f, ctx.pinned(f)) for f in dataclasses.fields(cls)], tuple)
+
+
+@calls.exact(dataclasses.is_dataclass)
+def is_dataclass(ctx: Context, obj: Variable) -> Any:
+    """`dataclasses.is_dataclass(x)`."""
+    return TRUE if ctx.protocol.has(ctx, _class(obj), _FIELDS) else FALSE
+
+
+@calls.exact(dataclasses.make_dataclass, dataclasses.dataclass)
+def make_dataclass(ctx: Context, *args: Variable, **kwargs: Variable) -> Any:
+    """Making a dataclass inside a compiled function makes a new class on every call."""
+    if args and isinstance(args[0], PinnedVariable) and isinstance(args[0].value, type):
+        return Declined("decorating an existing class")
+    ctx.break_("class-definition-inside", what="class", expr="dataclass")
+
+
+@calls.exact(dataclasses.asdict)
+def asdict(ctx: Context, obj: Variable, *, dict_factory: Variable | None = None) -> Any:
+    """`dataclasses.asdict(x)`: field by field, containers rebuilt, everything else deep-copied."""
+    return _Converted(ctx, dict_factory or ctx.wrap(dict), None).of(_instance(ctx, obj, "asdict"))
+
+
+@calls.exact(dataclasses.astuple)
+def astuple(ctx: Context, obj: Variable, *, tuple_factory: Variable | None = None) -> Any:
+    """`dataclasses.astuple(x)`."""
+    return _Converted(ctx, None, tuple_factory or ctx.wrap(tuple)).of(_instance(ctx, obj, "astuple"))
+
+
+def _instance(ctx: Context, obj: Variable, name: str) -> Variable:
+    if isinstance(obj, PinnedVariable) or not ctx.protocol.has(ctx, obj.python_type(), _FIELDS):
+        ctx.raise_(TypeError, f"{name}() should be called on dataclass instances")
+    return obj
+
+
+class _Converted:
+    """asdict and astuple differ only in what a dataclass becomes."""
+
+    def __init__(self, ctx: Context, dict_factory: Variable | None, tuple_factory: Variable | None):
+        self.ctx, self.dict_factory, self.tuple_factory = ctx, dict_factory, tuple_factory
+
+    def of(self, x: Variable) -> Variable:
+        from ..variables import DictVariable, ListVariable, key_variable, literal
+        from .copy_rules import deepcopy
+
+        ctx = self.ctx
+        cls = x.python_type()
+        if not isinstance(x, PinnedVariable) and ctx.protocol.has(ctx, cls, _FIELDS):
+            names = [f.name for f in dataclasses.fields(cls)]
+            values = [self.of(ctx.protocol.getattr_now(ctx, x, name)) for name in names]
+            if self.tuple_factory is not None:
+                return ctx.call_now(self.tuple_factory, [ListVariable(values)])
+            pairs = [TupleVariable([literal(n), v], tuple) for n, v in zip(names, values, strict=True)]
+            assert self.dict_factory is not None
+            return ctx.call_now(self.dict_factory, [ListVariable(pairs)])
+        if isinstance(x, TupleVariable):
+            return TupleVariable([self.of(v) for v in x.settled(ctx)], x.cls)
+        if isinstance(x, ListVariable) and cls is list:
+            return ListVariable([self.of(v) for v in x.settled(ctx)])
+        if isinstance(x, DictVariable):
+            pairs_of = zip(list(x.items), x.values(ctx), strict=True)
+            return DictVariable({self.of(key_variable(k)).dict_key(ctx): self.of(v) for k, v in pairs_of}, cls, None, x.factory)
+        return ctx.settle(deepcopy(ctx, x))
