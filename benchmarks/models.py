@@ -142,14 +142,13 @@ class Tracer:
         import tracer
 
         self.capture = Capture()
-        self.module = model.module
         self.traced = tracer.compile(model.module, backend=self.capture, dynamic=False, record=record)
 
     def call(self, inputs: dict[str, Any]) -> Any:
         return self.traced(**inputs)
 
     def untraced(self, inputs: dict[str, Any]) -> Any:
-        return self.module(**inputs)
+        return self.traced._target(**inputs)  # the frame that is compiled, run as plain Python
 
     def close(self) -> None:
         self.traced.session.close()
@@ -267,6 +266,7 @@ def main(arguments: list[str] | None = None) -> int:
     unknown = [name for name in options.models if name not in MODELS]
     if unknown:
         parser.error(f"no model {', '.join(unknown)}; there are: {', '.join(MODELS)}")
+    os.environ.setdefault("TRACER_STRICT", "1")  # a fault of ours must show as one, not as a fast untraced call
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
     rows: dict[str, dict[str, str]] = {}
