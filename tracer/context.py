@@ -86,6 +86,7 @@ class Context:
         self.graph = self.root_graph = Subgraph()
         self.submodules: dict[str, Any] = {}
         self.modes_at_entry = {name: mode.read() for name, mode in MODES.items()}
+        self.inference = torch.is_inference_mode_enabled()
         self.modes_key: tuple[Any, ...] = ()
         self.refresh_modes()
         self.mode_nodes = 0
@@ -273,16 +274,19 @@ class Context:
             self.rec.point(SideEffect, type(variable).__name__.removesuffix("Variable").lower(), variable.source.text)
 
     def set_mode(self, name: str, value: Any) -> None:
-        """Flip one of torch's switches, here, in the graph and after it."""
+        """Flip one of torch's switches, here, in the graph and after it. Switches that a graph can't flip end it."""
         mode = MODES[name]
         if mode.read() == value:
             return
+        if mode.node is None:
+            raise Break("outside-state-write", expr=mode.title, type="switch of the process")
+        if self.inference and value is True:
+            raise Break("context-unsupported", expr=mode.title, name=mode.title, type="grad mode inside inference mode")
         mode.write(value)
         self.refresh_modes()
-        if mode.node is not None:
-            node = self.graph.create("call_function", mode.node, (value,), {}, None)
-            node.meta["effect"] = True
-            self.mode_nodes += 1
+        node = self.graph.create("call_function", mode.node, (value,), {}, None)
+        node.meta["effect"] = True
+        self.mode_nodes += 1
 
     def refresh_modes(self) -> None:
         self.modes_key = (

@@ -140,7 +140,10 @@ class Session:
     def _decide(self, frame: Any) -> Root | Skip:
         if id(frame.f_code) in self._limited:
             return Skip("recompile limit", rule="limit")
-        return self.policy.decide(frame)
+        verdict = self.policy.decide(frame)
+        if isinstance(verdict, Root) and verdict.rule == "optimizer step":
+            return Skip("optimizers write to parameters and to state of their own", rule="optimizer step")
+        return verdict
 
     def _compile(self, frame: Any) -> Entry | Skip:
         began = time.perf_counter()
@@ -167,9 +170,18 @@ class Session:
                     rec.point(GuardFailed, record.frame, guard.source.text if guard.source is not None else "", guard.expression, failure.seen)
             rec.point(Recompiled, info.name, len(entries), limit)
         if limit:
-            self._limited.add(id(info.code))
-            self._kept.append(info.code)
+            self._leave_alone(info)
         return not limit
+
+    def _leave_alone(self, info: FrameInfo) -> None:
+        """Past the limit a function runs as Python. The function that calls a module stands for the module's forward."""
+        codes = [info.code]
+        if info.code.co_filename.startswith("<call of"):
+            forward = getattr(type(info.cells[0].cell_contents), "forward", None)
+            codes += [forward.__code__] if isinstance(forward, types.FunctionType) else []
+        for code in codes:
+            self._limited.add(id(code))
+            self._kept.append(code)
 
     def was_compiled(self, code: types.CodeType) -> bool:
         return self._frames.get(id(code), (0, 0))[1] > 1
@@ -248,7 +260,7 @@ class Session:
     def why_untraced(self, stop: Untraceable) -> str:
         if stop.reason == "exception-escapes":
             return f"{stop.context.get('type', 'an exception')} leaves the function: it is raised natively"
-        return render(stop.reason, **stop.context).title
+        return f"{render(stop.reason, **stop.context).title} [{stop.reason}]"
 
     def check_fullgraph(self, stop: Break) -> None:
         if self.config.fullgraph:

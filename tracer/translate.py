@@ -31,7 +31,7 @@ from .events import (
 )
 from .errors import TracerError
 from .graph.finish import finish_graph
-from .graph.modes import MODES
+from .graph.modes import MODES, restoring, with_inference, without_inference
 from .guards import Guard, lower
 from .guards.shapes import shape_guard
 from .interpreter.exceptions import ExceptionState
@@ -149,7 +149,7 @@ def _run_attempt(session: Session, info: FrameInfo, decisions: dict[tuple[Any, .
 def _tracing(ctx: Context) -> Iterator[None]:
     """The fake mode on; torch's switches and everything else as it was, afterwards."""
     try:
-        with graphs.tracing_context(ctx.fake_mode), ctx.fake_mode:
+        with without_inference(), graphs.tracing_context(ctx.fake_mode), ctx.fake_mode:
             yield
     finally:
         for name, mode in MODES.items():
@@ -228,7 +228,8 @@ def _compile(ctx: Context, info: FrameInfo, root: Frame, result: Variable | None
     if rec.on:
         rec.point(CodeGenerated, ctx.root_graph.name, name, text, len(code.co_code) // 2)
     record = Compiled(frame_id, ctx.root_graph.name if compiled.gm is not None else "", compiled.gm, compiled.examples, text)
-    record.lowered = _lower(ctx, info)
+    with _outside(ctx):
+        record.lowered = _lower(ctx, info)
     session.keep_graph(record)
     return Entry(code, record.lowered.root, info.name, record)
 
@@ -243,11 +244,12 @@ def _break_state(ctx: Context, body: Body, root: Frame) -> tuple[codegen.Point, 
     program, pc = root.program, root.pc
     live = program.decoded.live_in(pc)
     bound, values = [], []
+    reads_frame = not _FRAME_READERS.isdisjoint(program.code.co_names)
     for index, name in enumerate(program.names):
         held = root.locals[index]
         if held is None or isinstance(held, CellVariable) and held.source is not None and held.source.kind == "cell":
             continue
-        if index in live:
+        if index in live or reads_frame:
             bound.append(name)
             values.append(body.load(held.source) if type(held) is Lazy else body.value(held))
     slots: list[codegen.Slot] = []
@@ -263,6 +265,10 @@ def _break_state(ctx: Context, body: Body, root: Frame) -> tuple[codegen.Point, 
             values.append(body.value(held))
     offset = program.decoded.ops[pc].offset
     return codegen.Point(offset, tuple(bound), tuple(slots)), f"({', '.join(values)}{',' if len(values) == 1 else ''})"
+
+
+#: Builtins that look at the frame that calls them: all its locals must be there when they run natively.
+_FRAME_READERS = frozenset({"eval", "exec", "locals", "dir", "vars", "_getframe", "currentframe", "stack", "breakpoint", "set_trace"})
 
 
 def _backend(ctx: Context, compiled: Any) -> Any:
@@ -281,7 +287,7 @@ def _backend(ctx: Context, compiled: Any) -> Any:
     finally:
         if rec.on:
             rec.end(GraphCompiled, opens, name, label, time.perf_counter() - began, error)
-    return session.without_hook(function.function)
+    return session.without_hook(restoring(function.function) if ctx.mode_nodes else function.function)
 
 
 @contextlib.contextmanager
@@ -291,7 +297,7 @@ def _outside(ctx: Context) -> Iterator[None]:
     for name, _ in changed:
         MODES[name].write(ctx.modes_at_entry[name])
     try:
-        with torch.utils._python_dispatch._disable_current_modes():
+        with with_inference(ctx.inference), torch.utils._python_dispatch._disable_current_modes():
             yield
     finally:
         for name, value in changed:

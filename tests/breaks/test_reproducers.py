@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -85,7 +86,8 @@ def test_breaks_carry_readable_words(found: Entry) -> None:
     try:
         for record in session.graph_breaks:
             assert record.title and record.explanation and record.hints
-            for text in (record.title, record.explanation, *record.hints):
+            for shown in (record.title, record.explanation, *record.hints):
+                text = re.sub(r"`[^`]*`", "", shown)  # what the program itself says may hold braces
                 assert "{" not in text and "[[" not in text and "<unknown" not in text and "Variable" not in text
     finally:
         session.close()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..signals import Declined
+from ..signals import Break, Declined
 from ..variables import BoundVariable, CellVariable, FunctionVariable, Lazy, PartialVariable, PinnedVariable, UNSET
 from .table import rules
 
@@ -42,7 +42,8 @@ def method(ctx: Context, value: types.MethodType, source: Source) -> Any:
 def builtin(ctx: Context, value: Any, source: Source) -> Any:
     """A builtin function is known by identity; a builtin method of an object is its descriptor and the object."""
     owner = value.__self__
-    if owner is None or isinstance(owner, types.ModuleType | type) or ctx.functions.is_torch_owner(owner):
+    capsule = type(owner).__name__ == "PyCapsule" or type(owner).__module__ == "pybind11_builtins"  # a C++ extension
+    if owner is None or capsule or isinstance(owner, types.ModuleType | type) or ctx.functions.is_torch_owner(owner):
         ctx.guard(source, "ID_MATCH", value)
         return PinnedVariable(value, source)
     descriptor = getattr(type(owner), value.__name__, None)
@@ -101,6 +102,13 @@ def by_identity(ctx: Context, value: Any, source: Source) -> Any:
     return PinnedVariable(value, source)
 
 
+@rules.base(types.ModuleType)
+def module_subclass(ctx: Context, value: Any, source: Source) -> Any:
+    """A module of a class of its own (lazy modules, torch._VF): known by identity, read through its dict, then getattr."""
+    ctx.guard(source, "ID_MATCH", value)
+    return PinnedVariable(value, source)
+
+
 def _is_operator(value: Any) -> bool:
     return isinstance(
         value,
@@ -128,6 +136,16 @@ def typing_object(ctx: Context, value: Any, source: Source) -> Any:
     """Type expressions: known by identity."""
     ctx.guard(source, "ID_MATCH", value)
     return PinnedVariable(value, source)
+
+
+def _is_numpy(value: Any) -> bool:
+    return type(value).__module__.split(".")[0] == "numpy" or isinstance(value, type) and value.__module__.split(".")[0] == "numpy"
+
+
+@rules.when(_is_numpy, 95)
+def numpy_object(ctx: Context, value: Any, source: Source) -> Any:
+    """Arrays, scalars, dtypes and functions of NumPy: they run as Python."""
+    raise Break("numpy-unsupported", expr=source.text, name=getattr(value, "__name__", type(value).__name__), func=type(value).__name__, type=type(value).__name__)
 
 
 def _is_known_by_identity(value: Any) -> bool:

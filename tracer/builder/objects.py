@@ -23,13 +23,24 @@ def module(ctx: Context, value: Any, source: Source) -> Any:
         raise Break("module-uninitialised", expr=source.text, type=type(value).__name__)
     if isinstance(value, torch.nn.RNNBase) and not ctx.config.allow_rnn:
         raise Break(
-            "unsupported-type",
+            "rnn-module",
             type=type(value).__name__,
-            source=source.text,
-            why="recurrent modules are run as they are (allow_rnn=True traces them)",
+            expr=source.text,
         )
     ctx.guard(source, "TYPE_MATCH", type(value))
     return ModuleVariable(value, type(value), source)
+
+
+@rules.base(torch.optim.Optimizer)
+def optimizer(ctx: Context, value: Any, source: Source) -> Any:
+    """An optimizer writes to parameters and to state of its own: its methods run as Python."""
+    raise Break("optimizer-step-inside", expr=source.text, type=type(value).__name__, name=type(value).__name__)
+
+
+@rules.base(torch.jit.ScriptFunction, torch.jit.ScriptModule)
+def script(ctx: Context, value: Any, source: Source) -> Any:
+    """Compiled TorchScript has no Python inside."""
+    raise Break("script-function", expr=source.text, type=type(value).__name__, name=source.text)
 
 
 @rules.base(BaseException)

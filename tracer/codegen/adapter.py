@@ -16,12 +16,13 @@ from inspect import CO_VARARGS, CO_VARKEYWORDS
 from types import CellType, CodeType
 from typing import Any
 
-from .listing import Instruction, Listing, Location, assemble, is_cell, line, local_slots, read
+from .listing import Instruction, Listing, Location, assemble, is_cell, line, local_slots
 from .resume import (
     Origin,
     Parameters,
     canonical,
     hidden,
+    listing_of,
     moved,
     needed,
     parameters,
@@ -57,7 +58,7 @@ def entry_names(code: CodeType) -> tuple[tuple[str, ...], tuple[str, ...]]:
 def finished(code: CodeType, body: Callable[..., Any]) -> CodeType:
     """Code that returns what `body(*entry)` returns. Raises ValueError for generators."""
     refuse_generators(code)
-    draft = _Draft(read(code))
+    draft = _Draft(listing_of(code))
     draft.begin(body)
     draft.add("RETURN_VALUE")
     return draft.code()
@@ -70,7 +71,7 @@ def broken(code: CodeType, body: Callable[..., Any], point: Point) -> CodeType:
     Raises ValueError for generators, and if no operation begins at `point.offset`.
     """
     refuse_generators(code)
-    listing = read(code)
+    listing = listing_of(code)
     first, last = listing.unit(point.offset)
     draft = _Draft(listing)
     draft.begin(body)

@@ -216,7 +216,7 @@ class Body:
         filename = f"<tracer {name}>"
         namespace: dict[str, Any] = self.names
         namespace["__name__"] = "tracer.generated"
-        exec(compile(text, filename, "exec"), namespace)  # noqa: S102 - our own text
+        exec(compile(text, filename, "exec"), namespace)
         linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
         return namespace.pop("body"), text
 

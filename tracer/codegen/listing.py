@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dis
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -23,13 +23,16 @@ from typing import Any
 from bytecode import ConcreteBytecode, ConcreteInstr
 from bytecode.concrete import ExceptionTableEntry
 from bytecode.flags import CompilerFlags
-from bytecode.instr import InstrLocation as Location
+from bytecode.instr import InstrLocation
 
 __all__ = [
     "ENDS", "Handler", "Instruction", "Listing", "Location", "assemble", "is_cell", "line", "local_slots", "reachable",
     "read",
 ]  # fmt: skip
 
+#: Line, last line, column and end column, as `CodeType.co_positions` has them.
+Location = tuple[int | None, int | None, int | None, int | None]
+_NOWHERE = (None, None, None, None)
 #: Operations after which the next one is never reached.
 ENDS = frozenset({
     "RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE",
@@ -89,6 +92,11 @@ class Listing:
         return first, last
 
 
+def line(number: int) -> Location:
+    """The location of code that stands for no particular expression of a line."""
+    return number, number, None, None
+
+
 def local_slots(code: CodeType) -> list[str]:
     """Names of the slots of a frame: locals (those that are cells included), other cells, free variables."""
     cells = (name for name in code.co_cellvars if name not in code.co_varnames)
@@ -108,8 +116,11 @@ def _caches(name: str) -> int:
 # ---- reading
 
 
-def read(code: CodeType) -> Listing:
-    """The instructions of a code object: halves of paired operations apart, parts of a call as one unit."""
+def read(code: CodeType, joined: Collection[int] = ()) -> Listing:
+    """The instructions of a code object: halves of paired operations apart, parts of a call as one unit.
+
+    `joined`: offsets of operations that belong to the unit before them (in what was written from separate halves).
+    """
     listing = Listing(code, [], {})
     jumps: list[tuple[Instruction, int]] = []
     for start, offset, end, name, arg in _words(code.co_code):
@@ -121,9 +132,11 @@ def read(code: CodeType) -> Listing:
             jumps.append((instruction, end - 2 * arg if "BACKWARD" in name else end + 2 * arg))
     for instruction, goal in jumps:
         instruction.target = listing.instructions[listing.starts[goal]]
-    _locate(listing)
+    positions = list(code.co_positions())
+    for instruction in listing.instructions:
+        instruction.location = positions[instruction.offset // 2]
     _cover(listing)
-    _join_calls(listing)
+    _join(listing, joined)
     return listing
 
 
@@ -148,33 +161,6 @@ def _halves(name: str, arg: int) -> tuple[tuple[str, int], ...]:
     return (first, arg >> 4), (second, arg & 15)
 
 
-def _locate(listing: Listing) -> None:
-    positions = list(listing.code.co_positions())
-    made: dict[tuple[int | None, ...], Location] = {}
-    for instruction in listing.instructions:
-        position = positions[instruction.offset // 2]
-        if position not in made:
-            made[position] = _location(*position)
-        instruction.location = made[position]
-
-
-def line(number: int) -> Location:
-    """The location of code that stands for no particular expression of a line."""
-    return Location(number, number, None, None)
-
-
-def _location(first: int | None, last: int | None, column: int | None, end: int | None) -> Location:
-    """As much of a position as can be encoded: generated syntax trees may hold nonsense."""
-    if first is None:
-        return Location(None, None, None, None)
-    try:
-        if column is not None and end is not None:
-            return Location(first, last, column, end)
-    except ValueError:
-        pass
-    return line(first)
-
-
 def _cover(listing: Listing) -> None:
     """Give each instruction its handler: entries of CPython's table never overlap."""
     instructions = listing.instructions
@@ -197,13 +183,13 @@ def _entries(table: bytes) -> Iterator[tuple[int, int, int, int, bool]]:
         yield 2 * start, 2 * (start + length), 2 * target, depth >> 1, bool(depth & 1)
 
 
-def _join_calls(listing: Listing) -> None:
+def _join(listing: Listing, joined: Collection[int]) -> None:
     """Keyword names belong to the call behind them, as in `tracer.isa`: nothing may come between."""
     instructions = listing.instructions
     for previous, instruction in pairwise(instructions):
-        if (previous.name, instruction.name) in _CALLS:
+        if (previous.name, instruction.name) in _CALLS or instruction.offset in joined:
+            listing.starts[instruction.unit] = listing.starts[instruction.offset] = listing.starts[previous.offset]
             instruction.unit = previous.unit
-            listing.starts[instruction.offset] = listing.starts[previous.offset]
 
 
 def reachable(listing: Listing, roots: Iterable[Instruction]) -> list[Instruction]:
@@ -255,14 +241,30 @@ def assemble(
     out.cellvars, out.freevars = list(shape.co_cellvars), list(shape.co_freevars)
     for name, value in changes.items():
         setattr(out, name, value)
+    locations: dict[Location | None, tuple[InstrLocation, ConcreteInstr]] = {}
     for instruction, name, arg in zip(instructions, names, args):
-        out.append(_encoded(name, arg, instruction.location))
-        out.extend(ConcreteInstr("CACHE", 0, location=instruction.location) for _ in range(_caches(name)))
+        position = instruction.location
+        if position not in locations:
+            location = _encodable(*position or _NOWHERE)
+            locations[position] = location, ConcreteInstr("CACHE", 0, location=location)
+        location, empty = locations[position]
+        out.append(_encoded(name, arg, location))
+        out.extend([empty] * _caches(name))
     out.exception_table = _table(instructions, starts)
     return out.to_code(stacksize, compute_exception_stack_depths=False), starts[:-1]
 
 
-def _encoded(name: str, arg: int, location: Location | None) -> ConcreteInstr:
+def _encodable(first: int | None, last: int | None, column: int | None, end: int | None) -> InstrLocation:
+    """As much of a position as can be encoded: generated syntax trees may hold nonsense."""
+    try:
+        if first is None or (column is not None and end is not None):
+            return InstrLocation(first, last, column, end)
+    except ValueError:
+        pass
+    return InstrLocation(first, first, None, None)
+
+
+def _encoded(name: str, arg: int, location: InstrLocation | None) -> ConcreteInstr:
     if dis.opmap[name] in _HAS_ARGUMENT:
         return ConcreteInstr(name, arg, location=location)
     return ConcreteInstr(name, location=location)

@@ -18,17 +18,21 @@ from .listing import Instruction, Listing, assemble, is_cell, line, local_slots,
 from .stack import VERSION, Point, Slot, entries
 
 __all__ = [
-    "Origin", "Parameters", "canonical", "hidden", "needed", "original_of", "parameters", "refuse_generators",
+    "Origin", "Parameters", "canonical", "hidden", "listing_of", "moved", "needed", "original_of", "parameters", "refuse_generators",
     "resume_code", "take",
 ]  # fmt: skip
 
 
 @dataclass(eq=False, frozen=True, slots=True)
 class Origin:
-    """Kept among the constants of resume code: the user's code, and offsets there for offsets here."""
+    """Kept among the constants of resume code: the user's code, and offsets there for offsets here.
+
+    `halves`: offsets here of the second halves of what is one operation there.
+    """
 
     code: CodeType
     offsets: dict[int, int]
+    halves: set[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +50,21 @@ class Parameters:
 _made: WeakValueDictionary[tuple[int, Point], CodeType] = WeakValueDictionary()
 
 
+def _origin(code: CodeType) -> Origin | None:
+    last = code.co_consts[-1] if code.co_consts else None
+    return last if isinstance(last, Origin) else None
+
+
+def listing_of(code: CodeType) -> Listing:
+    """The instructions of a user's code or of resume code, in the same units."""
+    origin = _origin(code)
+    return read(code, origin.halves if origin is not None else ())
+
+
 def original_of(code: CodeType, offset: int = 0) -> tuple[CodeType, int]:
     """The user's code and the offset there, for resume code and an offset in it; anything else as it is."""
-    origin = code.co_consts[-1] if code.co_consts else None
-    if isinstance(origin, Origin):
+    origin = _origin(code)
+    if origin is not None:
         if offset not in origin.offsets:
             raise ValueError(f"{code.co_qualname}: no operation begins at offset {offset}")
         return origin.code, origin.offsets[offset]
@@ -119,12 +134,12 @@ def _build(listing: Listing, point: Point) -> CodeType:
     if wanted.first and not wanted.first_is_cell:
         rest.remove(wanted.first)
     varnames = [*args, *rest]
-    body = _body(listing, goal)
+    body = moved(listing, [goal], wanted.bound)
     jump = [] if body[0] is goal else [Instruction("JUMP_FORWARD", target=goal)]
     slots = _slots(code, varnames, wanted.closure)
     head = _head(code, point, wanted, len(varnames), jump, goal)
     whole = [*head, *body]
-    origin = Origin(code, {})
+    origin = Origin(code, {}, set())
     new, starts = assemble(
         whole,
         code,
@@ -139,18 +154,23 @@ def _build(listing: Listing, point: Point) -> CodeType:
         kwonlyargcount=0,
         flags=code.co_flags & ~(CO_VARARGS | CO_VARKEYWORDS) | (CO_NESTED if wanted.closure else 0),
     )
-    origin.offsets.update(_offsets(whole, [*starts, len(new.co_code)], goal))
+    _fill(origin, whole, [*starts, len(new.co_code)], goal)
     return new
 
 
-def _body(listing: Listing, goal: Instruction) -> list[Instruction]:
-    body = reachable(listing, [goal])
-    for instruction in body:
-        if instruction.name == "RERAISE":
+def moved(listing: Listing, roots: list[Instruction], bound: tuple[str, ...]) -> list[Instruction]:
+    """What may run from `roots` on, fit to be run in another frame, of whose locals those named `bound` have values."""
+    code = listing.code
+    instructions = reachable(listing, roots)
+    for instruction in instructions:
+        name, arg = instruction.name, instruction.arg
+        if name == "RERAISE":
             instruction.arg = 0  # the position that it would restore, kept on the stack, is one in other code
-        elif instruction.name in ("RESUME", "COPY_FREE_VARS"):
+        elif name in ("RESUME", "COPY_FREE_VARS"):
             instruction.name, instruction.arg = "NOP", 0
-    return body
+        elif name == "LOAD_FAST" and VERSION >= (3, 12) and not is_cell(code, arg) and code.co_varnames[arg] not in bound:
+            instruction.name = "LOAD_FAST_CHECK"  # a point that left out a local gives an error, not a crash
+    return instructions
 
 
 def _head(
@@ -203,10 +223,12 @@ def _slots(code: CodeType, varnames: list[str], closure: tuple[str, ...]) -> lis
     return slots
 
 
-def _offsets(whole: list[Instruction], starts: list[int], goal: Instruction) -> dict[int, int]:
-    """Offsets in the user's code for all offsets in the new one at which an operation or its prefix begins."""
-    offsets = {}
+def _fill(origin: Origin, whole: list[Instruction], starts: list[int], goal: Instruction) -> None:
+    """Note where each operation of new code, or its prefix, has come from; the prologue belongs to the point."""
+    before = -1
     for instruction, start, end in zip(whole, starts, starts[1:]):
+        if instruction.offset == before >= 0:
+            origin.halves.add(start)
+        before = instruction.offset
         for offset in range(start, end, 2):
-            offsets[offset] = instruction.offset if instruction.offset >= 0 else goal.offset
-    return offsets
+            origin.offsets[offset] = before if before >= 0 else goal.offset

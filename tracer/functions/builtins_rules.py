@@ -20,6 +20,7 @@ from ..variables import (
     ListVariable,
     MapVariable,
     ObjectVariable,
+    OpaqueVariable,
     PartialVariable,
     PinnedVariable,
     RangeVariable,
@@ -392,6 +393,8 @@ def _number(cls: type) -> Any:
             value = args[0]
             if isinstance(value, TensorVariable):
                 return ctx.tensors.tensor_number(ctx, value, cls)
+            if isinstance(value, OpaqueVariable):
+                value.used()
             if isinstance(value, SymVariable):
                 return ctx.shapes.convert(ctx, cls, value)
             if isinstance(value, ObjectVariable):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import types
 from typing import TYPE_CHECKING, Any
 
+from ..compat import original_callable
 from ..interpreter.frame import Frame, Program
 from ..signals import Break, Declined, NotConstant
 from ..variables import (
@@ -91,14 +92,17 @@ def call_function(ctx: Context, variable: FunctionVariable, args: list[Variable]
 
 def _plan(ctx: Context, function: types.FunctionType) -> Any:
     """ "inline", "node", "constant", a list of rules, or the id of a break."""
+    rules = calls.of(function) or calls.of(original_callable(function))  # torch._dynamo wraps torch.manual_seed when it is loaded
+    if rules:
+        return rules
     marked = marks.of(function)
     if marked is not None:
         return marked
-    rules = calls.of(function) or calls.matching(function)
+    rules = calls.matching(function)
     if rules:
         return rules
     verdict = policy.verdict(function)
-    return "unsupported-builtin" if verdict == "opaque" else verdict
+    return policy.opaque_reason(function.__module__) or "unsupported-builtin" if verdict == "opaque" else verdict
 
 
 def _constant_call(

@@ -92,7 +92,7 @@ def _native(ctx: Context, cls: type, args: list[Variable], kwargs: dict[str, Var
             pass
         except Exception as error:
             ctx.raise_from_host(error)
-    raise Break("unsupported-builtin", func=cls.__name__, name=cls.__name__, expr=f"{cls.__name__}()", type=cls.__name__)
+    raise Break("unsupported-builtin" if cls.__module__ == "builtins" else "metaclass-or-custom-new", func=cls.__name__, name=cls.__name__, expr=f"{cls.__name__}()", type=cls.__name__)
 
 
 _FOLDED = frozenset({int, float, str, bytes, complex, bool, range, slice, torch.device, torch.finfo, torch.iinfo})

@@ -17,6 +17,7 @@ import torch
 from ..signals import Break, Declined, NotConstant
 from ..variables import (
     BoundVariable,
+    OpaqueVariable,
     PinnedVariable,
     SequenceIteratorVariable,
     Variable,
@@ -47,16 +48,25 @@ def is_torch_owner(owner: Any) -> bool:
     )
 
 
+#: Modules of C functions that are operators; other C functions of torch set or query its state.
+_OPERATOR_MODULES = frozenset(
+    f"torch._C.{name}" for name in ("_nn", "_linalg", "_fft", "_special", "_sparse", "_nested", "_VariableFunctions", "_TensorBase")
+)
+
+
 def is_torch_operator(value: Any) -> bool:
     """Whether a call of `value` is one operation of a graph."""
     if isinstance(value, torch._ops.OpOverload | torch._ops.OpOverloadPacket):
         return True
     if isinstance(value, types.BuiltinFunctionType):
         owner = value.__self__
-        if owner is not None and not isinstance(owner, types.ModuleType):
-            return is_torch_owner(owner) or owner in (torch._C._VariableFunctions,)
-        module = owner.__name__ if isinstance(owner, types.ModuleType) else value.__module__ or ""
-        return module.startswith("torch")
+        if isinstance(owner, types.ModuleType):
+            return owner.__name__ in _OPERATOR_MODULES
+        if owner is not None:
+            return is_torch_owner(owner)
+        if value.__module__ == "torch":
+            return hasattr(torch._C._VariableFunctions, value.__name__)
+        return (value.__module__ or "") in _OPERATOR_MODULES
     return False
 
 
@@ -144,6 +154,7 @@ def fold_call(
     try:
         values, named = settled_values(ctx, args, kwargs)
     except NotConstant as missing:
+        _refuse_opaque(missing.variable, value)
         raise Break(
             "unsupported-builtin",
             func=_name(value),
@@ -156,6 +167,15 @@ def fold_call(
     except Exception as error:
         ctx.raise_from_host(error)
     return ctx.wrap(result)
+
+
+def _refuse_opaque(variable: Variable, callee: Any) -> None:
+    """An argument that isn't modelled: its own reason counts, or else what the callee is."""
+    if isinstance(variable, OpaqueVariable):
+        reason = pure.reason(callee)
+        if variable.stop.reason != "unsupported-type" and reason != "opaque-call":
+            variable.used()
+        raise Break(reason, func=_name(callee), name=_name(callee), module=getattr(callee, "__module__", "") or "")
 
 
 # ---- attributes

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["verdict"]
+__all__ = ["opaque_reason", "verdict"]
 
 #: Functions of these modules become one node of the graph each: their bodies are torch's own business.
 NODE_MODULES = frozenset(
@@ -46,6 +46,8 @@ def verdict(function: types.FunctionType) -> str:
         return "node"
     if module in CONSTANT_MODULES or _asks_what_is_installed(function):
         return "constant"
+    if module.startswith(("torch._functorch", "torch.func")):
+        return "opaque"
     if module in OPAQUE_MODULES or module.split(".")[0] in ("asyncio", "multiprocessing", "logging", "concurrent"):
         return "opaque"
     return "inline"
@@ -54,3 +56,26 @@ def verdict(function: types.FunctionType) -> str:
 def _asks_what_is_installed(function: types.FunctionType) -> bool:
     """`is_…_available()` and version comparisons of libraries: facts about the machine, often behind slow imports."""
     return function.__name__.endswith(("_available", "_greater_or_equal", "_version_at_least")) and function.__closure__ is None
+
+
+_REASONS = {
+    "thread-or-process": ("threading", "subprocess", "multiprocessing", "concurrent", "asyncio"),
+    "file-or-socket": ("socket", "ssl", "tempfile", "shutil", "selectors", "pathlib"),
+    "time-or-random": ("random", "time"),
+    "print-call": ("logging", "warnings"),
+    "exec-or-eval": ("traceback", "sys", "linecache", "gc"),
+    "breakpoint-inside": ("pdb", "bdb"),
+}
+
+
+def opaque_reason(module: Any) -> str | None:
+    """The catalogue id for code of a module that is never followed; None for other modules."""
+    if not isinstance(module, str):
+        return None
+    if module.startswith(("torch._functorch", "torch.func")):
+        return "higher-order-unsupported"
+    top = module.split(".")[0]
+    for reason, modules in _REASONS.items():
+        if top in modules:
+            return reason
+    return "unsupported-builtin" if module in OPAQUE_MODULES else None

@@ -75,6 +75,9 @@ def reason(value: Any) -> str:
         return "file-or-socket"
     if getattr(value, "__name__", "") in _FRAMES:
         return "exec-or-eval"
+    name = getattr(value, "__name__", "")
+    if module.startswith("torch") and (name.startswith(("set_", "_set_")) or name.endswith("_enabled")):
+        return "context-unsupported"
     if module in ("_thread", "_asyncio"):
         return "thread-or-process"
     if module.startswith("torch") or module in (

@@ -390,3 +390,18 @@ def log_api_usage(ctx: Context, *args: Variable) -> Any:
     return NONE
 
 
+
+
+def _memory_rule(name: str) -> Any:
+    def rule(ctx: Context, value: Variable, *args: Variable, **kwargs: Variable) -> Any:
+        """A tensor's hash is its address; its text is its values."""
+        if name == "__hash__":
+            ctx.break_("tensor-hash", expr=f"hash({value.describe()})", var=value.describe())
+        ctx.break_("tensor-to-text", expr=value.describe(), var=value.describe(), shape=value.describe())
+
+    rule.__name__ = name
+    return rule
+
+
+for _name in ("__hash__", "__repr__", "__format__"):
+    calls.exact(getattr(torch.Tensor, _name))(_memory_rule(_name))

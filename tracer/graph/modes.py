@@ -3,23 +3,23 @@ fake results carry it), written into the graph as a node, and left as the progra
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 
-__all__ = ["MODES", "Mode"]
+__all__ = ["MODES", "Mode", "restoring", "with_inference", "without_inference"]
 
 
 class Mode:
-    """`read()` gives the value, `write(value)` sets it; `node` is the function that a graph calls to set it, or None."""
+    """`read()` gives the value, `write(value)` sets it; `node` is the function that a graph calls to set it: None where a
+    graph can't. `title` is how the program calls it."""
 
-    __slots__ = ("name", "node", "read", "write")
+    __slots__ = ("name", "node", "read", "title", "write")
 
-    def __init__(
-        self, name: str, read: Callable[[], Any], write: Callable[[Any], Any], node: Callable[..., Any] | None
-    ):
-        self.name, self.read, self.write, self.node = name, read, write, node
+    def __init__(self, name: str, title: str, read: Callable[[], Any], write: Callable[[Any], Any], node: Callable[..., Any] | None):
+        self.name, self.title, self.read, self.write, self.node = name, title, read, write, node
 
 
 def _set_deterministic(value: tuple[bool, bool]) -> None:
@@ -33,9 +33,62 @@ def _deterministic() -> tuple[bool, bool]:
 MODES: dict[str, Mode] = {
     mode.name: mode
     for mode in (
-        Mode("grad", torch.is_grad_enabled, torch._C._set_grad_enabled, torch._C._set_grad_enabled),
-        Mode("deterministic", _deterministic, _set_deterministic, None),
-        Mode("default_dtype", torch.get_default_dtype, torch.set_default_dtype, None),
-        Mode("torch_function", torch._C._is_torch_function_enabled, lambda on: None, None),
+        Mode("grad", "torch.set_grad_enabled", torch.is_grad_enabled, torch._C._set_grad_enabled, torch._C._set_grad_enabled),
+        Mode("deterministic", "torch.use_deterministic_algorithms", _deterministic, _set_deterministic, None),
+        Mode("default_dtype", "torch.set_default_dtype", torch.get_default_dtype, torch.set_default_dtype, None),
     )
 }
+
+
+# ---- graphs that flip modes
+_DEVICES = ("cpu", "cuda")
+
+
+def _autocast_nesting() -> int:
+    nesting = torch.autocast_increment_nesting() - 1
+    torch.autocast_decrement_nesting()
+    return int(nesting)
+
+
+def restoring(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function`, which flips grad mode or autocast on its way: where it raises, both are as they were before. In the
+    program a `with` would have seen to that."""
+
+    def call(*args: Any) -> Any:
+        grad, cache, nesting = torch.is_grad_enabled(), torch.is_autocast_cache_enabled(), _autocast_nesting()
+        casts = [(device, torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)) for device in _DEVICES]
+        try:
+            return function(*args)
+        except BaseException:
+            torch._C._set_grad_enabled(grad)
+            for device, enabled, dtype in casts:
+                torch.set_autocast_enabled(device, enabled)
+                torch.set_autocast_dtype(device, dtype)
+            torch.set_autocast_cache_enabled(cache)
+            while _autocast_nesting() > nesting:
+                if torch.autocast_decrement_nesting() == 0:
+                    torch.clear_autocast_cache()
+            raise
+
+    return call
+
+
+@contextlib.contextmanager
+def without_inference() -> Iterator[None]:
+    """Fakes are traced as ordinary tensors, whose version counters tell what an operator writes to; without grad, as
+    inference mode has it."""
+    if not torch.is_inference_mode_enabled():
+        yield
+        return
+    with torch.inference_mode(False), torch.no_grad():
+        yield
+
+
+@contextlib.contextmanager
+def with_inference(wanted: bool) -> Iterator[None]:
+    """Inside a trace: inference mode again, as the frame was entered in it."""
+    if not wanted:
+        yield
+        return
+    with torch.inference_mode():
+        yield

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..variables import NONE, GeneratorVariable, IteratorVariable
+import torch
+
+from ..signals import Break
+from ..variables import NONE, GeneratorVariable, IteratorVariable, TensorVariable, literal
 from .frame import RETURN, YIELD, Frame
 from .table import handles
 
@@ -24,6 +27,10 @@ def jump_if(ctx: Context, frame: Frame, arg: tuple[str, int]) -> None:
     kind, target = arg
     value = frame.stack.pop()
     if kind == "true":
+        if type(value) is TensorVariable and frame.decoded.ops[frame.pc].name == "LoadAssertionError":
+            _assert_tensor(ctx, frame, value)
+            frame.pc = target
+            return
         taken = ctx.protocol.truth(ctx, value)
     elif kind == "false":
         taken = not ctx.protocol.truth(ctx, value)
@@ -33,6 +40,20 @@ def jump_if(ctx: Context, frame: Frame, arg: tuple[str, int]) -> None:
         if target < frame.pc:
             ctx.tick(frame)
         frame.pc = target
+
+
+def _assert_tensor(ctx: Context, frame: Frame, value: TensorVariable) -> None:
+    """`assert tensor`: with a text that is known it becomes a check of the graph; a computed one needs the numbers now."""
+    ops = frame.decoded.ops
+    names = [op.name for op in ops[frame.pc : frame.pc + 4]]
+    message = "assertion error"
+    if names[1] == "LoadConst":
+        message = str(ops[frame.pc + 1].arg)
+    elif names[1] != "Raise":
+        raise Break("assert-on-tensor", expr="assert", var=value.describe())
+    if value.fake.numel() != 1:
+        ctx.protocol.truth(ctx, value)
+    ctx.node("call_function", torch._assert_async, [value, literal(message)])
 
 
 @handles("JumpIfOrPop")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import types
 from typing import TYPE_CHECKING, Any
 
 from ..signals import Raised
-from ..variables import FALSE, NONE, TRUE, ExceptionVariable, PinnedVariable, Variable
+from ..variables import FALSE, NONE, TRUE, ExceptionVariable, ObjectVariable, PinnedVariable, Variable
 from .frame import Frame
 from .table import handles
 
@@ -136,6 +137,8 @@ def before_with(ctx: Context, frame: Frame, _: Any) -> Any:
     stack = frame.stack
     manager = stack.pop()
     cls = manager.python_type()
+    if type(ctx.protocol.find(ctx, cls, "__enter__")[1]) is types.MethodDescriptorType and not isinstance(manager, ObjectVariable):
+        ctx.break_("opaque-context", expr=manager.describe(), type=cls.__name__)
     if not ctx.protocol.has(ctx, cls, "__enter__"):
         ctx.raise_(TypeError, f"{cls.__name__!r} object does not support the context manager protocol")
     if not ctx.protocol.has(ctx, cls, "__exit__"):

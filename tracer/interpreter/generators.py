@@ -72,11 +72,12 @@ def throw(ctx: Context, generator: GeneratorVariable, error: ExceptionVariable) 
         return _resume(ctx, generator)
     from .exceptions import unwind
 
-    frame = generator.frame
-    frame.back = ctx.frame
+    frame, caller = generator.frame, ctx.frame
+    frame.back = caller
     if ctx.handled is not None and error.context is None and ctx.handled is not error:
         error.context = ctx.handled
-    unwind(ctx, frame, Raised(error), ctx.frame)
+    unwind(ctx, frame, Raised(error), caller)
+    ctx.frame = caller  # `unwind` goes on in the frame that handles it; resuming enters it from the caller
     return _resume(ctx, generator)
 
 

@@ -17,6 +17,7 @@ from ..variables import (
     IdentityKey,
     ListVariable,
     ObjectVariable,
+    OpaqueVariable,
     PinnedVariable,
     SetVariable,
     SliceVariable,
@@ -406,6 +407,8 @@ def index(ctx: Context, value: Variable, complaint: str) -> int:
 # ---- special methods
 def special_method(ctx: Context, subject: Variable, name: str) -> Variable:
     """The method that an operator calls: looked up on the type, bound to the object."""
+    if isinstance(subject, OpaqueVariable):
+        subject.used()
     cls = subject.python_type()
     owner, raw = find(ctx, cls, name)
     assert owner is not None, name
@@ -414,6 +417,8 @@ def special_method(ctx: Context, subject: Variable, name: str) -> Variable:
 
 def special(ctx: Context, subject: Variable, name: str, args: list[Variable], complaint: str) -> Any:
     """Call `type(subject).name(subject, *args)`; a variable, or a frame to run first."""
+    if isinstance(subject, OpaqueVariable):
+        subject.used()
     cls = subject.python_type()
     owner, raw = find(ctx, cls, name)
     if raw is MISSING or raw is None or owner is None:

@@ -88,7 +88,7 @@ def str_text(ctx: Context, value: Variable) -> str:
     if owner is object or owner is None or not owner.__flags__ & _HEAP:
         return repr_text(ctx, value)
     if isinstance(value, TensorVariable):
-        ctx.break_("print-tensor", expr=value.describe(), var=value.describe(), shape=value.describe())
+        ctx.break_("tensor-to-text", expr=value.describe(), var=value.describe(), shape=value.describe())
     return ctx.settle(special(ctx, value, "__str__", [], "")).constant()
 
 
@@ -106,7 +106,7 @@ def repr_text(ctx: Context, value: Variable) -> str:
     if isinstance(value, SymVariable):
         return repr(value.specialise(ctx))
     if isinstance(value, TensorVariable):
-        ctx.break_("print-tensor", expr=value.describe(), var=value.describe(), shape=value.describe())
+        ctx.break_("tensor-to-text", expr=value.describe(), var=value.describe(), shape=value.describe())
     if isinstance(value, PinnedVariable):
         return _pinned_text(ctx, value, repr)
     cls = value.python_type()

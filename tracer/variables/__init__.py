@@ -1,6 +1,6 @@
 """Families of variables: what is known of the program's objects while a frame is traced."""
 
-from .base import NULL, Lazy, NullVariable, OpaqueVariable, Variable, mention
+from .base import NULL, Lazy, NullVariable, Variable, mention
 from .constants import FALSE, LITERALS, NONE, TRUE, ConstantVariable, literal
 from .functions import (
     UNSET,
@@ -43,7 +43,7 @@ __all__ = [
     "FALSE", "LITERALS", "NONE", "NULL", "TRUE", "UNSET", "BoundVariable", "CallIteratorVariable", "CellVariable", "ConstantVariable",
     "CountVariable", "DictIteratorVariable", "DictVariable", "DictViewVariable", "EnumerateVariable", "ExceptionVariable",
     "FilterVariable", "FunctionVariable", "GeneratorVariable", "IdentityKey", "IteratorVariable", "Lazy", "ListVariable",
-    "MapVariable", "MappingProxyVariable", "ModuleVariable", "NamespaceVariable", "NullVariable", "ObjectVariable", "OpaqueVariable", "OpaqueVariable", "PartialVariable",
+    "MapVariable", "MappingProxyVariable", "ModuleVariable", "NamespaceVariable", "NullVariable", "ObjectVariable", "OpaqueVariable", "PartialVariable",
     "PinnedVariable", "RangeIteratorVariable", "RangeVariable", "SequenceIteratorVariable", "SequenceVariable", "SetVariable",
     "SliceVariable", "SuperVariable", "SymVariable", "TensorVariable", "TupleVariable", "Variable", "ZipVariable", "is_named_tuple",
     "is_structseq", "key_variable", "literal", "mention",

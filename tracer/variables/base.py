@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..context import Context
     from ..sources import Source
 
-__all__ = ["NULL", "Lazy", "NullVariable", "OpaqueVariable", "Variable", "mention"]
+__all__ = ["NULL", "Lazy", "NullVariable", "Variable", "mention"]
 
 
 class Variable:
@@ -128,31 +128,6 @@ class Lazy:
 
     def __init__(self, value: Any, source: Source):
         self.value, self.source = value, source
-
-
-class OpaqueVariable(Variable):
-    """An object of the program that no rule can model. It may be moved about, stored and passed on; any use of it breaks
-    the graph for the reason `stop` that building it gave."""
-
-    __slots__ = ("stop", "value")
-
-    def __init__(self, value: Any, source: Source, stop: Break):
-        self.value, self.source, self.stop, self.vid = value, source, stop, 0
-
-    def python_type(self) -> type:
-        raise Break(self.stop.reason, **self.stop.context)
-
-    def summary(self) -> tuple[str, str, str, tuple[Any, ...], str, str]:
-        return "Opaque", self.describe(), type(self.value).__name__, (), "", self.source.text if self.source is not None else ""
-
-    def describe(self) -> str:
-        return f"{type(self.value).__name__} object"
-
-    def _use(self, *_: Any) -> Any:
-        self.python_type()
-
-    real = constant = identity = dict_key = attribute = set_attribute = call = truth = length = getitem = setitem = _use
-    delitem = contains = iterator = unpack = argument = _use
 
 
 class NullVariable(Variable):
