@@ -31,7 +31,7 @@ from .events import (
 )
 from .errors import TracerError
 from .graph.finish import finish_graph
-from .graph.modes import MODES, restoring, with_inference, without_inference
+from .graph.modes import MODES, AutocastState, restoring, with_inference, without_inference
 from .guards import Guard, lower
 from .guards.shapes import shape_guard
 from .interpreter.exceptions import ExceptionState
@@ -157,6 +157,8 @@ def _tracing(ctx: Context) -> Iterator[None]:
                 mode.write(ctx.modes_at_entry[name])
         for undo in reversed(ctx.at_exit):
             undo()
+        if ctx.autocast_at_entry is not None:
+            ctx.autocast_at_entry.restore()
         ctx.frame = None
 
 
@@ -296,10 +298,15 @@ def _outside(ctx: Context) -> Iterator[None]:
     changed = _changed_modes(ctx)
     for name, _ in changed:
         MODES[name].write(ctx.modes_at_entry[name])
+    autocast = AutocastState() if ctx.autocasts else None
+    if autocast is not None:
+        ctx.autocast_at_entry.restore()
     try:
         with with_inference(ctx.inference), torch.utils._python_dispatch._disable_current_modes():
             yield
     finally:
+        if autocast is not None:
+            autocast.restore()
         for name, value in changed:
             MODES[name].write(value)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..graph.modes import AutocastState
 from ..signals import Declined
 from ..variables import NONE, ConstantVariable, ObjectVariable, SymVariable, TensorVariable, Variable, literal
 from .table import calls
@@ -58,15 +59,13 @@ def set_grad_enabled(ctx: Context, mode: Variable) -> Any:
 
 @calls.exact(torch.is_inference_mode_enabled)
 def is_inference_mode_enabled(ctx: Context) -> Any:
-    """Inference mode as it was when the frame began."""
-    return literal(torch.is_inference_mode_enabled())
+    """Inference mode as it was when the frame began; tensor guards tell, by dispatch keys."""
+    return literal(ctx.inference)
 
 
 @calls.exact(torch._C._InferenceMode)
 def inference_mode(ctx: Context, mode: Variable) -> Any:
     """The guard object behind torch.inference_mode can't be put into a graph."""
-    if mode.constant() == torch.is_inference_mode_enabled():
-        return ObjectVariable(None, object)
     ctx.break_("context-unsupported", expr="torch.inference_mode", name="torch.inference_mode", type="inference_mode")
 
 
@@ -78,7 +77,7 @@ def get_default_dtype(ctx: Context) -> Any:
 
 @calls.exact(torch.set_default_dtype)
 def set_default_dtype(ctx: Context, dtype: Variable) -> Any:
-    """Flip the default dtype: here and after the graph."""
+    """The default dtype is known while tracing; another one is set by Python."""
     ctx.set_mode("default_dtype", dtype.constant())
     return NONE
 
@@ -91,7 +90,7 @@ def are_deterministic(ctx: Context) -> Any:
 
 @calls.exact(torch.use_deterministic_algorithms)
 def use_deterministic(ctx: Context, mode: Variable, *, warn_only: Variable | None = None) -> Any:
-    """Flip deterministic algorithms: here and after the graph."""
+    """Whether algorithms are deterministic is known while tracing; a change is made by Python."""
     ctx.set_mode("deterministic", (bool(mode.constant()), bool(warn_only.constant()) if warn_only is not None else False))
     return NONE
 
@@ -105,30 +104,35 @@ def get_default_device(ctx: Context) -> Any:
 # ---- autocast
 @calls.exact(torch.autocast.__enter__)
 def autocast_enter(ctx: Context, manager: Variable) -> Any:
-    """Enter autocast: the switch is set while tracing and by a node in the graph."""
+    """Enter autocast: the switch is set while tracing and by a node in the graph; the manager keeps what was, as the real one."""
     settings = _autocast_settings(ctx, manager)
-    if settings is None:
+    if settings is None or not isinstance(manager, ObjectVariable):
         return Declined("its settings aren't known")
-    context = torch.amp.autocast_mode._enter_autocast(*settings)
-    undo = [context]
-    ctx.at_exit.append(lambda: torch.amp.autocast_mode._exit_autocast(undo.pop()) if undo else None)
+    if ctx.autocast_at_entry is None:
+        ctx.autocast_at_entry = AutocastState()
+    device = settings[0]
+    before = {"prev_cache_enabled": torch.is_autocast_cache_enabled(), "prev": torch.is_autocast_enabled(device), "prev_fastdtype": torch.get_autocast_dtype(device)}
+    for name, value in before.items():
+        manager.store(ctx, name, literal(value))
+    entered = torch.amp.autocast_mode._enter_autocast(*settings)
     ctx.refresh_modes()
     node = ctx.create_node("call_function", torch.amp.autocast_mode._enter_autocast, settings, {}, None)
     node.meta["effect"] = True
-    ctx.autocasts.append((manager, undo, node))
+    ctx.mode_nodes += 1
+    ctx.autocasts.append((manager, entered, node))
     return manager
 
 
 @calls.exact(torch.autocast.__exit__)
 def autocast_exit(ctx: Context, manager: Variable, *error: Variable) -> Any:
-    """Leave autocast as it was entered."""
-    if not ctx.autocasts or ctx.autocasts[-1][0] is not manager:
-        return Declined("it wasn't entered in this frame")
-    _, undo, entered = ctx.autocasts.pop()
-    torch.amp.autocast_mode._exit_autocast(undo.pop())
+    """Leave autocast as it was entered; one that was entered before the frame began is left natively."""
+    if not ctx.autocasts or ctx.autocasts[-1][0] is not manager or ctx.autocasts[-1][2].graph is not ctx.graph.graph:
+        ctx.break_("context-unsupported", expr="torch.autocast", name="torch.autocast", type="autocast entered elsewhere")
+    _, entered, node = ctx.autocasts.pop()
+    torch.amp.autocast_mode._exit_autocast(entered)
     ctx.refresh_modes()
-    node = ctx.create_node("call_function", torch.amp.autocast_mode._exit_autocast, (entered,), {}, None)
-    node.meta["effect"] = True
+    leaving = ctx.create_node("call_function", torch.amp.autocast_mode._exit_autocast, (node,), {}, None)
+    leaving.meta["effect"] = True
     return literal(False)
 
 

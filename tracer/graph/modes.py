@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["MODES", "Mode", "restoring", "with_inference", "without_inference"]
+__all__ = ["MODES", "AutocastState", "Mode", "restoring", "with_inference", "without_inference"]
 
 
 class Mode:
@@ -44,7 +44,28 @@ MODES: dict[str, Mode] = {
 _DEVICES = ("cpu", "cuda")
 
 
-def _autocast_nesting() -> int:
+class AutocastState:
+    """What autocast is set to now, to be set again."""
+
+    __slots__ = ("cache", "casts", "nesting")
+
+    def __init__(self) -> None:
+        self.cache, self.nesting = torch.is_autocast_cache_enabled(), _nesting()
+        self.casts = [(device, torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)) for device in _DEVICES]
+
+    def restore(self) -> None:
+        for device, enabled, dtype in self.casts:
+            torch.set_autocast_enabled(device, enabled)
+            torch.set_autocast_dtype(device, dtype)
+        torch.set_autocast_cache_enabled(self.cache)
+        while _nesting() < self.nesting:
+            torch.autocast_increment_nesting()
+        while _nesting() > self.nesting:
+            if torch.autocast_decrement_nesting() == 0:
+                torch.clear_autocast_cache()
+
+
+def _nesting() -> int:
     nesting = torch.autocast_increment_nesting() - 1
     torch.autocast_decrement_nesting()
     return int(nesting)
@@ -55,19 +76,12 @@ def restoring(function: Callable[..., Any]) -> Callable[..., Any]:
     program a `with` would have seen to that."""
 
     def call(*args: Any) -> Any:
-        grad, cache, nesting = torch.is_grad_enabled(), torch.is_autocast_cache_enabled(), _autocast_nesting()
-        casts = [(device, torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)) for device in _DEVICES]
+        grad, autocast = torch.is_grad_enabled(), AutocastState()
         try:
             return function(*args)
         except BaseException:
             torch._C._set_grad_enabled(grad)
-            for device, enabled, dtype in casts:
-                torch.set_autocast_enabled(device, enabled)
-                torch.set_autocast_dtype(device, dtype)
-            torch.set_autocast_cache_enabled(cache)
-            while _autocast_nesting() > nesting:
-                if torch.autocast_decrement_nesting() == 0:
-                    torch.clear_autocast_cache()
+            autocast.restore()
             raise
 
     return call

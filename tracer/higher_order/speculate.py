@@ -16,7 +16,7 @@ from torch import fx
 
 from ..compat import graphs
 from ..events import Committed, RolledBack, SpeculationStarted
-from ..graph.modes import MODES
+from ..graph.modes import MODES, AutocastState
 from ..graph.subgraph import Subgraph
 from ..signals import Break, Raised
 from ..variables import (
@@ -101,18 +101,22 @@ def attempt(ctx: Context, name: str) -> Iterator[tuple[Subgraph, Any]]:
     """A nested graph as the current one; on any exception the context is as it was before."""
     mark = ctx.mark()
     outer, frame, handled = ctx.graph, ctx.frame, ctx.handled
-    modes = {n: mode.read() for n, mode in MODES.items()}
+    modes, autocasts, autocast = {n: mode.read() for n, mode in MODES.items()}, list(ctx.autocasts), AutocastState()
     subgraph = ctx.graph = Subgraph(outer, name)
     ctx.speculating += 1
     try:
         yield subgraph, mark
         changed = [n for n, mode in MODES.items() if mode.read() != modes[n]]
-        if changed:
+        if changed or ctx.autocasts != autocasts:
+            changed.append("autocast")
             raise Rejected(f"leaves the {changed[0]} mode changed")
     except BaseException:
         for n, mode in MODES.items():
             if mode.read() != modes[n]:
                 mode.write(modes[n])
+        if ctx.autocasts != autocasts:
+            autocast.restore()
+            ctx.autocasts[:] = autocasts
         ctx.refresh_modes()
         ctx.roll_back(mark)
         raise
