@@ -75,6 +75,7 @@ class Session:
         self.plans: dict[int, Any] = {}
         self._programs: dict[int, Program] = {}
         self._kept: list[Any] = []
+        self._callers: dict[int, Any] = {}  # of modules, which they hold
         self._frames: dict[int, tuple[int, int]] = {}
         self._frame_stack: list[tuple[str, int]] = []
         self.compiled: list[Compiled] = []
@@ -101,7 +102,11 @@ class Session:
         """Call `fn(*args, **kwargs)` with tracing on; what it returns or raises is the program's own."""
         if self.closed:
             raise TracerError("this session is closed.", next="make a new tracer.Session")
-        target = _entry(fn)
+        target = self._callers.get(id(fn))
+        if target is None:
+            target = _entry(fn)
+            if target is not fn:  # the same code at each run, so that compiled entries are found again
+                self._callers[id(fn)] = target
         self._note_target(target)
         with self._call(_name(fn)):
             self.result = self.hook.run(target, *args, **kwargs)
@@ -379,6 +384,7 @@ class Session:
         self._programs.clear()
         self.plans.clear()
         self._kept.clear()
+        self._callers.clear()
         self.result = None
 
     def __enter__(self) -> Session:

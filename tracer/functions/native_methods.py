@@ -7,6 +7,8 @@ import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from ..protocol.instances import delete_raw, get_raw, set_raw
 from ..protocol.lookup import MISSING
 from ..variables import (
@@ -185,13 +187,34 @@ def add(ctx: Context, receiver: Variable, other: Variable) -> Any:
     if isinstance(receiver, ListVariable) and isinstance(other, ListVariable):
         return ListVariable(receiver.settled(ctx) + other.settled(ctx), receiver.cls, None, receiver.limit)
     if isinstance(receiver, TupleVariable) and isinstance(other, TupleVariable):
-        import torch
-
-        return TupleVariable(receiver.settled(ctx) + other.settled(ctx), torch.Size if receiver.cls is torch.Size else tuple)
+        return _joined(ctx, receiver, receiver.settled(ctx) + other.settled(ctx))
+    if isinstance(receiver, TupleVariable) and receiver.cls is torch.Size:
+        ctx.raise_(TypeError, f"can only concatenate tuple (not {other.python_type().__name__}) to torch.Size")
     if isinstance(receiver, SequenceVariable):
         name = "list" if isinstance(receiver, ListVariable) else "tuple"
         ctx.raise_(TypeError, f'can only concatenate {name} (not "{other.python_type().__name__}") to {name}')
     return None
+
+
+@_method("__radd__")
+def radd(ctx: Context, receiver: Variable, other: Variable) -> Any:
+    """`tuple + torch.Size` is a torch.Size."""
+    other = _plain_side(other) or other
+    if not isinstance(receiver, TupleVariable) or receiver.cls is not torch.Size:
+        return None
+    if not isinstance(other, TupleVariable):
+        return _NOT_IMPLEMENTED
+    return _joined(ctx, receiver, other.settled(ctx) + receiver.settled(ctx))
+
+
+def _joined(ctx: Context, receiver: TupleVariable, items: list[Variable]) -> Variable:
+    """A new tuple; of the kind torch.Size, which takes integers only, where `receiver` is one."""
+    if receiver.cls is not torch.Size:
+        return TupleVariable(items, tuple)
+    for i, item in enumerate(items):
+        if not issubclass(item.python_type(), int):
+            ctx.raise_(TypeError, f"torch.Size() takes an iterable of 'int' (item {i} is '{item.python_type().__name__}')")
+    return TupleVariable(items, torch.Size)
 
 
 @_method("__iadd__")
@@ -213,7 +236,7 @@ def mul(ctx: Context, receiver: Variable, count: Variable) -> Any:
     times = ctx.protocol.index(ctx, count, "can't multiply sequence by non-int of type ")
     if isinstance(receiver, ListVariable):
         return ListVariable(receiver.settled(ctx) * times, receiver.cls, None, receiver.limit)
-    return TupleVariable(receiver.settled(ctx) * times, tuple)
+    return TupleVariable(receiver.settled(ctx) * times, torch.Size if receiver.cls is torch.Size else tuple)
 
 
 @_method("__imul__")
