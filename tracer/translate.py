@@ -7,6 +7,7 @@ Whatever an attempt did to torch's state is undone when it ends.
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 import time
 import types
 from collections.abc import Iterator
@@ -311,6 +312,13 @@ def _outside(ctx: Context) -> Iterator[None]:
             MODES[name].write(value)
 
 
+def _overlaps(ctx: Context, sources: list[Any]) -> tuple[list[Any], list[Any]]:
+    """Which inputs share memory with another one now; a graph that writes to inputs is right for this answer only."""
+    held = {i.source: i.value.untyped_storage().data_ptr() for i in ctx.inputs if i.source in set(sources)}
+    counts = Counter(held.values())
+    return [s for s in sources if counts[held[s]] > 1], [s for s in sources if counts[held[s]] == 1]
+
+
 def _lower(ctx: Context, info: FrameInfo) -> Any:
     symbolic = _symbolic_inputs(ctx)
     settle = ctx.shapes.tensor_metadata
@@ -323,6 +331,8 @@ def _lower(ctx: Context, info: FrameInfo) -> Any:
     tensors = [i.source for i in ctx.inputs if isinstance(i.value, torch.Tensor) and not isinstance(i.value, torch.nn.Parameter)]
     if len(tensors) > 1:
         guards.append(Guard(None, "NO_TENSOR_ALIASING", tensors, 0))
+        if any(node.meta.get("effect") for node in ctx.root_graph.graph.nodes):
+            guards.append(Guard(None, "STORAGE_OVERLAP", _overlaps(ctx, tensors), 0))
     shapes = _shape_guard(ctx, symbolic) if symbolic else None
     return lower(guards, code=info.code, roots=Roots(info.locals), shape_guard=shapes)
 

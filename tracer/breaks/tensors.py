@@ -131,44 +131,7 @@ ENTRIES = (
             also shows. Whether, and where, they overlap is a fact of this call, not of the code. A graph that
             assumes one answer would be silently different under the other, so the graph ends here.""",
         why_it_matters="[[{graphs} graphs instead of 1; ]]the write happens as ordinary Python.",
-        fixes=(
-            Fix(
-                name="derive-inside",
-                do="Pass one of them and derive the view inside",
-                when="one is a known view of the other",
-                trades="the signature changes",
-                source="""
-                    def f(a):
-                        a.add_(1)
-                        return a.view(2, 2) * 2
-                    def call(x):
-                        return f(x)
-                    call(torch.ones(4)), call(torch.zeros(4))
-                """,
-            ),
-            Fix(
-                name="out-of-place",
-                do="Return a new tensor instead of writing, and let the caller copy it",
-                when="the function reads no other name of that memory afterwards",
-                trades="memory for one more tensor",
-                source="""
-                    def f(a):
-                        return a + 1
-                    def call(x):
-                        x.copy_(f(x))
-                        return x.view(2, 2) * 2
-                    call(torch.ones(4)), call(torch.zeros(4))
-                """,
-            ),
-        ),
-        reproducer="""
-            def f(a, b):
-                a.add_(1)
-                return b * 2
-            def call(x):
-                return f(x, x.view(2, 2))
-            call(torch.ones(4)), call(torch.zeros(4))
-        """,
+        also=("Pass one of them and derive the view inside. Trades: the signature changes.",),
     ),
     Entry(
         id="storage-changed",

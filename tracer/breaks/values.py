@@ -212,31 +212,7 @@ ENTRIES = (
             [[{type}|container]] that holds itself. It can be used, but guards and generated code are trees, and
             this one has no leaves to start from. So the graph ends, and Python works on the real object.""",
         why_it_matters="[[{graphs} graphs instead of 1; ]]the code around the container runs as ordinary Python.",
-        fixes=(
-            Fix(
-                name="pass-the-parts",
-                do="Pass the parts that the function reads instead of the whole container",
-                when="the function does not follow the cycle",
-                trades="the signature changes",
-                source="""
-                    def f(x, scale):
-                        return x * scale
-                    def call(x):
-                        return f(x, ring[0])
-                    call(torch.ones(4)), call(torch.zeros(4))
-                """,
-            ),
-        ),
         also=("Keep the reference back in a weakref or under a name in a table. Trades: one more look-up.",),
-        reproducer="""
-            ring = [2.0]
-            ring.append(ring)
-            def f(x, ring):
-                return x * ring[1][1][0]
-            def call(x):
-                return f(x, ring)
-            call(torch.ones(4)), call(torch.zeros(4))
-        """,
     ),
     Entry(
         id="unsupported-type",
@@ -280,34 +256,7 @@ ENTRIES = (
             when the object dies, at a moment that no guard sees. So the graph ends, and Python asks the real
             reference.""",
         why_it_matters="[[{graphs} graphs instead of 1; ]]one break for each look at the reference.",
-        fixes=(
-            Fix(
-                name="resolve-outside",
-                do="Resolve the reference in the caller and pass the object",
-                when="the object lives as long as the call",
-                trades="one more argument",
-                source="""
-                    def f(x, scale):
-                        return x * scale.value
-                    def call(x):
-                        return f(x, reference())
-                    call(torch.ones(4)), call(torch.zeros(4))
-                """,
-            ),
-        ),
-        reproducer="""
-            import weakref
-            class Scale:
-                value = 2.0
-            keep = Scale()
-            reference = weakref.ref(keep)
-            def f(x, reference):
-                scale = reference()
-                return x * (scale.value if scale is not None else 1.0)
-            def call(x):
-                return f(x, reference)
-            call(torch.ones(4)), call(torch.zeros(4))
-        """,
+        also=("Resolve the reference in the caller and pass the object. Trades: one more argument.",),
     ),
     Entry(
         id="cannot-rebuild",

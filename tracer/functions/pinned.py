@@ -350,7 +350,7 @@ def pinned_argument(ctx: Context, variable: PinnedVariable) -> tuple[Any, Any]:
     value = variable.value
     if (
         isinstance(value, enum.Enum)
-        or isinstance(value, torch.Generator | torch.dtype | type)
+        or isinstance(value, torch.dtype | type)
         or is_torch_operator(value)
     ):
         return value, value

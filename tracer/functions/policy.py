@@ -60,7 +60,7 @@ def _asks_what_is_installed(function: types.FunctionType) -> bool:
 
 _REASONS = {
     "thread-or-process": ("threading", "subprocess", "multiprocessing", "concurrent", "asyncio"),
-    "file-or-socket": ("socket", "ssl", "tempfile", "shutil", "selectors", "pathlib"),
+    "file-or-socket": ("socket", "ssl", "tempfile", "selectors", "pathlib"),
     "time-or-random": ("random", "time"),
     "print-call": ("logging", "warnings"),
     "exec-or-eval": ("traceback", "sys", "linecache", "gc"),

@@ -288,7 +288,7 @@ def _break_rule(reason: str, name: str) -> Any:
 for _name, _reason in {
     "data_ptr": "unsupported-attribute", "storage": "unsupported-attribute", "untyped_storage": "unsupported-attribute", "backward": "backward-inside",
     "register_hook": "outside-state-write", "register_post_accumulate_grad_hook": "outside-state-write", "retain_grad": "grad-write",
-    "requires_grad_": "grad-write", "set_": "grad-write", "resize_": "grad-write", "share_memory_": "unsupported-attribute",
+    "requires_grad_": "grad-write", "set_": "storage-changed", "resize_": "storage-changed", "share_memory_": "unsupported-attribute",
     "__dlpack__": "unsupported-attribute", "pin_memory": "unsupported-attribute", "record_stream": "unsupported-attribute", "__reduce_ex__": "unsupported-attribute",
 }.items():  # fmt: skip
     _target = getattr(torch.Tensor, _name, None)

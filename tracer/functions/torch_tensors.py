@@ -105,7 +105,7 @@ def raise_operator_error(ctx: Context, target: Any, error: Exception) -> Any:
     if name in ("DataDependentOutputException", "DynamicOutputShapeException"):
         shape = name == "DynamicOutputShapeException"
         raise Break("data-dependent-shape" if shape else "tensor-to-python-number", expr=target_name(target), func=target_name(target)) from None
-    if name in ("UnsupportedOperatorException", "UnsupportedFakeTensorException") or isinstance(error, NotImplementedError):
+    if "no fake impl registered" in str(error) or name in ("UnsupportedOperatorException", "UnsupportedFakeTensorException") or isinstance(error, NotImplementedError):
         raise Break("fake-op-failed", func=target_name(target), expr=target_name(target), why=str(error)[:200]) from None
     if name == "GuardOnDataDependentSymNode":
         raise Break("data-dependent-branch", expr=target_name(target), why="a size that depends on data decides") from None
@@ -135,8 +135,11 @@ def _run_inplace(ctx: Context, function: Callable[..., Any], fakes: list[Any], n
             raise Break("grad-write", expr=target_name(function))
         ctx.raise_(RuntimeError, "a leaf Variable that requires grad is being used in an in-place operation.")
     versions = [t._version for t in tensors]
+    sizes = tuple(subject.shape) if isinstance(subject, torch.Tensor) else None
     with torch.no_grad():
         value = function(*fakes, **named)
+    if sizes is not None and tuple(subject.shape) != sizes:
+        raise Break("out-argument", expr=target_name(function), func=target_name(function))
     mutated = any(t._version != v for t, v in zip(tensors, versions, strict=True)) or isinstance(subject, torch.Tensor)
     wants = grad and any(t.requires_grad for t in tensors)
     if wants and isinstance(subject, torch.Tensor) and not subject.requires_grad and (subject.is_floating_point() or subject.is_complex()):

@@ -47,7 +47,7 @@ def _assert_tensor(ctx: Context, frame: Frame, value: TensorVariable) -> None:
     ops = frame.decoded.ops
     names = [op.name for op in ops[frame.pc : frame.pc + 4]]
     message = "assertion error"
-    if names[1] == "LoadConst":
+    if names[1:3] == ["LoadConst", "Call"]:
         message = str(ops[frame.pc + 1].arg)
     elif names[1] != "Raise":
         raise Break("assert-on-tensor", expr="assert", var=value.describe())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 from typing import TYPE_CHECKING, Any
 
 from ..signals import Raised
@@ -13,6 +14,7 @@ from ..variables import (
     IteratorVariable,
     MappingProxyVariable,
     ObjectVariable,
+    OpaqueVariable,
     PinnedVariable,
     SequenceVariable,
     SymVariable,
@@ -52,6 +54,8 @@ def iterator(ctx: Context, variable: Variable) -> Variable:
 def iterator_through_type(ctx: Context, variable: Variable) -> Variable:
     cls = variable.python_type()
     raw = find(ctx, cls, "__iter__")[1]
+    if isinstance(variable, PinnedVariable | OpaqueVariable) and isinstance(raw, types.WrapperDescriptorType) and hasattr(cls, "__next__"):
+        ctx.break_("unknown-iterator", expr=variable.describe(), type=cls.__name__)
     if raw is None or (raw is MISSING and not has(ctx, cls, "__getitem__")):
         ctx.raise_(TypeError, f"{cls.__name__!r} object is not iterable")
     if raw is MISSING:

@@ -40,4 +40,11 @@ class OpaqueVariable(Variable):
     def attribute(self, ctx: Context, name: str) -> Any:
         return ctx.type_of(self) if name == "__class__" else self.used()
 
-    set_attribute = call = truth = length = getitem = setitem = delitem = contains = iterator = unpack = dict_key = argument = used  # type: ignore[assignment]
+    def iterator(self, ctx: Context) -> Variable:
+        return ctx.protocol.iterator_through_type(ctx, self) if self.stop.reason == "unsupported-type" else self.used()
+
+    def unpack(self, ctx: Context) -> list[Variable]:
+        self.iterator(ctx)
+        self.used()
+
+    set_attribute = call = truth = length = getitem = setitem = delitem = contains = dict_key = argument = used  # type: ignore[assignment]
