@@ -357,6 +357,8 @@ class PartialVariable(Variable):
 
         if name == "func":
             return self.function
+        if self.source is not None and name in ("args", "keywords"):
+            return ctx.build(getattr(self.value, name), self.source.attr(name))
         if name == "args":
             return TupleVariable(list(self.args), tuple)
         return DictVariable(dict(self.kwargs)) if name == "keywords" else None

@@ -370,14 +370,14 @@ class BatchedVariable(LazyIteratorVariable):
 class GroupByVariable(LazyIteratorVariable):
     """`state` = (target key, current key, current value, the group that is being read), None for "not yet"."""
 
-    __slots__ = ("function", "iterator")
+    __slots__ = ("function", "origin")
 
     def __init__(self, iterator: Variable, function: Variable):
         super().__init__(itertools.groupby, None, None, None, None)
-        self.iterator, self.function = iterator, function
+        self.origin, self.function = iterator, function
 
     def step(self, ctx: Context) -> bool:
-        item = ctx.protocol.next_item(ctx, self.iterator)
+        item = ctx.protocol.next_item(ctx, self.origin)
         if item is None:
             return False
         key = item if self.function.python_type() is type(None) else ctx.call_now(self.function, [item])
@@ -405,7 +405,7 @@ class GroupByVariable(LazyIteratorVariable):
         if self.state[1] is not None:
             raise Break("unknown-iterator", type="groupby", expr="itertools.groupby", why="it leaves half-consumed")
         name = body.fresh("iterator")
-        body.line(f"{name} = {self.pinned(body)}({body.value(self.iterator)}, {body.value(self.function)})")
+        body.line(f"{name} = {self.pinned(body)}({body.value(self.origin)}, {body.value(self.function)})")
         return name
 
 
