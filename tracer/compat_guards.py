@@ -196,7 +196,7 @@ class TorchSource(torch._guards.Source):
     """One of our sources in the shape that ShapeEnv accepts: it wants a subclass, a name and equality.
 
     `ours` is any object; `name` must be unique for it. Sources given to symbols at their creation may be of this class
-    too: a symbol that no input binds is then still found.
+    too.
     """
 
     def __init__(self, ours: Any, name: str):
@@ -277,6 +277,19 @@ def _try_accessors() -> None:
         raise AssertionError("a failed check doesn't give back the code parts")
 
 
+def _try_shapes() -> None:
+    from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv
+
+    env, source = ShapeEnv(), TorchSource(None, "x")
+    symbol = env.create_unspecified_symbol(5, source, DimDynamic.DYNAMIC)
+    number = env.create_symintnode(symbol, hint=5, source=source)
+    assert number > 3
+    expressions, names = shape_expressions(env, [number], [source], lambda *_: "n")
+    answers = [all(eval(text, dict(names), {"n": n}) for text in expressions) for n in (3, 4)]
+    if answers != [False, True]:
+        raise AssertionError("symbolic shapes give other guards than expected")
+
+
 def self_test() -> None:
     """Try the calls whose arity differs between versions on a throwaway manager. Raises CompatError."""
     global _trailing
@@ -287,6 +300,7 @@ def self_test() -> None:
             _trailing = () if _trailing else (False,)
             _try_tensor_match()
         _try_accessors()
+        _try_shapes()
     except Exception as error:
         raise CompatError(
             f"the guards of torch {torch.__version__} don't work as those of the versions Tracer was made for: {error}",

@@ -11,7 +11,7 @@ the program (but for USER guards); an entry keeps nothing of the program alive b
 
 from . import classes, kinds, relations, torch_kinds
 from .accessors import GuardError
-from .guard import Failure, Guard
+from .guard import Failure, Guard, expression
 from .kind import KINDS
 from .lower import Lowered, lower
 from .shapes import Shapes, shape_guard, torch_source
@@ -26,6 +26,7 @@ __all__ = [
     "GuardError",
     "Lowered",
     "Shapes",
+    "expression",
     "lower",
     "shape_guard",
     "summarise",

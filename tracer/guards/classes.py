@@ -1,9 +1,9 @@
 """CLASS_ATTRIBUTE: what looking a name up along a class's MRO finds, guarded once per class and name.
 
-C++ gets primitive checks, shared by all guards that need them: the MRO is the same tuple; the name is absent from the
-dict of each changeable class before the owner; the owner's entry is the same object. Builtin classes can't change and
-cost nothing. A class's dict is read through `type_dict_manager`, whose children are skipped while the dict's version
-stays, so that a look-up found costs about 4 ns in a later check and an absence about 10.
+C++ gets primitive checks, shared by all guards that need them: the MRO is the same tuple (by id); the name is absent
+from the dict of each changeable class before the owner; the owner's entry is the same object. Builtin classes can't
+change and cost nothing. A class's dict is read through `type_dict_manager`, whose children are skipped while the dict's
+version stays, so that a look-up found costs about 4 ns in a later check and an absence about 10.
 """
 
 from __future__ import annotations

@@ -9,7 +9,12 @@ from .kind import KINDS
 if TYPE_CHECKING:
     from ..sources import Source
 
-__all__ = ["Failure", "Guard"]
+__all__ = ["Failure", "Guard", "expression"]
+
+
+def expression(source: Source | None, kind: str, expected: Any) -> str:
+    """A guard as Python-like text for a person: `x.dtype == torch.float32`, `len(self.layers) == 12`."""
+    return KINDS[kind].text("" if source is None else source.text, expected)
 
 
 class Guard:
@@ -28,10 +33,8 @@ class Guard:
 
     @property
     def expression(self) -> str:
-        """Python-like text for a person: `x.dtype == torch.float32`, `len(self.layers) == 12`."""
         if self._expression is None:
-            text = "" if self.source is None else self.source.text
-            self._expression = KINDS[self.kind].text(text, self.expected)
+            self._expression = expression(self.source, self.kind, self.expected)
         return self._expression
 
     def __repr__(self) -> str:

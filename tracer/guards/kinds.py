@@ -260,12 +260,12 @@ def _check_keys(value: Any, expected: tuple[Any, ...]) -> bool:
     held = _as_dict(value)
     if held is None or dict.__len__(held) != len(expected):
         return False
-    return all(key is wanted or same(key, wanted) for key, wanted in zip(_keys(held), expected, strict=True))
+    return all(key is wanted or same_constant(key, wanted) for key, wanted in zip(_keys(held), expected, strict=True))
 
 
 def _lower_keys(at: Place, expected: tuple[Any, ...], parts: list[Any]) -> None:
     """One call for all keys. Those of a plain dict are most often the very objects, so ids are tried first."""
-    ids = list(map(id, expected))
+    ids = list(map(identity, expected))
     if not expected:
         at.manager.add_dict_length_check_guard(0, parts, None)
     elif type(at.value) is dict:
@@ -279,11 +279,17 @@ def _see_keys(value: Any, _expected: Any) -> str:
     return summarise(value) if held is None else constant_text(tuple(_keys(held)))
 
 
-define(  # expected: a tuple of constant keys in the order of iteration
+def _keys_text(source: str, expected: tuple[Any, ...]) -> str:
+    keys = ", ".join(name_of(key) if type(key) is Ref else constant_text(key) for key in expected)
+    return f"tuple({source}) == ({keys if len(keys) < 200 else keys[:199] + '…'})"
+
+
+define(  # expected: a tuple of keys in the order of iteration; those that aren't constants go by identity
     "DICT_KEYS",
     _check_keys,
-    lambda source, expected: f"tuple({source}) == {constant_text(tuple(expected))}",
+    _keys_text,
     _lower_keys,
+    hold=lambda expected, keeper: tuple(hold_constant(key, keeper) for key in expected),
     see=_see_keys,
     rank=4,
     exact=True,
@@ -339,21 +345,23 @@ define(  # expected: the name
 
 # --- iterators --------------------------------------------------------------------------------------------------------
 
-_TUPLE_ITERATOR, _LIST_ITERATOR, _RANGE_ITERATOR = type(iter(())), type(iter([])), type(iter(range(0)))
+_TUPLE_ITERATOR: Any = type(iter(()))
+_LIST_ITERATOR: Any = type(iter([]))
+_RANGE_ITERATOR: Any = type(iter(range(0)))
 
 
 def _left(value: Any) -> int:
-    return type(value).__length_hint__(value)
+    return _TUPLE_ITERATOR.__length_hint__(value)
 
 
 def _list_position(value: Any) -> int:
     """The index of the next item; -1 once the iterator has ended."""
-    state = type(value).__reduce__(value)
+    state = _LIST_ITERATOR.__reduce__(value)
     return state[2] if len(state) > 2 else -1
 
 
 def _range_left(value: Any) -> tuple[int, int, int]:
-    state = type(value).__reduce__(value)
+    state = _RANGE_ITERATOR.__reduce__(value)
     whole = state[1][0]
     start = whole.start + (state[2] or 0) * whole.step if len(state) > 2 else whole.start
     return start, whole.stop, whole.step

@@ -82,7 +82,7 @@ class Shapes:
 
 
 def torch_source(source: Source) -> TorchSource:
-    """Our source for ShapeEnv, equal for equal sources: give it to the symbols that you create, too."""
+    """Our source in the shape that ShapeEnv takes, equal for equal sources; fit for the symbols that you create, too."""
     return TorchSource(source, source.text)
 
 
@@ -96,17 +96,14 @@ def shape_guard(
     a symbol that no input gives, and torch's ConstraintViolationError as ShapeEnv does.
     """
     pairs = list(inputs)
+    given = {source for source, _ in pairs}
     reads: list[Read] = []
     numbers: dict[tuple[Any, ...], int] = {}
 
     def named(found: Any, kind: str, index: int | None) -> str:
         source = getattr(found, "ours", None)
-        if not isinstance(source, Source):
-            raise GuardError(
-                f"a symbolic size comes from {found.name}, which isn't among the inputs",
-                asked_by="guards on symbolic shapes",
-                next="pass every input that a symbol was made for, or make symbols with torch_source",
-            )
+        if source is None or source not in given:
+            raise _unbound(f"a symbolic size comes from {found.name}, which isn't among the inputs")
         key = (source, kind, index)
         number = numbers.get(key)
         if number is None:
@@ -115,10 +112,19 @@ def shape_guard(
         return f"_r{number}"
 
     sources = [torch_source(source) for source, _ in pairs]
-    expressions, names = shape_expressions(shape_env, [fake for _, fake in pairs], sources, named, contexts)
+    try:
+        expressions, names = shape_expressions(shape_env, [fake for _, fake in pairs], sources, named, contexts)
+    except AssertionError as error:  # what ShapeEnv has for a symbol without a source
+        raise _unbound(f"symbolic sizes can't be guarded: {error}") from error
     if not expressions:
         return None
     return Guard(None, "SHAPES", Shapes(reads, expressions, names), cause)
+
+
+def _unbound(what: str) -> GuardError:
+    return GuardError(
+        what, asked_by="guards on symbolic shapes", next="pass every input that a symbol was made for to shape_guard"
+    )
 
 
 # --- the kind ---------------------------------------------------------------------------------------------------------
