@@ -234,3 +234,30 @@ def test_what_cannot_be_read_is_refused_with_its_name() -> None:
         lower([Guard(local("q"), "NONE_MATCH")], code=frame.__code__, roots=Roots({"q": None}))
     with pytest.raises(GuardError, match="UserList"):
         lowered(Guard(x.item(0), "EQUALS_MATCH", 1), x=collections.UserList([1]))
+
+
+def test_stores_by_specialised_bytecode_are_seen() -> None:
+    """CPython writes attributes past the dict's own functions; its version must change all the same."""
+
+    def store(node: Any, value: Any) -> None:
+        node.a = value
+
+    node = Node(a=0, b=0)
+    entry = lowered(Guard(x, "TYPE_MATCH", Node), Guard(x.dict().item("a"), "EQUALS_MATCH", 0), x=node)
+    for turn in range(200):
+        store(node, turn % 2)
+        assert entry.check({"x": node}) == (turn % 2 == 0)
+    space = Source(None, "namespace", globals(), "globals of test")
+    entry = lowered(Guard(space.item("_counter"), "EQUALS_MATCH", 0))
+    for turn in range(200):
+        _count(turn % 2)
+        assert entry.check({}) == (turn % 2 == 0)
+    _count(0)
+
+
+_counter = 0
+
+
+def _count(value: int) -> None:
+    global _counter
+    _counter = value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -22,6 +23,8 @@ plain = ones(2, 3)
 class Sub(torch.Tensor):
     pass
 
+
+warnings.filterwarnings("ignore", message="Sparse CSR|torch.quantize_per_tensor")
 
 #: name → (example, other values that match, values that don't)
 TENSORS: dict[str, tuple[Any, list[Any], list[Any]]] = {

@@ -82,7 +82,7 @@ class Shapes:
 
 
 def torch_source(source: Source) -> TorchSource:
-    """Our source in the shape that ShapeEnv takes, equal for equal sources; fit for the symbols that you create, too."""
+    """Our source in the shape that ShapeEnv takes, equal for equal sources; fit for symbols that you create, too."""
     return TorchSource(source, source.text)
 
 
