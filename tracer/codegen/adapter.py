@@ -22,6 +22,7 @@ from .resume import (
     Parameters,
     canonical,
     hidden,
+    landing,
     listing_of,
     moved,
     needed,
@@ -82,20 +83,16 @@ def broken(code: CodeType, body: Callable[..., Any], point: Point) -> CodeType:
         raise ValueError("a cell can't be set aside and the frame left before its slot has got another value")
     kept = [name for name in _kept(listing) if name not in code.co_freevars]  # there, it stands in for a cell
     following, jumped = successors(listing, last, unit, replace(point, bound=(*point.bound, *kept)))
-    landing = Instruction("NOP", location=draft.place)
-    if jumped is not None and jumped.pads:
-        landing = jumped.pads[0]
-    if unit[-1].target is not None:
-        unit[-1].target = landing
-    if unit[-1].name in _JUMPS:
-        unit.pop()
-    draft.out += unit
+    if unit[-1].name not in _JUMPS:
+        draft.out += landing(listing.instructions[first]) + unit
     if following is not None:
         draft.leave(following)
     if jumped is not None:
-        draft.out += [landing, *jumped.pads[1:]]
+        pads = jumped.pads or (Instruction("NOP", location=draft.place),)
+        unit[-1].target = pads[0]
+        draft.out += pads
         draft.leave(jumped)
-    handlers = [instruction.handler.target for instruction in unit if instruction.handler is not None]
+    handlers = [i.handler.target for i in draft.out if i.handler is not None]
     draft.out += moved(listing, handlers, point.bound)
     return draft.code()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, CO_NESTED, CO_VARARGS, CO_VARKEYWORDS
+from itertools import pairwise
 from types import CodeType
 from weakref import WeakValueDictionary
 
@@ -18,8 +19,8 @@ from .listing import Instruction, Listing, assemble, is_cell, line, local_slots,
 from .stack import VERSION, Point, Slot, entries
 
 __all__ = [
-    "Origin", "Parameters", "canonical", "hidden", "listing_of", "moved", "needed", "original_of", "parameters", "refuse_generators",
-    "resume_code", "take",
+    "Origin", "Parameters", "canonical", "hidden", "landing", "listing_of", "moved", "needed", "original_of",
+    "parameters", "refuse_generators", "resume_code", "take",
 ]  # fmt: skip
 
 
@@ -154,7 +155,7 @@ def _build(listing: Listing, point: Point) -> CodeType:
         kwonlyargcount=0,
         flags=code.co_flags & ~(CO_VARARGS | CO_VARKEYWORDS) | (CO_NESTED if wanted.closure else 0),
     )
-    _fill(origin, whole, [*starts, len(new.co_code)], goal)
+    _fill(origin, whole, [*starts, len(new.co_code)], [goal.offset] * len(head))
     return new
 
 
@@ -170,7 +171,28 @@ def moved(listing: Listing, roots: list[Instruction], bound: tuple[str, ...]) ->
             instruction.name, instruction.arg = "NOP", 0
         elif name == "LOAD_FAST" and VERSION >= (3, 12) and not is_cell(code, arg) and code.co_varnames[arg] not in bound:
             instruction.name = "LOAD_FAST_CHECK"  # a point that left out a local gives an error, not a crash
-    return instructions
+    return _landed(listing, instructions)
+
+
+def landing(instruction: Instruction) -> list[Instruction]:
+    """What must stand before an operation whose neighbours have changed.
+
+    When a call of a Python function raises, CPython 3.13 takes the handler of the code unit *before* the call.
+    """
+    if VERSION < (3, 13):
+        return []
+    return [Instruction("NOP", handler=instruction.handler, location=instruction.location)]
+
+
+def _landed(listing: Listing, instructions: list[Instruction]) -> list[Instruction]:
+    """`instructions`, with a landing wherever the one that stood before is missing."""
+    before = {second: first for first, second in pairwise(listing.instructions)}
+    out: list[Instruction] = []
+    for instruction in instructions:
+        if not out or before.get(instruction) is not out[-1]:
+            out += landing(instruction)
+        out.append(instruction)
+    return out
 
 
 def _head(
@@ -223,12 +245,13 @@ def _slots(code: CodeType, varnames: list[str], closure: tuple[str, ...]) -> lis
     return slots
 
 
-def _fill(origin: Origin, whole: list[Instruction], starts: list[int], goal: Instruction) -> None:
-    """Note where each operation of new code, or its prefix, has come from; the prologue belongs to the point."""
-    before = -1
-    for instruction, start, end in zip(whole, starts, starts[1:]):
-        if instruction.offset == before >= 0:
-            origin.halves.add(start)
-        before = instruction.offset
-        for offset in range(start, end, 2):
-            origin.offsets[offset] = before if before >= 0 else goal.offset
+def _fill(origin: Origin, whole: list[Instruction], starts: list[int], prologue: list[int]) -> None:
+    """Note where each operation of new code, or its prefix, has come from; landings belong to what they precede."""
+    sources = [*prologue, *(instruction.offset for instruction in whole[len(prologue) :])]
+    for index in range(len(whole) - 1, -1, -1):
+        if sources[index] < 0:
+            sources[index] = sources[index + 1]
+        elif index > len(prologue) and sources[index] == whole[index - 1].offset:
+            origin.halves.add(starts[index])
+        for offset in range(starts[index], starts[index + 1], 2):
+            origin.offsets[offset] = sources[index]

@@ -68,7 +68,7 @@ def entries(stack: Iterable[Slot]) -> tuple[Slot, ...]:
 
 def load(*callee: Instruction) -> list[Instruction]:
     """Instructions that load what is called, with the NULL where this version has it."""
-    null = Instruction("PUSH_NULL", location=callee[-1].location)
+    null = Instruction("PUSH_NULL", handler=callee[-1].handler, location=callee[-1].location)
     return [*callee, null] if VERSION >= (3, 13) else [null, *callee]
 
 
@@ -90,8 +90,8 @@ def plain(unit: Iterable[Instruction]) -> list[Instruction]:
 
 def _with_null(attribute: Instruction) -> list[Instruction]:
     """As `load`, where the operation takes its operand from the stack, so that NULL can't come first."""
-    null = Instruction("PUSH_NULL", location=attribute.location)
-    swap = Instruction("SWAP", 2, location=attribute.location)
+    null = Instruction("PUSH_NULL", handler=attribute.handler, location=attribute.location)
+    swap = Instruction("SWAP", 2, handler=attribute.handler, location=attribute.location)
     return [attribute, null] if VERSION >= (3, 13) else [attribute, null, swap]
 
 
