@@ -28,6 +28,7 @@ from .protocol import instances
 from .signals import Break, Decision, Raised, Restart, Untraceable
 from .sources import Source
 from .variables import (
+    LITERALS,
     ConstantVariable,
     ExceptionVariable,
     Lazy,
@@ -238,7 +239,7 @@ class Context:
         value = scope[name]
         known = self.by_id.get(id(value))
         if known is None:
-            known = PinnedVariable(value) if not isinstance(value, bool | int | str | None) else self.wrap(value)
+            known = self.wrap(value) if type(value) in LITERALS else PinnedVariable(value)
             self.remember(known, value, None)
         return known
 

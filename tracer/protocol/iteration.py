@@ -172,7 +172,8 @@ def mapping_items(ctx: Context, variable: Variable) -> list[tuple[Variable, Vari
 
 def callable_name(variable: Variable) -> str:
     if isinstance(variable, FunctionVariable):
-        return variable.qualname
+        module = variable.globals.get("__name__") if variable.function is None else variable.function.__module__
+        return f"{module}.{variable.qualname}" if isinstance(module, str) else variable.qualname
     if isinstance(variable, BoundVariable):
         return callable_name(variable.function)
     return variable.describe()
@@ -191,18 +192,45 @@ def send(ctx: Context, receiver: Variable, value: Variable) -> tuple[Variable | 
         raise
 
 
+_MATCH_SELF = 1 << 22  # Py_TPFLAGS_MATCH_SELF: `int(n)` binds the subject itself
+
+
+def _match_args(ctx: Context, cls: Variable, positional: int) -> list[str] | None:
+    """The attributes that positional patterns of a class mean; None: the one pattern means the subject itself."""
+    name = cls.real().__name__
+    order: list[Variable] = []
+    try:
+        held = ctx.protocol.getattr_now(ctx, cls, "__match_args__")
+        if held.python_type() is not tuple:
+            ctx.raise_(TypeError, f"{name}.__match_args__ must be a tuple (got {held.python_type().__name__})")
+        order = held.unpack(ctx)
+        allowed = len(order)
+    except Raised as error:
+        if not issubclass(error.variable.python_type(), AttributeError):
+            raise
+        allowed = 1 if cls.real().__flags__ & _MATCH_SELF else 0
+    if allowed < positional:
+        plural = "" if allowed == 1 else "s"
+        ctx.raise_(TypeError, f"{name}() accepts {allowed} positional sub-pattern{plural} ({positional} given)")
+    return [part.constant() for part in order[:positional]] if order else None
+
+
 def match_class(ctx: Context, subject: Variable, cls: Variable, positional: int, names: list[str]) -> Variable:
     """MATCH_CLASS: a tuple of the attributes, or None where the pattern doesn't match."""
-    if not issubclass(subject.python_type(), cls.real()):
+    if not (isinstance(cls, PinnedVariable) and isinstance(cls.value, type)):
+        ctx.raise_(TypeError, "called match pattern must be a class")
+    if not ctx.protocol.truth(ctx, ctx.call_now(PinnedVariable(isinstance), [subject, cls])):
         return NONE
     attributes: list[Variable] = []
     if positional:
-        simple = {bool, bytearray, bytes, dict, float, frozenset, int, list, set, str, tuple}
-        if cls.real() in simple:
+        order = _match_args(ctx, cls, positional)
+        if order is None:
             attributes.append(subject)
         else:
-            order = ctx.protocol.getattr_now(ctx, cls, "__match_args__").constant()
-            names = [*order[:positional], *names]
+            repeated = [name for name in order if name in names or order.count(name) > 1]
+            if repeated:
+                ctx.raise_(TypeError, f"{cls.value.__name__}() got multiple sub-patterns for attribute {repeated[0]!r}")
+            names = [*order, *names]
     for name in names:
         try:
             attributes.append(ctx.protocol.getattr_now(ctx, subject, name))
