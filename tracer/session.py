@@ -257,7 +257,10 @@ class Session:
 
     def shape_env_settings(self) -> dict[str, Any]:
         config = self.config
-        return {"allow_scalar_outputs": config.capture_scalar_outputs or config.fullgraph, "allow_dynamic_output_shape_ops": config.capture_dynamic_output_shape_ops or config.fullgraph}
+        return {
+            "allow_scalar_outputs": config.capture_scalar_outputs or config.fullgraph,
+            "allow_dynamic_output_shape_ops": config.capture_dynamic_output_shape_ops or config.fullgraph,
+        }
 
     def fake_mode_settings(self) -> dict[str, Any]:
         return {"allow_non_fake_inputs": False}
@@ -429,7 +432,7 @@ def _module_caller(module: torch.nn.Module) -> Callable[..., Any]:
     """`module(*args, **kwargs)` as a function with code of its own: entries of two modules never meet."""
     namespace: dict[str, Any] = {"torch": torch}
     text = "def make(self):\n    def call(*args, **kwargs):\n        return self(*args, **kwargs)\n    return call\n"
-    exec(compile(text, f"<call of {type(module).__name__}>", "exec"), namespace)  # noqa: S102 - our own text
+    exec(compile(text, f"<call of {type(module).__name__}>", "exec"), namespace)  # our own text
     made = namespace["make"](module)
     made.__qualname__ = made.__name__ = type(module).__name__
     made.__code__ = made.__code__.replace(co_name=type(module).__name__, co_qualname=type(module).__name__)

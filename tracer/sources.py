@@ -26,6 +26,10 @@ class Step:
         self.read, self.text = read, text
 
 
+def _read_attr(owner: Any, name: str) -> Any:
+    return (type if isinstance(owner, type) else object).__getattribute__(owner, name)
+
+
 def _read_dict(owner: Any, _key: Any) -> Any:
     if isinstance(owner, type):
         return type.__dict__["__dict__"].__get__(owner)
@@ -44,7 +48,7 @@ def _read_item(owner: Any, key: Any) -> Any:
 
 #: Every kind of step below a root. Guards lower each kind to one C++ accessor (`guards/accessors.py`).
 STEPS: dict[str, Step] = {
-    "attr": Step(lambda owner, name: object.__getattribute__(owner, name) if not isinstance(owner, type) else type.__getattribute__(owner, name), lambda p, name: f"{p}.{name}"),
+    "attr": Step(_read_attr, lambda p, name: f"{p}.{name}"),
     "dict": Step(_read_dict, lambda p, _: f"{p}.__dict__"),
     "item": Step(_read_item, lambda p, key: f"{p}[{key!r}]"),
     "key": Step(lambda owner, index: list(dict.keys(owner))[index], lambda p, index: f"list({p})[{index}]"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..signals import Break, Declined
-from ..variables import BoundVariable, CellVariable, FunctionVariable, Lazy, PartialVariable, PinnedVariable, UNSET
+from ..variables import UNSET, BoundVariable, CellVariable, FunctionVariable, Lazy, PartialVariable, PinnedVariable
 from .table import rules
 
 if TYPE_CHECKING:
@@ -145,7 +145,8 @@ def _is_numpy(value: Any) -> bool:
 @rules.when(_is_numpy, 95)
 def numpy_object(ctx: Context, value: Any, source: Source) -> Any:
     """Arrays, scalars, dtypes and functions of NumPy: they run as Python."""
-    raise Break("numpy-unsupported", expr=source.text, name=getattr(value, "__name__", type(value).__name__), func=type(value).__name__, type=type(value).__name__)
+    kind = type(value).__name__
+    raise Break("numpy-unsupported", expr=source.text, name=getattr(value, "__name__", kind), func=kind, type=kind)
 
 
 def _is_known_by_identity(value: Any) -> bool:

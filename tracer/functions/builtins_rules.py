@@ -232,7 +232,9 @@ def range_(ctx: Context, *args: Variable) -> Any:
         if isinstance(arg, TensorVariable):
             ctx.break_("tensor-to-python-number", expr="range", var=arg.describe())
         if not isinstance(arg, SymVariable):
-            ctx.protocol.index(ctx, arg, "'{}' object cannot be interpreted as an integer".format(arg.python_type().__name__) if not issubclass(arg.python_type(), int) else "")
+            kind = arg.python_type()
+            refusal = "" if issubclass(kind, int) else f"'{kind.__name__}' object cannot be interpreted as an integer"
+            ctx.protocol.index(ctx, arg, refusal)
     start, stop, step = literal(0), args[0], literal(1)
     if len(args) > 1:
         start, stop = args[0], args[1]
@@ -561,7 +563,10 @@ def object_new(ctx: Context, cls: Variable, *args: Variable, **kwargs: Variable)
     return ctx.classes.native_instance(ctx, cls.real(), [], {})
 
 
-@calls.exact(dict.__new__, list.__new__, set.__new__, tuple.__new__, str.__new__, int.__new__, float.__new__, frozenset.__new__, BaseException.__new__, Exception.__new__)
+@calls.exact(
+    dict.__new__, list.__new__, set.__new__, tuple.__new__, str.__new__, int.__new__, float.__new__, frozenset.__new__,
+    BaseException.__new__, Exception.__new__,
+)
 def builtin_new(ctx: Context, cls: Variable, *args: Variable, **kwargs: Variable) -> Any:
     """`native.__new__(cls, ...)`: the builtin part of an instance."""
     from ..variables import is_named_tuple

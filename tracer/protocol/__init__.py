@@ -54,6 +54,7 @@ __all__ = [
     "MISSING", "bind", "binary", "binary_now", "call_through_type", "callable_name", "class_entry", "compare", "contains_through_type",
     "convert_text", "delete_attribute", "drain", "find", "fold", "format", "generic_attribute", "generic_set_attribute", "getattr_now",
     "has", "identity_key", "index", "iterates_natively", "iterator", "iterator_through_type", "join_text", "length", "length_through_type",
-    "mapping_items", "match_class", "missing_attribute", "native_text", "next_item", "object_key", "operators_native", "overrides", "repr_text", "same", "same_or_equal",
+    "mapping_items", "match_class", "missing_attribute", "native_text", "next_item", "object_key", "operators_native",
+    "overrides", "repr_text", "same", "same_or_equal",
     "send", "special", "special_method", "str_text", "super_attribute", "truth", "truth_through_type", "unary", "unpack", "unpack_exactly",
 ]  # fmt: skip
