@@ -22,11 +22,14 @@ __all__ = [
     "ShapeEnv",  # noqa: F822 — loaded when used
     "add_shapes",
     "context_of",
+    "expect",
     "fake_of",
     "fake_symbolic",
     "is_fake",
     "is_symbolic",
+    "is_unbacked",
     "new_fake_mode",
+    "python_dispatcher",
     "remake",
     "size_hint",
     "symbol_sources",
@@ -252,6 +255,27 @@ def unbacked_bindings(mode: FakeTensorMode, value: Any) -> Any:
     from torch.fx.experimental.symbolic_shapes import compute_unbacked_bindings
 
     return compute_unbacked_bindings(shape_env, value)
+
+
+def is_unbacked(value: Any) -> bool:
+    """Whether a symbolic value depends on what only data decides."""
+    from torch.fx.experimental.symbolic_shapes import free_unbacked_symbols
+
+    return bool(free_unbacked_symbols(value))
+
+
+def expect(condition: Any) -> None:
+    """Assume a symbolic truth that only data decides; `graphs.insert_asserts` adds the check."""
+    from torch.fx.experimental.symbolic_shapes import expect_true
+
+    expect_true(condition)
+
+
+def python_dispatcher() -> Any:
+    """A context in which operators without a kernel for symbolic sizes are decomposed in Python."""
+    from torch._dispatch.python import enable_python_dispatcher
+
+    return enable_python_dispatcher()
 
 
 def symbol_sources(mode: FakeTensorMode, value: Any) -> str:

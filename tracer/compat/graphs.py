@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import fx
 from torch._guards import CompileContext, CompileId, TracingContext, tracing
 
-__all__ = ["compile_context", "current_fake_mode", "force_code", "insert_asserts", "make_graph_module", "tracing_context"]
+__all__ = ["compile_context", "current_fake_mode", "force_code", "insert_asserts", "make_graph_module", "plain_forward", "tracing_context"]
 
 try:
     from torch.fx._lazy_graph_module import _LazyGraphModule as _Lazy
@@ -32,6 +32,20 @@ def force_code(gm: fx.GraphModule) -> None:
     """Generate the code of a lazy graph module now, so that its first call doesn't."""
     if _Lazy is not None:
         _Lazy.force_recompile(gm)
+
+
+def plain_forward(gm: fx.GraphModule) -> Callable[..., Any]:
+    """The graph's own `forward`, its code generated at the first call. What an operator raises leaves as it is: a lazy
+    module's first call goes through `__call__`, which prints errors to stderr."""
+    forward: list[Callable[..., Any]] = []
+
+    def call(*args: Any) -> Any:
+        if not forward:
+            force_code(gm)
+            forward.append(gm.forward)
+        return forward[0](*args)
+
+    return call
 
 
 def insert_asserts(gm: fx.GraphModule, shape_env: Any, name: str) -> None:

@@ -40,6 +40,8 @@ def known(ctx: Context, variable: Variable) -> Any:
         return variable.cls(known(ctx, key_variable(k)) for k in variable.items)
     if isinstance(variable, SliceVariable):
         return slice(*[known(ctx, p) for p in variable.parts])
+    if isinstance(variable, SymVariable):
+        return variable.specialise(ctx)
     return variable.constant()
 
 

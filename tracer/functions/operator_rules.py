@@ -68,13 +68,13 @@ def truth(ctx: Context, value: Variable) -> Any:
 @calls.exact(operator.is_)
 def is_(ctx: Context, left: Variable, right: Variable) -> Any:
     """`operator.is_(a, b)`."""
-    return literal(ctx.protocol.same(ctx, left, right))
+    return literal(ctx.protocol.is_same(ctx, left, right))
 
 
 @calls.exact(operator.is_not)
 def is_not(ctx: Context, left: Variable, right: Variable) -> Any:
     """`operator.is_not(a, b)`."""
-    return literal(not ctx.protocol.same(ctx, left, right))
+    return literal(not ctx.protocol.is_same(ctx, left, right))
 
 
 @calls.exact(operator.contains)

@@ -8,7 +8,7 @@ import torch
 
 from ..graph.modes import AutocastState
 from ..signals import Declined
-from ..variables import NONE, ConstantVariable, ObjectVariable, SymVariable, TensorVariable, Variable, literal
+from ..variables import NONE, ConstantVariable, ObjectVariable, TensorVariable, Variable, literal
 from .table import calls
 
 if TYPE_CHECKING:
@@ -337,19 +337,6 @@ def _refuse_tensors(ctx: Context, data: Variable) -> None:
 def contains(ctx: Context, value: Variable, item: Variable) -> Any:
     """`item in tensor`: a comparison and a data-dependent answer."""
     return ctx.node("call_method", "any", [ctx.node("call_function", torch.eq, [value, item])])
-
-
-@calls.exact(torch._check, torch._check_is_size)
-def check(ctx: Context, condition: Variable, *message: Variable) -> Any:
-    """`torch._check(cond)`: known conditions are decided now."""
-    if isinstance(condition, ConstantVariable) and isinstance(condition.value, bool):
-        if not condition.value:
-            ctx.raise_(RuntimeError, "Expected cond to be True, but got False")
-        return NONE
-    if isinstance(condition, SymVariable):
-        ctx.protocol.truth(ctx, condition)
-        return NONE
-    return Declined("a condition that isn't known")
 
 
 @calls.exact(torch.amp.autocast_mode.is_autocast_available)

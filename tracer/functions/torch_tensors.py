@@ -26,6 +26,7 @@ from ..variables import (
     literal,
     mention,
 )
+from . import torch_failing
 from .table import calls
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def record(ctx: Context, op: str, target: Any, args: list[Variable], kwargs: dic
     for name, variable in kwargs.items():
         named_nodes[name], named_fakes[name] = ctx.argument(variable)
         _collect(variable, named_fakes[name], tensors)
+    torch_failing.check(ctx, target, fakes)
     function = getattr(torch.Tensor, target) if op == "call_method" else target
     outcome = _run(ctx, function, target, fakes, named_fakes, tensors)
     value = outcome.value
@@ -111,6 +113,9 @@ def raise_operator_error(ctx: Context, target: Any, error: Exception) -> Any:
         raise Break("data-dependent-branch", expr=target_name(target), why="a size that depends on data decides") from None
     if name in ("UserError", "Unsupported"):
         raise Break("fake-op-failed", func=target_name(target), expr=target_name(target), why=str(error)[:200]) from None
+    strength, frame = torch_failing.handling(ctx)
+    if strength == torch_failing.CATCHES:
+        torch_failing.stop(ctx, target, frame)  # the text of a fake operator's error may differ from the real one's
     ctx.raise_from_host(error)
 
 
@@ -286,7 +291,8 @@ def tensor_attribute(ctx: Context, variable: TensorVariable, name: str) -> Any:
     if name == "__class__":
         return ctx.type_of(variable)
     if name == "nbytes":
-        return ctx.shapes.number(ctx, variable, lambda fake: fake.nbytes, lambda c, n: c.create_node("call_function", getattr, (n, "nbytes"), {}, variable.fake.nbytes))
+        nbytes = variable.fake.numel() * variable.fake.itemsize
+        return ctx.shapes.number(ctx, variable, lambda fake: nbytes, lambda c, n: c.create_node("call_function", getattr, (n, "nbytes"), {}, nbytes))
     return _looked_up(ctx, variable, name)
 
 

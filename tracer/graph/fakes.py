@@ -7,15 +7,18 @@ shares storage with an argument is remembered as a view of it, so that aliasing 
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 
+from ..compat.fakes import python_dispatcher
 from ..compat.memo import FakeTensor, fake_alike, fake_view, without_dispatch
 
-__all__ = ["FakeRunner", "Outcome"]
+__all__ = ["FakeRunner", "Outcome", "quiet"]
 
 #: Operators whose result depends on more than the metadata of their arguments.
 _NEVER = frozenset({"nonzero", "unique", "unique_consecutive", "masked_select", "item", "tolist", "repeat_interleave"})
@@ -57,6 +60,8 @@ class FakeRunner:
             known = self.memo.get(key)
         except (Unkeyed, TypeError):
             key = known = None
+            if mode.shape_env is not None:
+                fn = functools.partial(_symbolically, fn)
         if known is not None:
             self.hits += 1
             return Outcome(_remake(mode, known, tensors), False)
@@ -83,10 +88,24 @@ def _quietly(fn: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) ->
         raise
 
 
-def silence() -> None:
-    """Keep the fake tensor loggers quiet while a frame is traced."""
-    for name in _FAKE_LOGGERS:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Failing fake operators log tracebacks to stderr: not while a frame is traced."""
+    loggers = [logging.getLogger(name) for name in _FAKE_LOGGERS]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _symbolically(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Some kernels take plain integers only; torch's Python decompositions of them take symbols."""
+    with python_dispatcher():
+        return fn(*args, **kwargs)
 
 
 def _key(value: Any) -> Any:

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from ..sources import Source
 
 __all__ = [
-    "binary", "convert", "decide", "extreme", "input_number", "known", "node_of", "note_unbacked", "number", "shape", "size", "specialise", "symbolic_fake", "tensor_metadata",
-    "unary", "with_shapes", "wrap",
+    "assume", "binary", "convert", "decide", "extreme", "holds", "input_number", "known", "node_of", "note_unbacked", "number", "shape", "size",
+    "specialise", "symbolic_fake", "tensor_metadata", "unary", "with_shapes", "wrap",
 ]  # fmt: skip
 
 _SYMBOLIC = (torch.SymInt, torch.SymFloat, torch.SymBool)
@@ -169,10 +169,21 @@ def specialise(ctx: Context, variable: SymVariable) -> Any:
 
 def decide(ctx: Context, variable: SymVariable) -> bool:
     """The truth of a number: from here on the graph is for the values for which it is the same."""
-    return _truth(ctx, variable.sym)
+    return holds(ctx, variable.sym)
 
 
-def _truth(ctx: Context, value: Any) -> bool:
+def assume(ctx: Context, condition: Variable) -> bool:
+    """Whether a condition that the program promises holds. What only data decides becomes a check that the graph makes."""
+    if type(condition) is not SymVariable:
+        return ctx.protocol.truth(ctx, condition)
+    if known(condition.sym) is None and fakes.is_unbacked(condition.sym):
+        fakes.expect(condition.sym)
+        return True
+    return decide(ctx, condition)
+
+
+def holds(ctx: Context, value: Any) -> bool:
+    """The truth of a condition on symbolic numbers, held by a guard."""
     return _ask(ctx, value, lambda: bool(value), "decided:") if isinstance(value, _SYMBOLIC) else bool(value)
 
 
@@ -220,9 +231,12 @@ def binary(ctx: Context, fn: Callable[..., Any], left: Variable, right: Variable
     if a is None or b is None:
         return None
     plain = _PLAIN.get(fn, fn)
-    if plain in _DIVISIONS and type(right) is SymVariable and not _truth(ctx, b != 0):
+    if plain in _DIVISIONS and type(right) is SymVariable and not holds(ctx, b != 0):
         return _concrete(ctx, plain, left, right)
-    if plain in _COUNTED and not (isinstance(b, int | torch.SymInt) and _truth(ctx, b >= 0)):
+    if plain is operator.pow and isinstance(b, float | torch.SymFloat):
+        if not holds(ctx, a > 0):
+            return _concrete(ctx, plain, left, right)
+    elif plain in _COUNTED and not (isinstance(b, int | torch.SymInt) and holds(ctx, b >= 0)):
         return _concrete(ctx, plain, left, right)
     try:
         value = plain(a, b)

@@ -40,6 +40,29 @@ define(  # source and expected: two sources that gave the same object
     reads=lambda guard: [guard.source, guard.expected],
 )
 
+
+# --- different objects ------------------------------------------------------------------------------------------------
+
+
+def _lower_not_same(at: Place, other: Source, parts: list[Any]) -> None:
+    theirs = at.lowering.manager(other)
+    if theirs is not at.manager:
+        tensor_aliasing([at.manager, theirs], ["0", "1"], parts, None)
+
+
+define(  # source and expected: two sources that gave different objects
+    "NOT_SAME_OBJECT",
+    lambda read, guard: read(guard.source) is not read(guard.expected),
+    lambda source, other: f"{source} is not {other.text}",
+    _lower_not_same,
+    hold=lambda other, keeper: keeper.release(other),
+    see=lambda read, guard: f"one {summarise(read(guard.source))}",
+    rank=7,
+    live=True,
+    scope="many",
+    reads=lambda guard: [guard.source, guard.expected],
+)
+
 # --- different tensors ------------------------------------------------------------------------------------------------
 
 
@@ -93,7 +116,7 @@ def _lower_overlap(at: Place, groups: tuple[list[Source], list[Source]], parts: 
     )
 
 
-define(  # source None; expected: (sources whose memory overlaps another's, sources whose memory doesn't)
+define(  # source None; expected: (sources whose memory overlaps another's, the others), as `overlapping(tensors)` says
     "STORAGE_OVERLAP",
     lambda read, guard: _check_overlap(read, guard.expected),
     _overlap_text,

@@ -42,7 +42,7 @@ def compare(ctx: Context, frame: Frame, arg: tuple[Callable[..., Any], bool]) ->
 def is_op(ctx: Context, frame: Frame, invert: bool) -> None:
     stack = frame.stack
     right, left = stack.pop(), stack.pop()
-    stack.append(TRUE if ctx.protocol.same(ctx, left, right) != invert else FALSE)
+    stack.append(TRUE if ctx.protocol.is_same(ctx, left, right) != invert else FALSE)
 
 
 @handles("ContainsOp")

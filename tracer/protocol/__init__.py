@@ -36,6 +36,8 @@ from .operators import (
     fold,
     identity_key,
     index,
+    is_same,
+    is_same,
     length,
     length_through_type,
     object_key,
@@ -55,6 +57,6 @@ __all__ = [
     "convert_text", "delete_attribute", "drain", "find", "fold", "format", "generic_attribute", "generic_set_attribute", "getattr_now",
     "has", "identity_key", "index", "iterates_natively", "iterator", "iterator_through_type", "join_text", "length", "length_through_type",
     "mapping_items", "match_class", "missing_attribute", "native_text", "next_item", "object_key", "operators_native",
-    "overrides", "repr_text", "same", "same_or_equal",
+    "is_same", "overrides", "repr_text", "same", "same_or_equal",
     "send", "special", "special_method", "str_text", "super_attribute", "truth", "truth_through_type", "unary", "unpack", "unpack_exactly",
 ]  # fmt: skip

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "binary", "binary_now", "call_through_type", "compare", "contains_through_type", "fold", "identity_key", "index", "length",
-    "length_through_type", "object_key", "operators_native", "same", "same_or_equal", "special", "special_method", "truth", "truth_through_type", "unary",
+    "is_same", "length_through_type", "object_key", "operators_native", "same", "same_or_equal", "special", "special_method", "truth", "truth_through_type", "unary",
 ]  # fmt: skip
 
 #: operator function → (method, reflected method, in-place method or None, symbol)
@@ -58,7 +58,7 @@ UNARY: dict[Callable[..., Any], tuple[str, str]] = {
 
 def fold(ctx: Context, fn: Callable[..., Any], args: list[Variable]) -> Any:
     """`fn` run on values that are known; what it raises, the program raises."""
-    values = [a.constant() for a in args]
+    values = [a.specialise(ctx) if type(a) is SymVariable else a.constant() for a in args]
     try:
         result = fn(*values)
     except Exception as error:
@@ -172,7 +172,7 @@ def compare(ctx: Context, fn: Callable[..., Any], left: Variable, right: Variabl
     if answer is not None:
         return answer
     if fn is operator.eq or fn is operator.ne:
-        return literal(same(ctx, left, right) == (fn is operator.eq))
+        return literal(is_same(ctx, left, right) == (fn is operator.eq))
     names = left.python_type().__name__, right.python_type().__name__
     ctx.raise_(TypeError, f"{symbol!r} not supported between instances of {names[0]!r} and {names[1]!r}")
 
@@ -292,6 +292,10 @@ def _dicts_equal(ctx: Context, left: DictVariable, right: DictVariable) -> bool:
 
 
 # ---- identity
+#: What sources of these hold is guarded so that different objects stay different.
+_GUARDED_BY_VALUE = (ConstantVariable, PinnedVariable)
+
+
 def same(ctx: Context, left: Variable, right: Variable) -> bool:
     """`left is right`."""
     if left is right:
@@ -302,6 +306,14 @@ def same(ctx: Context, left: Variable, right: Variable) -> bool:
             return left.fake is right.fake
         return a is b
     return bool(a == b)
+
+
+def is_same(ctx: Context, left: Variable, right: Variable) -> bool:
+    """`left is right` as the program asks it: two objects of its own that differ now must differ at the next call."""
+    answer = same(ctx, left, right)
+    if not answer and left.source is not None and right.source is not None and type(left) is type(right) and type(left) not in _GUARDED_BY_VALUE:
+        ctx.guard(left.source, "NOT_SAME_OBJECT", right.source, right.source)
+    return answer
 
 
 def same_or_equal(ctx: Context, left: Variable, right: Variable) -> bool:
