@@ -13,6 +13,7 @@ import torch
 
 from ..interpreter.frame import Frame
 from ..protocol.instances import builtin_data, native_base
+from ..protocol.operators import BINARY, COMPARE
 from ..signals import Break, Declined, NotConstant
 from ..variables import (
     ConstantVariable,
@@ -25,8 +26,9 @@ from ..variables import (
     Variable,
     is_named_tuple,
     is_structseq,
+    literal,
 )
-from .known import settled_values
+from .known import plain, settled_values
 from . import policy
 from .table import calls
 
@@ -37,6 +39,11 @@ __all__ = ["call_descriptor", "construct", "make_instance"]
 
 _HEAP = 1 << 9
 _IMMUTABLE = (tuple, str, int, float, bytes, complex, frozenset)
+
+
+_NUMBERS = (int, float, complex, bool)
+_COMPARISONS = frozenset(names[0] for names in COMPARE.values())
+_OPERATORS = _COMPARISONS.union(*(names[:2] for names in BINARY.values()))
 
 
 def construct(ctx: Context, variable: PinnedVariable, cls: type, args: list[Variable], kwargs: dict[str, Variable]) -> Any:
@@ -182,6 +189,10 @@ def call_descriptor(ctx: Context, descriptor: Any, args: list[Variable], kwargs:
     reflected = ctx.native_methods.call(ctx, receiver, name, args[1:], kwargs)
     if reflected is not None:
         return reflected
+    if name in _OPERATORS and isinstance(receiver, ConstantVariable) and len(args) == 2:
+        args = [receiver, plain(args[1])]
+        if type(args[1]) is not ConstantVariable and (descriptor.__objclass__ in _NUMBERS or name in _COMPARISONS):
+            return literal(NotImplemented)  # a number, text or None knows nothing of other objects
     try:
         values, named = settled_values(ctx, args, kwargs)
     except NotConstant as missing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -116,6 +117,10 @@ def _not_implemented(value: Variable) -> bool:
     return type(value) is ConstantVariable and value.value is NotImplemented
 
 
+_CONCAT = frozenset({"__add__", "__mul__"})
+_SEQUENCES = (list, tuple, str, bytes, bytearray, collections.deque)
+
+
 def _two_sided(ctx: Context, left: Variable, right: Variable, method: str, reflected: str) -> Any:
     """The binary operator algorithm: the right operand first if its class is a subclass that overrides."""
     cl, cr = left.python_type(), right.python_type()
@@ -124,6 +129,8 @@ def _two_sided(ctx: Context, left: Variable, right: Variable, method: str, refle
         order.reverse()
     elif cl is cr and method != reflected:
         order.pop()
+    elif method in _CONCAT and find(ctx, cl, method)[0] in _SEQUENCES and find(ctx, cr, reflected)[0] not in (None, *_SEQUENCES):
+        order.reverse()  # a sequence has no number slots: the other operand is asked first
     for subject, other, name in order:
         if find(ctx, subject.python_type(), name)[1] is MISSING:
             continue
@@ -273,8 +280,6 @@ def _compare_sequences(ctx: Context, fn: Callable[..., Any], left: Any, right: A
 def _dicts_equal(ctx: Context, left: DictVariable, right: DictVariable) -> bool:
     if len(left.items) != len(right.items):
         return False
-    import collections
-
     if (
         issubclass(left.cls, collections.OrderedDict)
         and issubclass(right.cls, collections.OrderedDict)

@@ -60,6 +60,8 @@ def format(ctx: Context, value: Variable, spec: Variable) -> Variable:
         return ctx.settle(special(ctx, value, "__format__", [spec], ""))
     if isinstance(value, PinnedVariable) and isinstance(value.value, enum.Enum):
         return literal(value.value.__format__(wanted))
+    if wanted and isinstance(value, ObjectVariable) and isinstance(value.data, ConstantVariable):
+        return format(ctx, value.data, spec)
     if wanted and not isinstance(value, TensorVariable):
         ctx.raise_(TypeError, f"unsupported format string passed to {value.python_type().__name__}.__format__")
     return literal(str_text(ctx, value))
@@ -85,6 +87,8 @@ def str_text(ctx: Context, value: Variable) -> str:
     owner, _ = find(ctx, value.python_type(), "__str__")
     if isinstance(value, PinnedVariable):
         return _pinned_text(ctx, value, str)
+    if owner is str and isinstance(value, ObjectVariable) and isinstance(value.data, ConstantVariable):
+        return str(value.data.value)
     if owner is object or owner is None or not owner.__flags__ & _HEAP:
         return repr_text(ctx, value)
     if isinstance(value, TensorVariable):
@@ -137,6 +141,8 @@ def native_text(ctx: Context, value: Variable) -> str | None:
 def _container_text(ctx: Context, value: Variable, cls: type) -> str | None:
     if isinstance(value, ObjectVariable) and value.data is not None:
         value, cls = value.data, value.data.python_type()
+        if isinstance(value, ConstantVariable):
+            return repr(value.value)
     if isinstance(value, ListVariable) and cls is list:
         return f"[{', '.join(repr_text(ctx, v) for v in value.settled(ctx))}]"
     if isinstance(value, TupleVariable):
