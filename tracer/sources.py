@@ -146,7 +146,8 @@ class Source:
             if holder.kind == "dict" and holder.base is not None:
                 return f"{holder.base.text}.{self.key}"
             if holder.kind == "namespace":
-                return self.key
+                module = holder.label.removeprefix("globals of ")
+                return f"{module}.{self.key}" if module.partition(".")[0] == "torch" else self.key
             if holder.kind == "item" and holder.key in ("_parameters", "_buffers", "_modules") and holder.base is not None and holder.base.kind == "dict":
                 owner = holder.base.base
                 assert owner is not None

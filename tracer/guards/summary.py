@@ -19,6 +19,7 @@ def ids_of(*classes: type) -> frozenset[int]:
 
 _LIMIT = 80
 _QUALNAME = type.__dict__["__qualname__"]
+_BUILTIN_NAME = types.BuiltinFunctionType.__dict__["__name__"]
 _PLAIN = ids_of(
     int, float, complex, bool, str, bytes, type(None), type(...), type(NotImplemented), range,
     torch.dtype, torch.device, torch.layout, torch.memory_format,
@@ -73,6 +74,8 @@ def summarise(value: Any) -> str:
         return f"class {type_name(value)}"
     if kind is types.FunctionType:
         return f"function {value.__qualname__}"
+    if kind is types.BuiltinFunctionType:
+        return f"builtin {_BUILTIN_NAME.__get__(value)}"
     if kind is types.CodeType:
         return f"code of {value.co_qualname} at line {value.co_firstlineno}"
     if kind is types.ModuleType:
