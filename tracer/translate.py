@@ -7,6 +7,7 @@ Whatever an attempt did to torch's state is undone when it ends.
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections import Counter
 import time
 import types
@@ -31,6 +32,7 @@ from .events import (
     GuardInstalled,
 )
 from .errors import TracerError
+from .graph.fakes import quiet
 from .graph.finish import finish_graph
 from .graph.modes import MODES, AutocastState, restoring, with_inference, without_inference
 from .guards import Guard, lower
@@ -150,7 +152,7 @@ def _run_attempt(session: Session, info: FrameInfo, decisions: dict[tuple[Any, .
 def _tracing(ctx: Context) -> Iterator[None]:
     """The fake mode on; torch's switches and everything else as it was, afterwards."""
     try:
-        with without_inference(), graphs.tracing_context(ctx.fake_mode), ctx.fake_mode:
+        with quiet(), without_inference(), graphs.tracing_context(ctx.fake_mode), ctx.fake_mode:
             yield
     finally:
         for name, mode in MODES.items():
@@ -256,18 +258,30 @@ def _break_state(ctx: Context, body: Body, root: Frame) -> tuple[codegen.Point, 
             bound.append(name)
             values.append(body.load(held.source) if type(held) is Lazy else body.value(held))
     slots: list[codegen.Slot] = []
-    stack = iter(root.stack)
-    for held in stack:
+    handled = [held.previous for held in root.stack if isinstance(held, ExceptionState)][1:] + [ctx.handled]
+    for held in root.stack:
         if held is NULL:
             slots.append(codegen.Slot.NULL)
         elif isinstance(held, ExceptionState):
-            slots.append(codegen.Slot.EXC)
-            values.append(body.value(next(stack)))
+            slots.append(codegen.Slot.STATE)
+            error = handled.pop(0)
+            assert error is not None
+            value = body.value(error)
+            values.append(value if error.source is not None else f"{body.pin(_as_raised, 'as_raised')}({value})")
         else:
             slots.append(codegen.Slot.VALUE)
             values.append(body.value(held))
     offset = program.decoded.ops[pc].offset
     return codegen.Point(offset, tuple(bound), tuple(slots)), f"({', '.join(values)}{',' if len(values) == 1 else ''})"
+
+
+def _as_raised(error: BaseException) -> BaseException:
+    """An exception that was raised while tracing and is being handled: CPython hands its traceback to `__exit__`
+    without looking whether there is one."""
+    if error.__traceback__ is None:
+        frame = sys._getframe(2)  # of the user's function: this one was called by the body, the body by it
+        error.__traceback__ = types.TracebackType(None, frame, frame.f_lasti, frame.f_lineno)
+    return error
 
 
 #: Builtins that look at the frame that calls them: all its locals must be there when they run natively.

@@ -239,6 +239,11 @@ def known_number(ctx: Context, variable: TensorVariable) -> Any:
 
 def tensor_getitem(ctx: Context, variable: TensorVariable, key: Variable) -> Any:
     _check_index(ctx, variable, key)
+    if type(key) is SymVariable and variable.fake.dim():  # plain indexing would ask for the number
+        size = variable.fake.shape[0]
+        if ctx.shapes.holds(ctx, key.sym < size) and ctx.shapes.holds(ctx, key.sym >= -size):
+            return ctx.node("call_function", torch.select, [variable, literal(0), key])
+        key = literal(key.specialise(ctx))  # the error names it
     return ctx.node("call_function", operator.getitem, [variable, key])
 
 

@@ -80,7 +80,7 @@ def compile_graph(
     try:
         with disabled():
             if backends.is_eager(function):
-                result = gm.forward
+                result = graphs.plain_forward(gm)
             else:
                 result = _call(function, gm, inputs, fake_mode, number, real_inputs)
     except TracerError:
