@@ -20,7 +20,7 @@ from tests.codegen import corpus
 from tracer.codegen import Point, Slot, broken, entry_names, needed, original_of, resume_code
 from tracer.codegen.adapter import _Draft
 from tracer.codegen.listing import Instruction, is_cell, read
-from tracer.codegen.resume import canonical, listing_of, parameters
+from tracer.codegen.resume import canonical, landing, listing_of, parameters
 from tracer.codegen.stack import load, plain, successors
 
 BRANCH = "POP_JUMP_FORWARD_IF_FALSE" if sys.version_info < (3, 12) else "POP_JUMP_IF_FALSE"
@@ -215,6 +215,7 @@ def stopping(code: types.CodeType, at: int, point: Point, occurrence: int) -> ty
         forms = plain([instruction])
         moved[instruction] = forms[0]
         if instruction is goal:
+            forms = landing(instruction) + forms
             moved[instruction] = _gate(draft, arrived, forms[0], point)
         draft.out += forms
     for instruction in draft.out:

@@ -134,7 +134,7 @@ def test_equal_code_objects_stay_apart() -> None:
 
 def test_nothing_is_kept_alive() -> None:
     space: dict[str, Any] = {}
-    exec("def f(a):\n    b = callee(a)\n    return b, a\n", space)
+    exec("def f(a):\n    b = callee(a)\n    return callee(b), a\n", space)
     code = space.pop("f").__code__
     adapter = broken(code, callee, Point(offset_of(code, "CALL"), ("a",), (NULL, VALUE, VALUE)))
     seen = [weakref.ref(code), weakref.ref(adapter), weakref.ref(resume_of(adapter))]

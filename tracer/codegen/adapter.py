@@ -44,8 +44,10 @@ class Tail(partial):  # type: ignore[type-arg]
 
 
 _JUMPS = ("JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT")
-#: What may stand between a break and the return: cheap, and of no interest to a trace.
-_NOTHING_LEFT = ("LOAD_CONST", "POP_TOP", "NOP", "RETURN_VALUE", "RETURN_CONST")
+#: What may stand between a break and the return: it can't raise, and is of no interest to a trace.
+_NOTHING_LEFT = (
+    "LOAD_CONST", "LOAD_FAST", "STORE_FAST", "POP_TOP", "BUILD_TUPLE", "NOP", "RETURN_VALUE", "RETURN_CONST",
+)  # fmt: skip
 
 
 def entry_names(code: CodeType) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -254,10 +256,15 @@ class _Draft:
 
     def finish(self, successor: Successor) -> bool:
         """Return natively where nothing is left to do but that."""
-        rest = []
+        rest, code, bound = [], self.listing.code, set(successor.bound)
         for instruction in self.listing.instructions[successor.index :]:
-            if instruction.name not in _NOTHING_LEFT:
+            name, arg = instruction.name, instruction.arg
+            if name not in _NOTHING_LEFT or Slot.NULL in successor.stack:
                 return False
+            if name in ("LOAD_FAST", "STORE_FAST"):
+                if is_cell(code, arg) or (name == "LOAD_FAST" and code.co_varnames[arg] not in bound):
+                    return False
+                bound.add(code.co_varnames[arg])
             rest.append(replace(instruction, handler=None))
             if instruction.name.startswith("RETURN"):
                 break
