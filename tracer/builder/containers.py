@@ -26,6 +26,7 @@ from ..variables import (
     TupleVariable,
     is_named_tuple,
     is_structseq,
+    literal,
 )
 from .table import rules
 
@@ -50,7 +51,11 @@ def list_(ctx: Context, value: list[Any], source: Source) -> Any:
 
 @rules.exact(tuple, torch.Size)
 def tuple_(ctx: Context, value: Any, source: Source) -> Any:
-    """A tuple or torch.Size: type and length guarded, items read lazily."""
+    """A tuple or torch.Size: type and length guarded, items read lazily; one of constants on a module or object is one guard."""
+    if source.base is not None and source.base.kind == "dict" and len(value) <= 8 and all(type(v) in LITERALS for v in value):
+        if not ctx.config.allow_unspec_int_on_nn_module:
+            ctx.guard(source, "EQUALS_MATCH", value)
+            return TupleVariable([literal(v) for v in value], type(value), source)
     _sequence_guards(ctx, value, source)
     return TupleVariable([Lazy(v, source.item(i)) for i, v in enumerate(value)], type(value), source)
 
@@ -82,6 +87,15 @@ def list_subclass(ctx: Context, value: Any, source: Source) -> Any:
     _sequence_guards(ctx, value, source)
     data = ListVariable([Lazy(v, source.item(i)) for i, v in enumerate(list.__iter__(value))], list, None)
     return _holder(value, source, data)
+
+
+@rules.base(collections.deque)
+def deque_subclass(ctx: Context, value: Any, source: Source) -> Any:
+    """An instance of a deque subclass: an object with a deque in it."""
+    _sequence_guards(ctx, value, source)
+    ctx.guard(source.attr("maxlen"), "CONSTANT_MATCH" if value.maxlen is None else "EQUALS_MATCH", value.maxlen)
+    items: list[Any] = [Lazy(v, source.item(i)) for i, v in enumerate(collections.deque.__iter__(value))]
+    return _holder(value, source, ListVariable(items, collections.deque, None, value.maxlen))
 
 
 def _holder(value: Any, source: Source, data: Any) -> ObjectVariable:

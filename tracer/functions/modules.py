@@ -86,6 +86,9 @@ def _without_hooks(ctx: Context, module: ModuleVariable) -> bool:
 # ---- attributes
 def module_attribute(ctx: Context, module: ModuleVariable, name: str) -> Any:
     """The generic algorithm, then parameters, buffers and submodules, as nn.Module.__getattr__ reads them."""
+    held = _plainly_registered(ctx, module, name)
+    if held is not None:
+        return held
     found = get_raw(ctx, module, name)
     if found is not MISSING:
         return found
@@ -96,6 +99,29 @@ def module_attribute(ctx: Context, module: ModuleVariable, name: str) -> Any:
     if held is not None:
         return held
     ctx.raise_(AttributeError, f"{module.cls.__name__!r} object has no attribute {name!r}")
+
+
+def _plainly_registered(ctx: Context, module: ModuleVariable, name: str) -> Variable | None:
+    """The common case, with one guard: the class has no such attribute, the instance neither, and the name is registered.
+
+    nn.Module's own interface keeps a name in one place (`register_*` and `__setattr__` refuse or move it), so finding it where
+    it is registered answers for the other places too; only writing into `__dict__` behind its back could tell the difference.
+    """
+    value, source = module.value, module.source
+    if value is None or source is None or name in module.attrs:
+        return None
+    find, cls = ctx.protocol.find, module.cls
+    if find(ctx, cls, name)[0] is not None or find(ctx, cls, "__getattribute__")[0] is not object or name in value.__dict__:
+        return None
+    if find(ctx, cls, "__getattr__")[1] is not nn.Module.__getattr__:
+        return None
+    for part in ("_parameters", "_buffers", "_modules"):
+        holder = _holder(ctx, module, part)
+        if isinstance(holder, Variable):
+            return None
+        if holder is not None and name in holder:
+            return ctx.build(holder[name], source.dict().item(part).item(name))
+    return None
 
 
 def registered(ctx: Context, module: ModuleVariable, name: str) -> Variable | None:
