@@ -456,7 +456,9 @@ def round_(ctx: Context, value: Variable, *digits: Variable) -> Any:
     if isinstance(value, TensorVariable):
         return ctx.node("call_method", "round", [value], {"decimals": digits[0]} if digits else {})
     if isinstance(value, SymVariable):
-        return ctx.protocol.fold(ctx, round, [literal(value.specialise(ctx)), *digits])
+        if not digits:
+            return value if value.python_type() is int else ctx.shapes.unary(ctx, round, value)
+        return ctx.protocol.fold(ctx, round, [value, *digits])
     if isinstance(value, ObjectVariable):
         return ctx.protocol.special(ctx, value, "__round__", list(digits), "")
     return ctx.protocol.fold(ctx, round, [value, *digits])

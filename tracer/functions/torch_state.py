@@ -5,10 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
+import torch._refs
 
 from ..graph.modes import AutocastState
 from ..signals import Declined
-from ..variables import NONE, ConstantVariable, ObjectVariable, TensorVariable, Variable, literal
+from ..variables import (
+    NONE,
+    ConstantVariable,
+    ObjectVariable,
+    SequenceVariable,
+    SymVariable,
+    TensorVariable,
+    Variable,
+    literal,
+)
 from .table import calls
 
 if TYPE_CHECKING:
@@ -319,18 +329,23 @@ def tensor_of(ctx: Context, data: Variable, **kwargs: Variable) -> Any:
     """`torch.tensor(data)` of numbers and nested lists of them; a tensor inside needs its value."""
     if isinstance(data, TensorVariable):
         return Declined("data is a tensor")
-    _refuse_tensors(ctx, data)
+    if _holds_symbols(ctx, data) and kwargs.keys() <= {"dtype", "device", "requires_grad", "pin_memory"}:
+        return ctx.node("call_function", torch._refs.tensor, [data], kwargs)  # torch.tensor asks for the numbers
     return Declined("recorded as it is")
 
 
-def _refuse_tensors(ctx: Context, data: Variable) -> None:
-    from ..variables import SequenceVariable
-
-    if isinstance(data, SequenceVariable):
-        for part in data.settled(ctx):
-            if isinstance(part, TensorVariable):
-                ctx.break_("tensor-to-python-number", expr="torch.tensor(…)", var=part.describe())
-            _refuse_tensors(ctx, part)
+def _holds_symbols(ctx: Context, data: Variable) -> bool:
+    """Whether symbolic integers or floats are in the data; a tensor in it breaks the graph."""
+    if isinstance(data, SymVariable):
+        return data.python_type() is not bool
+    if not isinstance(data, SequenceVariable):
+        return False
+    found = False
+    for part in data.settled(ctx):
+        if isinstance(part, TensorVariable):
+            ctx.break_("tensor-to-python-number", expr="torch.tensor(…)", var=part.describe())
+        found = _holds_symbols(ctx, part) or found
+    return found
 
 
 @calls.exact(torch.Tensor.__contains__)
