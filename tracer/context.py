@@ -76,6 +76,7 @@ class Context:
         self.by_id: dict[int, Variable] = {}
         self.global_values: dict[tuple[int, str], Variable] = {}
         self.class_lookups: dict[tuple[type, str], tuple[type | None, Any]] = {}
+        self.instance_dicts: dict[Variable, Any] = {}
         self.namespaces: dict[int, NamespaceVariable] = {}
         self.sources: dict[tuple[str, Any], Source] = {}
         self.memo: dict[Any, Variable] = {}  # answers of cached functions, by arguments
@@ -117,7 +118,7 @@ class Context:
         return sizes, len(self.kept), len(self.inputs), len(self.effects), len(self.undo), tuple(chain), set(self.submodules)
 
     def _tables(self) -> tuple[dict[Any, Any], ...]:
-        return self.guards, self.by_source, self.by_id, self.global_values, self.class_lookups
+        return self.guards, self.by_source, self.by_id, self.global_values, self.class_lookups, self.instance_dicts
 
     def roll_back(self, mark: tuple[Any, ...]) -> None:
         """Truncate every table to the mark and undo true changes, last first."""

@@ -163,6 +163,8 @@ def _plain_side(other: Variable) -> Variable | None:
 def _comparable(left: Variable, right: Variable) -> bool:
     if isinstance(left, SetVariable | DictViewVariable):
         return isinstance(right, SetVariable | DictViewVariable)
+    if isinstance(left, DictVariable):
+        return isinstance(right, DictVariable)
     return type(left) is type(right)
 
 

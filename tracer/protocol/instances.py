@@ -25,6 +25,7 @@ from .lookup import _DATA, MISSING, bind, find, missing_attribute
 
 if TYPE_CHECKING:
     from ..context import Context
+    from ..sources import Source
 
 __all__ = [
     "builtin_data", "delete_instance_attribute", "get_raw", "instance_attribute", "instance_dict", "native_base", "set_instance_attribute",
@@ -144,24 +145,29 @@ def _slot(ctx: Context, variable: ObjectVariable, name: str, raw: Any) -> Any:
 
 
 def instance_namespace(ctx: Context, variable: ObjectVariable) -> Variable:
-    """`vars(x)`: reading is exact; writing through it is not modelled, so it is a proxy-like copy that breaks on writes."""
+    """`x.__dict__`, the same variable each time: what is stored through it is stored on the instance, and the reverse."""
+    known = ctx.instance_dicts.get(variable)
+    if known is not None:
+        return known
     items: dict[Any, Any] = {}
     held = instance_dict(variable.value) if variable.value is not None else None
+    source = None
     if held is not None and variable.source is not None:
         source = variable.source.dict()
         ctx.guard(source, "DICT_KEYS", tuple(held))
         items.update({k: Lazy(v, source.item(k)) for k, v in held.items()})
+    slots = {name for name in variable.attrs if type(find(ctx, variable.cls, name)[1]) is types.MemberDescriptorType}
     for key, value in variable.attrs.items():
         if value is UNSET:
             items.pop(key, None)
-        else:
+        elif key not in slots:
             items[key] = value
-    view = InstanceDictVariable(items, variable)
-    return view
+    made = ctx.instance_dicts[variable] = InstanceDictVariable(items, variable, source)
+    return made
 
 
-class InstanceDictVariable(DictVariable):
-    """`x.__dict__`: a dict whose writes are writes of the instance's attributes."""
+class _Attributes(dict[Any, Any]):
+    """The items of an instance's dict. Each change, whichever rule makes it, is a change of the instance too."""
 
     __slots__ = ("instance",)
 
@@ -169,19 +175,72 @@ class InstanceDictVariable(DictVariable):
         super().__init__(items)
         self.instance = instance
 
-    def put(self, ctx: Context, key: Variable, value: Variable) -> None:
-        name = key.constant()
-        self.instance.store(ctx, name, value)
-        super().put(ctx, key, value)
+    def __setitem__(self, key: Any, value: Any) -> None:
+        super().__setitem__(key, value)
+        self.instance.attrs[key] = value
 
-    def drop(self, ctx: Context, key: Variable) -> None:
-        super().drop(ctx, key)
-        self.instance.store(ctx, key.constant(), UNSET)
+    def __delitem__(self, key: Any) -> None:
+        super().__delitem__(key)
+        self.instance.attrs.pop(key, None)
+        self.instance.attrs[key] = UNSET
+
+    def pop(self, key: Any, *default: Any) -> Any:
+        if key not in self:
+            return super().pop(key, *default)
+        value = self[key]
+        del self[key]
+        return value
+
+    def popitem(self) -> tuple[Any, Any]:
+        if not self:
+            raise KeyError("popitem(): dictionary is empty")
+        key = next(reversed(self))
+        return key, self.pop(key)
+
+    def clear(self) -> None:
+        for key in list(self):
+            del self[key]
+
+    def update(self, *others: Any, **named: Any) -> None:
+        for key, value in dict(*others, **named).items():
+            self[key] = value
+
+    def setdefault(self, key: Any, default: Any = None) -> Any:
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def store(self, key: str, value: Any) -> None:
+        """The instance's own write."""
+        if value is UNSET:
+            super().pop(key, None)
+        else:
+            super().__setitem__(key, value)
+
+
+class InstanceDictVariable(DictVariable):
+    """`x.__dict__`: its items are the instance's attributes."""
+
+    __slots__ = ("instance",)
+
+    def __init__(self, items: dict[Any, Any], instance: ObjectVariable, source: Source | None):
+        super().__init__(_Attributes(items, instance), dict, source)
+        self.instance = instance
+
+    def snapshot(self) -> Any:
+        return dict(self.items), self.instance.snapshot()
+
+    def restore(self, state: Any) -> None:
+        self.items = _Attributes(state[0], self.instance)
+        self.instance.restore(state[1])
 
     def rebuild(self, body: Any) -> str:
         name = body.fresh("namespace")
-        body.later(lambda: f"{name} = {body.value(self.instance)}.__dict__", self)
+        body.line(f"{name} = {body.value(self.instance)}.__dict__")
         return name
+
+    def replay(self, body: Any, name: str) -> None:
+        self.instance.replay(body, body.value(self.instance))
 
 
 # ---- setting

@@ -214,7 +214,7 @@ def _native_compare(ctx: Context, fn: Callable[..., Any], left: Variable, right:
     ):
         return _compare_sequences(ctx, fn, left, right)
     equality = fn is operator.eq or fn is operator.ne
-    if kl is kr is DictVariable and equality:
+    if isinstance(left, DictVariable) and isinstance(right, DictVariable) and equality and not _python_class(ctx, left) and not _python_class(ctx, right):
         return literal(_dicts_equal(ctx, left, right) == (fn is operator.eq))  # type: ignore[arg-type]
     sets = (SetVariable, DictViewVariable)
     if kl in sets and kr in sets:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import types
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +58,7 @@ class ObjectVariable(Variable):
         """What the instance itself holds under `name` (its `__dict__`), guarded either way; None if nothing."""
         stored = self.attrs.get(name)
         if stored is not None:
-            return None if stored is UNSET else stored
+            return None if stored is UNSET else ctx.settle(stored)
         if self.value is None or self.source is None:
             return None
         held = ctx.objects.instance_dict(self.value)
@@ -75,6 +76,8 @@ class ObjectVariable(Variable):
         if value is UNSET or self.attrs.get(name) is UNSET:
             self.attrs.pop(name, None)  # an attribute that comes again is the last one; one that changes stays in its place
         self.attrs[name] = value
+        if self in ctx.instance_dicts:
+            ctx.instance_dicts[self].items.store(name, value)
 
     def native_attribute(self, ctx: Context, name: str) -> Any:
         return self.data.native_attribute(ctx, name) if self.data is not None else None
@@ -129,7 +132,7 @@ class ObjectVariable(Variable):
 
     def _assign(self, body: Body, name: str) -> str:
         writer = body.pin(_write, "write_attributes")
-        return f"{writer}({name}, {{{', '.join(f'{k!r}: {body.value(v)}' for k, v in self.attrs.items() if v is not UNSET)}}})"
+        return f"{writer}({name}, {{{', '.join(f'{k!r}: {body.value(body.ctx.settle(v))}' for k, v in list(self.attrs.items()) if v is not UNSET)}}})"
 
     def replay(self, body: Body, name: str) -> None:
         gone = [k for k, v in self.attrs.items() if v is UNSET]
@@ -148,7 +151,8 @@ def _write(target: Any, attributes: dict[str, Any]) -> None:
 
 def _erase(target: Any, names: list[str]) -> None:
     for name in names:
-        object.__delattr__(target, name)
+        with contextlib.suppress(AttributeError):  # it came and went while tracing
+            object.__delattr__(target, name)
 
 
 def _dict_fill(base: Any, target: Any, pairs: dict[Any, Any]) -> None:
