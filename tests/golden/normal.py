@@ -6,8 +6,8 @@ In: the events of one session. Out: one line for each event that survives, inden
       NodeCreated  graph=g1 name=relu op=call_function …  @ relu_twice+2
 
 Left out or renamed: sequence numbers (nesting shows them), times, threads, versions, addresses, absolute paths, line
-numbers outside the programs, long texts that are tested elsewhere. Frames and variables are numbered in order of
-appearance. Instructions and variable summaries are kept only when asked for, and hold for one version of Python.
+numbers outside the programs, long texts that are tested elsewhere. Frames, variables and symbols of sizes are numbered
+in order of appearance. Instructions and variable summaries are kept only when asked for, and hold for one version of Python.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ DROPPED = {
 }
 VARIABLES = {"variable", "ids"}
 ADDRESS, LONG_NUMBER = re.compile(r"0x[0-9a-f]+"), re.compile(r"\b\d{9,}\b")
+LINE, SYMBOL = re.compile(r"\bat line \d+"), re.compile(r"\b([su])\d+\b")
 HERE = Path(__file__).parent
 
 
@@ -107,7 +108,8 @@ class Normal:
         for path, short in ((str(self.programs), "programs.py"), (str(HERE.parent.parent) + "/", "")):
             text = text.replace(path, short)
         text = re.sub(r"\S*/site-packages/", "<site>/", text).replace(sys.base_prefix, "<python>")
-        text = LONG_NUMBER.sub("N", ADDRESS.sub("0x…", text)).replace("\n", "\\n")
+        text = LONG_NUMBER.sub("N", ADDRESS.sub("0x…", LINE.sub("at line N", text))).replace("\n", "\\n")
+        text = SYMBOL.sub(lambda found: f"{found[1]}{self.number(found[1], found[0]) - 1}", text)
         return text if len(text) <= 160 else text[:159] + "…"
 
     def frame(self, frame: str) -> str:

@@ -32,7 +32,8 @@ _STYLE = f"""
 .tracer-explain pre,.tracer-explain code,.tracer-explain td{{
   font:12px/1.5 var(--jp-code-font-family,ui-monospace,monospace)}}
 .tracer-explain pre{{background:var(--t-sunk);color:inherit;padding:.4em .8em;margin:.3em 0;overflow-x:auto}}
-.tracer-explain mark{{background:var(--t-mark);color:inherit;text-decoration:underline 2px var(--t-break)}}
+.tracer-explain mark{{background:var(--t-mark);color:inherit;text-decoration:underline 2px var(--t-break);
+  text-decoration-skip-ink:none}}
 .tracer-explain .number{{color:var(--t-muted);user-select:none}}
 .tracer-explain table{{border-collapse:collapse;margin:.3em 0;background:none}}
 .tracer-explain td{{padding:.1em 1.2em .1em 0;text-align:left;vertical-align:top;

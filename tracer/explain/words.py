@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 
 from tracer.records import Frame, Graph, Place, Records
 
 __all__ = ["clean", "count", "file_name", "frame_line", "headline", "seconds", "visible", "where", "width"]
 
+_CELL = re.compile(r"[\\/]ipykernel_\d+[\\/]\d+\.py$")  # where Jupyter's kernel says that a cell's code lies
 _JOINERS = "\u200c\u200d"  # parts of ordinary words and pictures in some scripts
 
 
@@ -70,7 +72,12 @@ def headline(records: Records) -> str:
 
 
 def file_name(file: str) -> str:
-    """A path as a person would write it: relative where it lies below the working directory."""
+    """A path as a person would write it: from the package on, or from the working directory; a notebook's cell as such."""
+    if _CELL.search(file):
+        return "notebook cell"
+    _, found, rest = file.rpartition(f"{os.sep}site-packages{os.sep}")
+    if found:
+        return clean(rest)
     here = os.getcwd() + os.sep
     return clean(file[len(here) :] if file.startswith(here) else file) or "unknown file"
 
