@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from tests.guards.support import local, pinned, verdict
-from tracer.compat_guards import function_modes
+from tracer.compat.guards import function_modes
 from tracer.guards import GlobalState, Guard, Lowered, lower
 from tracer.sources import Roots, Source
 

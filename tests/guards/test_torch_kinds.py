@@ -12,7 +12,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.guards.support import local, lowered, seen, verdict
-from tracer.compat_guards import STATES, default_device, function_modes, self_test
+from tracer.compat.guards import STATES, default_device, function_modes, self_test
 from tracer.guards import GlobalState, Guard
 
 x = local("x")

@@ -6,6 +6,7 @@ is first used. One module per seam:
 - `evalframe`: the frame hook and the compiled entries on code objects
 - `fakes`: FakeTensorMode, lean and symbolic fakes, ShapeEnv
 - `graphs`: graph modules whose code is generated late, tracing contexts
+- `guards`: the C++ guard managers and what they are made from
 - `backends`: names of backends, and the wrappers that torch.compile puts around them
 - `marks`: what `mark_dynamic`, `disable`, `allow_in_graph`, … leave behind
 """
@@ -26,7 +27,7 @@ TORCH_VERSION: tuple[int, ...] = tuple(
     int("".join(filter(str.isdigit, part)) or 0) for part in torch.__version__.split(".")[:2]
 )
 
-_MODULES = ("evalframe", "fakes", "graphs", "backends", "marks")
+_MODULES = ("evalframe", "fakes", "graphs", "guards", "backends", "marks")
 _HOME = {
     "fakes": """FakeTensor FakeTensorMode ShapeEnv add_shapes context_of fake_of fake_symbolic is_fake is_symbolic
         new_fake_mode remake size_hint symbol_sources symbolic_number unbacked_bindings""",

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from ..compat_guards import MANAGER
+from ..compat.guards import MANAGER
 from ..errors import TracerError
 from ..sources import Source
 from .summary import ids_of, type_name
@@ -33,7 +33,7 @@ class Missing(Exception):
     """What a source leads to isn't there."""
 
 
-#: The example value of everything that may change behind the same reference (see `compat_guards`).
+#: The example value of everything that may change behind the same reference (see `compat.guards`).
 MUTABLE = object()
 
 _TYPE_DICT = type.__dict__["__dict__"]

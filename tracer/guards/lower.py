@@ -13,7 +13,7 @@ import types
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ..compat_guards import (
+from ..compat.guards import (
     MANAGER,
     STATES,
     RootGuardManager,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..compat_guards import disable_torch_function, object_aliasing, overlapping, tensor_aliasing
+from ..compat.guards import disable_torch_function, object_aliasing, overlapping, tensor_aliasing
 from ..sources import Roots
 from .explain import Reader
 from .kind import Place, define

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from ..compat_guards import TorchSource, disable_torch_function, shape_expressions
+from ..compat.guards import TorchSource, disable_torch_function, shape_expressions
 from ..sources import Roots, Source
 from .accessors import ACCESSORS, GuardError
 from .explain import Reader

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from ..compat_guards import (
+from ..compat.guards import (
     STATES,
     GlobalStateGuard,
     add_tensor_match,
@@ -259,7 +259,7 @@ def _modes_text(_source: str, expected: Any) -> str:
     return f"the torch function modes are [{', '.join(names)}]"
 
 
-define(  # expected: the list of torch-function modes, outermost first (`compat_guards.function_modes()`)
+define(  # expected: the list of torch-function modes, outermost first (`compat.guards.function_modes()`)
     "TORCH_FUNCTION_MODE_STACK",
     _check_modes,
     _modes_text,
@@ -271,7 +271,7 @@ define(  # expected: the list of torch-function modes, outermost first (`compat_
 )
 
 
-define(  # expected: a device or None (`compat_guards.default_device()`)
+define(  # expected: a device or None (`compat.guards.default_device()`)
     "DEFAULT_DEVICE",
     lambda _, expected: same_constant(default_device(), expected),
     lambda _source, expected: f"the default device is {constant_text(expected)}",

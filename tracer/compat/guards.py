@@ -30,7 +30,7 @@ from torch._C._dynamo import eval_frame as _eval_frame
 from torch._C._dynamo import guards as _c
 from torch._dynamo.guards import GuardManagerType
 
-from .errors import CompatError
+from ..errors import CompatError
 
 __all__ = [
     "MANAGER",
