@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections import Counter
 import time
 import types
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from .breaks import render
 from .codegen.body import Body
 from .compat import fakes, graphs
 from .context import BreakHere, Context
+from .errors import TracerError
 from .events import (
     AttemptEnded,
     AttemptStarted,
@@ -31,7 +32,6 @@ from .events import (
     GraphCompileStarted,
     GuardInstalled,
 )
-from .errors import TracerError
 from .graph.fakes import quiet
 from .graph.finish import finish_graph
 from .graph.modes import MODES, AutocastState, restoring, with_inference, without_inference
@@ -219,7 +219,10 @@ def _compile(ctx: Context, info: FrameInfo, root: Frame, result: Variable | None
     body.replay_effects()
     compiled = finish_graph(ctx, body)
     name = f"{info.name} {frame_id}"
-    modes = [f"{body.pin(MODES[n].write, n)}({value!r})" if isinstance(value, bool) else f"{body.pin(MODES[n].write, n)}({body.pin(value, n)})" for n, value in _changed_modes(ctx)]
+    modes = [
+        f"{body.pin(MODES[n].write, n)}({repr(value) if isinstance(value, bool) else body.pin(value, n)})"
+        for n, value in _changed_modes(ctx)
+    ]
     function = _backend(ctx, compiled) if compiled.gm is not None else None
     inputs = [body.load(i.source) for i in compiled.inputs]
     hit = session.hit_recorder(frame_id, info.name)

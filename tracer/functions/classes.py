@@ -28,8 +28,8 @@ from ..variables import (
     is_structseq,
     literal,
 )
-from .known import plain, settled_values
 from . import policy
+from .known import plain, settled_values
 from .table import calls
 
 if TYPE_CHECKING:
@@ -99,7 +99,9 @@ def _native(ctx: Context, cls: type, args: list[Variable], kwargs: dict[str, Var
             pass
         except Exception as error:
             ctx.raise_from_host(error)
-    raise Break("unsupported-builtin" if cls.__module__ == "builtins" else "metaclass-or-custom-new", func=cls.__name__, name=cls.__name__, expr=f"{cls.__name__}()", type=cls.__name__)
+    name = cls.__name__
+    reason = "unsupported-builtin" if cls.__module__ == "builtins" else "metaclass-or-custom-new"
+    raise Break(reason, func=name, name=name, expr=f"{name}()", type=name)
 
 
 _FOLDED = frozenset({int, float, str, bytes, complex, bool, range, slice, torch.device, torch.finfo, torch.iinfo})

@@ -185,7 +185,9 @@ def setattr_(ctx: Context, module: Variable, name: Variable, value: Variable) ->
         return literal(None)
     if key in held.get("_buffers", ()):
         if not none and not isinstance(value, TensorVariable):
-            ctx.raise_(TypeError, f"cannot assign {value.python_type().__module__}.{value.python_type().__name__!r} object to buffer {key!r} (torch.Tensor or None expected)")
+            kind = value.python_type()
+            named = f"{kind.__module__}.{kind.__name__!r}"
+            ctx.raise_(TypeError, f"cannot assign {named} object to buffer {key!r} (torch.Tensor or None expected)")
         _part(ctx, module, "_buffers").put(ctx, name, value)
         return literal(None)
     from ..protocol.instances import set_raw

@@ -121,7 +121,11 @@ def autocast_enter(ctx: Context, manager: Variable) -> Any:
     if ctx.autocast_at_entry is None:
         ctx.autocast_at_entry = AutocastState()
     device = settings[0]
-    before = {"prev_cache_enabled": torch.is_autocast_cache_enabled(), "prev": torch.is_autocast_enabled(device), "prev_fastdtype": torch.get_autocast_dtype(device)}
+    before = {
+        "prev_cache_enabled": torch.is_autocast_cache_enabled(),
+        "prev": torch.is_autocast_enabled(device),
+        "prev_fastdtype": torch.get_autocast_dtype(device),
+    }
     for name, value in before.items():
         manager.store(ctx, name, literal(value))
     entered = torch.amp.autocast_mode._enter_autocast(*settings)
@@ -203,7 +207,10 @@ def stride(ctx: Context, value: Variable, dim: Variable | None = None) -> Any:
     strides = value.fake.stride()
 
     def at(i: int) -> Variable:
-        return ctx.shapes.number(ctx, value, lambda fake: strides[i], lambda c, n: c.create_node("call_function", torch.ops.aten.sym_stride.int, (n, i), {}, strides[i]))
+        stride = torch.ops.aten.sym_stride.int
+        return ctx.shapes.number(
+            ctx, value, lambda fake: strides[i], lambda c, n: c.create_node("call_function", stride, (n, i), {}, strides[i])
+        )
 
     if dim is None or dim.python_type() is type(None):
         from ..variables import TupleVariable
@@ -218,7 +225,13 @@ def stride(ctx: Context, value: Variable, dim: Variable | None = None) -> Any:
 @calls.exact(torch.Tensor.storage_offset)
 def storage_offset(ctx: Context, value: Variable) -> Any:
     """`x.storage_offset()`."""
-    return ctx.symbolic(value.fake.storage_offset(), lambda c: c.create_node("call_method", "storage_offset", (c.graph.local(value.node, value.fake),), {}, value.fake.storage_offset())) if isinstance(value, TensorVariable) else Declined("not a tensor")
+    if not isinstance(value, TensorVariable):
+        return Declined("not a tensor")
+    offset = value.fake.storage_offset()
+    return ctx.symbolic(
+        offset,
+        lambda c: c.create_node("call_method", "storage_offset", (c.graph.local(value.node, value.fake),), {}, offset),
+    )
 
 
 def _metadata(name: str) -> Any:
@@ -233,7 +246,10 @@ def _metadata(name: str) -> Any:
     return rule
 
 
-for _name in ("dim", "ndimension", "is_contiguous", "element_size", "get_device", "is_inference", "is_signed", "is_conj", "is_neg", "is_pinned", "is_coalesced", "is_same_size"):
+for _name in (
+    "dim", "ndimension", "is_contiguous", "element_size", "get_device", "is_inference", "is_signed", "is_conj", "is_neg",
+    "is_pinned", "is_coalesced", "is_same_size",
+):
     if _name != "is_same_size":
         calls.exact(getattr(torch.Tensor, _name))(_metadata(_name))
 
@@ -299,7 +315,8 @@ for _name, _reason in {
     "data_ptr": "unsupported-attribute", "storage": "unsupported-attribute", "untyped_storage": "unsupported-attribute", "backward": "backward-inside",
     "register_hook": "outside-state-write", "register_post_accumulate_grad_hook": "outside-state-write", "retain_grad": "grad-write",
     "requires_grad_": "grad-write", "set_": "storage-changed", "resize_": "storage-changed", "share_memory_": "unsupported-attribute",
-    "__dlpack__": "unsupported-attribute", "pin_memory": "unsupported-attribute", "record_stream": "unsupported-attribute", "__reduce_ex__": "unsupported-attribute",
+    "__dlpack__": "unsupported-attribute", "pin_memory": "unsupported-attribute", "record_stream": "unsupported-attribute",
+    "__reduce_ex__": "unsupported-attribute",
 }.items():  # fmt: skip
     _target = getattr(torch.Tensor, _name, None)
     if _target is not None:

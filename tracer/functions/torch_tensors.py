@@ -107,7 +107,8 @@ def raise_operator_error(ctx: Context, target: Any, error: Exception) -> Any:
     if name in ("DataDependentOutputException", "DynamicOutputShapeException"):
         shape = name == "DynamicOutputShapeException"
         raise Break("data-dependent-shape" if shape else "tensor-to-python-number", expr=target_name(target), func=target_name(target)) from None
-    if "no fake impl registered" in str(error) or name in ("UnsupportedOperatorException", "UnsupportedFakeTensorException") or isinstance(error, NotImplementedError):
+    unsupported = name in ("UnsupportedOperatorException", "UnsupportedFakeTensorException")
+    if "no fake impl registered" in str(error) or unsupported or isinstance(error, NotImplementedError):
         raise Break("fake-op-failed", func=target_name(target), expr=target_name(target), why=str(error)[:200]) from None
     if name == "GuardOnDataDependentSymNode":
         raise Break("data-dependent-branch", expr=target_name(target), why="a size that depends on data decides") from None
@@ -126,7 +127,8 @@ def _is_inplace(target: Any, named: dict[str, Any]) -> bool:
     return name.endswith("_") and not name.endswith("__")
 
 
-_INPLACE = frozenset({operator.setitem, *[getattr(operator, "i" + n) for n in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor", "lshift", "rshift")]})
+_ARITHMETIC = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "lshift", "rshift")
+_INPLACE = frozenset({operator.setitem, *[getattr(operator, "i" + n) for n in (*_ARITHMETIC, "and", "or", "xor")]})
 
 
 def _run_inplace(ctx: Context, function: Callable[..., Any], fakes: list[Any], named: dict[str, Any], tensors: list[Any]) -> Any:
@@ -199,7 +201,7 @@ def wrap_result(ctx: Context, value: Any, node: Any) -> Variable:
 
 
 # ---- operators on tensors
-_REVERSED_INPLACE = {getattr(operator, "i" + n): getattr(operator, n) for n in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "lshift", "rshift")}
+_REVERSED_INPLACE = {getattr(operator, "i" + n): getattr(operator, n) for n in _ARITHMETIC}
 _REVERSED_INPLACE |= {operator.iand: operator.and_, operator.ior: operator.or_, operator.ixor: operator.xor}
 _OPERAND = (TensorVariable, ConstantVariable, SymVariable)
 
@@ -229,7 +231,8 @@ def tensor_truth(ctx: Context, variable: TensorVariable) -> bool:
         if fake.numel() == 0:
             ctx.raise_(RuntimeError, "Boolean value of Tensor with no values is ambiguous")
         ctx.raise_(RuntimeError, "Boolean value of Tensor with more than one value is ambiguous")
-    raise Break("data-dependent-branch", expr=mention(variable), var=mention(variable), shape=str(tuple(fake.shape)), dtype=str(fake.dtype).removeprefix("torch."))
+    named, dtype = mention(variable), str(fake.dtype).removeprefix("torch.")
+    raise Break("data-dependent-branch", expr=named, var=named, shape=str(tuple(fake.shape)), dtype=dtype)
 
 
 def known_number(ctx: Context, variable: TensorVariable) -> Any:
