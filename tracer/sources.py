@@ -30,10 +30,6 @@ def _read_attr(owner: Any, name: str) -> Any:
     return (type if isinstance(owner, type) else object).__getattribute__(owner, name)
 
 
-def _read_attr(owner: Any, name: str) -> Any:
-    return (type if isinstance(owner, type) else object).__getattribute__(owner, name)
-
-
 def _read_dict(owner: Any, _key: Any) -> Any:
     if isinstance(owner, type):
         return type.__dict__["__dict__"].__get__(owner)

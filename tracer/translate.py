@@ -218,7 +218,7 @@ def _compile(ctx: Context, info: FrameInfo, root: Frame, result: Variable | None
     body.settle_later()
     body.replay_effects()
     compiled = finish_graph(ctx, body)
-    name = f"{info.name} {frame_id}"
+    name, graph = f"{info.name} {frame_id}", ctx.root_graph.name if compiled.gm is not None else ""
     modes = [
         f"{body.pin(MODES[n].write, n)}({repr(value) if isinstance(value, bool) else body.pin(value, n)})"
         for n, value in _changed_modes(ctx)
@@ -234,8 +234,8 @@ def _compile(ctx: Context, info: FrameInfo, root: Frame, result: Variable | None
     else:
         code = codegen.finished(info.code, python)
     if rec.on:
-        rec.point(CodeGenerated, ctx.root_graph.name, name, text, len(code.co_code) // 2)
-    record = Compiled(frame_id, ctx.root_graph.name if compiled.gm is not None else "", compiled.gm, compiled.examples, text)
+        rec.point(CodeGenerated, graph, name, text, len(code.co_code) // 2)
+    record = Compiled(frame_id, graph, compiled.gm, compiled.examples, text)
     with _outside(ctx):
         record.lowered = _lower(ctx, info)
     session.keep_graph(record)
