@@ -153,7 +153,7 @@ class Numbering:
 
     def entries(self, mapping: dict) -> list[tuple[str, Any]]:
         out: list[tuple[str, Any]] = []
-        for i, (key, value) in enumerate(dict.items(mapping)):
+        for i, (key, value) in enumerate((collections.OrderedDict if isinstance(mapping, collections.OrderedDict) else dict).items(mapping)):
             out.append((f".key[{i}]", self.freeze(key)))
             out.append((f"[{key!r}]" if type(key) in (str, int) else f".value[{i}]", self.freeze(value)))
         return out

@@ -66,11 +66,25 @@ def user_object(ctx: Context, value: Any, source: Source) -> Any:
     ctx.guard(source, "TYPE_MATCH", cls)
     native = ctx.objects.native_base(cls)
     if native in (int, float, str, bytes, complex):
-        ctx.guard(source, "ID_MATCH", value)
-        return ObjectVariable(value, cls, source, ConstantVariable(_plain(native, value)))
+        held = _plain(native, value)
+        if held == held:
+            ctx.guard(source, "USER", _Equals(native, held))
+        else:
+            ctx.guard(source, "ID_MATCH", value)
+        return ObjectVariable(value, cls, source, ConstantVariable(held))
     if native is not object:
         return Declined(f"an instance of a subclass of {native.__name__}")
     return ObjectVariable(value, cls, source)
+
+
+class _Equals:
+    """A condition of a guard: the builtin part of an instance of `native`'s subclass has this value."""
+
+    def __init__(self, native: type, value: Any):
+        self.native, self.value, self.__qualname__ = native, value, f"{native.__name__}.__eq__({value!r})"
+
+    def __call__(self, value: Any) -> bool:
+        return self.native.__eq__(value, self.value) is True
 
 
 def _plain(native: type, value: Any) -> Any:

@@ -12,6 +12,7 @@ from . import (  # noqa: F401  (they fill the table)
     lists,
     math_rules,
     modules,
+    numbers_,
     operator_rules,
     outside_rules,
     sets,

@@ -38,6 +38,7 @@ _BUILTINS = frozenset(
         "all",
     )
 )
+_BUILTINS |= {str.maketrans}
 _TORCH_QUERIES = frozenset(
     f
     for f in (

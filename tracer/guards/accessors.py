@@ -7,6 +7,7 @@ led into user code by a value of another type, `exact` says that the parent need
 
 from __future__ import annotations
 
+import collections
 import gc
 import itertools
 import types
@@ -116,6 +117,8 @@ def _read_item(owner: Any, key: Any) -> Any:
             return list.__getitem__(owner, key)
         elif issubclass(kind, tuple):
             return tuple.__getitem__(owner, key)
+        elif issubclass(kind, collections.deque):
+            return collections.deque.__getitem__(owner, key)
         elif id(kind) in _INDEXED:
             return owner[key]
     except (LookupError, TypeError):
@@ -136,7 +139,7 @@ def _lower_item(manager: Any, owner: Any, source: Source, example: Any) -> Any:
             return manager.tuple_getitem_manager(key, "", example, MANAGER)
     if id(kind) in _INDEXED:
         return manager.getitem_manager(key, "", example, MANAGER)
-    if issubclass(kind, list | tuple) or kind is types.MappingProxyType:
+    if issubclass(kind, list | tuple | collections.deque) or kind is types.MappingProxyType:
         return manager.lambda_manager(lambda value: _read_item(value, key), "", example, MANAGER)
     raise GuardError(
         f"an item of a {type_name(kind)} can't be guarded: reading it could run the program's code",

@@ -103,7 +103,7 @@ class SequenceIteratorVariable(IteratorVariable):
     def rebuild(self, body: Body) -> str:
         name = body.fresh("iterator")
         if type(self.owner) is list:
-            body.line(f"{name} = {self._remade(body, self.owner)}")
+            self._remake(body, name, self.owner)
         else:
             body.line(f"{name} = iter({body.value(self.owner)})")  # type: ignore[arg-type]
             if self.done:
@@ -112,17 +112,20 @@ class SequenceIteratorVariable(IteratorVariable):
                 body.line(f"{name}.__setstate__({self.index})")
         return name
 
-    def _remade(self, body: Body, items: list[Variable]) -> str:
+    def _remake(self, body: Body, name: str, items: list[Variable]) -> None:
         """An iterator over what is left, of the class that the program sees where that is a class of sequences."""
         kind = self.cls.__name__
         if kind in ("str_ascii_iterator", "str_iterator", "bytes_iterator"):
-            parts = [i.constant() for i in items[self.index :]]
-            return f"iter({body.constant(bytes(parts) if kind == 'bytes_iterator' else ''.join(parts))})"
+            parts = [i.constant() for i in items]
+            body.line(f"{name} = iter({body.constant(bytes(parts) if kind == 'bytes_iterator' else ''.join(parts))})")
+            if self.index:
+                body.line(f"{name}.__setstate__({self.index})")
+            return
         backwards = kind in ("list_reverseiterator", "reversed")
         rest = items[self.index :][::-1] if backwards else items[self.index :]
         text = "".join(f"{body.value(v)}, " for v in rest)
         text = f"[{text}]" if kind.startswith("list") else f"({text})"
-        return f"reversed({text})" if backwards else f"iter({text})"
+        body.line(f"{name} = {'reversed' if backwards else 'iter'}({text})")
 
     def replay(self, body: Body, name: str) -> None:
         before = body.ctx.effects.before(self)
