@@ -261,7 +261,7 @@ def _break_state(ctx: Context, body: Body, root: Frame) -> tuple[codegen.Point, 
             bound.append(name)
             values.append(body.load(held.source) if type(held) is Lazy else body.value(held))
     slots: list[codegen.Slot] = []
-    handled = [held.previous for held in root.stack if isinstance(held, ExceptionState)][1:] + [ctx.handled]
+    handled = [*[held.previous for held in root.stack if isinstance(held, ExceptionState)][1:], ctx.handled]
     for held in root.stack:
         if held is NULL:
             slots.append(codegen.Slot.NULL)

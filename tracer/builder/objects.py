@@ -84,7 +84,7 @@ class _Equals:
         self.native, self.value, self.__qualname__ = native, value, f"{native.__name__}.__eq__({value!r})"
 
     def __call__(self, value: Any) -> bool:
-        return self.native.__eq__(value, self.value) is True
+        return self.native.__eq__(value, self.value) is True  # type: ignore[call-arg]
 
 
 def _plain(native: type, value: Any) -> Any:

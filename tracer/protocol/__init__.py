@@ -37,7 +37,6 @@ from .operators import (
     identity_key,
     index,
     is_same,
-    is_same,
     length,
     length_through_type,
     object_key,

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "binary", "binary_now", "call_through_type", "compare", "contains_through_type", "fold", "identity_key", "index", "length",
-    "is_same", "length_through_type", "object_key", "operators_native", "same", "same_or_equal", "special", "special_method", "truth", "truth_through_type", "unary",
+    "is_same", "length_through_type", "object_key", "operators_native", "same", "same_or_equal", "special", "special_method",
+    "truth", "truth_through_type", "unary",
 ]  # fmt: skip
 
 #: operator function → (method, reflected method, in-place method or None, symbol)
