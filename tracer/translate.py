@@ -20,6 +20,7 @@ from . import codegen
 from .breaks import render
 from .codegen.body import Body
 from .compat import fakes, graphs
+from .compat.memo import without_cache
 from .context import BreakHere, Context
 from .errors import TracerError
 from .events import (
@@ -130,6 +131,8 @@ def _run_attempt(session: Session, info: FrameInfo, decisions: dict[tuple[Any, .
     dynamic = session.dynamism.of(info.code, known)
     shape_env = fakes.ShapeEnv(**session.shape_env_settings()) if dynamic.from_data else None
     mode = fakes.new_fake_mode(shape_env, **session.fake_mode_settings())
+    if shape_env is None:
+        without_cache(mode)
     ctx = Context(session, mode, decisions, dynamic)
     ctx.graph.name = session.next_graph_name()
     with _tracing(ctx):

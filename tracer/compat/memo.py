@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch._subclasses.fake_tensor import FakeTensor
 
-__all__ = ["FakeTensor", "fake_alike", "fake_view", "without_dispatch"]
+__all__ = ["FakeTensor", "fake_alike", "fake_view", "without_cache", "without_dispatch"]
 
 without_dispatch = torch._C._DisableTorchDispatch
 
@@ -37,3 +37,10 @@ def fake_view(
         if requires_grad:
             meta.requires_grad_(True)
         return FakeTensor(mode, meta, device)
+
+
+def without_cache(mode: Any) -> None:
+    """Turn the mode's own cache of operator results off: for static sizes the session's memo answers before it is asked, and
+    building its keys is a third of the cost of a first compile."""
+    if hasattr(mode, "cache_enabled"):
+        mode.cache_enabled = False
