@@ -13,7 +13,7 @@ class Variable:
     """Stands for a traced variable."""
 
     def __init__(self, text="3"):
-        self.vid, self.text = None, text
+        self.vid, self.text = 0, text
 
     def summary(self):
         return "constant", self.text, "int", None, "", "x"

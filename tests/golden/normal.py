@@ -40,15 +40,15 @@ HERE = Path(__file__).parent
 def line_map(path: Path) -> Callable[[int], str]:
     """Line of a file of programs → `function+offset`, so that a new program above moves nothing."""
     spans = [
-        (node.lineno, node.end_lineno or node.lineno, node.name)
+        (min((d.lineno for d in node.decorator_list), default=node.lineno), node.lineno, node.end_lineno or 0, node.name)
         for node in ast.parse(path.read_text()).body
         if isinstance(node, ast.FunctionDef | ast.ClassDef)
     ]
 
     def where(line: int) -> str:
-        for first, last, name in spans:
-            if first <= line <= last:
-                return f"{name}+{line - first}"
+        for above, first, last, name in spans:
+            if above <= line <= last:
+                return f"{name}+{line - first}" if line > first else name
         return f"line {line}"
 
     return where

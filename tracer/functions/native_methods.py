@@ -33,6 +33,7 @@ from ..variables import (
     TupleVariable,
     Variable,
     literal,
+    shared,
 )
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["call"]
 
 _METHODS: dict[str, Callable[..., Any]] = {}
-_NOT_IMPLEMENTED = ConstantVariable(NotImplemented)
+_NOT_IMPLEMENTED: ConstantVariable = shared(ConstantVariable(NotImplemented))
 
 
 def _method(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

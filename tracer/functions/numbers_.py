@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..protocol.operators import BINARY, COMPARE
 from ..signals import Declined
-from ..variables import ConstantVariable, SymVariable, TensorVariable, Variable
+from ..variables import ConstantVariable, SymVariable, TensorVariable, Variable, shared
 from .known import plain
 from .table import calls
 
 if TYPE_CHECKING:
     from ..context import Context
 
-_NOT_IMPLEMENTED = ConstantVariable(NotImplemented)
+_NOT_IMPLEMENTED: ConstantVariable = shared(ConstantVariable(NotImplemented))
 _SEQUENCES = (str, bytes)
 
 

@@ -28,7 +28,7 @@ LEVELS = ("all", "decisions", "nothing")
 class Summarised(Protocol):
     """What the recorder needs of a variable."""
 
-    vid: int | None
+    vid: int | None  #: 0: no number yet; None: shared by recordings (and never freed), each keeps its own number for it
 
     def summary(self) -> tuple[str, str, str, Shape, str, str]:
         """(kind, text, python type, shape, dtype, source text), without running user code."""
@@ -42,6 +42,7 @@ class Recorder:
         "_asides",
         "_began",
         "_owner",
+        "_shared",
         "_threads",
         "_variables",
         "attempt",
@@ -69,6 +70,7 @@ class Recorder:
         self._threads = {self._owner: 0}
         self._asides: deque[tuple[type[Event], int, int, str, tuple[Any, ...]]] = deque()
         self._variables = 0
+        self._shared: dict[int, int] = {}
         self._append: Callable[[Event], None] = self.events.append
 
     def intercept(self, seen: Callable[[Event], None] | None) -> None:
@@ -210,9 +212,17 @@ class Recorder:
     def variable(self, v: Summarised) -> int:
         """The number of a variable in this recording (from 1); the first time, what is known of it is recorded."""
         vid = v.vid
+        if vid is None:
+            return self._shared.get(id(v)) or self._number(v)
         if not vid:
-            self._variables = v.vid = vid = self._variables + 1
-            self.point(Summary, vid, *v.summary())
+            v.vid = vid = self._number(v)
+        return vid
+
+    def _number(self, v: Summarised) -> int:
+        self._variables = vid = self._variables + 1
+        if v.vid is None:
+            self._shared[id(v)] = vid
+        self.point(Summary, vid, *v.summary())
         return vid
 
     def changed(self, v: Summarised) -> None:

@@ -1,6 +1,6 @@
 """Families of variables: what is known of the program's objects while a frame is traced."""
 
-from .base import NULL, Lazy, NullVariable, Variable, mention
+from .base import NULL, Lazy, NullVariable, Variable, mention, shared
 from .constants import FALSE, LITERALS, NONE, TRUE, ConstantVariable, literal
 from .functions import (
     UNSET,
@@ -46,5 +46,5 @@ __all__ = [
     "MapVariable", "MappingProxyVariable", "ModuleVariable", "NamespaceVariable", "NullVariable", "ObjectVariable", "OpaqueVariable", "PartialVariable",
     "PinnedVariable", "RangeIteratorVariable", "RangeVariable", "SequenceIteratorVariable", "SequenceVariable", "SetVariable",
     "SliceVariable", "SuperVariable", "SymVariable", "TensorVariable", "TupleVariable", "Variable", "ZipVariable", "is_named_tuple",
-    "is_structseq", "key_variable", "literal", "mention",
+    "is_structseq", "key_variable", "literal", "mention", "shared",
 ]  # fmt: skip

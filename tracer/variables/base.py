@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..context import Context
     from ..sources import Source
 
-__all__ = ["NULL", "Lazy", "NullVariable", "Variable", "mention"]
+__all__ = ["NULL", "Lazy", "NullVariable", "Variable", "mention", "shared"]
 
 
 class Variable:
@@ -142,7 +142,13 @@ class NullVariable(Variable):
         return "NULL"
 
 
-NULL = NullVariable()
+def shared(variable: Any) -> Any:
+    """A variable that every trace uses: it has no number of its own, each recording keeps one for it."""
+    variable.vid = None
+    return variable
+
+
+NULL: NullVariable = shared(NullVariable())
 
 
 def mention(variable: Variable) -> str:

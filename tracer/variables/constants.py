@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from .base import Variable
+from .base import Variable, shared
 
 if TYPE_CHECKING:
     from ..codegen.body import Body
@@ -81,9 +81,9 @@ class ConstantVariable(Variable):
         return body.constant(self.value)
 
 
-NONE = ConstantVariable(None)
-TRUE = ConstantVariable(True)
-FALSE = ConstantVariable(False)
+NONE: ConstantVariable = shared(ConstantVariable(None))
+TRUE: ConstantVariable = shared(ConstantVariable(True))
+FALSE: ConstantVariable = shared(ConstantVariable(False))
 
 
 def literal(value: Any) -> ConstantVariable:
