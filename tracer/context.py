@@ -448,8 +448,6 @@ class Context:
             return self.shapes.wrap(self, value, make)
         return literal(value)
 
-    def arg_text(self, op: Any) -> str:
-        return self.tensors.op_text(op)
 
 
 assert higher_order.__name__  # its rules are in the table of calls

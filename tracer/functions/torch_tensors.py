@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ..sources import Source
 
 __all__ = [
-    "args_text", "call_tensor_method", "input_name", "op_text", "record", "set_tensor_attribute", "target_name",
+    "args_text", "call_tensor_method", "input_name", "record", "set_tensor_attribute", "target_name",
     "tensor_attribute", "tensor_binary", "tensor_getitem", "tensor_number", "tensor_setitem", "tensor_truth", "wrap_result",
 ]  # fmt: skip
 
@@ -410,25 +410,6 @@ def args_text(node: Any) -> str:
 def _short(value: Any) -> str:
     text = str(value)
     return text if len(text) <= 80 else text[:77] + "..."
-
-
-def op_text(op: Any) -> str:
-    arg = op.arg
-    if arg is None:
-        return ""
-    if type(arg) in (str, int, bool):
-        return str(arg)
-    if type(arg) is tuple:
-        return ", ".join(op_part(a) for a in arg)
-    return op_part(arg)
-
-
-def op_part(value: Any) -> str:
-    name = getattr(value, "__name__", None)
-    if callable(value) and isinstance(name, str):
-        return name
-    text = repr(value) if type(value) in (str, int, float, bool, type(None), tuple, bytes) else type(value).__name__
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def tensor_number(ctx: Context, variable: TensorVariable, cls: type | None) -> Any:

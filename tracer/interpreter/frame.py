@@ -35,8 +35,7 @@ def constant_variable(value: Any) -> Variable:
 class Program:
     """What a session remembers of a code object: `steps[i]` is (handler, argument) of operation i."""
 
-    __slots__ = (
-        "argcount",
+    __slots__ = ("_places", "_texts", "argcount",
         "cells",
         "code",
         "decoded",
@@ -66,6 +65,22 @@ class Program:
         self.total = self.argcount + self.kwonly
         self.simple = not (code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS)) and not self.kwonly
         self.free_base = self.size - len(code.co_freevars)
+        self._places: list[tuple[Any, ...] | None] = [None] * len(steps)
+        self._texts: list[str | None] = [None] * len(steps)
+
+    def place(self, index: int) -> tuple[Any, ...]:
+        """(file, line, column, end line, end column) of operation `index`."""
+        place = self._places[index]
+        if place is None:
+            place = self._places[index] = (self.code.co_filename, *self.decoded.ops[index].location)
+        return place
+
+    def text(self, index: int) -> str:
+        """The operation's argument, as events show it."""
+        text = self._texts[index]
+        if text is None:
+            text = self._texts[index] = argument_text(self.decoded.ops[index].arg)
+        return text
 
 
 class Frame:
@@ -99,8 +114,25 @@ class Frame:
     @property
     def location(self) -> tuple[Any, ...]:
         """(file, line, column, end line, end column) of the operation that runs."""
-        ops = self.decoded.ops
         index = self.pc - 1 if self.pc else 0
-        if index >= len(ops):
-            return ()
-        return (self.decoded.code.co_filename, *ops[index].location)
+        program = self.program
+        return program.place(index) if index < len(program.steps) else ()
+
+
+def argument_text(arg: Any) -> str:
+    """A canonical argument in a few words; never the `repr` of a user's object."""
+    if arg is None:
+        return ""
+    if type(arg) in (str, int, bool):
+        return str(arg)
+    if type(arg) is tuple:
+        return ", ".join(_part(a) for a in arg)
+    return _part(arg)
+
+
+def _part(value: Any) -> str:
+    name = getattr(value, "__name__", None)
+    if callable(value) and isinstance(name, str):
+        return name
+    text = repr(value) if type(value) in (str, int, float, bool, type(None), tuple, bytes) else type(value).__name__
+    return text if len(text) <= 60 else text[:57] + "..."

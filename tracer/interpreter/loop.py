@@ -136,8 +136,6 @@ def _announce(ctx: Context, frame: Frame) -> None:
 
 
 def _instruction(ctx: Context, frame: Frame) -> None:
-    op = frame.decoded.ops[frame.pc]
-    stack = frame.stack
+    pc, program, stack = frame.pc, frame.program, frame.stack
     ids = tuple([v.vid or ctx.rec.variable(v) for v in stack[-2:]])
-    code = frame.decoded.code
-    ctx.rec.instruction(op.name, ctx.arg_text(op), len(stack), ids, (code.co_filename, *op.location))
+    ctx.rec.instruction(program.decoded.ops[pc].name, program.text(pc), len(stack), ids, program.place(pc))
