@@ -7,8 +7,9 @@ words and programs. Every reproducer and every fix is run by `tests/breaks`, unt
 Nothing here imports torch. Settings are named as in `tracer.config`, which spells them as torch's own compiler does.
 """
 
+from .docs import markdown
 from .model import Entry, Fix, Kind
 from .programs import call_of, program_of
 from .table import CATALOGUE, Rendered, UnknownBreak, entry, render
 
-__all__ = ["CATALOGUE", "Entry", "Fix", "Kind", "Rendered", "UnknownBreak", "call_of", "entry", "program_of", "render"]
+__all__ = ["CATALOGUE", "Entry", "Fix", "Kind", "Rendered", "UnknownBreak", "call_of", "entry", "markdown", "program_of", "render"]

@@ -1,0 +1,132 @@
+"""Sections 4, 7 and 8: the graph and its bodies, guards, bytecode."""
+
+from __future__ import annotations
+
+from ..isa.canonical import OPS
+from .probe import Guard, Opcode, Part, Program, Resumes, Search, Value
+
+__all__ = ["BYTECODE", "GRAPH", "GUARDS"]
+
+GRAPH = [
+    ("Output graph", "nested tracers with lifted free variables", Part("tracer.graph.subgraph:Subgraph")),
+    ("Output graph", "backed symbols bound as inputs", Part("tracer.graph.shapes:node_of")),
+    ("Output graph", "unbacked symbols bound as inputs", Part("tracer.graph.shapes:note_unbacked")),
+    ("Output graph", "lazily created inputs", Part("tracer.variables.base:Lazy")),
+    ("Output graph", "attribute and module registration", Part("tracer.higher_order.speculate:install")),
+    ("Output graph", "de-duplicated regions (graph de-duplication)", Search("de-?duplicat.*(region|graph)|repeated region")),
+    ("Output graph", "removal of unused nodes and inputs", Part("tracer.graph.finish:finish_graph")),
+    ("Output graph", "runtime asserts inserted", Search("runtime assert")),
+    ("Output graph", "global state: grad mode", Program("with torch.no_grad():\n    y = x + 1\nreturn y + 1")),
+    ("Output graph", "global state: autocast", Program("with torch.autocast('cpu'):\n    y = x @ x\nreturn y + 1")),
+    ("Output graph", "global state: deterministic", Program("torch.use_deterministic_algorithms(False)\nreturn x + 1")),
+    ("Output graph", "global state: torch-function state", Program("with torch._C.DisableTorchFunctionSubclass():\n    return x + 1")),
+    ("Output graph", "global state: default device", Program("torch.set_default_device(None)\nreturn x + 1")),
+    ("Output graph", "side effects: attributes", Value("User()", "v.a = x + 1\nreturn x")),
+    ("Output graph", "side effects: list contents", Value("[1]", "v.append(x + 1)\nreturn x")),
+    ("Output graph", "side effects: dict contents", Value("{'a': 1}", "v['b'] = x + 1\nreturn x")),
+    ("Output graph", "side effects: set contents", Value("{1}", "v.add(2)\nreturn x + 1")),
+    ("Output graph", "side effects: cells", Program("n = 0\ndef inner():\n    nonlocal n\n    n = n + 1\ninner()\nreturn x + n")),
+    ("Output graph", "side effects: globals", Program("global made_by_a_probe\nmade_by_a_probe = x + 1\nreturn x")),
+    ("Output graph", "side effects: hooks", Value("Net()", "h = v.register_forward_hook(lambda *a: None)\ny = v(x)\nh.remove()\nreturn y")),
+    ("Output graph", "side effects: tensor attributes", Program("x.note = 1\nreturn x + 1")),
+    ("Output graph", "side effects: iterators", Value("iter((1, 2))", "return next(v), x + 1")),
+    ("Output graph", "random calls replaced by recorded draws", Program("random.random(), x + 1")),
+    ("Output graph", "stack and locals restored", Part("tracer.codegen.adapter:broken")),
+    ("Output graph", "graph outputs minimal", Part("tracer.codegen.body:Body")),
+    ("Output graph", "partial graphs", Part("tracer.translate")),
+    ("Output graph", "compiled in a `try` block", Program("try:\n    y = x + 1\nexcept ValueError:\n    y = x\nreturn y")),
+    ("Output graph", "under a context manager with exit and re-entry", Part("tracer.codegen.resume")),
+    ("Output graph", "stolen lists", Search("stolen|steal")),
+    ("Output graph", "custom-op compliance", Program("custom_double(x)")),
+    ("Output graph", "cleanup hooks", Part("tracer.runtime.hook:FrameHook.close")),
+    ("Output graph", "globals installed", Part("tracer.codegen.adapter:finished")),
+    ("Output graph", "synthetic inputs", Part("tracer.context:GraphInput")),
+    ("Output graph", "backward state", Search("backward.?state")),
+    ("Output graph", "graph sizes reported", Part("tracer.records:Graph")),
+    ("Output graph", "`fullgraph` errors", Part("tracer.session:FullGraphError")),
+    ("Output graph", "backend failures reported with the graph that failed", Part("tracer.runtime.backends")),
+    ("Output graph", "compiled-entry limit and what happens past it", Part("tracer.session:Session._within_limit")),
+]
+
+GUARDS = [
+    ("Guards", "has attribute", Guard("HASATTR")),
+    ("Guards", "has no attribute", Guard("NOHASATTR")),
+    ("Guards", "type", Guard("TYPE_MATCH")),
+    ("Guards", "id", Guard("ID_MATCH")),
+    ("Guards", "equals", Guard("EQUALS_MATCH")),
+    ("Guards", "constant", Guard("CONSTANT_MATCH")),
+    ("Guards", "None / not None", Guard("NONE_MATCH NOT_NONE_MATCH")),
+    ("Guards", "bool", Guard("CONSTANT_MATCH")),
+    ("Guards", "class match", Guard("ID_MATCH CLASS_ATTRIBUTE")),
+    ("Guards", "function match", Guard("CODE_MATCH")),
+    ("Guards", "module match", Guard("TYPE_MATCH")),
+    ("Guards", "closure match", Guard("CODE_MATCH SAME_OBJECT")),
+    ("Guards", "builtin match", Guard("ID_MATCH")),
+    ("Guards", "sequence length", Guard("LENGTH")),
+    ("Guards", "dict keys", Guard("DICT_KEYS DICT_LENGTH EMPTY_DICT")),
+    ("Guards", "dict contains / not contains", Guard("DICT_CONTAINS DICT_ABSENT")),
+    ("Guards", "dict version", Guard("DICT_KEYS")),
+    ("Guards", "set contains / not contains", Guard("SET_MATCH")),
+    ("Guards", "mapping keys", Guard("DICT_KEYS")),
+    ("Guards", "tuple iterator state", Guard("TUPLE_ITERATOR_LENGTH")),
+    ("Guards", "range iterator state", Guard("RANGE_ITERATOR")),
+    ("Guards", "count iterator state", Guard("*COUNT*")),
+    ("Guards", "weakref alive", Guard("WEAKREF_ALIVE")),
+    ("Guards", "tensor match (dtype, device, rank, sizes, strides, requires_grad, dispatch keys)", Guard("TENSOR_MATCH")),
+    ("Guards", "tensor subclass metadata", Guard("*SUBCLASS*")),
+    ("Guards", "duplicate input", Guard("SAME_OBJECT")),
+    ("Guards", "no aliasing", Guard("NO_TENSOR_ALIASING")),
+    ("Guards", "storage overlap", Guard("STORAGE_OVERLAP")),
+    ("Guards", "dispatch key set", Guard("DISPATCH_KEY_SET")),
+    ("Guards", "dual level", Guard("DUAL_LEVEL")),
+    ("Guards", "functorch stack", Guard("FUNCTORCH_STACK")),
+    ("Guards", "saved-tensor hooks", Guard("SAVED_TENSOR_HOOKS")),
+    ("Guards", "DTensor spec", Guard("*DTENSOR*")),
+    ("Guards", "opaque object", Guard("*OPAQUE*")),
+    ("Guards", "empty hooks dict", Guard("EMPTY_DICT")),
+    ("Guards", "grad mode", Guard("GRAD_MODE")),
+    ("Guards", "deterministic", Guard("DETERMINISTIC DETERMINISTIC_WARN_ONLY")),
+    ("Guards", "global state", Guard("GLOBAL_STATE")),
+    ("Guards", "torch-function state", Guard("TORCH_FUNCTION_STATE TORCH_FUNCTION_OFF")),
+    ("Guards", "torch-function mode stack", Guard("TORCH_FUNCTION_MODE_STACK")),
+    ("Guards", "default device", Guard("DEFAULT_DEVICE")),
+    ("Guards", "FSDP state", Guard("*FSDP*")),
+    ("Guards", "shape environment", Guard("SHAPES")),
+    ("Guards", "user-defined filter and hook", Guard("USER")),
+]
+
+_TRY = "try:\n    raise ValueError('a')\nexcept ValueError:\n    return x + 1\nfinally:\n    x = None"
+_GENERATOR = "def g():\n    yield x\n    yield x + 1\nreturn sum(g())"
+_ASYNC = "async def inner():\n    return await coroutine(x)\ntry:\n    inner().send(None)\nexcept StopIteration as stop:\n    return stop.value"
+_MATCH = "match (1, {'a': 2}):\n    case (int(), {'a': n}):\n        return x + n"
+_BREAK = "torch._dynamo.graph_break()"
+_AROUND = {
+    "with live stack values": f"return x.sin() + (lambda: ({_BREAK}, 1)[1])()",
+    "inside loops": f"for i in range(2):\n    x = x + i\n    {_BREAK}\nreturn x",
+    "inside `with`": f"with torch.no_grad():\n    y = x + 1\n    {_BREAK}\n    y = y + 1\nreturn y",
+    "inside `try`": f"try:\n    y = x + 1\n    {_BREAK}\nfinally:\n    y = x + 2\nreturn y",
+    "in inlined frames": f"def inner(y):\n    y = y + 1\n    {_BREAK}\n    return y + 1\nreturn inner(x) + 1",
+    "in nested functions with cells": f"n = 1\ndef inner(y):\n    nonlocal n\n    n = 2\n    {_BREAK}\n    return y + n\nreturn inner(x) + n",
+}
+
+BYTECODE = [
+    ("Constructs", "CPython 3.11", Part("tracer.isa.v311")),
+    ("Constructs", "CPython 3.12", Part("tracer.isa.v312")),
+    ("Constructs", "CPython 3.13", Part("tracer.isa.v313")),
+    ("Constructs", "calls of all shapes", Program("plain(*[x], **{'y': 2}), plain(x, z=1), (lambda *a, **k: a[0])(x, b=1)")),
+    ("Constructs", "closures", Program("n = 2\ndef inner(y):\n    return y + n\nreturn inner(x)")),
+    ("Constructs", "comprehensions (inlined on 3.12+)", Program("[x + i for i in range(2)], {i: x for i in range(2)}, {i for i in range(2)}")),
+    ("Constructs", "exception tables", Program(_TRY)),
+    ("Constructs", "`with`", Program("with Manager():\n    return x + 1")),
+    ("Constructs", "generators", Program(_GENERATOR)),
+    ("Constructs", "async constructs", Program(_ASYNC)),
+    ("Constructs", "match", Program(_MATCH)),
+    ("Constructs", "imports", Program("import math\nfrom math import pi\nreturn x + math.floor(pi)")),
+    ("Constructs", "class bodies", Program("class Local:\n    n = 1\nreturn x + Local.n")),
+    ("Constructs", "unpacking", Program("a, *b, c = [x, 1, 2, 3]\nreturn a + c")),
+    ("Constructs", "formatting", Program("return f'{1:>3}{2!r}', x + 1")),
+    ("Constructs", "`super` fast paths", Program("v.forward(x)", "type('Child', (Net,), {})()")),
+    ("Constructs", "intrinsic calls", Program("return (*[1, 2], 3), x + 1")),
+    *[("Graph breaks resume", row, Resumes(source)) for row, source in _AROUND.items()],
+    *[("Operations", f"`{name}`", Opcode(name)) for name in OPS],
+]  # fmt: skip
