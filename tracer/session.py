@@ -168,12 +168,14 @@ class Session:
         limit = self.hook.count(info.code) >= self.config.recompile_limit
         if rec.on:
             roots = Roots(info.locals)
+            outer, rec.where = rec.where, lambda: (info.origin.co_filename, info.origin.co_firstlineno, 0, info.origin.co_firstlineno, 0)
             for guards in entries:
                 record: Compiled = guards.entry.record
                 for failure in record.lowered.failures(roots):
                     guard = failure.guard
                     rec.point(GuardFailed, record.frame, guard.source.text if guard.source is not None else "", guard.expression, failure.seen)
             rec.point(Recompiled, info.name, len(entries), limit)
+            rec.where = outer
         if limit:
             self._leave_alone(info)
         return not limit

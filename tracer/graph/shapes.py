@@ -190,7 +190,7 @@ def holds(ctx: Context, value: Any) -> bool:
 def _ask(ctx: Context, sym: Any, ask: Callable[[], Any], what: str) -> Any:
     if known(sym) is not None:
         return ask()
-    text = str(sym)
+    text, where = str(sym), fakes.symbol_sources(ctx.fake_mode, sym) if ctx.rec.on else ""
     before = len(ctx.fake_mode.shape_env.guards)
     try:
         answer = ask()
@@ -199,7 +199,7 @@ def _ask(ctx: Context, sym: Any, ask: Callable[[], Any], what: str) -> Any:
             raise Break("data-dependent-branch", expr=text, var=text) from None
         raise
     if ctx.rec.on and len(ctx.fake_mode.shape_env.guards) != before:
-        ctx.rec.point(ShapeDecision, text, fakes.symbol_sources(ctx.fake_mode, sym), f"{what} {answer}")
+        ctx.rec.point(ShapeDecision, text, where, f"{what} {answer}")
     return answer
 
 
