@@ -22,7 +22,7 @@ LONGEST_FUNCTION = 80
 NAMES = [
     (
         r"torch\._(C\._)?dynamo",
-        ("tracer/compat", "tracer/observer"),
+        ("tracer/compat", "tracer/observer", "tracer/coverage"),  # the last: in the programs that its rows run
         "private torch names are wrapped in tracer.compat",
     ),
     (
