@@ -160,7 +160,7 @@ def _build(listing: Listing, point: Point) -> CodeType:
 
 
 def moved(listing: Listing, roots: list[Instruction], bound: tuple[str, ...]) -> list[Instruction]:
-    """What may run from `roots` on, fit to be run in another frame, of whose locals those named `bound` have values."""
+    """What may run from `roots` on, fit for another frame, of whose locals those named `bound` have values."""
     code = listing.code
     instructions = reachable(listing, roots)
     for instruction in instructions:
@@ -169,7 +169,7 @@ def moved(listing: Listing, roots: list[Instruction], bound: tuple[str, ...]) ->
             instruction.arg = 0  # the position that it would restore, kept on the stack, is one in other code
         elif name in ("RESUME", "COPY_FREE_VARS"):
             instruction.name, instruction.arg = "NOP", 0
-        elif name == "LOAD_FAST" and VERSION >= (3, 12) and not is_cell(code, arg) and code.co_varnames[arg] not in bound:
+        elif name == "LOAD_FAST" and not is_cell(code, arg) and code.co_varnames[arg] not in bound and VERSION > (3, 11):
             instruction.name = "LOAD_FAST_CHECK"  # a point that left out a local gives an error, not a crash
     return _landed(listing, instructions)
 
