@@ -169,7 +169,9 @@ def moved(listing: Listing, roots: list[Instruction], bound: tuple[str, ...]) ->
             instruction.arg = 0  # the position that it would restore, kept on the stack, is one in other code
         elif name in ("RESUME", "COPY_FREE_VARS"):
             instruction.name, instruction.arg = "NOP", 0
-        elif name == "LOAD_FAST" and not is_cell(code, arg) and code.co_varnames[arg] not in bound and VERSION > (3, 11):
+        elif VERSION < (3, 12) or name != "LOAD_FAST" or is_cell(code, arg):
+            continue
+        elif code.co_varnames[arg] not in bound:
             instruction.name = "LOAD_FAST_CHECK"  # a point that left out a local gives an error, not a crash
     return _landed(listing, instructions)
 
