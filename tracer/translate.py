@@ -219,7 +219,7 @@ def _compile(ctx: Context, info: FrameInfo, root: Frame, result: Variable | None
         assert result is not None
         answer = body.value(result)
     body.settle_later()
-    body.replay_effects()
+    body.replay_effects(cells[: len(info.code.co_cellvars)] if stopped is None else ())
     compiled = finish_graph(ctx, body)
     name, graph = f"{info.name} {frame_id}", ctx.root_graph.name if compiled.gm is not None else ""
     modes = [

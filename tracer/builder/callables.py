@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 import types
 from typing import TYPE_CHECKING, Any
 
@@ -93,7 +94,7 @@ def class_(ctx: Context, value: type, source: Source) -> Any:
 @rules.exact(
     types.ModuleType, types.MethodDescriptorType, types.WrapperDescriptorType, types.GetSetDescriptorType, types.MemberDescriptorType,
     types.ClassMethodDescriptorType, property, classmethod, staticmethod, functools.cached_property, functools._lru_cache_wrapper,
-    types.GenericAlias, types.UnionType, torch._C.Generator,
+    types.GenericAlias, types.UnionType, torch._C.Generator, operator.itemgetter, operator.attrgetter, operator.methodcaller,
 )  # fmt: skip
 def by_identity(ctx: Context, value: Any, source: Source) -> Any:
     """Modules, descriptors, wrappers and type expressions: known by identity."""

@@ -57,6 +57,13 @@ def generator(ctx: Context, value: Any, source: Source) -> Any:
     raise Break("generator-from-outside", expr=source.text, type=type(value).__name__, func=value.__qualname__)
 
 
+@rules.exact(types.SimpleNamespace)
+def simple_namespace(ctx: Context, value: Any, source: Source) -> Any:
+    """A SimpleNamespace: its attributes are read lazily."""
+    ctx.guard(source, "TYPE_MATCH", types.SimpleNamespace)
+    return ObjectVariable(value, types.SimpleNamespace, source)
+
+
 @rules.base(object)
 def user_object(ctx: Context, value: Any, source: Source) -> Any:
     """Any other instance: its class is guarded, attributes are read lazily as CPython would."""

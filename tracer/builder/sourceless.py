@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import enum
 import functools
+import operator
 import types
 from typing import TYPE_CHECKING, Any
 
@@ -136,6 +137,7 @@ def class_(ctx: Context, value: Any, source: None) -> Variable:
     types.BuiltinFunctionType, types.ModuleType, types.MethodDescriptorType, types.WrapperDescriptorType, types.GetSetDescriptorType,
     types.MemberDescriptorType, types.ClassMethodDescriptorType, types.MethodWrapperType, property, classmethod, staticmethod,
     functools.partial, functools._lru_cache_wrapper, types.GenericAlias, types.UnionType, torch.finfo, torch.iinfo, torch.Generator,
+    operator.itemgetter, operator.attrgetter, operator.methodcaller,
 )  # fmt: skip
 def by_identity(ctx: Context, value: Any, source: None) -> Variable:
     """Builtins, modules, descriptors, number limits: known by identity."""

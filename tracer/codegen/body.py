@@ -193,10 +193,22 @@ class Body:
         while self._queue:
             self.builds.append(self._queue.pop(0)())
 
-    def replay_effects(self) -> None:
-        """Changes to objects that existed before, in the order of their first change."""
+    def replay_effects(self, ending: tuple[str, ...] = ()) -> None:
+        """Changes to objects that existed before, in the order of their first change. Cells named in `ending` are the
+        frame's own and die with it: they are filled only where something that leaves holds them."""
+        waiting: list[Variable] = []
         for variable in self.ctx.effects:
-            if variable.source is not None:
+            source = variable.source
+            if source is None:
+                continue
+            if source.kind == "cell" and source.key in ending:
+                waiting.append(variable)
+                continue
+            variable.replay(self, self.value(variable))
+            self.settle_later()
+        while held := [v for v in waiting if v in self._known]:
+            for variable in held:
+                waiting.remove(variable)
                 variable.replay(self, self.value(variable))
                 self.settle_later()
 

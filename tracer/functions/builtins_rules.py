@@ -36,6 +36,7 @@ from ..variables import (
     ZipVariable,
     literal,
 )
+from .dicts import keys_of, merge
 from .table import calls
 
 if TYPE_CHECKING:
@@ -484,7 +485,7 @@ def _set(cls: type) -> Any:
         """`set(x)`, `frozenset(x)`."""
         if args and cls is frozenset and isinstance(args[0], SetVariable) and args[0].cls is frozenset:
             return args[0]
-        return SetVariable({v.dict_key(ctx): None for v in ctx.protocol.unpack(ctx, args[0])} if args else {}, cls)
+        return SetVariable(keys_of(ctx, args[0]) if args else {}, cls)
 
     rule.__name__ = f"{cls.__name__}_"
     return rule
@@ -494,31 +495,11 @@ calls.exact(set)(_set(set))
 calls.exact(frozenset)(_set(frozenset))
 
 
-def fill(ctx: Context, target: DictVariable, args: tuple[Variable, ...], kwargs: dict[str, Variable]) -> None:
-    """`dict.update(*args, **kwargs)`."""
-    pairs: list[tuple[Variable, Variable]] = []
-    if args:
-        source = args[0]
-        if isinstance(source, DictVariable) or ctx.protocol.has(ctx, source.python_type(), "keys"):
-            pairs = ctx.protocol.mapping_items(ctx, source)
-        else:
-            for position, item in enumerate(ctx.protocol.unpack(ctx, source)):
-                two = ctx.protocol.unpack(ctx, item, "cannot convert dictionary update sequence element #" + str(position) + " to a sequence")
-                if len(two) != 2:
-                    ctx.raise_(ValueError, f"dictionary update sequence element #{position} has length {len(two)}; 2 is required")
-                pairs.append((two[0], two[1]))
-    handles = [(k.dict_key(ctx), v) for k, v in pairs]
-    ctx.mutate(target)
-    for key, value in handles:
-        target.items[key] = value
-    target.items.update(kwargs)
-
-
 def _dict(cls: type) -> Any:
     def rule(ctx: Context, *args: Variable, **kwargs: Variable) -> Any:
         """`dict(...)`, `OrderedDict(...)`."""
         made = DictVariable({}, cls)
-        fill(ctx, made, args, kwargs)
+        merge(ctx, made, args, kwargs)
         return made
 
     rule.__name__ = f"{cls.__name__}_"
@@ -533,7 +514,7 @@ calls.exact(collections.OrderedDict)(_dict(collections.OrderedDict))
 def defaultdict_(ctx: Context, *args: Variable, **kwargs: Variable) -> Any:
     """`defaultdict(factory, ...)`."""
     made = DictVariable({}, collections.defaultdict, None, args[0] if args else None)
-    fill(ctx, made, args[1:], kwargs)
+    merge(ctx, made, args[1:], kwargs)
     return made
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import reprlib
+import types
 from typing import TYPE_CHECKING, Any
 
 from ..signals import Declined
-from ..variables import FALSE, TRUE, PinnedVariable, TupleVariable, Variable
+from ..variables import FALSE, TRUE, PinnedVariable, TupleVariable, Variable, literal
 from .table import calls
 
 if TYPE_CHECKING:
@@ -69,7 +71,7 @@ class _Converted:
         self.ctx, self.dict_factory, self.tuple_factory = ctx, dict_factory, tuple_factory
 
     def of(self, x: Variable) -> Variable:
-        from ..variables import DictVariable, ListVariable, key_variable, literal
+        from ..variables import DictVariable, ListVariable, key_variable
         from .copy_rules import deepcopy
 
         ctx = self.ctx
@@ -90,3 +92,26 @@ class _Converted:
             pairs_of = zip(list(x.items), x.values(ctx), strict=True)
             return DictVariable({self.of(key_variable(k)).dict_key(ctx): self.of(v) for k, v in pairs_of}, cls, None, x.factory)
         return ctx.settle(deepcopy(ctx, x))
+
+
+# ---- the repr that the decorator generates
+def _is_guarded_repr(value: Any) -> bool:
+    if not isinstance(value, types.FunctionType):
+        return False
+    return value.__code__.co_qualname in _WRAPPERS and value.__code__.co_filename in (dataclasses.__file__, reprlib.__file__)
+
+
+_WRAPPERS = frozenset({"_recursive_repr.<locals>.wrapper", "recursive_repr.<locals>.decorating_function.<locals>.wrapper"})
+
+
+@calls.when(_is_guarded_repr, 85)
+def guarded_repr(ctx: Context, function: Any, /, x: Variable) -> Any:
+    """A `__repr__` under `recursive_repr`: "..." where the object is being shown already, else the function itself."""
+    key = ("repr", x)
+    if key in ctx.memo:
+        return literal("...")
+    ctx.memo[key] = x
+    try:
+        return ctx.call_now(ctx.build(function.__wrapped__, ctx.pinned(function).attr("__wrapped__")), [x])
+    finally:
+        del ctx.memo[key]

@@ -240,7 +240,10 @@ def merge(ctx: Context, target: DictVariable, args: tuple[Variable, ...], kwargs
     """`dict.update(*args, **kwargs)`: entry by entry, so that what was read before an error stays."""
     if args:
         source = args[0]
-        if isinstance(source, DictVariable | MappingProxyVariable) or ctx.protocol.has(ctx, source.python_type(), "keys"):
+        if isinstance(source, DictVariable) and type(target) is DictVariable:
+            ctx.mutate(target)  # the keys' hashes are known: they aren't asked again
+            target.items.update(zip(list(source.items), source.values(ctx), strict=True))
+        elif isinstance(source, DictVariable | MappingProxyVariable) or ctx.protocol.has(ctx, source.python_type(), "keys"):
             for key, value in ctx.protocol.mapping_items(ctx, source):
                 target.put(ctx, key, value)
         else:
@@ -366,7 +369,6 @@ def count_elements(ctx: Context, mapping: Variable, items: Variable) -> Any:
 
 def keys_of(ctx: Context, variable: Variable) -> dict[Any, None]:
     """The modelled keys of any iterable, in order."""
-    variable = plain(variable)
     if isinstance(variable, SetVariable | DictVariable):
         return dict.fromkeys(variable.items)
     return {v.dict_key(ctx): None for v in ctx.protocol.unpack(ctx, variable)}

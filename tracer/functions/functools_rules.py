@@ -31,7 +31,7 @@ def partial(ctx: Context, function: Variable, *args: Variable, **kwargs: Variabl
     """`partial(f, *args, **kwargs)`; a partial of a partial is one."""
     if isinstance(function, PartialVariable):
         return PartialVariable(function.function, [*function.args, *args], {**function.kwargs, **kwargs})
-    if isinstance(function, PinnedVariable) and not callable(function.value):
+    if not ctx.protocol.truth(ctx, ctx.call_now(ctx.wrap(callable), [function])):
         ctx.raise_(TypeError, "the first argument must be callable")
     return PartialVariable(function, list(args), kwargs)
 

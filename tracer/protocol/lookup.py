@@ -175,7 +175,12 @@ def missing_attribute(ctx: Context, variable: Variable, name: str) -> Any:
         return bind(ctx, owner, "__getattr__", fallback, variable, ctx.type_of(variable)).call(
             ctx, [ctx.literal(name)], {}
         )
-    ctx.raise_(AttributeError, f"{cls.__name__!r} object has no attribute {name!r}")
+    ctx.raise_(AttributeError, f"{_shown(cls)!r} object has no attribute {name!r}")
+
+
+def _shown(cls: type) -> str:
+    """How CPython names a class in errors: classes made in C by their full name."""
+    return cls.__name__ if cls.__flags__ & _HEAP or cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__name__}"
 
 
 def generic_set_attribute(ctx: Context, variable: Variable, name: str, value: Variable) -> Any:

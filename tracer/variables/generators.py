@@ -43,7 +43,7 @@ class GeneratorVariable(IteratorVariable):
         self.frame.restore(saved)
 
     def rebuild(self, body: Body) -> str:
-        if self.started:
+        if self.started and not self.done:
             raise Break(
                 "unsupported-generator",
                 func=self.frame.decoded.code.co_qualname,
@@ -59,4 +59,6 @@ class GeneratorVariable(IteratorVariable):
         function, args, kwargs = self.frame.call  # type: ignore[misc]
         parts = [body.value(a) for a in args] + [f"{k}={body.value(v)}" for k, v in kwargs.items()]
         body.line(f"{name} = {body.value(function)}({', '.join(parts)})")
+        if self.done:
+            body.line(f"{name}.close()")
         return name

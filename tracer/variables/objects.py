@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import types
 from typing import TYPE_CHECKING, Any
@@ -127,6 +128,8 @@ class ObjectVariable(Variable):
         )
         if not items and hasattr(self.data, "unpack"):
             items = ", ".join(body.value(v) for v in self.data.unpack(body.ctx))
+        if native is collections.deque:
+            return f"{base}.__init__({name}, ({items}{',' if items else ''}), {self.data.limit!r})"  # type: ignore[attr-defined]
         adder = "extend" if hasattr(native, "extend") else "update"
         return f"{base}.{adder}({name}, ({items}{',' if items else ''}))"
 
