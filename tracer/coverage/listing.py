@@ -14,7 +14,7 @@ from ..interpreter.table import HANDLERS
 from ..isa.canonical import OPS
 from .probe import first_line
 
-__all__ = ["cell", "higher_order_rows", "listing"]
+__all__ = ["cell", "listing"]
 
 
 def cell(text: str) -> str:
@@ -49,14 +49,12 @@ def called(prefix: str) -> list[str]:
     lines = []
     modules = sorted({rule.__module__ for _, _, rule in calls.rows if rule.__module__.startswith(prefix)})
     for module in modules:
-        found = grouped(row for row in calls.rows if row[2].__module__ == module)
-        rows = [(f"`{rule.__name__}`", named(what), first_line(rule)) for rule, what in found.items()]
+        merged: dict[tuple[str, str], list[str]] = {}  # rules made by one function share name and meaning
+        for rule, what in grouped(row for row in calls.rows if row[2].__module__ == module).items():
+            merged.setdefault((rule.__name__, first_line(rule)), []).extend(what)
+        rows = sorted((f"`{name}`", named(sorted(what)), said) for (name, said), what in merged.items())
         lines += [f"#### {module.rpartition('.')[2]}", "", *table(("Rule", "Calls of", "Meaning"), rows)]
     return lines
-
-
-def higher_order_rows() -> list[tuple[str, str, Any]]:
-    return [row for row in calls.rows if row[2].__module__.startswith("tracer.higher_order")]
 
 
 def handlers() -> list[str]:

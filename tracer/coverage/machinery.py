@@ -99,7 +99,7 @@ _TRY = "try:\n    raise ValueError('a')\nexcept ValueError:\n    return x + 1\nf
 _GENERATOR = "def g():\n    yield x\n    yield x + 1\nreturn sum(g())"
 _ASYNC = "async def inner():\n    return await coroutine(x)\ntry:\n    inner().send(None)\nexcept StopIteration as stop:\n    return stop.value"
 _MATCH = "match (1, {'a': 2}):\n    case (int(), {'a': n}):\n        return x + n"
-_BREAK = "torch._dynamo.graph_break()"
+_BREAK = "graph_break()"
 _AROUND = {
     "with live stack values": f"return x.sin() + (lambda: ({_BREAK}, 1)[1])()",
     "inside loops": f"for i in range(2):\n    x = x + i\n    {_BREAK}\nreturn x",

@@ -41,7 +41,7 @@ HIGHER_ORDER = [
     ("Operators", "call_torchbind", Callable("torch._higher_order_ops.torchbind.call_torchbind")),
     ("Operators", "print", Callable(f"{_HOP}.print")),
     ("Operators", "export tracepoint", Callable("torch._export.wrappers._export_tracepoint")),
-    ("Operators", "trace_wrapped", Callable("torch._dynamo._trace_wrapped_higher_order_op.trace_wrapped")),
+    ("Operators", "trace_wrapped", Search("trace_wrapped")),
     ("Operators", "executorch delegate", Callable("torch._higher_order_ops.executorch_call_delegate")),
     ("Operators", "auto_functionalized (v1)", Callable("torch._higher_order_ops.auto_functionalize.auto_functionalized")),
     ("Operators", "auto_functionalized (v2)", Callable("torch._higher_order_ops.auto_functionalize.auto_functionalized_v2")),

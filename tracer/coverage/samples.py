@@ -34,6 +34,8 @@ from torch import nn
 from torch.fx.experimental import symbolic_shapes
 from torch.testing._internal.two_tensor import TwoTensor
 
+from ..api import graph_break
+
 __all__ = ["namespace"]
 
 
@@ -297,14 +299,12 @@ def hook_handle():
 
 
 def symbols():
-    env = symbolic_shapes.ShapeEnv()
-    with torch._subclasses.FakeTensorMode(shape_env=env) as mode:
-        return mode.from_tensor(torch.ones(5, 3), symbolic_context=None).shape[0]
+    return symbolic_shapes.ShapeEnv().create_unbacked_symint()
 
 
 _LIBRARIES = (
     F, collections, contextlib, dataclasses, functools, itertools, logging, math, nn, np, operator, pytree, random, re,
-    sys, symbolic_shapes, time, torch, traceback, types, typing, warnings, weakref, TwoTensor,
+    sys, symbolic_shapes, time, torch, traceback, types, typing, warnings, weakref, TwoTensor, graph_break,
 )  # fmt: skip
 
 

@@ -169,7 +169,7 @@ MADE = [
     ("Made while tracing", "torch objects", Program("torch.Size([1]), torch.device('cpu'), torch.finfo(x.dtype).max, x + 1")),
     ("Made while tracing", "symbolic scalars", Part("tracer.graph.shapes:wrap")),
     ("Made while tracing", "immutable fx containers", Program("torch.fx.immutable_collections.immutable_list([1, 2]), x + 1")),
-    ("Made while tracing", "DynamicInt", Program("torch._dynamo.decorators.mark_static(x), x + 1")),
+    ("Made while tracing", "DynamicInt", Value("torch.fx.experimental.sym_node.DynamicInt(3)", "return v + 1, x + 1")),
     ("Made while tracing", "user objects reachable only from traced code", Program("u = User(x)\nu.a = u.a + 1\nreturn u.a")),
 ]
 
