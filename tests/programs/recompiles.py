@@ -308,3 +308,64 @@ def called_from_another_thread(run):
     worker.join()
     f(torch.ones(3))
     run.watch(out)
+
+
+@scenario(recompiles=2, graphs=2)
+def a_key_that_was_read_goes(run):
+    table = {"used": 2, "other": 3}
+    f = run(lambda x: x * table["used"] if len(x) else x)
+    f(torch.ones(3))
+    table["new"] = 4
+    f(torch.ones(3))
+    del table["used"]
+    try:
+        f(torch.ones(3))
+    except KeyError:
+        pass
+    table["used"] = 5
+    f(torch.ones(3))
+
+
+@scenario(recompiles=2, graphs=3)
+def a_key_that_was_missing_comes(run):
+    table = {"other": 3}
+
+    def f(x):
+        if "scale" in table:
+            return x * table["scale"]
+        return x + table.get("shift", 0)
+
+    g = run(f)
+    g(torch.ones(3))
+    table["shift"] = 2.5
+    g(torch.ones(3))
+    table["scale"] = 4.5
+    g(torch.ones(3))
+
+
+@scenario(recompiles=1, graphs=2)
+def a_dict_is_changed_and_read(run):
+    def f(x, d):
+        d["count"] += 1
+        return x * d["scale"]
+
+    g = run(f)
+    d = {"count": 1.5, "scale": 2}
+    g(torch.ones(3), d)
+    e = {"extra": 0, "scale": 2, "count": 1.5}
+    g(torch.ones(3), e)
+    run.watch([d, e])
+
+
+@scenario(recompiles=1, graphs=2)
+def different_objects_become_one(run):
+    class Holder:
+        def __init__(self, n):
+            self.n = n
+
+    f = run(lambda a, b, x: x * (1 if a is b else 2) + (a == b))
+    one, two = Holder(1), Holder(2)
+    f(one, two, torch.ones(3))
+    f(two, one, torch.ones(3))
+    f(one, one, torch.ones(3))
+    f(one, two, torch.ones(3))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import collections
+import enum
+import functools
 import itertools
 import types
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -109,12 +112,25 @@ def dict_keys(ctx: Context, value: Any, source: Source) -> dict[Any, Any]:
     if all(_is_constant_key(k) for k in keys):
         ctx.guard(source, "DICT_KEYS", tuple(keys))
         return {k: Lazy(dict.__getitem__(value, k), source.item(k)) for k in keys}
+    _refuse_user_keys(keys, source)
     ctx.guard(source, "DICT_LENGTH", len(keys))
     items: dict[Any, Any] = {}
     for i, key in enumerate(keys):
         variable = ctx.build(key, source.nth_key(i))
         items[variable.dict_key(ctx)] = Lazy(dict.__getitem__(value, key), source.item(key))
     return items
+
+
+def _refuse_user_keys(keys: Iterable[Any], source: Source) -> None:
+    """What a table holds can't be modelled without the hashes, and asking for them runs the program's code."""
+    for key in keys:
+        if type(key) is tuple:
+            _refuse_user_keys(key, source)
+        elif not isinstance(key, torch.Tensor | torch.nn.Module | enum.Enum | type):
+            for name in ("__hash__", "__eq__"):
+                found = next((vars(base)[name] for base in type(key).__mro__ if name in vars(base)), None)
+                if type(found) is types.FunctionType:
+                    raise Break("user-hash-or-eq", expr=source.text, type=type(key).__name__)
 
 
 def _is_constant_key(key: Any) -> bool:
@@ -125,9 +141,14 @@ def _is_constant_key(key: Any) -> bool:
 
 @rules.exact(dict, collections.OrderedDict)
 def dict_(ctx: Context, value: Any, source: Source) -> Any:
-    """A dict: its keys and their order guarded, values read lazily."""
+    """A dict: values read lazily; its keys and their order are guarded when more than values under known keys is read."""
     ctx.guard(source, "TYPE_MATCH", type(value))
-    return DictVariable(dict_keys(ctx, value, source), type(value), source)
+    keys = list(dict.keys(value))
+    if not keys or not all(map(_is_constant_key, keys)):
+        return DictVariable(dict_keys(ctx, value, source), type(value), source)
+    variable = DictVariable({k: Lazy(dict.__getitem__(value, k), source.item(k)) for k in keys}, type(value), source)
+    variable.guard_keys = functools.partial(ctx.guard, source, "DICT_KEYS", tuple(keys))
+    return variable
 
 
 @rules.exact(collections.defaultdict)
@@ -159,6 +180,7 @@ def set_(ctx: Context, value: Any, source: Source) -> Any:
     else:
         if any(isinstance(v, torch.Tensor) for v in value):
             raise Break("set-of-tensors", expr=source.text, type=type(value).__name__)
+        _refuse_user_keys(value, source)
         ctx.guard(source, "SET_MATCH", frozenset(value))
         members: dict[Any, None] = {}
         for member in value:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import collections
 import types
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from ..signals import NotConstant
+from ..signals import Break, NotConstant
 from .base import Lazy, Variable
 from .constants import ConstantVariable, literal
 
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from ..context import Context
     from ..sources import Source
 
-__all__ = ["DictVariable", "DictViewVariable", "IdentityKey", "MappingProxyVariable", "SetVariable", "key_variable"]
+__all__ = [
+    "DictVariable", "DictViewVariable", "IdentityKey", "MappingProxyVariable", "SetVariable", "UserKey", "hashes_again", "key_variable",
+]  # fmt: skip
 
 
 class IdentityKey:
@@ -39,9 +42,33 @@ class IdentityKey:
         )
 
 
+class UserKey:
+    """A key whose class defines `__hash__`: the number that the traced method gave, and the traced `__eq__`, which runs
+    where CPython's own table asks for it (equal hashes, not the same object). One of these stands for one operation."""
+
+    __slots__ = ("answers", "compare", "effects", "number", "variable")
+
+    def __init__(self, variable: Variable, number: int, compare: Callable[[Variable, Variable], bool], effects: bool):
+        self.variable, self.number, self.compare, self.effects = variable, number, compare, effects
+        self.answers: dict[int, tuple[Any, bool]] = {}
+
+    def __hash__(self) -> int:
+        return self.number
+
+    def __eq__(self, other: object) -> bool:
+        if self is other or isinstance(other, UserKey) and other.variable is self.variable:
+            return True
+        known = self.answers.get(id(other))
+        if known is None:
+            known = self.answers[id(other)] = other, self.compare(self.variable, key_variable(other))
+            if isinstance(other, UserKey):
+                other.answers[id(self)] = self, known[1]
+        return known[1]
+
+
 def key_variable(key: Any) -> Variable:
     """The variable of a modelled key."""
-    if type(key) is IdentityKey:
+    if type(key) is IdentityKey or type(key) is UserKey:
         return key.variable
     if type(key) is tuple or (isinstance(key, tuple) and hasattr(key, "_fields")):
         from .sequences import TupleVariable
@@ -56,22 +83,58 @@ def key_variable(key: Any) -> Variable:
     return literal(key)
 
 
-class DictVariable(Variable):
-    """A dict or an object of a dict subclass's builtin part. `items` keeps the program's order; values may be `Lazy`."""
+class _Hashed:
+    """Stands in for a key that differs from all others: has its hash, and doesn't ask for equality."""
 
-    __slots__ = ("cls", "factory", "items", "order_changed")
+    __slots__ = ("key",)
+
+    def __init__(self, key: Any):
+        self.key = key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+
+def hashes_again(keys: Iterable[Any]) -> None:
+    """Breaks where rebuilding a table of `keys` would run a `__hash__` once more whose running can be noticed."""
+    for key in keys:
+        if type(key) is UserKey and key.effects:
+            raise Break("user-hash-or-eq", type=key.variable.python_type().__name__, why="its __hash__ changes something, and would run again")
+        if type(key) is tuple:
+            hashes_again(key)
+
+
+class DictVariable(Variable):
+    """A dict or an object of a dict subclass's builtin part. `items` keeps the program's order; values may be `Lazy`.
+
+    `guard_keys`, where there is one, guards all keys and their order: whoever looks at `items` relies on them. Reading the
+    value under one constant key doesn't (`at`): that the key is there is guarded with the value.
+    """
+
+    __slots__ = ("_items", "cls", "factory", "guard_keys", "order_changed")
     mutable = True
 
     def __init__(
         self, items: dict[Any, Any], cls: type = dict, source: Source | None = None, factory: Variable | None = None
     ):
-        self.items, self.cls, self.source, self.vid, self.factory = items, cls, source, 0, factory
+        self._items, self.cls, self.source, self.vid, self.factory = items, cls, source, 0, factory
+        self.guard_keys: Callable[[], None] | None = None
+
+    @property
+    def items(self) -> dict[Any, Any]:
+        if self.guard_keys is not None:
+            self.guard_keys()  # each time: a roll-back may have taken the guard back
+        return self._items
+
+    @items.setter
+    def items(self, items: dict[Any, Any]) -> None:
+        self._items = items
 
     def python_type(self) -> type:
         return self.cls
 
     def describe(self) -> str:
-        return f"{self.cls.__name__} of {len(self.items)}"
+        return f"{self.cls.__name__} of {len(self._items)}"
 
     def constant(self) -> Any:
         if self.cls not in (dict, collections.OrderedDict):
@@ -99,7 +162,9 @@ class DictVariable(Variable):
         return self.at(ctx, key.dict_key(ctx))
 
     def at(self, ctx: Context, key: Any) -> Variable | None:
-        item = self.items.get(key)
+        item = self._items.get(key)
+        if type(item) is not Lazy and self.guard_keys is not None:
+            item = self.items.get(key)
         return ctx.build(item.value, item.source) if type(item) is Lazy else item
 
     def values(self, ctx: Context) -> list[Variable]:
@@ -192,6 +257,7 @@ class DictVariable(Variable):
         return {k: n for k, (n, _) in pairs.items()}, {k: f for k, (_, f) in pairs.items()}
 
     def rebuild(self, body: Body) -> str:
+        hashes_again(self.items)
         name = body.fresh("dict")
         cls = self.cls
         if cls is dict:
@@ -263,6 +329,8 @@ class SetVariable(Variable):
         """The keys in the order in which Python would iterate a set with these members, where that is known."""
         if any(type(k) is IdentityKey or type(k) is tuple for k in self.items):
             return list(self.items)
+        if any(type(k) is UserKey for k in self.items):
+            return [held.key for held in set(map(_Hashed, self.items))]
         return list(self.cls(self.items)) if self.cls in (set, frozenset) else list(self.items)
 
     def unpack(self, ctx: Context) -> list[Variable]:
@@ -286,6 +354,7 @@ class SetVariable(Variable):
         self.items.update(state)
 
     def rebuild(self, body: Body) -> str:
+        hashes_again(self.items)
         name = body.fresh("set")
         items = ", ".join(body.value(key_variable(k)) for k in self.items)
         body.declare(self, name)
