@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import torch
 
 from .compat import disable as _disable
+from .config import FIELDS, TraceConfig
 from .functions.marks import ALLOWED
 from .session import Session, _entry, _name
 
@@ -37,13 +39,27 @@ class CompiledFunction:
             return session.hook.run(self._target, *args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:
+        if "original" not in self.__dict__:  # while it is being copied or unpickled
+            raise AttributeError(name)
         return getattr(self.__dict__["original"], name)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> CompiledFunction:
+        """A copy of the original with a session of its own: compiled entries belong to one session."""
+        return _restore(copy.deepcopy(self.original, memo), self.session.config.plain())
+
+    def __reduce__(self) -> Any:
+        return _restore, (self.original, self.session.config.plain())
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
 
     def __repr__(self) -> str:
         return f"<tracer.compile of {_name(self.original)}>"
+
+
+def _restore(original: Callable[..., Any], settings: dict[str, Any]) -> CompiledFunction:
+    known = TraceConfig.from_plain(settings)
+    return CompiledFunction(original, Session("compile", **{name: getattr(known, name) for name in FIELDS}))
 
 
 def compile(fn: Callable[..., Any] | None = None, /, **config: Any) -> Any:

@@ -35,6 +35,7 @@ from .events import (
     SessionStarted,
 )
 from .explain import explain, html
+from .export.nodes import nodes_of
 from .graph.dynamism import Dynamism
 from .graph.fakes import FakeRunner
 from .guards import Guard
@@ -319,15 +320,23 @@ class Session:
     def records(self) -> typed.Records:
         """Typed records of what happened so far, made from the events."""
         events = self.events
-        if self._records is None or self._records[0] != len(events):
+        if self._records is None or self._records[0] != len(events) or not self.recorder.on:
             made = typed.from_events(events)
             live = {c.graph: c for c in self.compiled if c.graph}
             for graph in made.graphs:
                 held = live.get(graph.name)
                 if held is not None:
                     graph.gm, graph.example_inputs = held.gm, held.example_inputs
+            if not self.recorder.on:
+                made.graphs += [self._unrecorded(c) for c in self.compiled if c.graph]
             self._records = (len(events), made)
         return self._records[1]
+
+    def _unrecorded(self, compiled: Compiled) -> typed.Graph:
+        """The record of a graph in a session that records nothing."""
+        graph = typed.Graph(compiled.graph, compiled.frame, self.backend_label, nodes=nodes_of(compiled.gm))
+        graph.gm, graph.example_inputs = compiled.gm, compiled.example_inputs
+        return graph
 
     @property
     def frames(self) -> list[typed.Frame]:

@@ -15,12 +15,12 @@ Backend = Callable[..., Any]
 
 
 def list_backends() -> list[str]:
-    """The names that `lookup_backend` takes, without torch's debugging and experimental ones.
+    """The names that `lookup_backend` takes: the usual ones, and `eager` and `aot_eager`, which torch files under debugging.
 
     >>> "inductor" in list_backends()
     True
     """
-    return list(torch.compiler.list_backends())
+    return sorted({*torch.compiler.list_backends(), "eager", "aot_eager"})
 
 
 def lookup_backend(backend: str | Backend) -> Backend:
