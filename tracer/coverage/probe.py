@@ -166,7 +166,7 @@ def observe(body: str, value: str | None = None) -> Seen:
         try:
             result = session.run(fn, *arguments())
         except Exception as error:
-            raised = type(error).__name__
+            raised = f"the traced call raises {type(error).__name__}"
         return _seen(session.events, raised, repr(result) == repr(expected))
 
 
@@ -179,16 +179,16 @@ def _seen(events: list[Any], raised: str, same: bool) -> Seen:
             built.setdefault(begun.source, event.rule)
             if event.rule == "opaque" and begun.source == "v":
                 refused += event.rejected
-    faults = [e.python_type for e in events if isinstance(e, InternalFault)]
+    faults = [f"the compiler fails with {e.python_type}" for e in events if isinstance(e, InternalFault)]
     skipped = [e.why for e in events if isinstance(e, FrameFinished) and e.outcome != "compiled"]
-    escapes = [why.split()[0] for why in skipped if "leaves the function" in why]  # the program itself raises nothing
+    escapes = [f"the trace meets {why.split()[0]}, which the program doesn't raise" for why in skipped if "leaves the function" in why]  # the program itself raises nothing
     return Seen(
         built,
         tuple(refused),
         tuple(dict.fromkeys(e.reason for e in events if isinstance(e, GraphBreak))),
         tuple(dict.fromkeys(e.target for e in events if isinstance(e, NodeCreated) and e.op != "placeholder" and e.op != "output")),
         skipped[0] if skipped else "",
-        (faults or escapes or [raised])[0],
+        raised or (faults or escapes or [""])[0],
         same,
     )
 
@@ -210,7 +210,7 @@ class Value(Probe):
     def answer(self) -> Answer:
         seen = observe(self.use, self.source)
         if seen.fault:
-            return Answer("not yet", f"the trace ends with {seen.fault}")
+            return Answer("not yet", seen.fault)
         if seen.refused:
             return _stopped(tuple(reason for reason, _ in seen.refused))
         if seen.breaks:
@@ -232,7 +232,7 @@ class Program(Probe):
     def answer(self) -> Answer:
         seen = observe(self.source, self.value)
         if seen.fault:
-            return Answer("not yet", f"the trace ends with {seen.fault}")
+            return Answer("not yet", seen.fault)
         if seen.breaks:
             return _stopped(seen.breaks)
         named = [ruled(rule) for target in mentioned(self.source) for rule in rules_of(target)]
