@@ -181,7 +181,7 @@ def _seen(events: list[Any], raised: str, same: bool) -> Seen:
                 refused += event.rejected
     faults = [f"the compiler fails with {e.python_type}" for e in events if isinstance(e, InternalFault)]
     skipped = [e.why for e in events if isinstance(e, FrameFinished) and e.outcome != "compiled"]
-    escapes = [f"the trace meets {why.split()[0]}, which the program doesn't raise" for why in skipped if "leaves the function" in why]  # the program itself raises nothing
+    escapes = [f"the trace meets {why.split()[0]}, which the program doesn't raise" for why in skipped if "leaves the function" in why]
     return Seen(
         built,
         tuple(refused),
