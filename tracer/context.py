@@ -85,6 +85,7 @@ class Context:
         self.effects = Effects()
         self.undo: list[tuple[Variable, Any]] = []
         self.speculating = 0
+        self.changes = 0
         self.graph = self.root_graph = Subgraph()
         self.submodules: dict[str, Any] = {}
         self.modes_at_entry = {name: mode.read() for name, mode in MODES.items()}
@@ -271,6 +272,7 @@ class Context:
     # ---- changes
     def mutate(self, variable: Variable) -> None:
         """Call before changing `variable`."""
+        self.changes += 1
         if self.speculating:
             self.undo.append((variable, variable.snapshot()))
         if variable.source is not None and self.effects.note(variable) and self.rec.on:

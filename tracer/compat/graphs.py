@@ -10,7 +10,10 @@ import torch
 from torch import fx
 from torch._guards import CompileContext, CompileId, TracingContext, tracing
 
-__all__ = ["compile_context", "current_fake_mode", "force_code", "insert_asserts", "make_graph_module", "plain_forward", "tracing_context"]
+__all__ = ["compile_context", "current_fake_mode", "force_code", "get_data", "insert_asserts", "make_graph_module", "plain_forward", "tracing_context"]
+
+#: What reads `x.data` in a graph: as `detach`, with a version counter of its own.
+get_data = torch._C._autograd._get_data_attr
 
 try:
     from torch.fx._lazy_graph_module import _LazyGraphModule as _Lazy
@@ -36,16 +39,48 @@ def force_code(gm: fx.GraphModule) -> None:
 
 def plain_forward(gm: fx.GraphModule) -> Callable[..., Any]:
     """The graph's own `forward`, its code generated at the first call. What an operator raises leaves as it is: a lazy
-    module's first call goes through `__call__`, which prints errors to stderr."""
+    module's first call goes through `__call__`, which prints errors to stderr. Checkpointed regions draw the same random
+    numbers again, which torch leaves to its compilers."""
     forward: list[Callable[..., Any]] = []
 
     def call(*args: Any) -> Any:
         if not forward:
-            force_code(gm)
-            forward.append(gm.forward)
+            exact = _with_random_states(gm)
+            force_code(exact)
+            forward.append(exact.forward)
         return forward[0](*args)
 
     return call
+
+
+_CHECKPOINT = torch.ops.higher_order.tag_activation_checkpoint
+
+
+def _with_random_states(gm: fx.GraphModule) -> fx.GraphModule:
+    """`gm`, or a copy of it whose checkpointed regions are `torch.utils.checkpoint`'s own, here and in its bodies."""
+    bodies = {name: body for name, body in gm.named_children() if isinstance(body, fx.GraphModule)}
+    if not bodies:
+        return gm
+    copies = {name: _with_random_states(body) for name, body in bodies.items()}
+    checkpoints = any(node.target is _CHECKPOINT for node in gm.graph.nodes)
+    if not checkpoints and all(copies[name] is body for name, body in bodies.items()):
+        return gm
+    graph = fx.Graph()
+    graph.output(graph.graph_copy(gm.graph, {}))
+    for node in graph.nodes:
+        if node.target is _CHECKPOINT:
+            node.target = _checkpoint
+    copy = make_graph_module(gm, graph, type(gm).__name__)
+    for name, body in copies.items():
+        setattr(copy, name, body)
+    return copy
+
+
+def _checkpoint(body: fx.GraphModule, *args: Any, use_reentrant: bool = False, preserve_rng_state: bool = True) -> Any:
+    from torch.utils.checkpoint import checkpoint
+
+    force_code(body)
+    return checkpoint(body.forward, *args, use_reentrant=False, preserve_rng_state=preserve_rng_state)
 
 
 def insert_asserts(gm: fx.GraphModule, shape_env: Any, name: str) -> None:

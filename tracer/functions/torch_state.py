@@ -313,8 +313,8 @@ def _break_rule(reason: str, name: str) -> Any:
 
 for _name, _reason in {
     "data_ptr": "unsupported-attribute", "storage": "unsupported-attribute", "untyped_storage": "unsupported-attribute", "backward": "backward-inside",
-    "register_hook": "outside-state-write", "register_post_accumulate_grad_hook": "outside-state-write", "retain_grad": "grad-write",
-    "requires_grad_": "grad-write", "set_": "storage-changed", "resize_": "storage-changed", "share_memory_": "unsupported-attribute",
+    "register_hook": "tensor-hook", "register_post_accumulate_grad_hook": "tensor-hook", "retain_grad": "grad-write",
+    "set_": "storage-changed", "resize_": "storage-changed", "share_memory_": "unsupported-attribute",
     "__dlpack__": "unsupported-attribute", "pin_memory": "unsupported-attribute", "record_stream": "unsupported-attribute",
     "__reduce_ex__": "unsupported-attribute",
 }.items():  # fmt: skip
@@ -322,6 +322,15 @@ for _name, _reason in {
     if _target is not None:
         calls.exact(_target)(_break_rule(_reason, _name))
 calls.exact(torch.autograd.backward)(_break_rule("backward-inside", "backward"))
+
+
+@calls.exact(torch.Tensor.requires_grad_)
+def requires_grad_(ctx: Context, value: Variable, requires_grad: Variable | None = None) -> Any:
+    """`x.requires_grad_(flag)`: nothing where the flag is so already; else it is set by Python."""
+    wanted = requires_grad is None or ctx.protocol.truth(ctx, requires_grad)
+    if isinstance(value, TensorVariable) and value.fake.requires_grad == wanted:
+        return value
+    ctx.break_("grad-write", expr=".requires_grad_()", name="requires_grad_", func="requires_grad_")
 
 
 def _seed_rule(name: str) -> Any:

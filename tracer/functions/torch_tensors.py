@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..compat import get_data
 from ..signals import Break, Declined, Raised
 from ..variables import (
     NONE,
@@ -140,12 +141,15 @@ def _run_inplace(ctx: Context, function: Callable[..., Any], fakes: list[Any], n
     if grad and isinstance(subject, torch.Tensor) and subject.requires_grad and ctx.tensors.is_leaf_input(ctx, subject):
         if getattr(function, "__name__", "") in ("requires_grad_", "retain_grad", "detach_"):
             raise Break("grad-write", expr=target_name(function))
+        _under_handler(ctx, function)
         ctx.raise_(RuntimeError, "a leaf Variable that requires grad is being used in an in-place operation.")
+    if grad and isinstance(subject, torch.Tensor) and subject.requires_grad:
+        _under_handler(ctx, function)  # a view of a leaf, or of several outputs: autograd refuses those when the graph runs
     versions = [t._version for t in tensors]
     sizes = tuple(subject.shape) if isinstance(subject, torch.Tensor) else None
     with torch.no_grad():
         value = function(*fakes, **named)
-    if sizes is not None and tuple(subject.shape) != sizes:
+    if named.get("out") is not None and sizes is not None and tuple(subject.shape) != sizes:
         raise Break("out-argument", expr=target_name(function), func=target_name(function))
     mutated = any(t._version != v for t, v in zip(tensors, versions, strict=True)) or isinstance(subject, torch.Tensor)
     wants = grad and any(t.requires_grad for t in tensors)
@@ -154,6 +158,12 @@ def _run_inplace(ctx: Context, function: Callable[..., Any], fakes: list[Any], n
     elif wants and isinstance(value, torch.Tensor) and not value.requires_grad and (value.is_floating_point() or value.is_complex()):
         value.requires_grad_(True)
     return Outcome(value, mutated)
+
+
+def _under_handler(ctx: Context, function: Callable[..., Any]) -> None:
+    strength, frame = torch_failing.handling(ctx)
+    if strength == torch_failing.CATCHES:
+        torch_failing.stop(ctx, function, frame)
 
 
 def is_leaf_input(ctx: Context, fake: Any) -> bool:
@@ -287,7 +297,7 @@ def tensor_attribute(ctx: Context, variable: TensorVariable, name: str) -> Any:
     if name in _VIEWS:
         return ctx.node("call_function", getattr, [variable, literal(name)])
     if name == "data":
-        return ctx.node("call_method", "detach", [variable])
+        return _data(ctx, variable)
     if name == "is_leaf":
         return literal(_is_leaf(variable))
     if name == "grad":
@@ -302,6 +312,13 @@ def tensor_attribute(ctx: Context, variable: TensorVariable, name: str) -> Any:
         nbytes = variable.fake.numel() * variable.fake.itemsize
         return ctx.shapes.number(ctx, variable, lambda fake: nbytes, lambda c, n: c.create_node("call_function", getattr, (n, "nbytes"), {}, nbytes))
     return _looked_up(ctx, variable, name)
+
+
+def _data(ctx: Context, variable: TensorVariable) -> Variable:
+    """`x.data`: shares storage as `x.detach()` does, but not the version counter."""
+    node, fake = ctx.argument(variable)
+    detached = fake.detach()
+    return wrap_result(ctx, detached, ctx.create_node("call_function", get_data, (node,), {}, detached))
 
 
 def _is_leaf(variable: TensorVariable) -> bool:
