@@ -281,7 +281,8 @@ def _see_keys(value: Any, _expected: Any) -> str:
 
 def _keys_text(source: str, expected: tuple[Any, ...]) -> str:
     keys = ", ".join(name_of(key) if type(key) is Ref else constant_text(key) for key in expected)
-    return f"tuple({source}) == ({keys if len(keys) < 200 else keys[:199] + '…'})"
+    one = "," if len(expected) == 1 else ""
+    return f"tuple({source}) == ({keys if len(keys) < 200 else keys[:199] + '…'}{one})"
 
 
 define(  # expected: a tuple of keys in the order of iteration; those that aren't constants go by identity
