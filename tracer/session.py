@@ -38,7 +38,7 @@ from .explain import explain, html
 from .export.nodes import nodes_of
 from .graph.dynamism import Dynamism
 from .graph.fakes import FakeRunner
-from .guards import Guard
+from .guards import Guard, GuardError
 from .interpreter.frame import Program
 from .journal import Journal, Recorder
 from .runtime import backends
@@ -202,7 +202,7 @@ class Session:
         text = "".join(traceback.format_exception(fault))
         if self.recorder.on:
             self.recorder.point(InternalFault, type(fault).__name__, str(fault), text)
-        if isinstance(fault, TracerError):
+        if isinstance(fault, TracerError) and not isinstance(fault, GuardError):
             raise fault
         if not self.config.strict:
             warnings.warn(

@@ -301,6 +301,7 @@ def _backend(ctx: Context, compiled: Any) -> Any:
     opens = rec.begin(GraphCompileStarted, name, label) if rec.on else 0
     began = time.perf_counter()
     error = ""
+    graphs.force_code(compiled.gm)  # a graph that can't be written down is our fault, and must not surface in the program's call
     try:
         with _outside(ctx):
             function = compile_graph(compiled.gm, compiled.examples, session.backend, fake_mode=ctx.fake_mode, name=name, number=session.graph_number)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..compat import FakeTensor, fake_of
+from ..compat.memo import is_transformed
 from ..signals import Break
 from ..variables import TensorVariable
 from .table import rules
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 @rules.exact(torch.Tensor, torch.nn.Parameter, torch.nn.Buffer)
 def tensor(ctx: Context, value: torch.Tensor, source: Source) -> Any:
     """A plain tensor, parameter or buffer: an input of the graph; sizes that changed before are symbolic."""
+    if is_transformed(value):
+        raise Break("higher-order-unsupported", expr=source.text, name="torch.func", func="torch.func")
     if value.layout is not torch.strided and value.layout is not torch._mkldnn:  # type: ignore[attr-defined]
         raise Break(
             "sparse-tensor" if not value.is_nested else "nested-tensor-strided",

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch._subclasses.fake_tensor import FakeTensor
 
-__all__ = ["FakeTensor", "fake_alike", "fake_view", "without_cache", "without_dispatch"]
+__all__ = ["FakeTensor", "fake_alike", "fake_view", "is_transformed", "without_cache", "without_dispatch"]
 
 without_dispatch = torch._C._DisableTorchDispatch
 
@@ -44,3 +44,8 @@ def without_cache(mode: Any) -> None:
     building its keys is a third of the cost of a first compile."""
     if hasattr(mode, "cache_enabled"):
         mode.cache_enabled = False
+
+
+def is_transformed(tensor: torch.Tensor) -> bool:
+    """Whether a functorch transform (vmap, grad, jvp) wraps this tensor: it exists only inside the running transform."""
+    return torch._C._functorch.is_functorch_wrapped_tensor(tensor)

@@ -41,11 +41,8 @@ _DESCRIPTORS = (types.MethodDescriptorType, types.WrapperDescriptorType, types.C
 
 
 def is_torch_owner(owner: Any) -> bool:
-    """Whether builtins bound to `owner` are torch's functions (`torch._C._VariableFunctions` and the like)."""
-    return (
-        type(owner).__module__ in ("torch", "torch._C", "torch._C._nn")
-        or getattr(type(owner), "__name__", "") == "_VariableFunctionsClass"
-    )
+    """Whether builtins bound to `owner` are torch's functions (`torch._C._VariableFunctions`), not methods of one of its objects."""
+    return "_VariableFunctionsClass" in (type(owner).__name__, getattr(owner, "__name__", ""))
 
 
 #: Modules of C functions that are operators; other C functions of torch set or query its state.
