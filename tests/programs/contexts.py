@@ -227,7 +227,7 @@ def dropout_seeded_outside(x):
     return (
         F.dropout(x, 0.5, training=True) + F.dropout(x, 0.5, training=False),
         x.new_empty(3).uniform_(),
-        x.bernoulli(),
+        x.sigmoid().bernoulli(),  # of probabilities: anything else raises
     )
 
 
@@ -314,3 +314,79 @@ def functional_helpers_of_torch(x, y):
         torch.overrides.has_torch_function((x, y)),
         torch.broadcast_shapes((3, 1), (4,)),
     )
+
+
+@scenario(**UNKNOWN)
+def graph_that_raises_leaves_modes_alone(run):
+    def f(table, i):
+        with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+            return F.embedding(i, table @ table)
+
+    g = run(f)
+    g(randn(4, 4), torch.tensor([1]))
+    try:
+        g(randn(4, 4), torch.tensor([9]))
+    except IndexError:
+        run.watch([torch.is_grad_enabled(), torch.is_autocast_enabled("cpu")])
+    g(randn(4, 4), torch.tensor([2]))
+
+
+@program(lambda: (randn(4, 4),), **UNKNOWN)
+def break_inside_autocast(x):
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        a = x @ x
+        print("break")
+        b = x @ x
+    return a, b, x @ x, torch.is_autocast_enabled("cpu")
+
+
+@program(lambda: leaf(3), **UNKNOWN)
+def break_inside_no_grad(w):
+    with torch.no_grad():
+        a = w * 2
+        print(a.requires_grad)
+        b = w * 3
+    return a, b, w * 4
+
+
+@program(lambda: randn(3), **UNKNOWN)
+def break_inside_a_profiler_label(x):
+    with torch.profiler.record_function("part"):
+        y = x + 1
+        print("break")
+        y = y * 2
+    return y
+
+
+@program(lambda: randn(3), **UNKNOWN)
+def native_error_inside_a_profiler_label(x):
+    try:
+        with torch.profiler.record_function("part"):
+            y = x + 1
+            print("break")
+            int("no number")
+    except ValueError as error:
+        return y, str(error)
+
+
+@scenario(**UNKNOWN)
+def in_place_under_inference_mode(run):
+    def f(x):
+        y = x * 2
+        y.add_(1)
+        x.mul_(3)
+        return y, x, y.requires_grad, torch.is_inference_mode_enabled()
+
+    g = run(f)
+    g(randn(3))
+    with torch.inference_mode():
+        g(randn(3))
+        g(randn(3))
+
+
+@program(lambda: randn(3), **UNKNOWN)
+def deterministic_flag_set_inside(x):
+    torch.use_deterministic_algorithms(True)
+    y = x + 1
+    torch.use_deterministic_algorithms(False)
+    return y, torch.are_deterministic_algorithms_enabled()

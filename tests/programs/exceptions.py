@@ -1,5 +1,6 @@
 """Raising, catching, chaining, finally; errors that reach the caller; errors that operators raise."""
 
+import contextlib
 import sys
 import traceback
 
@@ -318,3 +319,101 @@ def exception_with_tensor_argument(x):
         raise ValueError(x + 1, "and text")
     except ValueError as error:
         return error.args[0] * 2
+
+
+def looked_up(x, i):
+    return x[i] * 2
+
+
+@program(lambda: (randn(3), torch.tensor([7])), **UNKNOWN)
+def data_dependent_error_in_a_helper_caught_outside(x, i):
+    y = x + 1
+    try:
+        z = looked_up(y, i)
+    except IndexError as error:
+        z = y * len(str(error))
+    else:
+        z = z + 1
+    return z
+
+
+@program(lambda: (randn(3), torch.tensor([7])), **UNKNOWN)
+def data_dependent_error_suppressed(x, i):
+    y = x
+    with contextlib.suppress(IndexError, RuntimeError):
+        y = x.gather(0, i)
+    return y + 1
+
+
+class Swallows:
+    def __init__(self, log):
+        self.log = log
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        self.log.append((kind.__name__ if kind else None, trace is not None))
+        return True
+
+
+@program(lambda: (torch.zeros(2, 2), []), **UNKNOWN)
+def operator_error_swallowed_by_a_manager(x, log):
+    with Swallows(log):
+        log.append("before")
+        torch.linalg.cholesky(x)
+        log.append("not reached")
+    return x + 1
+
+
+@program(lambda: (randn(3), []), **UNKNOWN)
+def python_error_swallowed_by_a_manager(x, log):
+    with Swallows(log):
+        y = x * 2
+        raise ValueError("no")
+    return y + 1
+
+
+@contextlib.contextmanager
+def falls_back(log):
+    try:
+        yield
+    except (RuntimeError, IndexError):
+        log.append("fell back")
+
+
+@program(lambda: (torch.tensor([4, 6]), torch.tensor([2, 0]), []), **UNKNOWN)
+def integer_division_by_zero_caught_by_a_generator(x, y, log):
+    z = x
+    with falls_back(log):
+        z = x // y
+    return z + 1
+
+
+@program(lambda: (randn(3), torch.tensor([7]), []), **UNKNOWN)
+def operator_error_passes_a_finally(x, i, log):
+    def inner():
+        try:
+            return torch.multinomial(-x.abs(), 1)
+        finally:
+            log.append("cleaned")
+
+    try:
+        return inner()
+    except RuntimeError:
+        return x * 2
+
+
+@program(lambda: (randn(3), torch.tensor([1])))
+def lookup_under_no_grad_stays_in_the_graph(x, i):
+    with torch.no_grad():
+        return x[i] + x.gather(0, i)
+
+
+@program(lambda: (torch.zeros(3, requires_grad=True),), **UNKNOWN)
+def in_place_on_a_view_of_a_leaf_raises(w):
+    view = w[:2]
+    try:
+        view.add_(1)
+    except RuntimeError as error:
+        return w + 1, str(error)

@@ -18,6 +18,7 @@ from . import (  # noqa: F401  (they fill the table)
     sets,
     strings,
     torch_checks,
+    torch_profiling,
     torch_state,
     tuples,
     types_rules,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 import torch._refs
 
+from ..compat.marks import bookkeeping
 from ..graph.modes import AutocastState
 from ..signals import Declined
 from ..variables import (
@@ -416,9 +417,9 @@ def is_tensor_like(ctx: Context, value: Variable) -> Any:
     return literal(isinstance(value, TensorVariable) or hasattr(value.python_type(), "__torch_function__"))
 
 
-@calls.exact(torch._C._log_api_usage_once)
+@calls.exact(torch._C._log_api_usage_once, *bookkeeping())
 def log_api_usage(ctx: Context, *args: Variable) -> Any:
-    """Telemetry: nothing happens."""
+    """Telemetry, and what torch.compile notes for itself: nothing happens."""
     return NONE
 
 

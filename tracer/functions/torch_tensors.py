@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
+import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -339,8 +340,6 @@ def _grad(ctx: Context, variable: TensorVariable) -> Variable:
 
 def _looked_up(ctx: Context, variable: TensorVariable, name: str) -> Any:
     """Methods and what subclasses or users put on the class or the instance."""
-    import types
-
     owner, raw = ctx.protocol.find(ctx, variable.cls, name)
     value = variable.value
     if value is not None and name in getattr(value, "__dict__", ()):
@@ -360,13 +359,12 @@ def _looked_up(ctx: Context, variable: TensorVariable, name: str) -> Any:
 def set_tensor_attribute(ctx: Context, variable: TensorVariable, name: str, value: Variable) -> Any:
     if name in ("grad", "data", "requires_grad", "names", "real", "imag"):
         raise Break("grad-write", expr=f"{mention(variable)}.{name}", name=name)
-    if variable.source is not None:
+    _, raw = ctx.protocol.find(ctx, variable.cls, name)
+    if isinstance(raw, property | types.GetSetDescriptorType | types.MemberDescriptorType) or name.startswith("__"):
         raise Break("outside-state-write", expr=f"{mention(variable)}.{name}", type="Tensor")
-    if variable.attrs is None:
-        variable.attrs = {}
-    if ctx.speculating:
-        raise Break("outside-state-write", expr=f"{mention(variable)}.{name}", type="Tensor")
-    raise Break("outside-state-write", expr=f"{mention(variable)}.{name}", type="Tensor")
+    ctx.mutate(variable)
+    variable.attrs = {**(variable.attrs or {}), name: value}
+    return None
 
 
 # ---- methods

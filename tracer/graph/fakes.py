@@ -57,6 +57,8 @@ class FakeRunner:
         key = None
         try:
             key = (fn, modes_key, *[_key(a) for a in args], *[(n, _key(v)) for n, v in kwargs.items()])
+            if len(tensors) > 1 and len(ids := [id(t) for t in tensors]) != len(set(ids)):
+                key += tuple(ids.index(i) for i in ids)  # which arguments are the same tensor: a result may be one of them
             known = self.memo.get(key)
         except (Unkeyed, TypeError):
             key = known = None
@@ -111,6 +113,8 @@ def _symbolically(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 def _key(value: Any) -> Any:
     kind = type(value)
     if kind is FakeTensor:
+        if value.dtype.is_complex:
+            raise Unkeyed  # lazily conjugated: a bit that the key doesn't hold
         shape, stride = value.shape, value.stride()
         for size in shape:
             if type(size) is not int:
@@ -150,7 +154,8 @@ def _recipe(value: Any, tensors: list[Any]) -> Any:
         base = _storage(value)
         for i, tensor in enumerate(tensors):
             if base is not None and _storage(tensor) == base:
-                return ("view", i, *meta, value.storage_offset())
+                # the offset is relative: the same operator may meet a tensor that begins elsewhere in its storage
+                return ("view", i, *meta, value.storage_offset() - tensor.storage_offset()) if tensor.dtype == value.dtype else None
         return ("new", *meta)
     if value is None or type(value) in (int, float, bool, str, torch.dtype, torch.device):
         return ("value", value)
@@ -175,7 +180,8 @@ def _remake(mode: Any, recipe: Any, tensors: list[Any]) -> Any:
     if kind == "same":
         return tensors[recipe[1]]
     if kind == "view":
-        return fake_view(mode, tensors[recipe[1]], *recipe[2:])
+        base = tensors[recipe[1]]
+        return fake_view(mode, base, *recipe[2:-1], base.storage_offset() + recipe[-1])
     if kind == "value":
         return recipe[1]
     return recipe[1](_remake(mode, part, tensors) for part in recipe[2])

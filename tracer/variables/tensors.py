@@ -100,8 +100,26 @@ class TensorVariable(Variable):
     def argument(self, ctx: Context) -> tuple[Any, Any]:
         return ctx.graph.local(self.node, self.fake), self.fake
 
+    # ---- attributes that the program put on the tensor
+    def snapshot(self) -> Any:
+        return self.attrs
+
+    def restore(self, state: Any) -> None:
+        self.attrs = state
+
     def rebuild(self, body: Body) -> str:
-        return body.tensor(self)
+        name = body.tensor(self)
+        if self.attrs:
+            body.declare(self, name)
+            body.later(lambda: self._assign(body, name), self)
+        return name
+
+    def replay(self, body: Body, name: str) -> None:
+        body.effect(self._assign(body, name))
+
+    def _assign(self, body: Body, name: str) -> str:
+        values = ", ".join(f"{key!r}: {body.value(value)}" for key, value in (self.attrs or {}).items())
+        return f"{body.pin(vars, 'vars')}({name}).update({{{values}}})"
 
 
 class SymVariable(Variable):
