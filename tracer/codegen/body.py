@@ -1,7 +1,7 @@
 """The body of compiled code: Python source that loads inputs, calls the graph, rebuilds objects, replays effects, returns.
 
 Sections run in this order, and each line belongs to one: loads (everything that existed before, read before anything
-changes), the graph, builds (new objects), later (filling objects that refer to each other), effects, the result. Objects
+changes), the graph, builds (new objects), later (filling objects that refer to each other), effects, ends, the result. Objects
 reached twice are built once; an object of the program is loaded, never rebuilt.
 """
 
@@ -15,6 +15,7 @@ import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..signals import Break
 from ..variables import (
     CellVariable,
     DictVariable,
@@ -47,6 +48,8 @@ class Body:
         self.effects: list[str] = []
         self.outputs: list[Any] = []
         self._queue: list[Callable[[], str]] = []
+        self._ends: list[Callable[[], str]] = []
+        self.ends: list[str] = []
         self._taken: set[str] = set(dir(builtins))  # the text uses some of them
         self._known: dict[Variable, str] = {}
         self._sources: dict[Source, str] = {}
@@ -97,6 +100,11 @@ class Body:
         """Fill `owner` after everything was built; the text may need more builds itself."""
         self._queue.append(text if callable(text) else lambda: text)
 
+    def at_end(self, text: Callable[[], str]) -> None:
+        """A line for when everything is as the program left it: what looks at other objects' state (tables of keys whose
+        class defines `__hash__`, positions of iterators). The text may need more builds itself."""
+        self._ends.append(text)
+
     def declare(self, variable: Variable, name: str) -> None:
         """`name` will hold `variable`: references from inside it find it."""
         self._known[variable] = name
@@ -106,12 +114,15 @@ class Body:
         """The name (or literal) that holds the variable's object."""
         known = self._known.get(variable)
         if known is not None:
+            if variable in self._open:
+                raise Break("self-referential-container", type=variable.python_type().__name__, expr=variable.describe())
             return known
         if variable.source is not None:
             name = self.load(variable.source)
         else:
             self._open.add(variable)
             name = variable.rebuild(self)
+            self._open.discard(variable)
         self._known[variable] = name
         return name
 
@@ -206,11 +217,18 @@ class Body:
                 continue
             variable.replay(self, self.value(variable))
             self.settle_later()
+        self._finish_ends()
         while held := [v for v in waiting if v in self._known]:
             for variable in held:
                 waiting.remove(variable)
                 variable.replay(self, self.value(variable))
                 self.settle_later()
+            self._finish_ends()
+
+    def _finish_ends(self) -> None:
+        while self._ends:
+            self.ends.append(self._ends.pop(0)())
+            self.settle_later()
 
     def finish(self, name: str, graph: Callable[..., Any] | None, inputs: list[str], result: str, modes: list[str], hit: Any) -> tuple[types.FunctionType, str]:
         """(the compiled function, its source). `graph` takes `inputs` and returns the tuple of outputs."""
@@ -223,7 +241,7 @@ class Body:
         if hit is not None:
             self.names["cache_hit"] = hit
             lines.insert(0, "cache_hit()")
-        lines += self.builds + self.effects + modes + [f"return {result}"]
+        lines += self.builds + self.effects + self.ends + modes + [f"return {result}"]
         text = f"def body({', '.join(self.parameters)}):\n" + "".join(f"    {line}\n" for line in lines)
         filename = f"<tracer {name}>"
         namespace: dict[str, Any] = self.names

@@ -21,6 +21,7 @@ from ..variables import (
     ExceptionVariable,
     FunctionVariable,
     GeneratorVariable,
+    IdentityKey,
     IteratorVariable,
     ListVariable,
     MappingProxyVariable,
@@ -173,12 +174,15 @@ for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
     _METHODS[f"__{_name}__"] = _comparison(_name)
 
 
+def _by_address(key: Any) -> bool:
+    """Whether the hash of a modelled key is that of an address."""
+    return isinstance(key, IdentityKey) or isinstance(key, tuple | frozenset) and any(map(_by_address, key))
+
+
 @_method("__hash__")
 def hash_(ctx: Context, receiver: Variable) -> Any:
-    from ..variables import IdentityKey
-
     key = receiver.dict_key(ctx)
-    if isinstance(key, IdentityKey) or type(key) is tuple and any(isinstance(k, IdentityKey) for k in key):
+    if _by_address(key):
         ctx.break_("unsupported-builtin", func="hash", type=receiver.python_type().__name__, why="the number is a memory address")
     return literal(hash(key))
 

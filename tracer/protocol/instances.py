@@ -266,10 +266,10 @@ def set_raw(ctx: Context, variable: ObjectVariable, name: str, value: Variable) 
             return ctx.build(raw.fset, ctx.pinned(owner).dict().item(name).attr("fset")).call(
                 ctx, [variable, value], {}
             )
-        if kind is types.MemberDescriptorType:
+        if kind is types.MemberDescriptorType and name != "__suppress_context__":
             variable.store(ctx, name, value)
             return None
-        if kind is types.GetSetDescriptorType:
+        if kind in _DATA:
             return _set_native(ctx, variable, name, value)
         setter_owner, setter = find(ctx, kind, "__set__")
         if setter is not MISSING and type(setter) is types.FunctionType and setter_owner is not None:

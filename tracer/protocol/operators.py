@@ -25,6 +25,7 @@ from ..variables import (
     SymVariable,
     TensorVariable,
     TupleVariable,
+    UserKey,
     Variable,
     literal,
 )
@@ -333,6 +334,25 @@ def identity_key(variable: Variable) -> Any:
     return IdentityKey(variable)
 
 
+def _user_key(ctx: Context, variable: Variable) -> UserKey:
+    """`hash(x)` by the class's own method, and what is needed to compare it."""
+    changes = ctx.changes
+    number = ctx.settle(special(ctx, variable, "__hash__", [], ""))
+    if type(number) is not ConstantVariable:
+        ctx.break_("user-hash-or-eq", type=variable.python_type().__name__)
+    if not isinstance(number.value, int):
+        ctx.raise_(TypeError, "__hash__ method should return an integer")
+
+    def equal(stored: Variable, wanted: Variable) -> bool:
+        before = ctx.changes
+        answer = same(ctx, stored, wanted) or truth(ctx, ctx.settle(compare(ctx, operator.eq, stored, wanted)))
+        made.effects |= ctx.changes != before
+        return answer
+
+    made = UserKey(variable, int(number.value), equal, ctx.changes != changes)
+    return made
+
+
 def object_key(ctx: Context, variable: Variable) -> Any:
     """How a dict models this key: by identity where the class has Python's default hash, else by what it compares."""
     cls = variable.python_type()
@@ -345,8 +365,9 @@ def object_key(ctx: Context, variable: Variable) -> Any:
         import torch
 
         if owner in (object, torch.nn.Module) or not owner.__flags__ & (1 << 9):  # type: ignore[union-attr]
-            return IdentityKey(variable) if variable.data is None else variable.data.dict_key(ctx)
-        ctx.break_("user-hash-or-eq", type=cls.__name__)
+            if variable.data is None or not _python_class(ctx, variable):
+                return IdentityKey(variable) if variable.data is None else variable.data.dict_key(ctx)
+        return _user_key(ctx, variable)
     try:
         value = variable.constant()
         hash(value)

@@ -25,7 +25,15 @@ from .iterators import (
     SequenceIteratorVariable,
     ZipVariable,
 )
-from .mappings import DictVariable, DictViewVariable, IdentityKey, MappingProxyVariable, SetVariable, key_variable
+from .mappings import (
+    DictVariable,
+    DictViewVariable,
+    IdentityKey,
+    MappingProxyVariable,
+    SetVariable,
+    UserKey,
+    key_variable,
+)
 from .objects import ExceptionVariable, ModuleVariable, ObjectVariable
 from .opaque import OpaqueVariable
 from .sequences import (
@@ -45,6 +53,6 @@ __all__ = [
     "FilterVariable", "FunctionVariable", "GeneratorVariable", "IdentityKey", "IteratorVariable", "Lazy", "ListVariable",
     "MapVariable", "MappingProxyVariable", "ModuleVariable", "NamespaceVariable", "NullVariable", "ObjectVariable", "OpaqueVariable", "PartialVariable",
     "PinnedVariable", "RangeIteratorVariable", "RangeVariable", "SequenceIteratorVariable", "SequenceVariable", "SetVariable",
-    "SliceVariable", "SuperVariable", "SymVariable", "TensorVariable", "TupleVariable", "Variable", "ZipVariable", "is_named_tuple",
+    "SliceVariable", "SuperVariable", "SymVariable", "TensorVariable", "TupleVariable", "UserKey", "Variable", "ZipVariable", "is_named_tuple",
     "is_structseq", "key_variable", "literal", "mention", "shared",
 ]  # fmt: skip

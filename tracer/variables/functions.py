@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..signals import Break, NotConstant
 from .base import Variable
 from .constants import literal
+from .mappings import DictVariable
 
 if TYPE_CHECKING:
     from ..codegen.body import Body
@@ -125,13 +126,13 @@ class FunctionVariable(Variable):
             f"{name} = {make}({body.pin(self.code, 'code_' + self.name)}, {body.namespace(self.globals)}, {self.name!r}, {defaults}, {closure})"
         )
         body.line(f"{name}.__qualname__ = {self.qualname!r}")
-        if self.kwdefaults:
-            body.line(
-                f"{name}.__kwdefaults__ = {{{', '.join(f'{k!r}: {body.value(v)}' for k, v in self.kwdefaults.items())}}}"
-            )
-        for key, value in (self.attributes or {}).items():
-            body.line(f"{name}.{key} = {body.value(value)}")
+        later = {"__kwdefaults__": DictVariable(dict(self.kwdefaults))} if self.kwdefaults else {}
+        if later or self.attributes:
+            body.later(lambda: self._assign(body, name, {**later, **(self.attributes or {})}), self)
         return name
+
+    def _assign(self, body: Body, name: str, attributes: dict[str, Variable]) -> str:
+        return "; ".join(f"setattr({name}, {key!r}, {body.value(value)})" for key, value in attributes.items())
 
     def replay(self, body: Body, name: str) -> None:
         raise Break("outside-state-write", expr=self.name, type="function")
@@ -352,7 +353,6 @@ class PartialVariable(Variable):
         return True
 
     def native_attribute(self, ctx: Context, name: str) -> Any:
-        from .mappings import DictVariable
         from .sequences import TupleVariable
 
         if name == "func":

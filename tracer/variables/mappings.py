@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..sources import Source
 
 __all__ = [
-    "DictVariable", "DictViewVariable", "IdentityKey", "MappingProxyVariable", "SetVariable", "UserKey", "hashes_again", "key_variable",
+    "DictVariable", "DictViewVariable", "IdentityKey", "MappingProxyVariable", "SetVariable", "UserKey", "key_variable",
 ]  # fmt: skip
 
 
@@ -95,13 +95,18 @@ class _Hashed:
         return hash(self.key)
 
 
-def hashes_again(keys: Iterable[Any]) -> None:
-    """Breaks where rebuilding a table of `keys` would run a `__hash__` once more whose running can be noticed."""
+def runs_code(body: Body, keys: Iterable[Any]) -> bool:
+    """Whether rebuilding a table of `keys` runs the program's `__hash__`; breaks where that could be noticed."""
+    found = False
     for key in keys:
-        if type(key) is UserKey and key.effects:
-            raise Break("user-hash-or-eq", type=key.variable.python_type().__name__, why="its __hash__ changes something, and would run again")
-        if type(key) is tuple:
-            hashes_again(key)
+        if type(key) is UserKey:
+            found = True
+            if key.effects:
+                name = key.variable.python_type().__name__
+                raise Break("user-hash-or-eq", type=name, why="its __hash__ or __eq__ changes something, and would run again")
+        elif isinstance(key, tuple | frozenset):
+            found |= runs_code(body, key)
+    return found
 
 
 class DictVariable(Variable):
@@ -257,7 +262,6 @@ class DictVariable(Variable):
         return {k: n for k, (n, _) in pairs.items()}, {k: f for k, (_, f) in pairs.items()}
 
     def rebuild(self, body: Body) -> str:
-        hashes_again(self.items)
         name = body.fresh("dict")
         cls = self.cls
         if cls is dict:
@@ -274,9 +278,12 @@ class DictVariable(Variable):
         else:
             return super().rebuild(body)
         body.declare(self, name)
-        if body.cyclic(self):
+        if runs_code(body, self.items):
             body.line(f"{name} = {opening}{{}}{closing}")
-            body.later(f"{name}.update({{{', '.join(body.pairs(self))}}})", self)
+            body.at_end(lambda: f"{name}.update({{{', '.join(body.pairs(self))}}})")
+        elif body.cyclic(self):
+            body.line(f"{name} = {opening}{{}}{closing}")
+            body.later(lambda: f"{name}.update({{{', '.join(body.pairs(self))}}})", self)
         else:
             body.line(f"{name} = {opening}{{{', '.join(body.pairs(self))}}}{closing}")
         return name
@@ -286,12 +293,15 @@ class DictVariable(Variable):
         if issubclass(self.cls, collections.OrderedDict):
             base = body.pin(collections.OrderedDict, "OrderedDict")
         before = body.ctx.effects.before(self)
-        if before is not None and self._only_grew(before[0]):
+        if before is not None and self._only_grew(before[0]) and not runs_code(body, self.items):
             for key, item in self.items.items():
                 if before[0].get(key) is not item:
-                    body.effect(f"{base}.__setitem__({name}, {body.value(key_variable(key))}, {body.value(item)})")
-            return
-        body.effect(f"{base}.clear({name}); {base}.update({name}, {{{', '.join(body.pairs(self))}}})")
+                    value = body.value(body.ctx.settle(item))
+                    body.effect(f"{base}.__setitem__({name}, {body.value(key_variable(key))}, {value})")
+        elif runs_code(body, self.items):
+            body.at_end(lambda: f"{base}.clear({name}); {base}.update({name}, {{{', '.join(body.pairs(self))}}})")
+        else:
+            body.effect(f"{base}.clear({name}); {base}.update({name}, {{{', '.join(body.pairs(self))}}})")
 
     def _only_grew(self, before: dict[Any, Any]) -> bool:
         """Whether setting the changed keys one by one gives the same order as the program did."""
@@ -354,19 +364,30 @@ class SetVariable(Variable):
         self.items.update(state)
 
     def rebuild(self, body: Body) -> str:
-        hashes_again(self.items)
         name = body.fresh("set")
-        items = ", ".join(body.value(key_variable(k)) for k in self.items)
-        body.declare(self, name)
         if self.cls not in (set, frozenset):
             return super().rebuild(body)
-        body.line(f"{name} = {self.cls.__name__}(({items}{',' if self.items else ''}))")
+        body.declare(self, name)
+        late = runs_code(body, self.items)
+        if late and self.cls is frozenset:
+            raise Break("user-hash-or-eq", type="frozenset", why="it can't be made before its members are")
+        if late:
+            body.line(f"{name} = set()")
+            body.at_end(lambda: f"{name}.update({self._members(body)})")
+        else:
+            body.line(f"{name} = {self.cls.__name__}({self._members(body)})")
         return name
 
-    def replay(self, body: Body, name: str) -> None:
+    def _members(self, body: Body) -> str:
         items = ", ".join(body.value(key_variable(k)) for k in self.items)
+        return f"({items}{',' if self.items else ''})"
+
+    def replay(self, body: Body, name: str) -> None:
         base = body.pin(set, "set")
-        body.effect(f"{base}.clear({name}); {base}.update({name}, ({items}{',' if self.items else ''}))")
+        if runs_code(body, self.items):
+            body.at_end(lambda: f"{base}.clear({name}); {base}.update({name}, {self._members(body)})")
+        else:
+            body.effect(f"{base}.clear({name}); {base}.update({name}, {self._members(body)})")
 
 
 class DictViewVariable(Variable):

@@ -249,11 +249,11 @@ class ExceptionVariable(ObjectVariable):
         if self.attrs:
             body.later(lambda: self._assign(body, name), self)
         if self.cause is not None:
-            body.line(f"{name}.__cause__ = {body.value(self.cause)}")
+            body.later(lambda: f"{name}.__cause__ = {body.value(self.cause)}", self)
         if self.context is not None:
-            body.line(f"{name}.__context__ = {body.value(self.context)}")
-        if self.suppress:
-            body.line(f"{name}.__suppress_context__ = True")
+            body.later(lambda: f"{name}.__context__ = {body.value(self.context)}", self)
+        if self.suppress or self.cause is not None:
+            body.later(lambda: f"{name}.__suppress_context__ = {self.suppress}", self)
         return name
 
     @classmethod

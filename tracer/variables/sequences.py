@@ -214,7 +214,7 @@ class ListVariable(SequenceVariable):
             body.declare(self, name)
             if body.cyclic(self):
                 body.line(f"{name} = []")
-                body.later(f"{name}.extend([{', '.join(body.items(self))}])", self)
+                body.later(lambda: f"{name}.extend([{', '.join(body.items(self))}])", self)
             else:
                 body.line(f"{name} = [{', '.join(body.items(self))}]")
             return name
