@@ -163,3 +163,19 @@ def test_a_session_keeps_entries_of_a_module_between_runs() -> None:
     for n in (2, 4, 5, 6):
         session.run(module, torch.randn(n, 3))
     assert len(session.graphs) == 2
+
+
+def test_modules_made_inside_after_torch_compile_was_used() -> None:
+    """torch.compile, once used, makes every module constructor note the new module."""
+    torch.compile(lambda x: x + 1, backend="eager")(torch.ones(2))
+    layers = torch.nn.ModuleList([torch.nn.Linear(3, 3) for _ in range(3)])
+
+    def fn(x: torch.Tensor) -> torch.Tensor:
+        for layer in layers[:2]:
+            x = layer(x)
+        return x
+
+    f = tracer.compile(fn, backend="eager")
+    x = torch.randn(2, 3)
+    assert torch.equal(f(x), fn(x))
+    assert len(f.session.graphs) == 1 and not f.session.graph_breaks

@@ -192,6 +192,14 @@ def is_compiling_query(function: Any) -> bool:
     return any(function is each for each in _COMPILING)
 
 
+def bookkeeping() -> tuple[Any, ...]:
+    """Functions that torch.compile, once used, makes every `nn.Module` constructor call, for its own purposes."""
+    from torch._dynamo import mutation_guard
+
+    tag = getattr(getattr(mutation_guard, "GenerationTracker", None), "tag", None)
+    return () if tag is None else (tag.__func__,)
+
+
 def disable(function: Any = None, recursive: bool = True, *, reason: str | None = None) -> Any:
     """torch.compiler.disable: turns every hook off for the call, so that it means the same under torch.compile."""
     return torch.compiler.disable(function, recursive=recursive, **({"reason": reason} if reason else {}))
