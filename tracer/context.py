@@ -103,6 +103,7 @@ class Context:
         self.ticks = 0
         self.mutated_in_body = False
         self.at_exit: list[Any] = []
+        self.asserted: dict[str, tuple[Any, ...]] = {}
         self.autocasts: list[Any] = []  # entered and not yet left: (manager, what leaves it, node)
         self.autocast_at_entry: Any = None
         self.rec.where = self.where

@@ -230,6 +230,19 @@ class Body:
             self.ends.append(self._ends.pop(0)())
             self.settle_later()
 
+    def _checked(self, run: str) -> list[str]:
+        """Run the graph; a check of the graph that stands for an `assert` fails as the `assert` would."""
+        self.names["asserted"] = self.ctx.asserted
+        return [
+            "failed = None",
+            "try:",
+            f"    {run}",
+            "except RuntimeError as error:",
+            "    failed = asserted.get(str(error))",
+            "    if failed is None: raise",
+            "if failed is not None: raise AssertionError(*failed)",
+        ]
+
     def finish(self, name: str, graph: Callable[..., Any] | None, inputs: list[str], result: str, modes: list[str], hit: Any) -> tuple[types.FunctionType, str]:
         """(the compiled function, its source). `graph` takes `inputs` and returns the tuple of outputs."""
         lines = list(self.loads)
@@ -237,7 +250,8 @@ class Body:
             self.names["graph"] = graph
             call = f"graph({', '.join(inputs)})"
             outs = list(self._outputs.values())
-            lines.append(f"{', '.join(outs)}, = {call}" if outs else call)
+            run = f"{', '.join(outs)}, = {call}" if outs else call
+            lines += self._checked(run) if self.ctx.asserted else [run]
         if hit is not None:
             self.names["cache_hit"] = hit
             lines.insert(0, "cache_hit()")

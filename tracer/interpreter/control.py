@@ -46,14 +46,16 @@ def _assert_tensor(ctx: Context, frame: Frame, value: TensorVariable) -> None:
     """`assert tensor`: with a text that is known it becomes a check of the graph; a computed one needs the numbers now."""
     ops = frame.decoded.ops
     names = [op.name for op in ops[frame.pc : frame.pc + 4]]
-    message = "assertion error"
+    message: str = f"assertion {len(ctx.asserted)} of the graph failed"
+    args: tuple[Any, ...] = ()
     if names[1:3] == ["LoadConst", "Call"]:
-        message = str(ops[frame.pc + 1].arg)
+        message, args = str(ops[frame.pc + 1].arg), (ops[frame.pc + 1].arg,)
     elif names[1] != "Raise":
         raise Break("assert-on-tensor", expr="assert", var=value.describe())
     if value.fake.numel() != 1:
         ctx.protocol.truth(ctx, value)
     ctx.node("call_function", torch._assert_async, [value, literal(message)])
+    ctx.asserted[message] = args
 
 
 @handles("JumpIfOrPop")
