@@ -333,6 +333,23 @@ def _outside(ctx: Context) -> Iterator[None]:
             MODES[name].write(value)
 
 
+def _registered(source: Any) -> bool:
+    """Whether a tensor is a module's own: a buffer that begins to overlap with something else is nobody's idiom."""
+    return source.base is not None and source.base.kind == "item" and source.base.key in ("_parameters", "_buffers")
+
+
+def _writes_to(ctx: Context, sources: set[Any]) -> bool:
+    """Whether an operator of the graph that writes has one of these inputs, or a view of one, among its arguments."""
+    storages = {i.fake.untyped_storage()._cdata for i in ctx.inputs if i.source in sources}
+    for node in ctx.root_graph.graph.nodes:
+        if node.meta.get("effect"):
+            for used in node.all_input_nodes:
+                value = used.meta.get("example_value")
+                if isinstance(value, torch.Tensor) and value.untyped_storage()._cdata in storages:
+                    return True
+    return False
+
+
 def _overlaps(ctx: Context, sources: list[Any]) -> tuple[list[Any], list[Any]]:
     """Which inputs share memory with another one now; a graph that writes to inputs is right for this answer only."""
     held = {i.source: i.value.untyped_storage().data_ptr() for i in ctx.inputs if i.source in set(sources)}
@@ -352,8 +369,9 @@ def _lower(ctx: Context, info: FrameInfo) -> Any:
     tensors = [i.source for i in ctx.inputs if isinstance(i.value, torch.Tensor) and not isinstance(i.value, torch.nn.Parameter)]
     if len(tensors) > 1:
         guards.append(Guard(None, "NO_TENSOR_ALIASING", tensors, 0))
-        if any(node.meta.get("effect") for node in ctx.root_graph.graph.nodes):
-            guards.append(Guard(None, "STORAGE_OVERLAP", _overlaps(ctx, tensors), 0))
+        loose = [s for s in tensors if not _registered(s)]
+        if len(loose) > 1 and _writes_to(ctx, set(loose)):
+            guards.append(Guard(None, "STORAGE_OVERLAP", _overlaps(ctx, loose), 0))
     shapes = _shape_guard(ctx, symbolic) if symbolic else None
     return lower(guards, code=info.code, roots=Roots(info.locals), shape_guard=shapes)
 
