@@ -334,6 +334,13 @@ def requires_grad_(ctx: Context, value: Variable, requires_grad: Variable | None
     ctx.break_("grad-write", expr=".requires_grad_()", name="requires_grad_", func="requires_grad_")
 
 
+@calls.exact(torch.autograd.Function.apply.__func__)
+def autograd_function(ctx: Context, cls: Variable, *args: Variable, **kwargs: Variable) -> Any:
+    """`MyFunction.apply(x)`: its forward runs natively (and is traced as a frame of its own), so that its backward is used."""
+    name = ctx.protocol.callable_name(cls)
+    ctx.break_("autograd-function-unsupported", expr=f"{name}.apply", name=name, func=name, type=name)
+
+
 def _seed_rule(name: str) -> Any:
     def rule(ctx: Context, *args: Variable, **kwargs: Variable) -> Any:
         """Random state is the process's: it is set by Python."""
