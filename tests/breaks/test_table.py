@@ -43,7 +43,7 @@ NO_PROGRAM = frozenset(
     """unsupported-opcode mutated-while-iterating unsupported-type descriptor-unsupported cannot-rebuild star-import
     dynamic-shape-unsupported symbolic-number-escape breakpoint-inside tensor-hook too-deep
     backend-failed internal-fault distributed-unsupported triton-unsupported
-    self-referential-container weakref-call inplace-on-input-view""".split()
+    self-referential-container user-hash-or-eq weakref-call inplace-on-input-view""".split()
 )
 
 ENTRIES = pytest.mark.parametrize("found", CATALOGUE.values(), ids=name_of)

@@ -172,38 +172,7 @@ ENTRIES = (
             Which entry is found depends on numbers that are not known yet. So the graph ends, and Python does the
             look-up.""",
         why_it_matters="[[{graphs} graphs and ]]a device-to-host wait for each comparison, on every call.",
-        fixes=(
-            Fix(
-                name="plain-key",
-                do="Give the key a plain Python field that identifies it, and compare that",
-                when="such a field exists or can be counted up",
-                trades="two keys with equal tensors and different fields count as different",
-                source="""
-                    class Key:
-                        def __init__(self, name, value):
-                            self.name, self.value = name, value
-                        def __hash__(self):
-                            return 1
-                        def __eq__(self, other):
-                            return self.name == other.name
-                    def f(x):
-                        return x * {Key("x", x): 2.0}[Key("x", x)]
-                """,
-            ),
-        ),
-        reproducer="""
-            class Key:
-                def __init__(self, value):
-                    self.value = value
-                def __hash__(self):
-                    return 1
-                def __eq__(self, other):
-                    return bool((self.value == other.value).all())
-            def f(x):
-                return x * {Key(x): 2.0}[Key(x.clone())]
-            f(torch.ones(4)), f(torch.zeros(4))
-        """,
-        measured=(1, 0),
+        also=('Key by a name or another plain value instead. Trades: the name has to be unique.',),
     ),
     Entry(
         id="self-referential-container",

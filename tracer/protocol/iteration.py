@@ -54,7 +54,8 @@ def iterator(ctx: Context, variable: Variable) -> Variable:
 def iterator_through_type(ctx: Context, variable: Variable) -> Variable:
     cls = variable.python_type()
     raw = find(ctx, cls, "__iter__")[1]
-    if isinstance(variable, PinnedVariable | OpaqueVariable) and isinstance(raw, types.WrapperDescriptorType) and hasattr(cls, "__next__"):
+    foreign = isinstance(variable, PinnedVariable | OpaqueVariable) or isinstance(variable, ObjectVariable) and variable.data is None
+    if foreign and isinstance(raw, types.WrapperDescriptorType) and isinstance(find(ctx, cls, "__next__")[1], types.WrapperDescriptorType):
         ctx.break_("unknown-iterator", expr=variable.describe(), type=cls.__name__)
     if raw is None or (raw is MISSING and not has(ctx, cls, "__getitem__")):
         ctx.raise_(TypeError, f"{cls.__name__!r} object is not iterable")
