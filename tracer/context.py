@@ -85,6 +85,7 @@ class Context:
         self.effects = Effects()
         self.undo: list[tuple[Variable, Any]] = []
         self.speculating = 0
+        self.entries = 0
         self.changes = 0
         self.graph = self.root_graph = Subgraph()
         self.submodules: dict[str, Any] = {}

@@ -12,6 +12,8 @@ import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .iterated import parts
+
 __all__ = ["STEPS", "Roots", "Source", "Step"]
 
 _instance_dict = types.GetSetDescriptorType
@@ -55,6 +57,7 @@ STEPS: dict[str, Step] = {
     "type": Step(lambda owner, _: type(owner), lambda p, _: f"type({p})"),
     "closure": Step(lambda owner, index: owner.__closure__[index], lambda p, index: f"{p}.__closure__[{index}]"),
     "contents": Step(lambda owner, _: owner.cell_contents, lambda p, _: f"{p}.cell_contents"),
+    "iterated": Step(lambda owner, index: parts(owner)[index], lambda p, index: f"iterated({p})" + (f"[{index}]" if index else "")),
     "deref": Step(lambda owner, _: owner(), lambda p, _: f"{p}()"),
 }
 
@@ -113,6 +116,10 @@ class Source:
 
     def contents(self) -> Source:
         return self.step("contents")
+
+    def iterated(self, index: int = 0) -> Source:
+        """What an iterator goes over (see `tracer.iterated`)."""
+        return self.step("iterated", index)
 
     def deref(self) -> Source:
         """What a weak reference points at."""

@@ -134,7 +134,7 @@ def _run_attempt(session: Session, info: FrameInfo, decisions: dict[tuple[Any, .
     if shape_env is None:
         without_cache(mode)
     ctx = Context(session, mode, decisions, dynamic)
-    ctx.graph.name = session.next_graph_name()
+    ctx.graph.name, ctx.entries = session.next_graph_name(), len(session.hook.entries(info.code))
     with _tracing(ctx):
         root = _root_frame(ctx, info)
         ctx.root_frame = ctx.frame = root

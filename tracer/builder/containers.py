@@ -23,7 +23,6 @@ from ..variables import (
     ObjectVariable,
     RangeIteratorVariable,
     RangeVariable,
-    SequenceIteratorVariable,
     SetVariable,
     SliceVariable,
     TupleVariable,
@@ -227,21 +226,6 @@ def mapping_proxy(ctx: Context, value: Any, source: Source) -> Any:
     if len(items) != len(value):
         return Declined("a mappingproxy whose keys aren't constants")
     return MappingProxyVariable(DictVariable(items), source)
-
-
-@rules.exact(type(iter([])), type(iter(())))
-def sequence_iterator(ctx: Context, value: Any, source: Source) -> Any:
-    """A list or tuple iterator: how far it is and what it iterates, as `__reduce__` tells."""
-    reduced = value.__reduce__()
-    ctx.guard(source, "TYPE_MATCH", type(value))
-    if type(value) is type(iter(())):
-        rest = list(reduced[1][0]) if reduced[1] else []
-        index = reduced[2] if len(reduced) > 2 else 0
-        ctx.guard(source, "TUPLE_ITERATOR_LENGTH", len(rest) - index)
-        if any(type(v) not in LITERALS for v in rest):
-            return Declined("a tuple iterator over values that aren't constants")
-        return SequenceIteratorVariable([ctx.wrap(v) for v in rest], type(value), index, source)
-    return Declined("a list iterator from outside: its list can change behind it")
 
 
 @rules.exact(type(iter(range(0))))

@@ -15,6 +15,7 @@ import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..iterated import parts
 from ..signals import Break
 from ..variables import (
     CellVariable,
@@ -48,6 +49,7 @@ class Body:
         self.effects: list[str] = []
         self.outputs: list[Any] = []
         self._queue: list[Callable[[], str]] = []
+        self.advanced: dict[Variable, int] = {}
         self._ends: list[Callable[[], str]] = []
         self.ends: list[str] = []
         self._taken: set[str] = set(dir(builtins))  # the text uses some of them
@@ -196,6 +198,8 @@ class Body:
             return f"type({base})"
         if kind == "closure":
             return f"{base}.__closure__[{key}]"
+        if kind == "iterated":
+            return f"{self.pin(parts, 'iterated')}({base})[{key}]"
         return f"{base}.cell_contents" if kind == "contents" else f"{base}()"
 
     # ---- the whole

@@ -24,6 +24,7 @@ from ..variables import (
     PartialVariable,
     PinnedVariable,
     RangeVariable,
+    ReverseIteratorVariable,
     SequenceIteratorVariable,
     SequenceVariable,
     SetVariable,
@@ -273,6 +274,8 @@ def filter_(ctx: Context, function: Variable, part: Variable) -> Any:
 @calls.exact(reversed)
 def reversed_(ctx: Context, value: Variable) -> Any:
     """`reversed(x)` of sequences, dicts and classes with `__reversed__`."""
+    if isinstance(value, ListVariable) and value.cls is list:
+        return ReverseIteratorVariable(value, type(reversed([])), len(value.items) - 1)
     if isinstance(value, SequenceVariable | RangeVariable):
         return SequenceIteratorVariable(ctx.protocol.unpack(ctx, value)[::-1], type(reversed([])))
     if isinstance(value, DictVariable):

@@ -20,6 +20,7 @@ import torch
 
 from ..compat.guards import MANAGER
 from ..errors import TracerError
+from ..iterated import parts
 from ..sources import Source
 from .summary import ids_of, type_name
 
@@ -242,6 +243,18 @@ def _lower_deref(manager: Any, _owner: Any, _source: Source, example: Any) -> An
     return manager.weakref_call_manager("", example, MANAGER)
 
 
+def _read_iterated(owner: Any, index: int) -> Any:
+    below = parts(owner)
+    if index >= len(below):
+        raise Missing
+    return below[index]
+
+
+def _lower_iterated(manager: Any, _owner: Any, source: Source, example: Any) -> Any:
+    index = source.key
+    return manager.lambda_manager(lambda value: _read_iterated(value, index), "", example, MANAGER)
+
+
 def _lower_type(manager: Any, _owner: Any, _source: Source, example: Any) -> Any:
     return manager.type_manager("", example, MANAGER)
 
@@ -260,5 +273,6 @@ ACCESSORS: dict[str, Accessor] = {
     "type": Accessor(lambda owner, _: type(owner), _lower_type),
     "closure": Accessor(_read_closure, _lower_closure),
     "contents": Accessor(_read_contents, _lower_contents, _exact_contents),
+    "iterated": Accessor(_read_iterated, _lower_iterated),
     "deref": Accessor(_read_deref, _lower_deref),
 }

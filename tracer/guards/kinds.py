@@ -10,6 +10,7 @@ import weakref
 from collections import OrderedDict, deque
 from typing import Any
 
+from ..iterated import position
 from .accessors import MUTABLE, Missing, proxied, read_dict
 from .constants import NotConstant, canon, is_scalar, is_singleton, same
 from .held import Keeper, Ref, identity, name_of
@@ -401,6 +402,21 @@ define(  # expected: range_state(iterator)
     ),
     hold=lambda expected, _: tuple(expected),
     see=lambda value, _: f"range{_range_left(value)} left" if type(value) is _RANGE_ITERATOR else summarise(value),
+    live=True,
+)
+
+
+
+def _at(value: Any, expected: tuple[type, Any]) -> bool:
+    return type(value) is expected[0] and position(value) == expected[1]
+
+
+define(  # expected: (type of a builtin iterator, `tracer.iterated.position` of it)
+    "ITERATOR",
+    _at,
+    lambda source, expected: f"{source} is a {expected[0].__name__} at {expected[1]}",
+    lambda at, expected, parts: at.manager.add_lambda_guard(lambda v: _at(v, expected), parts, None),
+    see=lambda value, _: f"{type(value).__name__} at {position(value)}",
     live=True,
 )
 

@@ -22,6 +22,7 @@ from .iterators import (
     IteratorVariable,
     MapVariable,
     RangeIteratorVariable,
+    ReverseIteratorVariable,
     SequenceIteratorVariable,
     ZipVariable,
 )
@@ -52,7 +53,7 @@ __all__ = [
     "CountVariable", "DictIteratorVariable", "DictVariable", "DictViewVariable", "EnumerateVariable", "ExceptionVariable",
     "FilterVariable", "FunctionVariable", "GeneratorVariable", "IdentityKey", "IteratorVariable", "Lazy", "ListVariable",
     "MapVariable", "MappingProxyVariable", "ModuleVariable", "NamespaceVariable", "NullVariable", "ObjectVariable", "OpaqueVariable", "PartialVariable",
-    "PinnedVariable", "RangeIteratorVariable", "RangeVariable", "SequenceIteratorVariable", "SequenceVariable", "SetVariable",
+    "PinnedVariable", "RangeIteratorVariable", "RangeVariable", "ReverseIteratorVariable", "SequenceIteratorVariable", "SequenceVariable", "SetVariable",
     "SliceVariable", "SuperVariable", "SymVariable", "TensorVariable", "TupleVariable", "UserKey", "Variable", "ZipVariable", "is_named_tuple",
     "is_structseq", "key_variable", "literal", "mention", "shared",
 ]  # fmt: skip

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..signals import Break
 from .base import Variable
 from .constants import ConstantVariable
-from .mappings import DictViewVariable
+from .mappings import DictViewVariable, runs_code
 from .sequences import SequenceVariable, TupleVariable
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CallIteratorVariable", "CountVariable", "DictIteratorVariable", "EnumerateVariable", "FilterVariable", "IteratorVariable", "MapVariable",
-    "RangeIteratorVariable", "SequenceIteratorVariable", "ZipVariable",
+    "RangeIteratorVariable", "ReverseIteratorVariable", "SequenceIteratorVariable", "ZipVariable",
 ]  # fmt: skip
 
 
@@ -105,12 +105,31 @@ class SequenceIteratorVariable(IteratorVariable):
         if type(self.owner) is list:
             self._remake(body, name, self.owner)
         else:
-            body.line(f"{name} = iter({body.value(self.owner)})")  # type: ignore[arg-type]
-            if self.done:
-                body.line(f"for _ in {name}: pass")
-            elif self.index:
-                body.line(f"{name}.__setstate__({self.index})")
+            body.declare(self, name)
+            body.line(f"{name} = {self.maker}({body.value(self.owner)})")  # type: ignore[arg-type]
+            self._move(body, name, self.first())
         return name
+
+    #: How an iterator of this kind is made from what it goes over.
+    maker = "iter"
+
+    def first(self) -> int:
+        """The index at which a new iterator begins."""
+        return 0
+
+    def last(self) -> int:
+        """The highest index that CPython lets an iterator be put at."""
+        return len(self.owner.items)  # type: ignore[union-attr]
+
+    def _move(self, body: Body, name: str, now: int) -> None:
+        """Put the iterator `name`, which is at `now`, where this one is: once what it goes over is as the program left it."""
+        owner = self.owner
+        if self.done:
+            body.at_end(lambda: f"for _ in {name}: pass")
+        elif self.index != now or type(owner) is not list and owner in body.ctx.effects:
+            if type(owner) is not list and self.index > self.last():
+                raise Break("mutated-while-iterating", type=self.cls.__name__)
+            body.at_end(lambda: f"{name}.__setstate__({self.index})")
 
     def _remake(self, body: Body, name: str, items: list[Variable]) -> None:
         """An iterator over what is left, of the class that the program sees where that is a class of sequences."""
@@ -128,11 +147,29 @@ class SequenceIteratorVariable(IteratorVariable):
         body.line(f"{name} = {'reversed' if backwards else 'iter'}({text})")
 
     def replay(self, body: Body, name: str) -> None:
-        before = body.ctx.effects.before(self)
-        if self.done:
-            body.effect(f"for _ in {name}: pass")
-        else:
-            body.effect(f"for _ in range({self.index - before[0]}): next({name})")
+        self._move(body, name, body.ctx.effects.before(self)[0])
+
+
+class ReverseIteratorVariable(SequenceIteratorVariable):
+    """`reversed(a_list)`: `index` is the next one, which goes down; the list is seen live."""
+
+    __slots__ = ()
+    maker = "reversed"
+
+    def first(self) -> int:
+        return len(self.owner.items) - 1  # type: ignore[union-attr]
+
+    last = first
+
+    def advance(self, ctx: Context) -> Variable | None:
+        owner, index = self.owner, self.index
+        if type(owner) is list or not 0 <= index < len(owner.items):  # type: ignore[union-attr]
+            return None
+        self.index = index - 1
+        return owner.item(ctx, index)  # type: ignore[union-attr]
+
+    def remaining(self) -> int:
+        return self.index + 1
 
 
 class RangeIteratorVariable(IteratorVariable):
@@ -167,8 +204,8 @@ class RangeIteratorVariable(IteratorVariable):
         return name
 
     def replay(self, body: Body, name: str) -> None:
-        before = body.ctx.effects.before(self)
-        body.effect(f"for _ in range({self.index - before[0]}): next({name})")
+        steps = self.index - body.ctx.effects.before(self)[0]
+        body.at_end(lambda: f"for _ in range({steps - body.advanced.get(self, 0)}): next({name})")
 
 
 class DictIteratorVariable(IteratorVariable):
@@ -202,10 +239,25 @@ class DictIteratorVariable(IteratorVariable):
 
     def rebuild(self, body: Body) -> str:
         name = body.fresh("iterator")
+        self._check(body)
         body.line(f"{name} = iter({body.value(self.view)})")
-        if self.index:
-            body.line(f"for _ in range({self.index}): next({name})")
+        body.line(self._steps(name, self.index))
         return name
+
+    def _check(self, body: Body) -> None:
+        """The dict must have its keys when the iterator is made or moved, which is before changes are replayed."""
+        owner = self.view.owner
+        before = body.ctx.effects.before(owner)
+        if before is not None and list(before[0]) != list(owner.items) or owner.source is None and (body.cyclic(owner) or runs_code(body, owner.items)):
+            raise Break("mutated-while-iterating", type=self.cls.__name__)
+
+    def _steps(self, name: str, count: int) -> str:
+        return f"for _ in {name}: pass" if self.done else f"for _ in range({count}): next({name})"
+
+    def replay(self, body: Body, name: str) -> None:
+        self._check(body)
+        steps = self.index - body.ctx.effects.before(self)[0]
+        body.at_end(lambda: self._steps(name, steps - body.advanced.get(self, 0)))
 
 
 class _Composite(IteratorVariable):
@@ -218,6 +270,9 @@ class _Composite(IteratorVariable):
 
     def restore(self, state: Any) -> None:
         self.done = state
+
+    def replay(self, body: Body, name: str) -> None:
+        """It has no state of its own: the iterators below it are advanced, or what its function changed is replayed."""
 
 
 class ZipVariable(_Composite):
@@ -276,6 +331,22 @@ class EnumerateVariable(_Composite):
         name = body.fresh("iterator")
         body.line(f"{name} = enumerate({body.value(self.part)}, {self.count})")
         return name
+
+    def replay(self, body: Body, name: str) -> None:
+        """Only advancing it counts; so it is advanced, and those below it by so much less (or to where they are)."""
+        steps = self.count - body.ctx.effects.before(self)[1] - body.advanced.get(self, 0)
+        _advanced(body, self.part, steps)
+        if steps:
+            body.effect(f"for _ in range({steps}): next({name})")
+
+
+def _advanced(body: Body, part: Variable, steps: int) -> None:
+    """Note that replaying moves the real iterator of `part`, and those below it, by `steps`."""
+    if isinstance(part, SequenceIteratorVariable) and part.owner in body.ctx.effects and type(part.owner) is not list:
+        raise Break("mutated-while-iterating", type=part.cls.__name__)
+    body.advanced[part] = body.advanced.get(part, 0) + steps
+    for below in part.parts if isinstance(part, ZipVariable) else [part.part] if isinstance(part, EnumerateVariable) else []:
+        _advanced(body, below, steps)
 
 
 class MapVariable(_Composite):
