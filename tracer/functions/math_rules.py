@@ -1,64 +1,87 @@
-"""`math` on symbolic numbers: an expression of the graph where the shape environment has one, else the number itself.
-
-On anything else these rules decline, and the function runs while tracing.
-"""
+"""Call rules of `math`: known numbers fold; symbolic ones stay symbolic where the shape environment has the function."""
 
 from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable
+import types
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from ..signals import Declined
-from ..variables import SymVariable, TensorVariable, Variable, literal
+from ..variables import ConstantVariable, ListVariable, ObjectVariable, SymVariable, TensorVariable, Variable, literal
+from .known import plain
 from .table import calls
 
 if TYPE_CHECKING:
     from ..context import Context
 
+#: math function → what computes it of a symbolic number
+_ROUNDING = {math.ceil: "__ceil__", math.floor: "__floor__", math.trunc: "__trunc__"}
+_SYMBOLIC: dict[Any, Any] = {fn: fn for fn in _ROUNDING} | {
+    getattr(math, name): getattr(torch, f"_sym_{name}")
+    for name in ("sqrt", "cos", "cosh", "sin", "sinh", "tan", "tanh", "asin", "acos", "atan", "log2")
+    if hasattr(torch, f"_sym_{name}")
+}
 
-def _rounding(fn: Callable[..., Any]) -> None:
-    def rule(ctx: Context, value: Variable) -> Any:
-        """`floor`, `ceil`, `trunc` of a symbolic number; of an integer it is the integer."""
-        if not isinstance(value, SymVariable):
-            return Declined("not a symbolic number")
-        return value if value.python_type() is int else ctx.shapes.unary(ctx, fn, value)
+
+def _symbolic(ctx: Context, fn: Any, variable: SymVariable) -> Any:
+    target = _SYMBOLIC[fn]
+    value = target(variable.sym)
+    return ctx.symbolic(value, lambda c: c.create_node("call_function", target, (c.argument(variable)[0],), {}, value))
+
+
+def _number(ctx: Context, variable: Variable) -> Variable:
+    """The number that a function of `math` takes for this argument."""
+    if isinstance(variable, TensorVariable):
+        return ctx.settle(ctx.tensors.tensor_number(ctx, variable, float))
+    if isinstance(variable, SymVariable):
+        return literal(variable.specialise(ctx))
+    if isinstance(variable, ObjectVariable) and variable.data is None:
+        for name in ("__float__", "__index__"):
+            if ctx.protocol.has(ctx, variable.cls, name):
+                return ctx.settle(ctx.protocol.special(ctx, variable, name, [], ""))
+    return plain(variable)
+
+
+def _function(fn: Any) -> Any:
+    def rule(ctx: Context, *args: Variable, **kwargs: Variable) -> Any:
+        """`math.sqrt(x)` and its siblings: folded; symbolic where that is known; a tensor is read first."""
+        if len(args) == 1 and not kwargs:
+            (only,) = args
+            if isinstance(only, SymVariable) and fn in _SYMBOLIC:
+                return _symbolic(ctx, fn, only)
+            if fn in _ROUNDING and isinstance(only, ObjectVariable) and only.data is None and ctx.protocol.has(ctx, only.cls, _ROUNDING[fn]):
+                return ctx.protocol.special(ctx, only, _ROUNDING[fn], [], "")
+        numbers = [_number(ctx, a) for a in args]
+        if kwargs or not all(isinstance(n, ConstantVariable) for n in numbers):
+            return Declined("an argument isn't a known number")
+        return ctx.protocol.fold(ctx, fn, numbers)
 
     rule.__name__ = fn.__name__
-    calls.exact(fn)(rule)
-
-
-def _function(fn: Callable[..., Any], target: Callable[..., Any], defined: Callable[[Any], Any] | None) -> None:
-    def rule(ctx: Context, value: Variable) -> Any:
-        """A function of a symbolic number, where a guard says that it is defined there."""
-        if not isinstance(value, SymVariable):
-            return Declined("not a symbolic number")
-        if defined is not None and not ctx.shapes.holds(ctx, defined(value.sym)):
-            return ctx.protocol.fold(ctx, fn, [value])
-        return ctx.shapes.unary(ctx, fn, value, target)
-
-    rule.__name__ = fn.__name__
-    calls.exact(fn)(rule)
-
-
-for _fn in (math.floor, math.ceil, math.trunc):
-    _rounding(_fn)
-_function(math.sqrt, torch._sym_sqrt, lambda x: x >= 0)  # type: ignore[attr-defined]
-_function(math.log2, torch._sym_log2, lambda x: x > 0)  # type: ignore[attr-defined]
-for _name in ("sin", "cos", "tan", "tanh", "atan"):
-    _function(getattr(math, _name), getattr(torch, f"_sym_{_name}"), None)
+    return rule
 
 
 @calls.exact(math.prod)
 def prod(ctx: Context, iterable: Variable, *, start: Variable | None = None) -> Any:
-    """The product of an iterable's items, factor by factor."""
-    if isinstance(iterable, TensorVariable):
-        return Declined("a tensor")
-    total: Variable = start if start is not None else literal(1)
+    """`math.prod(x, start=…)`, item by item."""
+    total: Variable = start or literal(1)
     iterator = ctx.protocol.iterator(ctx, iterable)
     while (item := ctx.protocol.next_item(ctx, iterator)) is not None:
         total = ctx.protocol.binary_now(ctx, operator.mul, total, item)
     return total
+
+
+@calls.exact(math.fsum)
+def fsum(ctx: Context, seq: Variable) -> Any:
+    """`math.fsum(x)` of known numbers."""
+    numbers = [_number(ctx, v) for v in ctx.protocol.unpack(ctx, seq)]
+    if not all(isinstance(n, ConstantVariable) for n in numbers):
+        return Declined("an item isn't a known number")
+    return ctx.protocol.fold(ctx, math.fsum, [ListVariable(list(numbers))])
+
+
+for _name, _fn in vars(math).items():
+    if isinstance(_fn, types.BuiltinFunctionType) and _fn not in (math.prod, math.fsum, math.dist, getattr(math, "sumprod", None)):
+        calls.exact(_fn)(_function(_fn))

@@ -14,10 +14,11 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from ..signals import Declined
-from ..variables import NONE, ConstantVariable, PinnedVariable, Variable, literal
+from ..variables import NONE, ConstantVariable, ObjectVariable, PinnedVariable, Variable, literal
 from .table import calls
 
 if TYPE_CHECKING:
+    from ..codegen.body import Body
     from ..context import Context
 
 _ENVIRON = os.environ
@@ -100,10 +101,50 @@ def dereference(ctx: Context, reference: Variable) -> Any:
     return ctx.build(target, (reference.source or ctx.pinned(reference.value)).deref())
 
 
-@calls.exact(weakref.ref, weakref.proxy)
-def make_reference(ctx: Context, *args: Variable) -> Any:
-    """A weak reference made inside refers to an object that exists only after the graph."""
-    ctx.break_("weakref-call", expr="weakref.ref(…)")
+class WeakReferenceVariable(Variable):
+    """A weak reference made while tracing. What it refers to is alive for as long as the trace can ask."""
+
+    __slots__ = ("target",)
+
+    def __init__(self, target: Variable):
+        super().__init__(None)
+        self.target = target
+
+    def python_type(self) -> type:
+        return weakref.ReferenceType
+
+    def truth(self, ctx: Context) -> bool:
+        return True
+
+    def call(self, ctx: Context, args: list[Variable], kwargs: dict[str, Variable]) -> Any:
+        if args or kwargs:
+            ctx.raise_(TypeError, f"expected 0 arguments, got {len(args)}")
+        return self.target
+
+    def rebuild(self, body: Body) -> str:
+        name = body.fresh("reference")
+        body.line(f"{name} = {body.pin(weakref.ref, 'ref')}({body.value(self.target)})")
+        return name
+
+
+@calls.exact(weakref.ref)
+def make_reference(ctx: Context, target: Variable, callback: Variable = NONE) -> Any:
+    """`weakref.ref(x)` of an instance of a Python class; one reference for each object. A callback breaks the graph."""
+    if not isinstance(target, ObjectVariable) or not target.cls.__weakrefoffset__ or callback is not NONE:
+        ctx.break_("weakref-call", expr="weakref.ref(…)")
+    key = ("reference", target)
+    known = ctx.memo.get(key)
+    if known is None:
+        known = WeakReferenceVariable(target)
+        if not ctx.speculating:
+            ctx.memo[key] = known
+    return known
+
+
+@calls.exact(weakref.proxy)
+def make_proxy(ctx: Context, *args: Variable) -> Any:
+    """A weak proxy made inside breaks the graph."""
+    ctx.break_("weakref-call", expr="weakref.proxy(…)")
 
 
 # ---- warnings and logs
