@@ -39,11 +39,11 @@ def generator_next_and_default(x):
 def generator_send_and_return_value(x):
     g = with_return(1)
     first = next(g)
-    second = g.send(x)
+    second = g.send(3)
     try:
         g.send(None)
     except StopIteration as stop:
-        return first, second, stop.value
+        return x * first, second, stop.value  # a tensor sent would be asked for its truth, which raises
 
 
 @program(lambda: randn(3))
