@@ -14,7 +14,6 @@ import torch
 from torch import randn
 
 import tracer
-
 from tests.differential import Expect, check
 from tests.functions.test_lists import errors, trace
 
