@@ -22,7 +22,8 @@ DICT_PARTS: dict[type, str] = {
 
 
 def _sequence(iterator: Any) -> tuple[tuple[Any, ...], Any]:
-    state = type(iterator).__reduce__(iterator)
+    kind: Any = type(iterator)
+    state: Any = kind.__reduce__(iterator)
     return (state[1], state[2]) if len(state) > 2 else ((), ENDED)
 
 
@@ -37,7 +38,8 @@ def _dict(iterator: Any) -> tuple[tuple[Any, ...], Any]:
 
 
 def _enumerate(iterator: Any) -> tuple[tuple[Any, ...], Any]:
-    below, count = enumerate.__reduce__(iterator)[1]
+    state: Any = enumerate.__reduce__(iterator)
+    below, count = state[1]
     return (below,), count
 
 
@@ -47,7 +49,8 @@ def _zip(iterator: Any) -> tuple[tuple[Any, ...], Any]:
 
 
 def _call(iterator: Any) -> tuple[tuple[Any, ...], Any]:
-    state = type(iterator).__reduce__(iterator)[1]
+    kind: Any = type(iterator)
+    state: Any = kind.__reduce__(iterator)[1]
     return (state, 0) if len(state) == 2 else ((), ENDED)
 
 

@@ -181,7 +181,8 @@ def _remake(mode: Any, recipe: Any, tensors: list[Any]) -> Any:
         return tensors[recipe[1]]
     if kind == "view":
         base = tensors[recipe[1]]
-        return fake_view(mode, base, *recipe[2:-1], base.storage_offset() + recipe[-1])
+        shape, stride, dtype, device, requires_grad, offset = recipe[2:]
+        return fake_view(mode, base, shape, stride, dtype, device, requires_grad, base.storage_offset() + offset)
     if kind == "value":
         return recipe[1]
     return recipe[1](_remake(mode, part, tensors) for part in recipe[2])
