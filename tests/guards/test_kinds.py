@@ -15,6 +15,7 @@ import torch
 from tests.guards.support import calls, hostile_variants, local, lowered, seen, verdict
 from tracer.guards import KINDS, Guard
 from tracer.guards.kinds import range_state
+from tracer.iterated import position
 
 x = local("x")
 
@@ -132,6 +133,8 @@ CASES = [
     ("CONSTANT_MATCH", True, [True], [False, 1, None]),
     ("CONSTANT_MATCH", NotImplemented, [NotImplemented], [None]),
     ("SET_MATCH", frozenset({1, "a"}), [{1, "a"}, frozenset({"a", 1})], [{1}, {True, "a"}, [1, "a"], {1, "a", 2}]),
+    ("SET_MATCH", {one_object, 1}, [{1, one_object}], [{1, other_object}, {True, one_object}, {one_object}]),
+    ("ITERATOR", (type(iter([])), position(after(iter([1, 2]), 1))), [after(iter([1, 2]), 1)], [iter([1, 2]), iter((1, 2)), None]),
     ("SET_MATCH", frozenset(), [set()], [{1}, (), None]),
     ("LENGTH", 2, [[1, 2]], [[1], (1, 2), "ab", 2, None, Listing([1, 2])]),
     ("LENGTH", 0, [()], [(1,), [], {}]),

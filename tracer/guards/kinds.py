@@ -143,22 +143,35 @@ for _name in ("EQUALS_MATCH", "CONSTANT_MATCH"):  # expected: the constant; anyt
     )
 
 
+def _mark(part: Any) -> Any:
+    """Equal for equal constants, and for one and the same object otherwise."""
+    if type(part) is Ref:
+        return part.id
+    try:
+        return canon(part)
+    except (NotConstant, RecursionError):
+        return id(part)
+
+
 def _check_set(value: Any, expected: Any) -> bool:
     kind = type(value)
     for base in (set, frozenset):
         if issubclass(kind, base) and base.__len__(value) == len(expected):
-            try:
-                return {canon(part) for part in base.__iter__(value)} == {canon(part) for part in expected}
-            except (NotConstant, RecursionError):
-                return False
+            return {_mark(part) for part in base.__iter__(value)} == {_mark(part) for part in expected}
     return False
 
 
-define(  # expected: a frozenset of constants
+def _set_text(source: str, expected: Any) -> str:
+    parts = ", ".join(sorted(name_of(part) if type(part) is Ref else constant_text(part) for part in expected))
+    return f"{source} == " + (f"{{{parts}}}" if parts else "set()")
+
+
+define(  # expected: a set or tuple of the members; those that aren't constants go by identity
     "SET_MATCH",
     _check_set,
-    lambda source, expected: f"{source} == {constant_text(frozenset(expected))}",
+    _set_text,
     lambda at, expected, parts: at.manager.add_lambda_guard(lambda v: _check_set(v, expected), parts, None),
+    hold=lambda expected, keeper: tuple(hold_constant(part, keeper) for part in expected),
     rank=6,
 )
 
@@ -406,7 +419,6 @@ define(  # expected: range_state(iterator)
 )
 
 
-
 def _at(value: Any, expected: tuple[type, Any]) -> bool:
     return type(value) is expected[0] and position(value) == expected[1]
 
@@ -416,7 +428,7 @@ define(  # expected: (type of a builtin iterator, `tracer.iterated.position` of 
     _at,
     lambda source, expected: f"{source} is a {expected[0].__name__} at {expected[1]}",
     lambda at, expected, parts: at.manager.add_lambda_guard(lambda v: _at(v, expected), parts, None),
-    see=lambda value, _: f"{type(value).__name__} at {position(value)}",
+    see=lambda value, expected: f"at {position(value)}" if type(value) is expected[0] else summarise(value),
     live=True,
 )
 
