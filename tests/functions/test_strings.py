@@ -1,6 +1,8 @@
 """Methods of strings, formatting, and what folds."""
 
 import collections
+import json
+import re
 
 from torch import randn
 
@@ -74,3 +76,28 @@ def test_subclass():
         return x + 1, name.shout(), name + "b", f"{name}", name == "a", {name: 1}["a"], "-".join([name, name]), type(name.upper())
 
     trace(program, lambda: (randn(3), Name("a")))
+
+
+def test_patterns():
+    def program(x, pattern):
+        seen = []
+
+        def grow(match):
+            seen.append(match.start())
+            return f"<{match.group(1)}>"
+
+        return (
+            x + 1, pattern.sub(grow, "a1b22"), pattern.sub("#", "a1"), re.sub(r"(\w)", grow, "xy", count=1), pattern.subn(grow, "7"), seen,
+            pattern.match("12").group(), [m.span() for m in pattern.finditer("1 2")], pattern.findall("1 23"), re.split(",", "a,b"), re.match("z", "a"),
+        )  # fmt: skip
+
+    trace(program, lambda: (randn(3), re.compile(r"(\d+)")))
+
+
+def test_json():
+    def program(x, data):
+        made = json.loads('[1, {"a": null}]')
+        made.append(2)
+        return x + 1, json.dumps(data, sort_keys=True), made, errors(lambda: json.loads("["))
+
+    trace(program, lambda: (randn(3), {"b": [1, 2], "a": None}))

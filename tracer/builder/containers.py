@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..guards.accessors import proxied
 from ..signals import Break, Declined
 from ..variables import (
     LITERALS,
@@ -220,12 +221,13 @@ def dict_view(ctx: Context, value: Any, source: Source) -> Any:
 
 @rules.exact(types.MappingProxyType)
 def mapping_proxy(ctx: Context, value: Any, source: Source) -> Any:
-    """A mappingproxy: its contents as they are now, guarded key by key."""
-    ctx.guard(source, "ID_MATCH", value)
-    items = {k: ctx.build(v, source.item(k)) for k, v in value.items() if _is_constant_key(k)}
-    if len(items) != len(value):
+    """A mappingproxy (of a class: a new one at each access): its keys are guarded, values are read lazily."""
+    held = proxied(value)
+    if type(held) not in (dict, collections.OrderedDict) or not all(map(_is_constant_key, held)):
         return Declined("a mappingproxy whose keys aren't constants")
-    return MappingProxyVariable(DictVariable(items), source)
+    ctx.guard(source, "TYPE_MATCH", types.MappingProxyType)
+    ctx.guard(source, "DICT_KEYS", tuple(held))
+    return MappingProxyVariable(DictVariable({k: Lazy(v, source.item(k)) for k, v in held.items()}, type(held)), source)
 
 
 @rules.exact(type(iter(range(0))))

@@ -23,6 +23,7 @@ from ..variables import (
     literal,
 )
 from . import marks, policy
+from .known import settled_values
 from .pinned import (
     call_pinned,
     import_member,
@@ -110,8 +111,7 @@ def _constant_call(
 ) -> Any:
     """A pure helper whose arguments are known: run it."""
     try:
-        values = [a.constant() for a in args]
-        named = {k: v.constant() for k, v in kwargs.items()}
+        values, named = settled_values(ctx, args, kwargs, functions=function.__module__ in policy.INTROSPECTION)
     except NotConstant:
         return inline(ctx, ctx.wrap(function), args, kwargs)  # type: ignore[arg-type]
     try:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import collections
 from typing import TYPE_CHECKING, Any
 
+from ..signals import NotConstant
 from ..variables import (
+    BoundVariable,
     DictVariable,
+    FunctionVariable,
     ListVariable,
     ObjectVariable,
+    PartialVariable,
     SetVariable,
     SliceVariable,
     SymVariable,
@@ -64,6 +68,12 @@ def count_of(ctx: Context, variable: Variable) -> int:
     return ctx.protocol.index(ctx, variable, "")
 
 
-def settled_values(ctx: Context, args: list[Variable], kwargs: dict[str, Variable]) -> tuple[list[Any], dict[str, Any]]:
-    """The values of a call's arguments; raises NotConstant."""
+def settled_values(
+    ctx: Context, args: list[Variable], kwargs: dict[str, Variable], *, functions: bool = False
+) -> tuple[list[Any], dict[str, Any]]:
+    """The values of a call's arguments; raises NotConstant. A function of the program isn't one, unless `functions` says
+    that the callee only looks at it: native code would run it for real."""
+    for argument in (*args, *kwargs.values()):
+        if isinstance(argument, FunctionVariable | BoundVariable | PartialVariable) and not functions:
+            raise NotConstant(argument)
     return [known(ctx, a) for a in args], {k: known(ctx, v) for k, v in kwargs.items()}

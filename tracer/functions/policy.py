@@ -24,9 +24,11 @@ NODE_MODULES = frozenset(
 #: Pure helpers: they run natively when their arguments are known.
 CONSTANT_MODULES = frozenset({
     "inspect", "importlib", "importlib.util", "importlib.metadata", "packaging.version", "packaging.specifiers", "posixpath", "genericpath",
-    "dataclasses", "keyword", "re", "fnmatch", "textwrap", "string", "numbers", "fractions", "statistics", "typing", "types", "abc",
+    "dataclasses", "json", "keyword", "re", "fnmatch", "textwrap", "string", "numbers", "fractions", "statistics", "typing", "types", "abc",
     "torch._utils_internal", "torch.version", "platform", "sysconfig", "locale",
 })  # fmt: skip
+#: Of these, the ones that look at functions which they are given and don't call them.
+INTROSPECTION = frozenset({"inspect", "typing", "types", "dataclasses", "abc"})
 #: Code that talks to the machine or to the interpreter itself: never inlined.
 OPAQUE_MODULES = frozenset({
     "threading", "subprocess", "socket", "ssl", "asyncio", "multiprocessing", "tempfile", "shutil", "pickle", "ctypes", "linecache",
