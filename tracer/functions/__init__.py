@@ -2,6 +2,7 @@
 
 from . import (  # noqa: F401  (they fill the table)
     builtins_rules,
+    class_rules,
     collections_rules,
     copy_rules,
     dataclasses_rules,
@@ -15,8 +16,10 @@ from . import (  # noqa: F401  (they fill the table)
     numbers_,
     operator_rules,
     outside_rules,
+    re_rules,
     sets,
     strings,
+    text_rules,
     torch_checks,
     torch_profiling,
     torch_state,

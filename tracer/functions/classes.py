@@ -91,7 +91,7 @@ def _named_tuple(ctx: Context, cls: Any, args: list[Variable], kwargs: dict[str,
 def _native(ctx: Context, cls: type, args: list[Variable], kwargs: dict[str, Variable]) -> Any:
     """A builtin class without a rule: exceptions are modelled, others are folded when their arguments are known."""
     if issubclass(cls, BaseException):
-        return ExceptionVariable(cls, list(args))
+        return _exception(ctx, cls, args, kwargs)
     if cls in _FOLDED:
         try:
             return ctx.wrap(cls(*[a.constant() for a in args], **{k: v.constant() for k, v in kwargs.items()}))
@@ -105,6 +105,28 @@ def _native(ctx: Context, cls: type, args: list[Variable], kwargs: dict[str, Var
 
 
 _FOLDED = frozenset({int, float, str, bytes, complex, bool, range, slice, torch.device, torch.finfo, torch.iinfo})
+
+
+def _exception(ctx: Context, cls: type[BaseException], args: list[Variable], kwargs: dict[str, Variable]) -> Variable:
+    """`cls(*args)`. OSError picks a subclass by its number; groups and classes that insist on their arguments are made natively
+    to see what comes of them."""
+    if issubclass(cls, BaseExceptionGroup):
+        ctx.break_("exception-group")
+    made = ExceptionVariable(cls, list(args))
+    if not issubclass(cls, OSError | UnicodeError | SyntaxError) and not kwargs:
+        return made
+    try:
+        seen = native_base(cls)(*[a.constant() for a in args], **{k: v.constant() for k, v in kwargs.items()})
+    except NotConstant:
+        ctx.break_("unsupported-builtin", func=cls.__name__, name=cls.__name__, type=cls.__name__)
+    except TypeError as error:
+        ctx.raise_from_host(error)
+    if cls is OSError:
+        made.cls = type(seen)
+    made.args = [ctx.wrap(a) for a in seen.args]
+    names = ("filename", "filename2") if issubclass(cls, OSError) else tuple(kwargs)
+    made.attrs.update({name: ctx.wrap(getattr(seen, name)) for name in names if getattr(seen, name) is not None})
+    return made
 
 
 def make_instance(ctx: Context, variable: PinnedVariable, cls: type, args: list[Variable], kwargs: dict[str, Variable]) -> Any:
@@ -124,7 +146,7 @@ def make_instance(ctx: Context, variable: PinnedVariable, cls: type, args: list[
 def native_instance(ctx: Context, cls: type, args: list[Variable], kwargs: dict[str, Variable]) -> Variable:
     """`native.__new__(cls, *args)`: an instance whose builtin part is made, not yet initialised."""
     if issubclass(cls, BaseException):
-        return ExceptionVariable(cls, list(args))
+        return _exception(ctx, cls, args, {})
     native = native_base(cls)
     if native in _IMMUTABLE:
         data = ctx.call_now(PinnedVariable(native), args, {} if native is tuple else kwargs)

@@ -210,7 +210,7 @@ def _module_attribute(ctx: Context, variable: PinnedVariable, module: types.Modu
         value = getattr(module, name)  # a lazy module: importing a name is idempotent
     except AttributeError:
         ctx.guard(source, "DICT_ABSENT", name, name)
-        ctx.raise_(AttributeError, f"module {module.__name__!r} has no attribute {name!r}")
+        ctx.raise_missing(f"module {module.__name__!r} has no attribute {name!r}", name)
     return ctx.build(value, source.item(name)) if name in held else ctx.build(value, ctx.pinned(value))
 
 
@@ -249,7 +249,7 @@ def _class_attribute(ctx: Context, variable: PinnedVariable, cls: type, name: st
         return ctx.protocol.bind(ctx, meta_owner, name, meta_raw, variable, ctx.type_of(variable))
     if isinstance(cls, enum.EnumMeta) and name in cls.__members__:
         return ctx.wrap(cls.__members__[name])
-    ctx.raise_(AttributeError, f"type object {cls.__name__!r} has no attribute {name!r}")
+    ctx.raise_missing(f"type object {cls.__name__!r} has no attribute {name!r}", name)
 
 
 def _object_attribute(ctx: Context, variable: PinnedVariable, value: Any, name: str) -> Any:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..compat import get_data
+from ..protocol.operators import BINARY, COMPARE, INPLACE
 from ..signals import Break, Declined, Raised
 from ..variables import (
     NONE,
@@ -18,6 +19,7 @@ from ..variables import (
     ConstantVariable,
     DictVariable,
     ListVariable,
+    ObjectVariable,
     PinnedVariable,
     SymVariable,
     TensorVariable,
@@ -217,8 +219,26 @@ _REVERSED_INPLACE |= {operator.iand: operator.and_, operator.ior: operator.or_, 
 _OPERAND = (TensorVariable, ConstantVariable, SymVariable)
 
 
+def _plain_number(variable: Variable) -> Variable:
+    """The number in an instance of a number's subclass: torch's operators take it for one."""
+    held = variable.data if isinstance(variable, ObjectVariable) else None
+    return held if type(held) is ConstantVariable and isinstance(held.value, int | float | complex) else variable
+
+
+def _methods(fn: Callable[..., Any]) -> tuple[str, ...]:
+    """The methods of the left operand that an operator asks for."""
+    if fn in INPLACE:
+        plain, method = INPLACE[fn]
+        return method, BINARY[plain][0]
+    return (COMPARE if fn in COMPARE else BINARY)[fn][:1]
+
+
 def tensor_binary(ctx: Context, fn: Callable[..., Any], left: Variable, right: Variable) -> Any:
     """An operator with a tensor on a side; None where the other side's class decides (its own `__radd__`, …)."""
+    if isinstance(left, TensorVariable):
+        right = _plain_number(right)
+    elif isinstance(left, ObjectVariable) and not ctx.protocol.overrides(ctx, left.cls, *_methods(fn)):
+        left = _plain_number(left)
     if not (isinstance(left, _OPERAND) and isinstance(right, _OPERAND)):
         if fn in (operator.eq, operator.ne) and not isinstance(left, TensorVariable):
             return None
@@ -346,7 +366,7 @@ def _looked_up(ctx: Context, variable: TensorVariable, name: str) -> Any:
         assert variable.source is not None
         return ctx.build(value.__dict__[name], variable.source.dict().item(name))
     if owner is None:
-        ctx.raise_(AttributeError, f"{variable.cls.__name__!r} object has no attribute {name!r}")
+        ctx.raise_missing(f"{variable.cls.__name__!r} object has no attribute {name!r}", name)
     if isinstance(raw, types.MethodDescriptorType | types.WrapperDescriptorType):
         return BoundVariable(PinnedVariable(raw), variable)
     if isinstance(raw, types.FunctionType):

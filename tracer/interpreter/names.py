@@ -96,10 +96,8 @@ def load_deref(ctx: Context, frame: Frame, index: int) -> None:
 def _unbound(ctx: Context, frame: Frame, index: int) -> None:
     name = frame.program.names[index]
     if index >= frame.program.free_base:
-        ctx.raise_(
-            NameError,
-            f"cannot access free variable {name!r} where it is not associated with a value in enclosing scope",
-        )
+        text = f"cannot access free variable {name!r} where it is not associated with a value in enclosing scope"
+        ctx.raise_name(NameError, text, name)
     ctx.raise_(UnboundLocalError, f"cannot access local variable {name!r} where it is not associated with a value")
 
 
@@ -151,7 +149,7 @@ def lookup_global(ctx: Context, namespace: dict[str, Any], name: str) -> Any:
     held = scope if type(scope) is dict else vars(scope)
     if name not in held:
         ctx.guard(source, "DICT_ABSENT", name, name)
-        ctx.raise_(NameError, f"name {name!r} is not defined")
+        ctx.raise_name(NameError, f"name {name!r} is not defined", name)
     if written is None:
         ctx.guard(source, "DICT_ABSENT", name, name)
     value = ctx.builtin(name, held)
@@ -179,7 +177,7 @@ def _write_global(ctx: Context, frame: Frame, name: str, value: Any) -> None:
 
 @handles("LoadBuildClass")
 def load_build_class(ctx: Context, frame: Frame, _: Any) -> None:
-    raise Break("class-definition-inside", what="class statement", expr="class")
+    frame.stack.append(PinnedVariable(builtins.__build_class__))
 
 
 @handles("LoadAssertionError")

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import collections
 import functools
+import sys
 import types
 from typing import TYPE_CHECKING, Any
 
-from ..signals import Break
+from ..signals import Break, Raised
 from ..variables import (
     UNSET,
     DictVariable,
@@ -21,7 +22,7 @@ from ..variables import (
     literal,
 )
 from ..variables.base import Lazy
-from .lookup import _DATA, MISSING, bind, find, missing_attribute
+from .lookup import _DATA, MISSING, bind, class_entry, find, missing_attribute
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -76,9 +77,15 @@ def instance_attribute(ctx: Context, variable: ObjectVariable, name: str) -> Any
         and getter[0].__flags__ & _HEAP
         and type(getter[1]) is types.FunctionType
     ):
-        return bind(ctx, getter[0], "__getattribute__", getter[1], variable, ctx.type_of(variable)).call(
-            ctx, [literal(name)], {}
-        )
+        method = bind(ctx, getter[0], "__getattribute__", getter[1], variable, ctx.type_of(variable))
+        if find(ctx, cls, "__getattr__")[1] is MISSING:
+            return method.call(ctx, [literal(name)], {})
+        try:
+            return ctx.call_now(method, [literal(name)])
+        except Raised as error:
+            if not issubclass(error.variable.python_type(), AttributeError):
+                raise
+        return missing_attribute(ctx, variable, name)
     found = get_raw(ctx, variable, name)
     return missing_attribute(ctx, variable, name) if found is MISSING else found
 
@@ -273,15 +280,19 @@ def set_raw(ctx: Context, variable: ObjectVariable, name: str, value: Variable) 
             return _set_native(ctx, variable, name, value)
         setter_owner, setter = find(ctx, kind, "__set__")
         if setter is not MISSING and type(setter) is types.FunctionType and setter_owner is not None:
-            from .lookup import class_entry
-
             return class_entry(ctx, setter_owner, "__set__", setter).call(
                 ctx, [class_entry(ctx, owner, name, raw), variable, value], {}
             )
     if not _has_dict(cls):
-        ctx.raise_(AttributeError, f"{cls.__name__!r} object has no attribute {name!r}")
+        ctx.raise_(AttributeError, _no_attribute(cls, name))
     variable.store(ctx, name, value)
     return None
+
+
+def _no_attribute(cls: type, name: str) -> str:
+    """What CPython says where an attribute can't be set or deleted."""
+    text = f"{cls.__name__!r} object has no attribute {name!r}"
+    return text if _has_dict(cls) or sys.version_info < (3, 13) else f"{text} and no __dict__ for setting new attributes"
 
 
 def _has_dict(cls: type) -> bool:
@@ -328,8 +339,15 @@ def delete_raw(ctx: Context, variable: ObjectVariable, name: str) -> None:
             ctx.raise_(AttributeError, f"property {name!r} of {variable.cls.__name__!r} object has no deleter")
         ctx.call_now(ctx.build(raw.fdel, ctx.pinned(owner).dict().item(name).attr("fdel")), [variable])  # type: ignore[arg-type]
         return
-    if variable.own(ctx, name) is None and not (
-        isinstance(raw, types.MemberDescriptorType) and _slot(ctx, variable, name, raw) is not MISSING
-    ):
-        ctx.raise_(AttributeError, name)
+    kind = type(raw)
+    deleter_owner, deleter = find(ctx, kind, "__delete__") if kind.__flags__ & _HEAP and owner is not None else (None, MISSING)
+    if type(deleter) is types.FunctionType and owner is not None and deleter_owner is not None:
+        method = class_entry(ctx, deleter_owner, "__delete__", deleter)
+        ctx.call_now(method, [class_entry(ctx, owner, name, raw), variable])
+        return
+    if kind is types.MemberDescriptorType:
+        if _slot(ctx, variable, name, raw) is MISSING:
+            ctx.raise_(AttributeError, name)
+    elif variable.own(ctx, name) is None:
+        ctx.raise_(AttributeError, _no_attribute(variable.cls, name))
     variable.store(ctx, name, UNSET)

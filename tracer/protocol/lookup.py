@@ -175,7 +175,7 @@ def missing_attribute(ctx: Context, variable: Variable, name: str) -> Any:
         return bind(ctx, owner, "__getattr__", fallback, variable, ctx.type_of(variable)).call(
             ctx, [ctx.literal(name)], {}
         )
-    ctx.raise_(AttributeError, f"{_shown(cls)!r} object has no attribute {name!r}")
+    ctx.raise_missing(f"{_shown(cls)!r} object has no attribute {name!r}", name)
 
 
 def _shown(cls: type) -> str:

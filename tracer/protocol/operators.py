@@ -50,6 +50,7 @@ for _name, _symbol in (
     _plain = getattr(operator, _name if _name not in ("and", "or") else _name + "_")
     BINARY[_plain] = (f"__{_name}__", f"__r{_name}__", _symbol)
     INPLACE[getattr(operator, "i" + _name)] = (_plain, f"__i{_name}__")
+BINARY[divmod] = ("__divmod__", "__rdivmod__", "divmod()")
 COMPARE: dict[Callable[..., Any], tuple[str, str, str]] = {
     operator.lt: ("__lt__", "__gt__", "<"), operator.le: ("__le__", "__ge__", "<="), operator.gt: ("__gt__", "__lt__", ">"),
     operator.ge: ("__ge__", "__le__", ">="), operator.eq: ("__eq__", "__eq__", "=="), operator.ne: ("__ne__", "__ne__", "!="),

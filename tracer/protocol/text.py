@@ -79,6 +79,8 @@ def str_text(ctx: Context, value: Variable) -> str:
             return ctx.settle(special(ctx, value, "__str__", [], "")).constant()
         if issubclass(value.cls, KeyError) and len(value.args) == 1:
             return repr_text(ctx, value.args[0])
+        if owner is not BaseException and owner is not None:
+            return _native_exception_text(ctx, value)
         if not value.args:
             return ""
         if len(value.args) == 1:
@@ -94,6 +96,16 @@ def str_text(ctx: Context, value: Variable) -> str:
     if isinstance(value, TensorVariable):
         ctx.break_("tensor-to-text", expr=value.describe(), var=value.describe(), shape=value.describe())
     return ctx.settle(special(ctx, value, "__str__", [], "")).constant()
+
+
+def _native_exception_text(ctx: Context, value: ExceptionVariable) -> str:
+    """`str` of a builtin exception whose text is more than its arguments (OSError, UnicodeError, SyntaxError, ImportError)."""
+    more = [value.attrs[n] for n in ("filename", "filename2") if n in value.attrs] if issubclass(value.cls, OSError) else []
+    try:
+        made = ctx.objects.native_base(value.cls)(*[a.constant() for a in (*value.args, *more)])
+        return str(made)
+    except (NotConstant, TypeError):
+        ctx.break_("unsupported-builtin", func="str", type=value.cls.__name__)
 
 
 def _pinned_text(ctx: Context, value: PinnedVariable, fn: type[str] | object) -> str:

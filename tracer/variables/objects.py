@@ -189,7 +189,7 @@ class ModuleVariable(ObjectVariable):
 class ExceptionVariable(ObjectVariable):
     """An exception. `args` are its arguments; `cause` and `context` as Python sets them."""
 
-    __slots__ = ("args", "cause", "context", "suppress", "trace")
+    __slots__ = ("args", "cause", "context", "implicit", "suppress", "trace")
 
     def __init__(self, cls: type, args: list[Variable], value: Any = None, source: Source | None = None):
         super().__init__(value, cls, source)
@@ -197,6 +197,8 @@ class ExceptionVariable(ObjectVariable):
         self.cause: Variable | None = None
         self.context: Variable | None = None
         self.suppress = False
+        #: Whether the interpreter raised it: such exceptions know more than their arguments (which name, of which object).
+        self.implicit = False
         self.trace: Any = None
 
     def describe(self) -> str:
@@ -222,13 +224,20 @@ class ExceptionVariable(ObjectVariable):
             )
         if name in ("value", "code") and issubclass(self.cls, StopIteration | SystemExit):
             return self.args[0] if self.args else NONE
-        if issubclass(self.cls, KeyError | IndexError | ValueError | RuntimeError | TypeError):
+        if self.implicit and name in ("name", "obj", "path"):
+            raise Break("unsupported-attribute", expr=f".{name}", name=name, type=self.cls.__name__)
+        return self._by_construction(ctx, name)
+
+    def _by_construction(self, ctx: Context, name: str) -> Variable | None:
+        """What the builtin class itself makes of the arguments: `OSError.errno`, `UnicodeDecodeError.start`, …"""
+        native = ctx.objects.native_base(self.cls)
+        try:
+            made = native(*[a.constant() for a in self.args])
+            return ctx.wrap(getattr(made, name))
+        except Break:
+            raise
+        except Exception:
             return None
-        if issubclass(self.cls, AttributeError | NameError | ImportError) and name in ("name", "obj", "path", "msg"):
-            if name == "msg" and self.args:
-                return self.args[0]
-            return NONE
-        return None
 
     def snapshot(self) -> Any:
         return dict(self.attrs), self.data, list(self.args), self.cause, self.context, self.suppress
