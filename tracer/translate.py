@@ -10,7 +10,6 @@ import contextlib
 import sys
 import time
 import types
-from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +35,7 @@ from .events import (
 from .graph.fakes import quiet
 from .graph.finish import finish_graph
 from .graph.modes import MODES, AutocastState, restoring, with_inference, without_inference
-from .guards import Guard, lower
+from .guards import Guard, lower, overlapping
 from .guards.shapes import shape_guard
 from .interpreter.exceptions import ExceptionState
 from .interpreter.frame import Frame
@@ -352,9 +351,9 @@ def _writes_to(ctx: Context, sources: set[Any]) -> bool:
 
 def _overlaps(ctx: Context, sources: list[Any]) -> tuple[list[Any], list[Any]]:
     """Which inputs share memory with another one now; a graph that writes to inputs is right for this answer only."""
-    held = {i.source: i.value.untyped_storage().data_ptr() for i in ctx.inputs if i.source in set(sources)}
-    counts = Counter(held.values())
-    return [s for s in sources if counts[held[s]] > 1], [s for s in sources if counts[held[s]] == 1]
+    values = {i.source: i.value for i in ctx.inputs}
+    shared = overlapping([values[s] for s in sources])
+    return [s for n, s in enumerate(sources) if n in shared], [s for n, s in enumerate(sources) if n not in shared]
 
 
 def _lower(ctx: Context, info: FrameInfo) -> Any:
