@@ -13,7 +13,7 @@ import torch
 
 from ..interpreter.frame import Frame
 from ..protocol.instances import builtin_data, native_base
-from ..protocol.operators import BINARY, COMPARE
+from ..protocol.operators import BINARY, COMPARE, DIVMOD
 from ..signals import Break, Declined, NotConstant
 from ..variables import (
     ConstantVariable,
@@ -43,7 +43,7 @@ _IMMUTABLE = (tuple, str, int, float, bytes, complex, frozenset)
 
 _NUMBERS = (int, float, complex, bool)
 _COMPARISONS = frozenset(names[0] for names in COMPARE.values())
-_OPERATORS = _COMPARISONS.union(*(names[:2] for names in BINARY.values()))
+_OPERATORS = _COMPARISONS.union(DIVMOD[:2], *(names[:2] for names in BINARY.values()))
 
 
 def construct(ctx: Context, variable: PinnedVariable, cls: type, args: list[Variable], kwargs: dict[str, Variable]) -> Any:

@@ -50,7 +50,7 @@ for _name, _symbol in (
     _plain = getattr(operator, _name if _name not in ("and", "or") else _name + "_")
     BINARY[_plain] = (f"__{_name}__", f"__r{_name}__", _symbol)
     INPLACE[getattr(operator, "i" + _name)] = (_plain, f"__i{_name}__")
-BINARY[divmod] = ("__divmod__", "__rdivmod__", "divmod()")
+DIVMOD = ("__divmod__", "__rdivmod__", "divmod()")
 COMPARE: dict[Callable[..., Any], tuple[str, str, str]] = {
     operator.lt: ("__lt__", "__gt__", "<"), operator.le: ("__le__", "__ge__", "<="), operator.gt: ("__gt__", "__lt__", ">"),
     operator.ge: ("__ge__", "__le__", ">="), operator.eq: ("__eq__", "__eq__", "=="), operator.ne: ("__ne__", "__ne__", "!="),
@@ -96,7 +96,7 @@ def binary(ctx: Context, fn: Callable[..., Any], left: Variable, right: Variable
         fn = plain
     if fn in COMPARE:
         return compare(ctx, fn, left, right)
-    method, reflected, symbol = BINARY[fn]
+    method, reflected, symbol = DIVMOD if fn is divmod else BINARY[fn]
     answer = _two_sided(ctx, left, right, method, reflected)
     if answer is None:
         sequence = _sequence_operator(ctx, fn, left, right)
