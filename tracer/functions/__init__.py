@@ -9,6 +9,7 @@ from . import (  # noqa: F401  (they fill the table)
     dicts,
     functools_rules,
     generators_rules,
+    heapq_rules,
     itertools_rules,
     lists,
     math_rules,

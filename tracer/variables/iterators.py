@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..signals import Break
 from .base import Variable
 from .constants import ConstantVariable
-from .mappings import DictViewVariable, runs_code
+from .mappings import DictViewVariable, SetVariable, runs_code
 from .sequences import SequenceVariable, TupleVariable
 
 if TYPE_CHECKING:
@@ -72,12 +73,14 @@ class IteratorVariable(Variable):
 class SequenceIteratorVariable(IteratorVariable):
     """Over a modelled sequence (seen live, as CPython does) or over a fixed list of variables."""
 
-    __slots__ = ("index", "owner", "reverse")
+    __slots__ = ("index", "owner", "reverse", "size")
 
     def __init__(
         self, owner: SequenceVariable | list[Variable], cls: type, index: int = 0, source: Source | None = None
     ):
         self.owner, self.cls, self.index, self.source, self.vid, self.done = owner, cls, index, source, 0, False
+        #: The length that must stay, where CPython looks.
+        self.size = len(owner.items) if type(owner) is not list and issubclass(owner.cls, collections.deque) else None  # type: ignore[union-attr]
 
     def advance(self, ctx: Context) -> Variable | None:
         owner, index = self.owner, self.index
@@ -86,7 +89,11 @@ class SequenceIteratorVariable(IteratorVariable):
                 return None
             self.index = index + 1
             return owner[index]
-        if index >= len(owner.items):  # type: ignore[union-attr]
+        count = len(owner.items)  # type: ignore[union-attr]
+        if self.size is not None and count != self.size:
+            self.done = True
+            ctx.raise_(RuntimeError, "deque mutated during iteration")
+        if index >= count:
             return None
         self.index = index + 1
         return owner.item(ctx, index)  # type: ignore[union-attr]
@@ -105,9 +112,20 @@ class SequenceIteratorVariable(IteratorVariable):
         if type(self.owner) is list:
             self._remake(body, name, self.owner)
         else:
+            if self.size is not None:
+                return self._of_deque(body, name)
             body.declare(self, name)
             body.line(f"{name} = {self.maker}({body.value(self.owner)})")  # type: ignore[arg-type]
             self._move(body, name, self.first())
+        return name
+
+    def _of_deque(self, body: Body, name: str) -> str:
+        """A deque's iterator can only be moved step by step, and ends when the deque changes."""
+        owner: Any = self.owner
+        if owner in body.ctx.effects:
+            raise Break("mutated-while-iterating", type=self.cls.__name__)
+        body.line(f"{name} = {self.maker}({body.value(owner)})")
+        body.line(f"for _ in {name}: pass" if self.done else f"for _ in range({self.index}): next({name})")
         return name
 
     #: How an iterator of this kind is made from what it goes over.
@@ -206,6 +224,30 @@ class RangeIteratorVariable(IteratorVariable):
     def replay(self, body: Body, name: str) -> None:
         steps = self.index - body.ctx.effects.before(self)[0]
         body.at_end(lambda: f"for _ in range({steps - body.advanced.get(self, 0)}): next({name})")
+
+
+class SetIteratorVariable(SequenceIteratorVariable):
+    """Over a modelled set; one that changes size meanwhile raises, as CPython does."""
+
+    __slots__ = ("members",)
+
+    def __init__(self, members: SetVariable, items: list[Variable]):
+        super().__init__(items, type(iter(set())))
+        self.members = members
+
+    def advance(self, ctx: Context) -> Variable | None:
+        if len(self.members.items) != len(self.owner):  # type: ignore[arg-type]
+            self.done = True
+            ctx.raise_(RuntimeError, "Set changed size during iteration")
+        return super().advance(ctx)
+
+    def rebuild(self, body: Body) -> str:
+        if self.members in body.ctx.effects:
+            raise Break("mutated-while-iterating", type=self.cls.__name__)
+        name = body.fresh("iterator")
+        body.line(f"{name} = iter({body.value(self.members)})")
+        body.line(f"for _ in {name}: pass" if self.done else f"for _ in range({self.index}): next({name})")
+        return name
 
 
 class DictIteratorVariable(IteratorVariable):

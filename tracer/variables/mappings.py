@@ -347,9 +347,9 @@ class SetVariable(Variable):
         return [key_variable(k) for k in self.keys()]
 
     def iterator(self, ctx: Context) -> Variable:
-        from .iterators import SequenceIteratorVariable
+        from .iterators import SetIteratorVariable
 
-        return SequenceIteratorVariable(self.unpack(ctx), type(iter(set())))
+        return SetIteratorVariable(self, self.unpack(ctx))
 
     def dict_key(self, ctx: Context) -> Any:
         if issubclass(self.cls, frozenset):
