@@ -225,7 +225,8 @@ def mapping_proxy(ctx: Context, value: Any, source: Source) -> Any:
     held = proxied(value)
     if type(held) not in (dict, collections.OrderedDict) or not all(map(_is_constant_key, held)):
         return Declined("a mappingproxy whose keys aren't constants")
-    ctx.guard(source, "TYPE_MATCH", types.MappingProxyType)
+    if source.kind != "dict":  # there, guards see the dict itself
+        ctx.guard(source, "TYPE_MATCH", types.MappingProxyType)
     ctx.guard(source, "DICT_KEYS", tuple(held))
     return MappingProxyVariable(DictVariable({k: Lazy(v, source.item(k)) for k, v in held.items()}, type(held)), source)
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import collections
 import functools
-import sys
 import types
 from typing import TYPE_CHECKING, Any
 
@@ -289,10 +288,22 @@ def set_raw(ctx: Context, variable: ObjectVariable, name: str, value: Variable) 
     return None
 
 
+def _probe_no_dict() -> str:
+    """What this CPython adds where an instance without a `__dict__` can't take a new attribute."""
+    try:
+        object().attribute = None  # type: ignore[attr-defined]
+    except AttributeError as error:
+        return str(error).partition("'attribute'")[2]
+    raise AssertionError
+
+
+_NO_DICT = _probe_no_dict()
+
+
 def _no_attribute(cls: type, name: str) -> str:
     """What CPython says where an attribute can't be set or deleted."""
     text = f"{cls.__name__!r} object has no attribute {name!r}"
-    return text if _has_dict(cls) or sys.version_info < (3, 13) else f"{text} and no __dict__ for setting new attributes"
+    return text if _has_dict(cls) else text + _NO_DICT
 
 
 def _has_dict(cls: type) -> bool:
