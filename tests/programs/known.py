@@ -20,6 +20,5 @@ KNOWN: dict[str, str] = {
     "modules.forward_hooks": "the length of a list is guarded even where it is only appended to",
     "modules.module_as_an_argument": "writing .data breaks the graph",
     "tensors.torch_function_subclass": "subclasses with __torch_function__ run as Python",
-    "text.inspect_and_signature": "short-lived views (mappingproxy) that cross a break are guarded by identity",
     "text.numpy_functions": "NumPy is not translated yet",
 }

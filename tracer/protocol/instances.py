@@ -362,3 +362,15 @@ def delete_raw(ctx: Context, variable: ObjectVariable, name: str) -> None:
     elif variable.own(ctx, name) is None:
         ctx.raise_(AttributeError, _no_attribute(variable.cls, name))
     variable.store(ctx, name, UNSET)
+
+
+def _no_dict_suffix() -> str:
+    """What this Python adds to the message where an instance has no `__dict__` (3.13 says so)."""
+    try:
+        object().missing = 1  # type: ignore[attr-defined]
+    except AttributeError as error:
+        return str(error).partition("'missing'")[2]
+    raise AssertionError("object() took an attribute")
+
+
+_NO_DICT = _no_dict_suffix()
