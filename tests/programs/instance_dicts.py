@@ -164,3 +164,9 @@ def circle_through_a_function(x):
     c = [f]
     f.c = c
     return f, x + 1
+
+
+@program(lambda: (types.SimpleNamespace(q=1), randn(3)))
+def simple_namespaces_compare_their_attributes(a, x):
+    b = types.SimpleNamespace(q=1)
+    return x + 1, a == b, a != b, b == types.SimpleNamespace(q=2), b == types.SimpleNamespace(q=1), b == 1

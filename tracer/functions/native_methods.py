@@ -137,6 +137,11 @@ def _comparison(name: str) -> Callable[..., Any]:
     fn = getattr(operator, name)
 
     def compare(ctx: Context, receiver: Variable, other: Variable) -> Any:
+        if isinstance(receiver, ObjectVariable) and issubclass(receiver.cls, types.SimpleNamespace):
+            if not (isinstance(other, ObjectVariable) and issubclass(other.cls, types.SimpleNamespace)):
+                return _NOT_IMPLEMENTED
+            mine, theirs = ctx.objects.instance_namespace(ctx, receiver), ctx.objects.instance_namespace(ctx, other)
+            return ctx.protocol.compare(ctx, fn, mine, theirs)
         if isinstance(receiver, ObjectVariable | ExceptionVariable) or isinstance(receiver, FunctionVariable | BoundVariable | CellVariable | PinnedVariable):
             if name in ("eq", "ne") and not (isinstance(receiver, ObjectVariable) and receiver.data is not None):
                 same = ctx.protocol.same(ctx, receiver, other)
