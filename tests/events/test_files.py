@@ -161,7 +161,7 @@ EVENT = b'["Output",0,0,0,0,"",0,0,-1,[],"stdout","x"]\n'
         (HEADER + b'{"end":5}\n', "events are missing"),
         (HEADER + b'{"end":0}\n' + EVENT, "behind the end"),
         (HEADER + b"\xff\xfe\n", "line 2"),
-        (gzip.compress(HEADER + EVENT)[:20] + b"\0" * 30, "compressed data is broken"),
+        (gzip.compress(HEADER + EVENT, mtime=0)[:20] + b"\0" * 30, "compressed data is broken"),
     ],
 )  # fmt: skip
 def test_foreign_newer_and_damaged_files_get_one_clear_error(tmp_path, data, message):
