@@ -17,7 +17,6 @@ KNOWN: dict[str, str] = {
     "effects.hook_on_input_tensor": "registering a hook on an input breaks the graph",
     "effects.version_counter_read": "reading a version counter breaks the graph",
     "exceptions.traceback_is_read": "a traceback that is read has to be a real one, so the graph ends",
-    "modules.forward_hooks": "the length of a list is guarded even where it is only appended to",
     "modules.module_as_an_argument": "writing .data breaks the graph",
     "tensors.torch_function_subclass": "subclasses with __torch_function__ run as Python",
     "text.numpy_functions": "NumPy is not translated yet",

@@ -7,6 +7,7 @@ import enum
 import functools
 import itertools
 import types
+import weakref
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -47,9 +48,14 @@ def _sequence_guards(ctx: Context, value: Any, source: Source) -> None:
 
 @rules.exact(list)
 def list_(ctx: Context, value: list[Any], source: Source) -> Any:
-    """A list: type and length guarded, items read lazily."""
-    _sequence_guards(ctx, value, source)
-    return ListVariable([Lazy(v, source.item(i)) for i, v in enumerate(value)], list, source)
+    """A list: type guarded; items, and the length with them, when they are read."""
+    ctx.guard(source, "TYPE_MATCH", list)
+    return _unread(ctx, ListVariable([Lazy(v, source.item(i)) for i, v in enumerate(value)], list, source))
+
+
+def _unread(ctx: Context, variable: ListVariable) -> ListVariable:
+    variable.unread = weakref.ref(ctx), len(variable.held)
+    return variable
 
 
 @rules.exact(tuple, torch.Size)
@@ -65,13 +71,13 @@ def tuple_(ctx: Context, value: Any, source: Source) -> Any:
 
 @rules.exact(collections.deque)
 def deque(ctx: Context, value: Any, source: Source) -> Any:
-    """A deque: type, length and maxlen guarded."""
+    """A deque: type and maxlen guarded; items, and the length with them, when they are read."""
     ctx.guard(source, "TYPE_MATCH", type(value))
-    ctx.guard(source, "LENGTH", len(value))
     ctx.guard(source.attr("maxlen"), "EQUALS_MATCH", value.maxlen) if value.maxlen is not None else ctx.guard(
         source.attr("maxlen"), "CONSTANT_MATCH", None
     )
-    return ListVariable([Lazy(v, source.item(i)) for i, v in enumerate(value)], collections.deque, source, value.maxlen)
+    items: list[Any] = [Lazy(v, source.item(i)) for i, v in enumerate(value)]
+    return _unread(ctx, ListVariable(items, collections.deque, source, value.maxlen))
 
 
 @rules.base(tuple)

@@ -34,7 +34,7 @@ def append(ctx: Context, target: Variable, value: Variable) -> Any:
     if not isinstance(target, ListVariable):
         return _OTHER
     ctx.mutate(target)
-    target.items.append(value)
+    target.add([value])
     trim(target, left=False)
     return NONE
 
@@ -96,7 +96,7 @@ def _add(ctx: Context, target: ListVariable, items: list[Variable], *, left: boo
     if left:
         target.items[:0] = items[::-1]
     else:
-        target.items.extend(items)
+        target.add(items)
     trim(target, left=left)
 
 

@@ -185,7 +185,7 @@ def _outside_mutables(ctx: Context, roots: list[Variable]) -> set[Variable]:
 
 def _parts(variable: Variable) -> list[Any]:
     if isinstance(variable, SequenceVariable):
-        return [v for v in variable.items if type(v) is not Lazy]
+        return [v for v in (variable.held if isinstance(variable, ListVariable) else variable.items) if type(v) is not Lazy]
     if isinstance(variable, DictVariable):
         return [v for v in variable.items.values() if type(v) is not Lazy]
     if isinstance(variable, ObjectVariable):

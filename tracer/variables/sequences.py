@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import operator
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -148,13 +149,33 @@ ITERATORS: dict[type, type] = {
 
 
 class ListVariable(SequenceVariable):
-    """A list or a deque; `limit` is a deque's maxlen."""
+    """A list or a deque; `limit` is a deque's maxlen.
 
-    __slots__ = ("limit",)
+    `unread` is (what guards its length, length at entry) of one from outside: once `items` is read the length is a guard; a
+    program that only appends to it (`add`) works for every length.
+    """
+
+    __slots__ = ("held", "limit", "unread")
     mutable = True
 
     def __init__(self, items: list[Any], cls: type = list, source: Source | None = None, limit: int | None = None):
-        self.items, self.cls, self.source, self.vid, self.limit = items, cls, source, 0, limit
+        self.held, self.cls, self.source, self.vid, self.limit = items, cls, source, 0, limit
+        self.unread: tuple[weakref.ref[Context], int] | None = None
+
+    @property
+    def items(self) -> list[Any]:  # type: ignore[override]
+        if self.unread is not None:
+            ctx, source = self.unread[0](), self.source
+            assert ctx is not None and source is not None
+            ctx.guard(source, "LENGTH", self.unread[1])
+        return self.held
+
+    def add(self, values: list[Any]) -> None:
+        """Append; asks nothing of what is there already."""
+        self.held.extend(values)
+
+    def describe(self) -> str:
+        return f"{self.cls.__name__} of {len(self.held)}"
 
     def _pack(self, values: list[Any]) -> Any:
         return values
@@ -203,10 +224,10 @@ class ListVariable(SequenceVariable):
         ctx.raise_(TypeError, f"unhashable type: {self.cls.__name__!r}")
 
     def snapshot(self) -> Any:
-        return list(self.items)
+        return list(self.held)
 
     def restore(self, state: Any) -> None:
-        self.items[:] = state
+        self.held[:] = state
 
     def rebuild(self, body: Body) -> str:
         name = body.fresh("list")
@@ -227,7 +248,11 @@ class ListVariable(SequenceVariable):
         return super().rebuild(body)
 
     def replay(self, body: Body, name: str) -> None:
-        if self.cls is collections.deque or issubclass(self.cls, collections.deque):
+        if self.unread is not None and (self.source, "LENGTH", None) not in body.ctx.guards:
+            native = body.pin(self.cls, self.cls.__name__)
+            added = [body.value(body.ctx.settle(item)) for item in self.held[self.unread[1] :]]
+            body.effect(f"{native}.extend({name}, [{', '.join(added)}])")
+        elif self.cls is collections.deque or issubclass(self.cls, collections.deque):
             deque = body.pin(collections.deque, "deque")
             body.effect(f"{deque}.clear({name}); {deque}.extend({name}, [{', '.join(body.items(self))}])")
         else:
