@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -14,7 +14,10 @@ from .config import FIELDS, TraceConfig
 from .functions.marks import ALLOWED
 from .session import Session, _entry, _name
 
-__all__ = ["CompiledFunction", "allow_in_graph", "compile", "disable", "graph_break", "trace"]
+if TYPE_CHECKING:
+    from .control import Stepper
+
+__all__ = ["CompiledFunction", "allow_in_graph", "compile", "disable", "graph_break", "step", "trace"]
 
 
 def trace(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Session:
@@ -22,6 +25,12 @@ def trace(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Session:
     session = Session("trace")
     session.run(fn, *args, **kwargs)
     return session
+
+
+def step(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Stepper:
+    """A call in a thread of its own, paused before its first instruction; drive it with `.into()`, `.line()`, `.until(…)`."""
+    stepper: Stepper = Session("step").step(fn, *args, **kwargs)
+    return stepper
 
 
 class CompiledFunction:

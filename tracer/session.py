@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import linecache
 import sys
+import threading
 import time
 import traceback
 import types
@@ -82,6 +83,7 @@ class Session:
         self.compiled: list[Compiled] = []
         self._breaks: list[tuple[Break, str]] = []
         self._records: tuple[int, typed.Records] | None = None
+        self._journal: Journal | None = None
         self.graph_number = 0
         self.calls = 0
         self.result: Any = None
@@ -89,6 +91,8 @@ class Session:
         self._library: dict[int, bool] = {}
         self._limited: set[int] = set()
         self._depth = 0
+        self.stepped_by = 0  # the thread of the call that is being stepped, -1 until it has begun
+        self._resumes: dict[int, str] = {}  # resume code → the frame whose break it goes on from
         self.facts = Facts()
         self.policy = Policy(self.facts)
         self.hook = FrameHook(self._compile, decide=self._decide, on_skip=self._skipped, on_fault=self._fault, strict=self.config.strict)
@@ -121,6 +125,9 @@ class Session:
 
     @contextlib.contextmanager
     def _call(self, name: str) -> Iterator[None]:
+        if self._elsewhere():
+            yield
+            return
         rec = self.recorder
         self.calls += 1
         rec.call = self.calls
@@ -137,6 +144,17 @@ class Session:
             if rec.on:
                 rec.end(CallFinished, opens, outcome, text)
 
+    def step(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call `fn(*args, **kwargs)` in a thread of its own, paused before the first instruction: a `tracer.control.Stepper`."""
+        from .control import Stepper
+
+        return Stepper(self, fn, args, kwargs)
+
+    def _elsewhere(self) -> bool:
+        """Whether another thread's call is being stepped: until it ends, calls of this thread run what is compiled already,
+        and the rest of them as Python."""
+        return self.stepped_by not in (0, threading.get_ident())
+
     def _note_target(self, fn: Any) -> None:
         code = getattr(fn, "__code__", None) or getattr(getattr(fn, "__func__", None), "__code__", None)
         if code is not None and code not in self.facts.targets:
@@ -152,6 +170,8 @@ class Session:
         return verdict
 
     def _compile(self, frame: Any) -> Entry | Skip:
+        if self._elsewhere():
+            return Skip("session busy", rule="busy")
         began = time.perf_counter()
         info = FrameInfo(frame.f_code, dict(frame.f_locals), frame.f_globals, tuple(frame.closure or ()))
         try:
@@ -196,7 +216,7 @@ class Session:
 
     def _skipped(self, code: types.CodeType, skip: Skip) -> None:
         if self.recorder.on and not skip.lasting and skip.rule not in _SILENT_SKIPS:
-            self.recorder.point(FrameSkipped, code.co_qualname, code.co_filename, code.co_firstlineno, skip.reason)
+            self.recorder.aside(FrameSkipped, code.co_qualname, code.co_filename, code.co_firstlineno, skip.reason)
 
     def _fault(self, frame: Any, fault: Exception) -> None:
         text = "".join(traceback.format_exception(fault))
@@ -228,6 +248,16 @@ class Session:
         rec.frame, rec.attempt = self._frame_stack.pop()
         rec.depth = 0
         rec.where = tuple
+
+    def note_resumes(self, code: types.CodeType, frame: str) -> None:
+        """The generated code of `frame` goes on in resume functions, whose codes are among its constants."""
+        for constant in code.co_consts:
+            if isinstance(constant, types.CodeType):
+                self._resumes[id(constant)] = frame
+                self._kept.append(constant)
+
+    def resumed_from(self, code: types.CodeType) -> str:
+        return self._resumes.get(id(code), "")
 
     def next_graph_name(self) -> str:
         return f"graph_{self.graph_number}"
@@ -317,6 +347,14 @@ class Session:
         return self.recorder.events
 
     @property
+    def journal(self) -> Journal:
+        """The index over the events: by kind, by frame, as a tree, and what was known at each of them."""
+        if self._journal is None:
+            self._journal = Journal(self.recorder.events)
+        self.recorder.flush()
+        return self._journal
+
+    @property
     def records(self) -> typed.Records:
         """Typed records of what happened so far, made from the events."""
         events = self.events
@@ -378,7 +416,7 @@ class Session:
 
     def save(self, path: Any) -> None:
         """Write the recording: JSON lines, gzip where the path ends in .gz."""
-        Journal(self.events).save(path)
+        self.journal.save(path)
 
     # ---- ending
     def reset(self) -> None:

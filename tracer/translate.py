@@ -79,10 +79,11 @@ def translate(session: Session, info: FrameInfo) -> Entry | Skip:
     """Attempts at the frame until one stands. Breaks found inside inlined calls pin a decision and start again."""
     rec = session.recorder
     frame_id = session.begin_frame(info)
-    opens = rec.begin(FrameStarted, info.name, info.code.co_filename, info.code.co_firstlineno) if rec.on else 0
     decisions: dict[tuple[Any, ...], Decision] = {}
-    outcome, graph, why = "failed", "", ""
+    outcome, graph, why, opens = "failed", "", "", -1
     try:
+        if rec.on:
+            opens = rec.begin(FrameStarted, info.name, info.code.co_filename, info.code.co_firstlineno, "", session.resumed_from(info.code))
         for attempt in range(MAX_ATTEMPTS):
             rec.attempt = attempt
             try:
@@ -100,9 +101,11 @@ def translate(session: Session, info: FrameInfo) -> Entry | Skip:
         outcome, why = "skipped", f"gave up after {MAX_ATTEMPTS} attempts"
         return Skip(why)
     finally:
-        if rec.on:
-            rec.end(FrameFinished, opens, outcome, graph, why)
-        session.end_frame()
+        try:
+            if opens >= 0:
+                rec.end(FrameFinished, opens, outcome, graph, why)
+        finally:  # whoever listens to the events may give the call up
+            session.end_frame()
 
 
 def _attempt(session: Session, info: FrameInfo, decisions: dict[tuple[Any, ...], Decision], frame_id: str) -> Entry:
@@ -233,6 +236,7 @@ def _compile(ctx: Context, info: FrameInfo, root: Frame, result: Variable | None
         session.note_break(ctx, stopped.value, frame_id)
         assert point is not None
         code = codegen.broken(info.code, python, point)
+        session.note_resumes(code, frame_id)
     else:
         code = codegen.finished(info.code, python)
     if rec.on:

@@ -62,6 +62,7 @@ class FrameHook:
         self.region = ef.new_region()
         self.strict = os.environ.get("TRACER_STRICT", "") not in ("", "0") if strict is None else strict
         self.closed = False
+        self.muted = 0  # a thread whose frames run as they are: the call that runs there was given up
         owner = compile.__self__ if inspect.ismethod(compile) else None
         self._compile, self._decide = _weakly(compile, owner), _weakly(decide, owner)
         self._on_skip, self._on_fault = _weakly(on_skip, owner), _weakly(on_fault, owner)
@@ -157,6 +158,8 @@ class FrameHook:
         try:
             if self._pending and ef.stoppable(frame.f_code):
                 self._raise_pending()
+            if self.muted and self.muted == threading.get_ident():
+                return _RUN
             answer = self._answer(frame)
             if isinstance(answer, Entry):
                 return self._keep(frame.f_code, answer)

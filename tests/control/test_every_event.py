@@ -1,0 +1,28 @@
+"""Pausing changes nothing: each registered program, paused at every event of every call, behaves as it does untraced."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.control.stepped import run_stepped
+from tests.programs import Program, all_programs
+from tests.programs.known import KNOWN
+
+#: What a thread of its own for each call changes: autograd's numbering of nodes (see run_stepped), and a program that
+#: calls its own session, which is being stepped.
+OF_THE_THREAD = {
+    "autograd.training_step": "the error text of a second backward names a version that depends on the order of sums",
+    "modules.dtype_of_the_module_changes": "the order of sums decides which of two dtypes a gradient begins with",
+    "hard.program_that_calls_its_own_traced_self": "steps a session inside of its own stepped call, which is refused",
+}
+
+PROGRAMS = [p for p in all_programs() if p.name not in KNOWN]
+
+
+@pytest.mark.parametrize("one", [pytest.param(p, id=p.name) for p in PROGRAMS if p.name not in OF_THE_THREAD])
+def test_paused_at_every_event(one: Program) -> None:
+    run_stepped(one)
+
+
+def test_exceptions_are_programs() -> None:
+    assert set(OF_THE_THREAD) <= {p.name for p in PROGRAMS}
