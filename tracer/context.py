@@ -105,6 +105,8 @@ class Context:
         self.mutated_in_body = False
         self.at_exit: list[Any] = []
         self.asserted: dict[str, tuple[Any, ...]] = {}
+        self.leaves: list[Any] = []  # fakes of inputs that are leaves, after their `.data` was replaced
+        self.replaced: set[int] = set()  # storages that became some tensor's `.data`
         self.autocasts: list[Any] = []  # entered and not yet left: (manager, what leaves it, node)
         self.autocast_at_entry: Any = None
         self.rec.where = self.where

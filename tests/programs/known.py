@@ -12,12 +12,9 @@ KNOWN: dict[str, str] = {
     "contexts.saved_tensor_hooks_disabled": "disabling saved-tensor hooks is not a node of a graph yet",
     "contexts.torch_function_mode_entered_inside": "the stack of torch-function modes is not modelled",
     "contexts.random_object_argument": "draws of a random.Random are not inputs of the graph yet",
-    "effects.data_attribute_written": "writing .data breaks the graph",
-    "effects.grad_field_set_and_read": "writing .grad breaks the graph",
     "effects.hook_on_input_tensor": "registering a hook on an input breaks the graph",
     "effects.version_counter_read": "reading a version counter breaks the graph",
     "exceptions.traceback_is_read": "a traceback that is read has to be a real one, so the graph ends",
-    "modules.module_as_an_argument": "writing .data breaks the graph",
     "tensors.torch_function_subclass": "subclasses with __torch_function__ run as Python",
     "text.numpy_functions": "NumPy is not translated yet",
 }

@@ -89,8 +89,8 @@ ENTRIES = (
     Entry(
         id="grad-write",
         title="Gradient state of a tensor is changed",
-        explanation="""{subject} changes what autograd knows of a tensor (`.grad = …`, `.data = …`,
-            `requires_grad_()`). A graph is recorded under one answer to "does this need a gradient", and later code
+        explanation="""{subject} changes what autograd knows of a tensor (`requires_grad_()`, or a `.grad` or
+            `.data` unlike the one before)[[: {why}]]. A graph is recorded under one answer to "does this need a gradient", and later code
             of the function depends on it. So the graph ends, Python makes the change, and a new graph starts.""",
         why_it_matters="""[[{graphs} graphs instead of 1; ]]gradients stop at the boundary unless they are asked
             for on both sides.""",

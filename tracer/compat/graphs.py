@@ -10,7 +10,10 @@ import torch
 from torch import fx
 from torch._guards import CompileContext, CompileId, TracingContext, tracing
 
-__all__ = ["compile_context", "current_fake_mode", "force_code", "get_data", "insert_asserts", "make_graph_module", "plain_forward", "tracing_context"]
+__all__ = [
+    "compile_context", "current_fake_mode", "force_code", "get_data", "insert_asserts", "make_graph_module", "plain_forward",
+    "set_data", "tracing_context",
+]  # fmt: skip
 
 #: What reads `x.data` in a graph: as `detach`, with a version counter of its own.
 get_data = torch._C._autograd._get_data_attr
@@ -19,6 +22,18 @@ try:
     from torch.fx._lazy_graph_module import _LazyGraphModule as _Lazy
 except ImportError:  # renamed or gone: code is generated at once, as fx does by default
     _Lazy = None
+
+
+def set_data(tensor: torch.Tensor, data: torch.Tensor) -> None:
+    """`tensor.data = data`, as a node of a graph. A backend that traces the graph anew sees an operator that it knows to
+    replace memory; autograd must not see it, nor the version counter tell of it."""
+    if type(tensor) in (torch.Tensor, torch.nn.Parameter) and not torch._is_functional_tensor(tensor):
+        tensor.data = data
+        return
+    version = tensor._version
+    with torch.no_grad():
+        tensor.set_(data)
+    torch._C._autograd._unsafe_set_version_counter((tensor,), (version,))
 
 
 def make_graph_module(

@@ -122,7 +122,7 @@ class _Deep:
 
     def _tensor(self, x: TensorVariable) -> Variable:
         ctx = self.ctx
-        if x.cls is not torch.Tensor or x.fake.requires_grad:
+        if x.cls is not torch.Tensor or x.fake.requires_grad or x.attrs:
             return _refuse(ctx, x, "copy.deepcopy")
         return ctx.node("call_method", "clone", [x])
 

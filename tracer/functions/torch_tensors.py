@@ -32,6 +32,7 @@ from ..variables import (
 )
 from . import torch_failing
 from .table import calls
+from .torch_fields import check_replaced, set_field
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -148,6 +149,8 @@ def _run_inplace(ctx: Context, function: Callable[..., Any], fakes: list[Any], n
         ctx.raise_(RuntimeError, "a leaf Variable that requires grad is being used in an in-place operation.")
     if grad and isinstance(subject, torch.Tensor) and subject.requires_grad:
         _under_handler(ctx, function)  # a view of a leaf, or of several outputs: autograd refuses those when the graph runs
+    if ctx.replaced:
+        check_replaced(ctx, subject)
     versions = [t._version for t in tensors]
     sizes = tuple(subject.shape) if isinstance(subject, torch.Tensor) else None
     with torch.no_grad():
@@ -170,6 +173,8 @@ def _under_handler(ctx: Context, function: Callable[..., Any]) -> None:
 
 
 def is_leaf_input(ctx: Context, fake: Any) -> bool:
+    if any(fake is leaf for leaf in ctx.leaves):
+        return True
     return any(i.fake is fake and i.value.is_leaf for i in ctx.inputs if isinstance(i.value, torch.Tensor))
 
 
@@ -378,7 +383,8 @@ def _looked_up(ctx: Context, variable: TensorVariable, name: str) -> Any:
 
 def set_tensor_attribute(ctx: Context, variable: TensorVariable, name: str, value: Variable) -> Any:
     if name in ("grad", "data", "requires_grad", "names", "real", "imag"):
-        raise Break("grad-write", expr=f"{mention(variable)}.{name}", name=name)
+        set_field(ctx, variable, name, value)
+        return None
     _, raw = ctx.protocol.find(ctx, variable.cls, name)
     if isinstance(raw, property | types.GetSetDescriptorType | types.MemberDescriptorType) or name.startswith("__"):
         raise Break("outside-state-write", expr=f"{mention(variable)}.{name}", type="Tensor")

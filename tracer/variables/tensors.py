@@ -118,8 +118,13 @@ class TensorVariable(Variable):
         body.effect(self._assign(body, name))
 
     def _assign(self, body: Body, name: str) -> str:
-        values = ", ".join(f"{key!r}: {body.value(value)}" for key, value in (self.attrs or {}).items())
-        return f"{body.pin(vars, 'vars')}({name}).update({{{values}}})"
+        attrs = dict(self.attrs or {})
+        grad = attrs.pop("grad", None)  # a field of torch's, all others are the program's
+        lines = [f"{name}.grad = {body.value(grad)}"] if grad is not None else []
+        if attrs:
+            values = ", ".join(f"{key!r}: {body.value(value)}" for key, value in attrs.items())
+            lines.append(f"{body.pin(vars, 'vars')}({name}).update({{{values}}})")
+        return "; ".join(lines)
 
 
 class SymVariable(Variable):

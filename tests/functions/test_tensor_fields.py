@@ -1,0 +1,68 @@
+"""`.data = …` under a backend that traces the graph anew: memory, sharing and gradients as untraced."""
+
+import pytest
+import torch
+
+import tracer
+
+
+def fresh(x, y):
+    x.data = y * 2
+    with torch.no_grad():
+        x.add_(1)
+    return x + y
+
+
+def shared(x, y):
+    x.data = y
+    return x + 1
+
+
+def transposed(x, y):
+    x.data = y.t()
+    return x * 3
+
+
+def twice(x, y):
+    x.data = y
+    x.data = x * 2
+    return x + 1
+
+
+def made(x, y):
+    z = x * 2
+    z.data = y
+    return z + 1
+
+
+def row_of_it(x, y):
+    z = x[0]
+    x.data = y
+    return z + x
+
+
+def written_after(x, y):
+    x.data = y
+    y.add_(1)
+    return x + y
+
+
+@pytest.mark.parametrize("wanted", [False, True], ids=["", "leaf"])
+@pytest.mark.parametrize("function", [fresh, shared, transposed, twice, made, row_of_it, written_after])
+def test_data_under_aot_eager(function, wanted):
+    compiled = tracer.compile(function, backend="aot_eager")
+    for _ in range(2):
+        x, y = torch.randn(3, 3), torch.randn(3, 3)
+        mine, theirs = [(x.clone().requires_grad_(wanted), y.clone()) for _ in range(2)]
+        left, right = compiled(*mine), function(*theirs)
+        torch.testing.assert_close((left, *mine), (right, *theirs))
+        assert left.requires_grad == right.requires_grad
+        if wanted:
+            left.sum().backward()
+            right.sum().backward()
+            torch.testing.assert_close(mine[0].grad, theirs[0].grad)
+        mine[1].add_(1)
+        theirs[1].add_(1)
+        torch.testing.assert_close(mine, theirs)
+    reasons = [found.reason for found in compiled.session.graph_breaks]
+    assert reasons == (["storage-changed"] if function is written_after else [])
