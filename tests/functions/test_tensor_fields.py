@@ -66,3 +66,19 @@ def test_data_under_aot_eager(function, wanted):
         torch.testing.assert_close(mine, theirs)
     reasons = [found.reason for found in compiled.session.graph_breaks]
     assert reasons == (["storage-changed"] if function is written_after else [])
+
+
+def test_hooks_under_aot_eager():
+    def hooked(w, x):
+        w.register_hook(lambda grad: grad * x)
+        gone = w.register_hook(lambda grad: grad + 100)
+        gone.remove()
+        return (w * x).sum()
+
+    compiled = tracer.compile(hooked, backend="aot_eager", fullgraph=True)
+    for _ in range(2):
+        mine, theirs = [torch.ones(3, requires_grad=True) for _ in range(2)]
+        x = torch.randn(3)
+        compiled(mine, x).backward()
+        hooked(theirs, x).backward()
+        torch.testing.assert_close(mine.grad, theirs.grad)

@@ -12,7 +12,6 @@ KNOWN: dict[str, str] = {
     "contexts.saved_tensor_hooks_disabled": "disabling saved-tensor hooks is not a node of a graph yet",
     "contexts.torch_function_mode_entered_inside": "the stack of torch-function modes is not modelled",
     "contexts.random_object_argument": "draws of a random.Random are not inputs of the graph yet",
-    "effects.hook_on_input_tensor": "registering a hook on an input breaks the graph",
     "effects.version_counter_read": "reading a version counter breaks the graph",
     "exceptions.traceback_is_read": "a traceback that is read has to be a real one, so the graph ends",
     "tensors.torch_function_subclass": "subclasses with __torch_function__ run as Python",

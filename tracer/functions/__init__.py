@@ -22,6 +22,7 @@ from . import (  # noqa: F401  (they fill the table)
     strings,
     text_rules,
     torch_checks,
+    torch_hooks,
     torch_profiling,
     torch_state,
     tuples,

@@ -314,7 +314,7 @@ def _break_rule(reason: str, name: str) -> Any:
 
 for _name, _reason in {
     "data_ptr": "unsupported-attribute", "storage": "unsupported-attribute", "untyped_storage": "unsupported-attribute", "backward": "backward-inside",
-    "register_hook": "tensor-hook", "register_post_accumulate_grad_hook": "tensor-hook", "retain_grad": "grad-write",
+    "retain_grad": "grad-write",
     "set_": "storage-changed", "resize_": "storage-changed", "share_memory_": "unsupported-attribute",
     "__dlpack__": "unsupported-attribute", "pin_memory": "unsupported-attribute", "record_stream": "unsupported-attribute",
     "__reduce_ex__": "unsupported-attribute",

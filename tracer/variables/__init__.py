@@ -46,12 +46,12 @@ from .sequences import (
     is_named_tuple,
     is_structseq,
 )
-from .tensors import SymVariable, TensorVariable
+from .tensors import HandleVariable, SymVariable, TensorVariable
 
 __all__ = [
     "FALSE", "LITERALS", "NONE", "NULL", "TRUE", "UNSET", "BoundVariable", "CallIteratorVariable", "CellVariable", "ConstantVariable",
     "CountVariable", "DictIteratorVariable", "DictVariable", "DictViewVariable", "EnumerateVariable", "ExceptionVariable",
-    "FilterVariable", "FunctionVariable", "GeneratorVariable", "IdentityKey", "IteratorVariable", "Lazy", "ListVariable",
+    "FilterVariable", "FunctionVariable", "GeneratorVariable", "HandleVariable", "IdentityKey", "IteratorVariable", "Lazy", "ListVariable",
     "MapVariable", "MappingProxyVariable", "ModuleVariable", "NamespaceVariable", "NullVariable", "ObjectVariable", "OpaqueVariable", "PartialVariable",
     "PinnedVariable", "RangeIteratorVariable", "RangeVariable", "ReverseIteratorVariable", "SequenceIteratorVariable", "SequenceVariable", "SetVariable",
     "SliceVariable", "SuperVariable", "SymVariable", "TensorVariable", "TupleVariable", "UserKey", "Variable", "ZipVariable", "is_named_tuple",

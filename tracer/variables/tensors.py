@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import fx
+from torch.utils.hooks import RemovableHandle
 
 from ..signals import Break
 from .base import Variable
@@ -17,13 +18,13 @@ if TYPE_CHECKING:
     from ..context import Context
     from ..sources import Source
 
-__all__ = ["SymVariable", "TensorVariable"]
+__all__ = ["HandleVariable", "SymVariable", "TensorVariable"]
 
 
 class TensorVariable(Variable):
     """A tensor of the graph: its node and its fake value. `cls` is the class that the program sees."""
 
-    __slots__ = ("attrs", "cls", "fake", "node", "value", "version")
+    __slots__ = ("attrs", "cls", "fake", "hooks", "node", "value")
 
     def __init__(
         self,
@@ -35,6 +36,7 @@ class TensorVariable(Variable):
     ):
         self.node, self.fake, self.source, self.vid, self.cls, self.value = node, fake, source, 0, cls, value
         self.attrs: dict[str, Any] | None = None
+        self.hooks: tuple[HandleVariable, ...] = ()
 
     def python_type(self) -> type:
         return self.cls
@@ -100,12 +102,12 @@ class TensorVariable(Variable):
     def argument(self, ctx: Context) -> tuple[Any, Any]:
         return ctx.graph.local(self.node, self.fake), self.fake
 
-    # ---- attributes that the program put on the tensor
+    # ---- attributes and hooks that the program put on the tensor
     def snapshot(self) -> Any:
-        return self.attrs
+        return self.attrs, self.hooks
 
     def restore(self, state: Any) -> None:
-        self.attrs = state
+        self.attrs, self.hooks = state
 
     def rebuild(self, body: Body) -> str:
         name = body.tensor(self)
@@ -115,7 +117,12 @@ class TensorVariable(Variable):
         return name
 
     def replay(self, body: Body, name: str) -> None:
-        body.effect(self._assign(body, name))
+        if self.attrs:
+            body.effect(self._assign(body, name))
+        for handle in self.hooks:
+            registered = body.value(handle)
+            if handle.removed:
+                body.effect(f"{registered}.remove()")
 
     def _assign(self, body: Body, name: str) -> str:
         attrs = dict(self.attrs or {})
@@ -125,6 +132,34 @@ class TensorVariable(Variable):
             values = ", ".join(f"{key!r}: {body.value(value)}" for key, value in attrs.items())
             lines.append(f"{body.pin(vars, 'vars')}({name}).update({{{values}}})")
         return "; ".join(lines)
+
+
+class HandleVariable(Variable):
+    """What registering `hook` on a tensor from outside gave. It is registered after the graph: until then nothing that
+    would call it happens."""
+
+    __slots__ = ("hook", "method", "removed", "tensor")
+
+    def __init__(self, tensor: TensorVariable, method: str, hook: Variable):
+        self.tensor, self.method, self.hook, self.removed = tensor, method, hook, False
+        self.source, self.vid = None, 0
+
+    def python_type(self) -> type:
+        return RemovableHandle
+
+    def attribute(self, ctx: Context, name: str) -> Any:
+        if name in ("remove", "__enter__", "__exit__"):
+            return super().attribute(ctx, name)
+        raise Break("unsupported-attribute", expr=f"handle.{name}", name=name, type="RemovableHandle")
+
+    def rebuild(self, body: Body) -> str:
+        name = body.fresh("handle")
+        body.declare(self, name)
+        for earlier in self.tensor.hooks[: self.tensor.hooks.index(self)]:
+            body.value(earlier)  # hooks are called in the order in which they were registered
+        tensor, hook = body.value(self.tensor), body.value(self.hook)
+        body.line(f"{name} = {tensor}.{self.method}({hook})")
+        return name
 
 
 class SymVariable(Variable):
