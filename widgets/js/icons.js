@@ -1,0 +1,27 @@
+// 16 × 16 line icons, as [tag, attributes] lists: made into elements, never parsed as markup.
+
+export const ICONS = {
+  brk: [["path", {"d": "M5.4 1.8h5.2l3.6 3.6v5.2l-3.6 3.6H5.4l-3.6-3.6V5.4z"}], ["path", {"d": "M8 4.8v4M8 11.1v.1"}]],
+  ok: [["circle", {"cx": "8", "cy": "8", "r": "6.2"}], ["path", {"d": "M5.2 8.2l2 2 3.6-4"}]],
+  pause: [["circle", {"cx": "8", "cy": "8", "r": "6.2"}], ["path", {"d": "M6.5 5.8v4.4M9.5 5.8v4.4"}]],
+  rec: [["path", {"d": "M3 2.5h7.5L13 5v8.5H3z"}], ["path", {"d": "M5.5 2.5V6h4V2.5M5.5 13.5v-4h5v4"}]],
+  cmp: [["rect", {"x": "2", "y": "3", "width": "5", "height": "10", "rx": "1"}], ["rect", {"x": "9", "y": "3", "width": "5", "height": "10", "rx": "1"}]],
+  first: [["path", {"d": "M4 3.5v9M12 3.5L6 8l6 4.5z"}]],
+  prev: [["path", {"d": "M11 3.5L5 8l6 4.5z"}]],
+  run: [["path", {"d": "M5 3.5L12 8l-7 4.5z"}]],
+  into: [["path", {"d": "M8 2v7M5 6.5L8 9.5l3-3"}], ["circle", {"cx": "8", "cy": "13", "r": "1.2"}]],
+  over: [["path", {"d": "M2.5 9.5A5.6 5.6 0 0 1 13 7.5M13.3 4v3.8H9.6"}], ["circle", {"cx": "8", "cy": "12.6", "r": "1.2"}]],
+  out: [["path", {"d": "M8 9.5V2.5M5 5.5l3-3 3 3"}], ["circle", {"cx": "8", "cy": "13", "r": "1.2"}]],
+  line: [["path", {"d": "M2.5 4h11M2.5 8h6M2.5 12h8M12.5 6.5v3.4M10.8 8.4l1.7 1.7 1.7-1.7"}]],
+  dec: [["path", {"d": "M8 2.5v3L3.5 10v3.5M8 5.5l4.5 4.5v3.5"}]],
+  tobrk: [["path", {"d": "M2 3.5L7 8l-5 4.5z"}], ["path", {"d": "M10.3 4.5h2.4l1.8 1.8v3.4l-1.8 1.8h-2.4L8.5 9.7V6.3z"}]],
+  stop: [["rect", {"x": "4", "y": "4", "width": "8", "height": "8", "rx": "1"}]],
+  re: [["path", {"d": "M13 8a5 5 0 1 1-1.6-3.7M13.2 2.2v3h-3"}]],
+  exp: [["path", {"d": "M8 9.5V2M5.2 4.6L8 2l2.8 2.6M3 8.5v5h10v-5"}]],
+  chev: [["path", {"d": "M6 4l4 4-4 4"}]],
+  down: [["path", {"d": "M4.5 6.5L8 10l3.5-3.5"}]],
+  srch: [["circle", {"cx": "7", "cy": "7", "r": "4.200"}], ["path", {"d": "M10.2 10.2L13.5 13.5"}]],
+  copy: [["rect", {"x": "5.500", "y": "5.500", "width": "8", "height": "8", "rx": "1"}], ["path", {"d": "M10.5 5.5v-3h-8v8h3"}]],
+  x: [["path", {"d": "M4 4l8 8M12 4l-8 8"}]],
+  now: [["path", {"d": "M3 4h6l4 4-4 4H3z"}]],
+};

@@ -1,0 +1,37 @@
+// The answer first: one sentence, the numbers beside it, and what can be done with the run.
+import { count, h, icon, number, refill, seconds, throttled } from "../dom.js";
+
+const SIGNS = { tracing: "run", paused: "pause", broken: "brk", fine: "ok", error: "x", fault: "x", recording: "rec", compare: "cmp" };
+
+export function headline(app) {
+  const title = h("h2", { "aria-live": "polite" });
+  const stats = h("div", { class: "stats num" });
+  const actions = h("div", { class: "acts", role: "toolbar", "aria-label": "Actions" });
+  const note = h("div", { class: "note", hidden: true });
+  const el = h("div", {}, h("div", { class: "hd" }, title, h("div", { class: "sp" }), stats, actions), note);
+
+  const draw = () => {
+    const head = app.data.head;
+    refill(title, h("span", { class: `st ${head.sign || ""}` }, icon(SIGNS[head.sign] || "ok")), h("span", {}, head.title || ""));
+    refill(
+      stats,
+      (head.stats || []).map(([value, one, tab, many]) =>
+        h("button", { onclick: () => app.emit("show", tab), title: `Show ${tab}` }, h("b", {}, typeof value === "number" ? number(value) : value), ` ${value === 1 ? one : many || one}`),
+      ),
+      head.seconds ? h("button", { onclick: () => app.emit("show", "runs") }, h("b", {}, seconds(head.seconds)), " traced") : null,
+    );
+    const reason = app.kernel ? null : "needs a kernel";
+    refill(
+      actions,
+      (head.actions || []).map(({ name, label, sign, live, disabled }) =>
+        h("button", { class: "b o", "data-key": name, disabled: Boolean((live && reason) || disabled), title: (live && reason) || disabled || label, onclick: () => app.emit("action", name) }, icon(sign), h("span", { class: "lbl" }, label)),
+      ),
+    );
+    note.hidden = !head.note;
+    refill(note, head.note || "");
+  };
+  app.on("data", throttled(draw));
+  app.on("kernel", draw);
+  draw();
+  return { el, count };
+}

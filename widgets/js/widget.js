@@ -1,0 +1,57 @@
+// The root: one element for a live widget (anywidget calls `render`) and for an exported page (which calls `mount`).
+import css from "./style.css";
+import { App } from "./app.js";
+import { h } from "./dom.js";
+import { layout } from "./layout.js";
+
+function dark(element) {
+  const marked = document.body.dataset.jpThemeLight;
+  if (marked !== undefined) return marked === "false";
+  return matchMedia("(prefers-color-scheme: dark)").matches;
+}
+
+// Builds the widget in `el`. Returns its App and what takes it away again.
+export function mount(el, channel, views) {
+  const app = new App(channel);
+  const host = h("div", { "data-lm-suppress-shortcuts": "true", class: "tracer-widget" });
+  const root = host.attachShadow({ mode: "open" });
+  const main = h("main", { class: "tw", role: "region", "aria-label": "Tracer", tabindex: "-1" });
+  root.append(h("style", {}, css), main);
+  el.append(host);
+  const retheme = () => main.classList.toggle("dark", dark(main));
+  retheme();
+  const themes = new MutationObserver(retheme);
+  themes.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
+  const media = matchMedia("(prefers-color-scheme: dark)");
+  media.addEventListener("change", retheme);
+  layout(app, main);
+  if (views) app.load(views);
+  const close = () => {
+    themes.disconnect();
+    media.removeEventListener("change", retheme);
+    app.emit("close");
+    host.remove();
+  };
+  return { app, close };
+}
+
+function render({ model, el }) {
+  const channel = { send: (message) => model.send(message), onmessage: null, alive: true };
+  const hear = (message) => channel.onmessage?.(message);
+  model.on("msg:custom", hear);
+  const kept = model.get("snapshot");
+  const { app, close } = mount(el, channel, kept && kept.head ? kept : null);
+  const died = () => {
+    channel.alive = model.comm_live !== false;
+    app.emit("kernel");
+  };
+  model.on("comm_live_update", died);
+  channel.send({ hello: 1 });
+  return () => {
+    model.off("msg:custom", hear);
+    model.off("comm_live_update", died);
+    close();
+  };
+}
+
+export default { render };

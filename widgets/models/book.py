@@ -1,0 +1,53 @@
+"""One run as the views read it: events with an index, records, source lines, and where the person is in it."""
+
+from __future__ import annotations
+
+import linecache
+from functools import cached_property
+from typing import Any
+
+from tracer.events import Event, GraphBreak, NodeCreated
+from tracer.journal import Journal
+from tracer.records import Records, from_events
+
+__all__ = ["Book"]
+
+
+class Book:
+    """`subject`: a session, a recording, or a journal. `at`: the event where a stepped call waits, None otherwise.
+
+    A book is made anew when there are new events; what it found out is kept as long as it lives.
+    """
+
+    def __init__(self, subject: Any, *, at: int | None = None, tracing: bool = False):
+        self.subject, self.at, self.tracing = subject, at, tracing
+        self.journal: Journal = subject if isinstance(subject, Journal) else subject.journal
+        self.events = self.journal.events
+
+    @cached_property
+    def records(self) -> Records:
+        held = getattr(self.subject, "records", None)
+        return held if isinstance(held, Records) else from_events(self.journal)
+
+    @cached_property
+    def nodes(self) -> dict[tuple[str, str], int]:
+        """(graph, node) → the event that made it, in attempts that were kept (or are still going on)."""
+        return {(e.graph, e.name): e.seq for e in self.journal.of(NodeCreated) if not self.journal.abandoned(e.seq)}
+
+    @cached_property
+    def breaks(self) -> list[GraphBreak]:
+        """Events of the breaks that were kept, in order."""
+        return [e for e in self.journal.of(GraphBreak) if not self.journal.abandoned(e.seq)]
+
+    def line(self, file: str, number: int) -> str | None:
+        """A line of source without its end: what the recording kept, else what the file says now; None: no such line."""
+        kept = self.journal.sources.get(file) if self.journal.sources else None
+        if kept is not None:
+            return kept.get(number)
+        text = linecache.getline(file, number)
+        return text.rstrip("\n") if text else None
+
+    @staticmethod
+    def place(event: Event) -> str:
+        """`file:line` of an event, as selections on the page name lines; "" where it has none."""
+        return f"{event.location[0]}:{event.location[1]}" if event.location else ""
