@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import torch
 
 from . import builder, higher_order, protocol
+from .compat.guards import SDPA_KERNELS
 from .events import ExceptionObserved, GuardInstalled, InlineFinished, InputLifted, NodeCreated, SideEffect
 from .functions import calls, classes, modules, native_methods, torch_tensors
 from .graph import shapes
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     from .session import Session
 
 __all__ = ["Context", "GraphInput"]
+
+_ATTENTION = [get for name, (get, _) in SDPA_KERNELS.items() if name != "sdpa_order"]  # another order is another kernel of equal result
 
 
 class GraphInput:
@@ -106,6 +109,7 @@ class Context:
         self.at_exit: list[Any] = []
         self.asserted: dict[str, tuple[Any, ...]] = {}
         self.leaves: list[Any] = []  # fakes of inputs that are leaves, after their `.data` was replaced
+        self.switches: set[str] = set()  # of torch, asked or flipped: guarded to be as at entry
         self.replaced: set[int] = set()  # storages that became some tensor's `.data`
         self.autocasts: list[Any] = []  # entered and not yet left: (manager, what leaves it, node)
         self.autocast_at_entry: Any = None
@@ -289,11 +293,12 @@ class Context:
             return
         if mode.node is None:
             raise Break("outside-state-write", expr=mode.title, type="switch of the process")
-        if self.inference and value is True:
+        if self.inference and name == "grad" and value:
             raise Break("context-unsupported", expr=mode.title, name=mode.title, type="grad mode inside inference mode")
         mode.write(value)
         self.refresh_modes()
-        node = self.graph.create("call_function", mode.node, (value,), {}, None)
+        function, args = mode.node(value)
+        node = self.graph.create("call_function", function, args, {}, None)
         node.meta["effect"] = True
         self.mode_nodes += 1
 
@@ -301,6 +306,7 @@ class Context:
         self.modes_key = (
             torch.is_grad_enabled(), torch.get_default_dtype(), torch.is_inference_mode_enabled(),
             torch.is_autocast_enabled("cpu"), torch.is_autocast_enabled("cuda"), torch.get_autocast_dtype("cpu"), torch.get_autocast_dtype("cuda"),
+            *(get() for get in _ATTENTION),
         )  # fmt: skip
 
     # ---- calls

@@ -19,6 +19,7 @@ from . import codegen
 from .breaks import render
 from .codegen.body import Body
 from .compat import fakes, graphs
+from .compat.guards import STATES
 from .compat.memo import without_cache
 from .context import BreakHere, Context
 from .errors import TracerError
@@ -369,6 +370,7 @@ def _lower(ctx: Context, info: FrameInfo) -> Any:
         for (source, kind, _), (expected, cause) in ctx.guards.items()
     ]
     guards.append(Guard(None, "GLOBAL_STATE", None, 0))
+    guards += [Guard(None, name, STATES[name](), 0) for name in sorted(ctx.switches)]  # the modes are as at entry here
     tensors = [i.source for i in ctx.inputs if isinstance(i.value, torch.Tensor) and not isinstance(i.value, torch.nn.Parameter)]
     if len(tensors) > 1:
         guards.append(Guard(None, "NO_TENSOR_ALIASING", tensors, 0))

@@ -168,6 +168,17 @@ THREAD: dict[str, tuple[Callable[[], Any], list[Callable[[], Iterator[None]]]]] 
         STATES["SAVED_TENSOR_HOOKS"],
         [_by_mode(lambda: torch.autograd.graph.saved_tensors_hooks(identity, identity))],
     ),
+    "SAVED_TENSOR_HOOKS_DISABLED": (
+        STATES["SAVED_TENSOR_HOOKS_DISABLED"],
+        [_by_mode(lambda: torch.autograd.graph.disable_saved_tensors_hooks("not here"))],
+    ),
+    "SDPA_KERNELS": (
+        STATES["SDPA_KERNELS"],
+        [
+            _by_mode(lambda: torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH)),
+            _by_setting(lambda: torch._C._set_sdp_priority_order([0, 1, 2, 3, 4]), lambda: torch._C._set_sdp_priority_order([1, 2, 0, 3, 4])),
+        ],
+    ),
     "DEFAULT_DEVICE": (
         default_device,
         [_by_setting(lambda: torch.set_default_device("meta"), lambda: torch.set_default_device(None))],

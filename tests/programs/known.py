@@ -8,8 +8,6 @@ from __future__ import annotations
 #: Program → what is missing.
 KNOWN: dict[str, str] = {
     "autograd.parameter_made_inside": "making a Parameter while tracing breaks the graph",
-    "contexts.sdpa_kernel_choice": "the switches of attention kernels are not nodes of a graph yet",
-    "contexts.saved_tensor_hooks_disabled": "disabling saved-tensor hooks is not a node of a graph yet",
     "contexts.torch_function_mode_entered_inside": "the stack of torch-function modes is not modelled",
     "contexts.random_object_argument": "draws of a random.Random are not inputs of the graph yet",
     "effects.version_counter_read": "reading a version counter breaks the graph",

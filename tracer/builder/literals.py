@@ -33,7 +33,9 @@ def integer(ctx: Context, value: int, source: Source) -> Any:
     return ConstantVariable(value, source)
 
 
-@rules.exact(float, complex, str, bytes, torch.dtype, torch.device, torch.layout, torch.memory_format)
+@rules.exact(
+    float, complex, str, bytes, torch.dtype, torch.device, torch.layout, torch.memory_format, torch._C._SDPBackend
+)
 def constant(ctx: Context, value: Any, source: Source) -> Any:
     """Immutable values that are known while tracing: guarded by type and value."""
     ctx.guard(source, "EQUALS_MATCH", value)

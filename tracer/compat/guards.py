@@ -34,6 +34,7 @@ from ..errors import CompatError
 
 __all__ = [
     "MANAGER",
+    "SDPA_KERNELS",
     "STATES",
     "GlobalStateGuard",
     "RootGuardManager",
@@ -116,6 +117,15 @@ def _functorch_stack() -> tuple[tuple[str, int], ...]:
     return tuple((str(layer.key()), layer.level()) for layer in torch._C._functorch.get_interpreter_stack())
 
 
+#: What chooses the kernel of scaled_dot_product_attention: mode → (what reads it, what sets it).
+SDPA_KERNELS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
+    **{
+        f"sdpa_{name}": (getattr(torch._C, f"_get_{name}_sdp_enabled"), getattr(torch._C, f"_set_sdp_use_{name}"))
+        for name in ("flash", "mem_efficient", "math", "cudnn", "overrideable")
+    },
+    "sdpa_order": (torch._C._get_sdp_priority_order, torch._C._set_sdp_priority_order),
+}
+
 #: Thread-wide switches by guard kind: a function of no arguments, in C where there is one, called at each check.
 STATES: dict[str, Callable[[], Any]] = {
     "GRAD_MODE": torch.is_grad_enabled,
@@ -127,6 +137,10 @@ STATES: dict[str, Callable[[], Any]] = {
     "DUAL_LEVEL": _forward_level,
     "DISPATCH_MODES": torch._C._len_torch_dispatch_stack,
     "SAVED_TENSOR_HOOKS": functools.partial(torch._C._autograd._top_saved_tensors_default_hooks, True),
+    "SDPA_KERNELS": lambda: tuple(
+        tuple(value) if type(value) is list else value for value in (get() for get, _ in SDPA_KERNELS.values())
+    ),
+    "SAVED_TENSOR_HOOKS_DISABLED": torch._C._autograd._saved_tensors_hooks_get_disabled_error_message,
     "FUNCTORCH_STACK": _functorch_stack,
 }
 

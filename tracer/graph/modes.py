@@ -9,16 +9,18 @@ from typing import Any
 
 import torch
 
+from ..compat.guards import SDPA_KERNELS
+
 __all__ = ["MODES", "AutocastState", "Mode", "restoring", "with_inference", "without_inference"]
 
 
 class Mode:
-    """`read()` gives the value, `write(value)` sets it; `node` is the function that a graph calls to set it: None where a
-    graph can't. `title` is how the program calls it."""
+    """`read()` gives the value, `write(value)` sets it; `node(value)` is the call by which a graph sets it, (function,
+    arguments): None where a graph can't. `title` is how the program calls it."""
 
     __slots__ = ("name", "node", "read", "title", "write")
 
-    def __init__(self, name: str, title: str, read: Callable[[], Any], write: Callable[[Any], Any], node: Callable[..., Any] | None):
+    def __init__(self, name: str, title: str, read: Callable[[], Any], write: Callable[[Any], Any], node: Callable[[Any], tuple[Any, tuple[Any, ...]]] | None):
         self.name, self.title, self.read, self.write, self.node = name, title, read, write, node
 
 
@@ -30,12 +32,32 @@ def _deterministic() -> tuple[bool, bool]:
     return torch._C._get_deterministic_algorithms(), torch._C._get_deterministic_algorithms_warn_only()
 
 
+def _called(function: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, tuple[Any, ...]]]:
+    return lambda value: (function, (value,))
+
+
+def _saved_hooks_call(message: str | None) -> tuple[Any, tuple[Any, ...]]:
+    if message is None:
+        return torch._C._autograd._saved_tensors_hooks_enable, ()
+    return torch._C._autograd._saved_tensors_hooks_disable, (message,)
+
+
+def _write_saved_hooks(message: str | None) -> None:
+    function, args = _saved_hooks_call(message)
+    function(*args)
+
+
 MODES: dict[str, Mode] = {
     mode.name: mode
     for mode in (
-        Mode("grad", "torch.set_grad_enabled", torch.is_grad_enabled, torch._C._set_grad_enabled, torch._C._set_grad_enabled),
+        Mode("grad", "torch.set_grad_enabled", torch.is_grad_enabled, torch._C._set_grad_enabled, _called(torch._C._set_grad_enabled)),
         Mode("deterministic", "torch.use_deterministic_algorithms", _deterministic, _set_deterministic, None),
         Mode("default_dtype", "torch.set_default_dtype", torch.get_default_dtype, torch.set_default_dtype, None),
+        Mode(
+            "saved_tensor_hooks", "torch.autograd.graph.disable_saved_tensors_hooks",
+            torch._C._autograd._saved_tensors_hooks_get_disabled_error_message, _write_saved_hooks, _saved_hooks_call,
+        ),
+        *(Mode(name, "torch.nn.attention.sdpa_kernel", get, put, _called(put)) for name, (get, put) in SDPA_KERNELS.items()),
     )
 }
 
@@ -72,15 +94,17 @@ def _nesting() -> int:
 
 
 def restoring(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function`, which flips grad mode or autocast on its way: where it raises, both are as they were before. In the
-    program a `with` would have seen to that."""
+    """`function`, which flips modes on its way: where it raises, they are as they were before. In the program a `with` would
+    have seen to that."""
 
     def call(*args: Any) -> Any:
-        grad, autocast = torch.is_grad_enabled(), AutocastState()
+        before, autocast = [(mode, mode.read()) for mode in MODES.values()], AutocastState()
         try:
             return function(*args)
         except BaseException:
-            torch._C._set_grad_enabled(grad)
+            for mode, value in before:
+                if mode.read() != value:
+                    mode.write(value)
             autocast.restore()
             raise
 

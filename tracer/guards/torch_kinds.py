@@ -203,6 +203,8 @@ _STATE_TEXTS = {
     "TORCH_FUNCTION_OFF": "all torch functions are off",
     "DUAL_LEVEL": "the level of forward-mode autograd",
     "DISPATCH_MODES": "the number of torch dispatch modes",
+    "SDPA_KERNELS": "which kernels attention may take",
+    "SAVED_TENSOR_HOOKS_DISABLED": "why saved-tensor hooks are disabled",
     "FUNCTORCH_STACK": "the stack of torch.func transforms",
 }
 for _name, _what in _STATE_TEXTS.items():  # expected: what STATES[name]() gave

@@ -18,7 +18,7 @@ __all__ = ["FALSE", "LITERALS", "NONE", "TRUE", "ConstantVariable", "literal"]
 
 LITERALS: frozenset[type] = frozenset({
     type(None), bool, int, float, complex, str, bytes, type(Ellipsis), type(NotImplemented), types.CodeType,
-    torch.dtype, torch.device, torch.layout, torch.memory_format,
+    torch.dtype, torch.device, torch.layout, torch.memory_format, torch._C._SDPBackend,
 })  # fmt: skip
 _SIMPLE = frozenset({type(None), bool, int, float, complex, str, bytes, type(Ellipsis)})
 

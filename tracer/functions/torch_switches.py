@@ -1,0 +1,84 @@
+"""Call rules of torch's switches that a graph can flip: the kernels of attention, and whether saved-tensor hooks are allowed.
+
+What a frame asked or flipped is guarded to be as it was at entry (`ctx.switches`); a `with` puts back what it found.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..compat.guards import SDPA_KERNELS
+from ..graph.modes import MODES
+from ..signals import Break, Declined
+from ..variables import NONE, ConstantVariable, Variable, literal
+from .table import calls
+
+if TYPE_CHECKING:
+    from ..context import Context
+
+
+def _known(ctx: Context, value: Variable) -> Any:
+    """The value that a switch is set to: a constant, or a list of some."""
+    if isinstance(value, ConstantVariable):
+        return value.value
+    return [item.constant() for item in ctx.protocol.unpack(ctx, value)]
+
+
+def _read(name: str) -> Any:
+    def rule(ctx: Context) -> Any:
+        """A switch of attention's kernels at this point of the trace; guarded to be as it was at entry."""
+        ctx.switches.add("SDPA_KERNELS")
+        return ctx.wrap(MODES[name].read())
+
+    rule.__name__ = name
+    return rule
+
+
+def _write(name: str) -> Any:
+    def rule(ctx: Context, value: Variable) -> Any:
+        """Flip a switch of attention's kernels: here, in the graph and after it."""
+        ctx.switches.add("SDPA_KERNELS")
+        ctx.set_mode(name, _known(ctx, value))
+        return NONE
+
+    rule.__name__ = f"set_{name}"
+    return rule
+
+
+for _name, (_getter, _setter) in SDPA_KERNELS.items():
+    calls.exact(_getter)(_read(_name))
+    calls.exact(_setter)(_write(_name))
+
+
+@calls.exact(torch._C._autograd._saved_tensors_hooks_get_disabled_error_message)
+def disabled_message(ctx: Context) -> Any:
+    """Why saved-tensor hooks are disabled at this point of the trace, or None."""
+    ctx.switches.add("SAVED_TENSOR_HOOKS_DISABLED")
+    return literal(MODES["saved_tensor_hooks"].read())
+
+
+@calls.exact(torch._C._autograd._saved_tensors_hooks_disable)
+def disable_hooks(ctx: Context, message: Variable) -> Any:
+    """Disable saved-tensor hooks: here, in the graph and after it. Where some are active that is an error, raised natively."""
+    if not isinstance(message, ConstantVariable) or not isinstance(message.value, str):
+        return Declined("the message isn't known")
+    _set_hooks(ctx, message.value)
+    return NONE
+
+
+@calls.exact(torch._C._autograd._saved_tensors_hooks_enable)
+def enable_hooks(ctx: Context) -> Any:
+    """Allow saved-tensor hooks again."""
+    _set_hooks(ctx, None)
+    return NONE
+
+
+def _set_hooks(ctx: Context, message: str | None) -> None:
+    ctx.switches.add("SAVED_TENSOR_HOOKS_DISABLED")
+    try:
+        ctx.set_mode("saved_tensor_hooks", message)
+    except RuntimeError as error:
+        name = "disable_saved_tensors_hooks"
+        raise Break("context-unsupported", expr=name, name=name, type=str(error)) from None
