@@ -148,7 +148,7 @@ class Session:
         """Call `fn(*args, **kwargs)` in a thread of its own, paused before the first instruction: a `tracer.control.Stepper`."""
         from .control import Stepper
 
-        return Stepper(self, fn, args, kwargs)
+        return Stepper(self, lambda: self.run(fn, *args, **kwargs))
 
     def _elsewhere(self) -> bool:
         """Whether another thread's call is being stepped: until it ends, calls of this thread run what is compiled already,

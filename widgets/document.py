@@ -17,7 +17,7 @@ PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline' blob:; img-src data: blob:">
 <title>{title}</title>
-<style>:root{{color-scheme:light dark}}body{{margin:12px;font-family:system-ui,sans-serif}}.tracer-widget{{display:block;height:calc(100vh - 24px);min-height:560px}}</style>
+<style>:root{{color-scheme:light dark}}body{{margin:12px;font-family:system-ui,sans-serif}}.tracer-widget{{display:block;height:calc(100vh - 24px)}}</style>
 </head><body><div id="tracer"></div>
 <script type="application/json" id="views">{data}</script>
 <script>

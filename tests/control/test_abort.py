@@ -93,9 +93,8 @@ def test_abort_at_every_kind(kind, name, count, capsys):
     before = outside()
     session = tracer.Session("step")
     seen = itertools.count(1)
-    stepper = Stepper(
-        session, fn, make(), {}, first=lambda _, event: kind if kind_of(event) == kind and next(seen) == count else ""
-    )
+    first = lambda _, event: kind if kind_of(event) == kind and next(seen) == count else ""
+    stepper = Stepper(session, functools.partial(session.run, fn, *make()), first=first)
     assert kind_of(stepper.at) == kind
     stepper.abort()
     assert stepper.done

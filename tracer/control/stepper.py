@@ -78,16 +78,9 @@ class Stepper:
     or dropping it gives the call up.
     """
 
-    def __init__(
-        self,
-        session: Session,
-        fn: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        *,
-        first: Stop | None = None,
-    ):
-        """`first`: where to wait first; without it, before the first instruction (or event, where none are recorded)."""
+    def __init__(self, session: Session, call: Callable[[], Any], *, first: Stop | None = None, wait: bool = True):
+        """`call` runs what is stepped, traced by the session. `first`: where to wait first; without it, before the first
+        instruction (or event, where none are recorded). Without `wait` it is still on its way there."""
         if not session.recorder.on:
             raise TracerError("a session with record='nothing' has no events to stop at.", next="use record='all'")
         if session.stepped_by:
@@ -97,7 +90,7 @@ class Stepper:
             )
         self.session = session
         self._gate = Gate(session.recorder.events, _mute(session.hook))
-        self._call = _Call(self._gate, session, lambda: session.run(fn, *args, **kwargs))
+        self._call = _Call(self._gate, session, call)
         self._gate.go(first or (stops.first_instruction if session.recorder.every else stops.into))
         self._view: int | None = None
         self._numbers = 0
@@ -105,28 +98,29 @@ class Stepper:
         session.stepped_by = -1  # until the worker has a number of its own
         self._thread.start()
         self._drop = weakref.finalize(self, _let_go, self._gate, self._thread)
-        self._gate.wait()
+        if wait:
+            self._gate.wait()
 
     # ---- commands
     def into(self) -> Event | None:
         """To the next event: into a followed call, a built value, a speculation."""
-        return self._go(stops.into)
+        return self._go("into")
 
     def over(self) -> Event | None:
         """To the next event that isn't part of the current one: past all that an instruction or a frame causes."""
-        return self._go(stops.over(self._waiting()))
+        return self._go("over")
 
     def out(self) -> Event | None:
         """To where the current function has returned. One that breaks the graph returns at the end of its last part."""
-        return self._go(stops.out(self._gate.progress, self._waiting()))
+        return self._go("out")
 
     def line(self) -> Event | None:
         """To the next line of the current function (called ones run through), or of its caller when it has returned."""
-        return self._go(stops.line(self._gate.progress, self._waiting()))
+        return self._go("line")
 
     def decision(self) -> Event | None:
         """To the next event that is no instruction: a value is built, a guard installed, a node made, a graph broken, …"""
-        return self._go(stops.decision)
+        return self._go("decision")
 
     def until(self, kind: Any = None, **terms: Any) -> Event | None:
         """To the next event that the terms describe: `until(kind="GraphBreak")`, `until(source="self.weight")`; see `Terms`.
@@ -134,15 +128,39 @@ class Stepper:
         As in pdb, without terms to a line greater than the current one, with `until(line=30)` alone to line 30 or
         later, in the current function or as soon as it has returned.
         """
-        number = terms.get("line")
-        if kind is None and (not terms or (set(terms) == {"line"} and isinstance(number, int))):
-            return self._go(stops.until_line(self._gate.progress, self._waiting(), number))
-        wanted = Terms(kind, **terms)
-        return self._go(lambda progress, event: f"until {wanted}" if wanted.hold(progress, event) else "")
+        return self._go("until", kind, **terms)
 
     def run(self) -> Event | None:
         """To the next breakpoint, or to the end of the call."""
-        return self._go(stops.never)
+        return self._go("run")
+
+    def start(self, command: str, kind: Any = None, **terms: Any) -> None:
+        """Give a command by its name without waiting for where it leads; `on_change` is called there."""
+        if threading.get_ident() == self._gate.ident:
+            raise TracerError(
+                "a stepped call can't be driven from inside of itself.",
+                next="give commands in the thread that made the stepper",
+            )
+        stop = self._stop_of(command, kind, terms)
+        self._view = None
+        if not self.done and self._gate.at is not None:
+            self._gate.go(stop)
+
+    def _stop_of(self, command: str, kind: Any, terms: dict[str, Any]) -> Stop:
+        progress = self._gate.progress
+        if command == "until":
+            number = terms.get("line")
+            if kind is None and (not terms or (set(terms) == {"line"} and isinstance(number, int))):
+                return stops.until_line(progress, self._waiting(), number)
+            wanted = Terms(kind, **terms)
+            return lambda progress, event: f"until {wanted}" if wanted.hold(progress, event) else ""
+        if command in _ALWAYS:
+            return _ALWAYS[command]
+        if command not in _FROM_HERE:
+            raise TracerError(
+                f"there is no command {command!r}.", next=f"known: until, {', '.join(sorted([*_ALWAYS, *_FROM_HERE]))}"
+            )
+        return _FROM_HERE[command](progress, self._waiting())
 
     def abort(self) -> None:
         """Give the call up: nothing more is traced, code that runs natively runs to its end, and all is left as it was."""
@@ -206,6 +224,15 @@ class Stepper:
     def done(self) -> bool:
         """Whether the call has ended."""
         return self._gate.finished
+
+    @property
+    def on_change(self) -> Callable[[], None] | None:
+        """Called, in the worker, whenever the call begins to wait and when it has ended. It must return at once."""
+        return self._gate.on_change
+
+    @on_change.setter
+    def on_change(self, action: Callable[[], None] | None) -> None:
+        self._gate.on_change = action
 
     @property
     def why(self) -> str:
@@ -306,15 +333,8 @@ class Stepper:
         return events[seq]
 
     # ---- going on
-    def _go(self, stop: Stop) -> Event | None:
-        if threading.get_ident() == self._gate.ident:
-            raise TracerError(
-                "a stepped call can't be driven from inside of itself.",
-                next="give commands in the thread that made the stepper",
-            )
-        self._view = None
-        if not self.done and self._gate.at is not None:
-            self._gate.go(stop)
+    def _go(self, command: str, kind: Any = None, **terms: Any) -> Event | None:
+        self.start(command, kind, **terms)
         return self._arrive()
 
     def _arrive(self) -> Event | None:
@@ -330,6 +350,15 @@ class Stepper:
         if at is None:
             raise TracerError("the call has ended.", next="look at .result and .session, or step through another call")
         return at
+
+
+#: Commands that mean the same everywhere, and those that go on from where the call waits.
+_ALWAYS: dict[str, Stop] = {"into": stops.into, "decision": stops.decision, "run": stops.never}
+_FROM_HERE: dict[str, Callable[[stops.Progress, Event], Stop]] = {
+    "over": lambda _, at: stops.over(at),
+    "out": stops.out,
+    "line": stops.line,
+}
 
 
 def _mute(hook: Any) -> Callable[[int], None]:

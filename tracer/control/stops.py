@@ -34,7 +34,6 @@ __all__ = [
     "Stop",
     "Terms",
     "decision",
-    "finish",
     "into",
     "line",
     "never",
@@ -200,11 +199,6 @@ def until_line(progress: Progress, at: Event, number: int | None) -> Stop:
         return f"line {least}" if here and _line_of(event) >= least else ""
 
     return stop
-
-
-def finish(progress: Progress, event: Event) -> str:
-    """For `run`: nothing but breakpoints."""
-    return never(progress, event)
 
 
 def _line_of(event: Event) -> int:
