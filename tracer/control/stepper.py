@@ -168,6 +168,11 @@ class Stepper:
         self._view = None
         self._thread.join()
 
+    def abandon(self) -> None:
+        """As `abort`, without waiting for the end of the call."""
+        self._gate.abort()
+        self._view = None
+
     def close(self) -> None:
         """Give the call up if it has not ended, and close the session."""
         if not self.done:
@@ -244,6 +249,11 @@ class Stepper:
         """The event that is looked at: where the call waits, or where `seek` and `back` have moved the view."""
         if self._view is not None:
             return self.session.events[self._view]
+        return self._gate.at
+
+    @property
+    def waiting(self) -> Event | None:
+        """The event where the call waits now; None while it runs and once it has ended."""
         return self._gate.at
 
     @property

@@ -37,7 +37,10 @@ export class App extends EventTarget {
 
   // --- data
   receive(message) {
-    if (message.type === "views") this.load(message.views);
+    if (message.type === "views") {
+      this.load(message.views);
+      requestAnimationFrame(() => this.send({ drawn: 1 }));
+    }
     else if (message.type === "answer") {
       const waiting = this.waiting.get(message.id);
       this.waiting.delete(message.id);

@@ -15,18 +15,20 @@ __all__ = ["Book"]
 
 class Book:
     """`subject`: a session, a recording, or a journal. `at`: the event where a stepped call waits, None otherwise.
+    `journal`: an index of one's own over the same events, for a thread that reads while the session goes on.
 
     A book is made anew when there are new events; what it found out is kept as long as it lives.
     """
 
-    def __init__(self, subject: Any, *, at: int | None = None, tracing: bool = False):
+    def __init__(self, subject: Any, *, at: int | None = None, tracing: bool = False, journal: Journal | None = None):
         self.subject, self.at, self.tracing = subject, at, tracing
-        self.journal: Journal = subject if isinstance(subject, Journal) else subject.journal
+        self.journal: Journal = journal or (subject if isinstance(subject, Journal) else subject.journal)
         self.events = self.journal.events
+        self._own = journal is not None
 
     @cached_property
     def records(self) -> Records:
-        held = getattr(self.subject, "records", None)
+        held = None if self._own else getattr(self.subject, "records", None)
         return held if isinstance(held, Records) else from_events(self.journal)
 
     @cached_property
