@@ -108,7 +108,7 @@ class Context:
         self.mutated_in_body = False
         self.at_exit: list[Any] = []
         self.asserted: dict[str, tuple[Any, ...]] = {}
-        self.leaves: list[Any] = []  # fakes of inputs that are leaves, after their `.data` was replaced
+        self.leaves: list[Any] = []  # fakes of leaves beside those of inputs
         self.switches: set[str] = set()  # of torch, asked or flipped: guarded to be as at entry
         self.replaced: set[int] = set()  # storages that became some tensor's `.data`
         self.autocasts: list[Any] = []  # entered and not yet left: (manager, what leaves it, node)

@@ -68,6 +68,39 @@ def test_data_under_aot_eager(function, wanted):
     assert reasons == (["storage-changed"] if function is written_after else [])
 
 
+def parameter_of_an_input(x):
+    p = torch.nn.Parameter(x)
+    return p * 3, p
+
+
+def parameters_made_inside(x):
+    p, q = torch.nn.Parameter(x * 2), torch.nn.Parameter(torch.empty(3))
+    torch.nn.init.ones_(q)
+    with torch.no_grad():
+        q.mul_(2)
+    return p * q + x, p, q, p.is_leaf, q.grad
+
+
+@pytest.mark.parametrize("backend", ["aot_eager", lambda gm, inputs: gm.forward], ids=["aot_eager", "custom"])
+@pytest.mark.parametrize("function", [parameter_of_an_input, parameters_made_inside])
+def test_parameters_under_other_backends(function, backend):
+    compiled = tracer.compile(function, backend=backend, fullgraph=True)
+    seen = []
+    for _ in range(2):
+        x = torch.randn(3)
+        left, right = compiled(x), function(x)
+        seen += left[1:]
+        torch.testing.assert_close(left, right)
+        left[0].sum().backward()
+        right[0].sum().backward()
+        for mine, theirs in zip(left[1:], right[1:], strict=True):
+            if isinstance(mine, torch.Tensor):
+                assert type(mine) is torch.nn.Parameter
+                torch.testing.assert_close(mine.grad, theirs.grad)
+        assert (left[1].data_ptr() == x.data_ptr()) == (right[1].data_ptr() == x.data_ptr())
+    assert len({id(p) for p in seen if isinstance(p, torch.Tensor)}) == sum(isinstance(p, torch.Tensor) for p in seen)
+
+
 def test_hooks_under_aot_eager():
     def hooked(w, x):
         w.register_hook(lambda grad: grad * x)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 #: Program → what is missing.
 KNOWN: dict[str, str] = {
-    "autograd.parameter_made_inside": "making a Parameter while tracing breaks the graph",
     "contexts.torch_function_mode_entered_inside": "the stack of torch-function modes is not modelled",
     "contexts.random_object_argument": "draws of a random.Random are not inputs of the graph yet",
     "effects.version_counter_read": "reading a version counter breaks the graph",

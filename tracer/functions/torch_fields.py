@@ -17,7 +17,7 @@ from ..variables import ConstantVariable, TensorVariable, Variable, mention
 if TYPE_CHECKING:
     from ..context import Context
 
-__all__ = ["check_replaced", "set_field"]
+__all__ = ["alike", "check_replaced", "replace_data", "set_field"]
 
 
 def set_field(ctx: Context, tensor: TensorVariable, name: str, value: Variable) -> None:
@@ -39,16 +39,23 @@ def _set_data(ctx: Context, tensor: TensorVariable, value: Variable) -> None:
     why = _unlike(ctx, tensor, value)
     if why:
         _refuse(tensor, "data", why)
+    assert isinstance(value, TensorVariable)
+    replace_data(ctx, tensor, value)
+
+
+def replace_data(ctx: Context, tensor: TensorVariable, value: TensorVariable) -> None:
+    """The node that gives `tensor` the memory of `value`, which is like it."""
     node, _ = ctx.argument(tensor)
     new, fake = ctx.argument(value)
     ctx.create_node("call_function", set_data, (node, new), {}, None).meta["effect"] = True
-    tensor.fake = _in_place_of(ctx, tensor, fake)
+    old = tensor.fake  # stays as it was: it tells how the graph's input looked when the frame began
+    tensor.fake = alike(ctx, old, fake, leaf=ctx.tensors.is_leaf_input(ctx, old))
     ctx.replaced.add(fake.untyped_storage()._cdata)
 
 
 def check_replaced(ctx: Context, subject: Any) -> None:
-    """Backends that trace the graph anew can't have an input that gets other memory and is then written to."""
-    if not isinstance(subject, torch.Tensor) or not torch.is_grad_enabled() or is_eager(ctx.session.backend):
+    """Backends that trace the graph anew can't have an input that gets other memory and is then written to with grad on."""
+    if not isinstance(subject, torch.Tensor) or is_eager(ctx.session.backend):
         return
     if subject.untyped_storage()._cdata in ctx.replaced:
         raise Break("storage-changed", expr="an operator in place")
@@ -74,23 +81,21 @@ def _same_sizes(one: Any, other: Any) -> bool:
     return [str(size) for size in one.shape] == [str(size) for size in other.shape]
 
 
-def _in_place_of(ctx: Context, tensor: TensorVariable, new: Any) -> Any:
-    """A fake for the tensor from here on: the new memory, and what autograd knows of the tensor as before. The one from
-    before stays as it was: it tells how the graph's input looked when the frame began."""
-    old = tensor.fake
+def alike(ctx: Context, tensor: Any, memory: Any, *, leaf: bool) -> Any:
+    """A fake with the memory of one fake, and what autograd knows of another."""
     with torch.no_grad():
-        fake = new.detach()
-    if isinstance(old, torch.nn.Parameter):
+        fake = memory.detach()
+    if isinstance(tensor, torch.nn.Parameter):
         fake._is_param = True
-    fake.requires_grad_(old.requires_grad)
-    if ctx.tensors.is_leaf_input(ctx, old):
+    fake.requires_grad_(tensor.requires_grad)
+    if leaf:
         ctx.leaves.append(fake)
     return fake
 
 
 # ---- .grad
 def _set_grad(ctx: Context, tensor: TensorVariable, value: Variable) -> None:
-    if tensor.fake.requires_grad and (tensor.value is None or not tensor.value.is_leaf):
+    if not ctx.tensors.is_leaf(tensor):
         _refuse(tensor, "grad", "the tensor is not a leaf")
     none = type(value) is ConstantVariable and value.value is None
     if not none and not (isinstance(value, TensorVariable) and value is not tensor and _fits(tensor.fake, value.fake)):

@@ -141,7 +141,7 @@ def _run_inplace(ctx: Context, function: Callable[..., Any], fakes: list[Any], n
     from ..graph.fakes import Outcome
 
     subject = named.get("out", fakes[0] if fakes else None)
-    grad = torch.is_grad_enabled()
+    grad = torch.is_grad_enabled() and getattr(function, "__module__", "") != "torch.nn.init"  # those switch it off themselves
     if grad and isinstance(subject, torch.Tensor) and subject.requires_grad and ctx.tensors.is_leaf_input(ctx, subject):
         if getattr(function, "__name__", "") in ("requires_grad_", "retain_grad", "detach_"):
             raise Break("grad-write", expr=target_name(function))
@@ -149,7 +149,7 @@ def _run_inplace(ctx: Context, function: Callable[..., Any], fakes: list[Any], n
         ctx.raise_(RuntimeError, "a leaf Variable that requires grad is being used in an in-place operation.")
     if grad and isinstance(subject, torch.Tensor) and subject.requires_grad:
         _under_handler(ctx, function)  # a view of a leaf, or of several outputs: autograd refuses those when the graph runs
-    if ctx.replaced:
+    if ctx.replaced and grad:
         check_replaced(ctx, subject)
     versions = [t._version for t in tensors]
     sizes = tuple(subject.shape) if isinstance(subject, torch.Tensor) else None
@@ -325,11 +325,11 @@ def tensor_attribute(ctx: Context, variable: TensorVariable, name: str) -> Any:
     if name == "data":
         return _data(ctx, variable)
     if name == "is_leaf":
-        return literal(_is_leaf(variable))
+        return literal(is_leaf(variable))
     if name == "grad":
         return _grad(ctx, variable)
     if name == "grad_fn":
-        if not variable.fake.requires_grad or _is_leaf(variable):
+        if not variable.fake.requires_grad or is_leaf(variable):
             return NONE
         raise Break("unsupported-attribute", expr=f"{mention(variable)}.grad_fn", name=name, type="Tensor")
     if name == "__class__":
@@ -347,19 +347,18 @@ def _data(ctx: Context, variable: TensorVariable) -> Variable:
     return wrap_result(ctx, detached, ctx.create_node("call_function", get_data, (node,), {}, detached))
 
 
-def _is_leaf(variable: TensorVariable) -> bool:
+def is_leaf(variable: TensorVariable) -> bool:
     if isinstance(variable.value, torch.Tensor):
         return variable.value.is_leaf
-    return not variable.fake.requires_grad
+    return not variable.fake.requires_grad or variable.cls is torch.nn.Parameter
 
 
 def _grad(ctx: Context, variable: TensorVariable) -> Variable:
     value = variable.value
-    if value is None:
-        if _is_leaf(variable):
+    if variable.source is None:
+        if is_leaf(variable):
             return NONE
         raise Break("unsupported-attribute", expr=f"{mention(variable)}.grad", name="grad", type="Tensor")
-    assert variable.source is not None
     return ctx.build(value.grad, variable.source.attr("grad"))
 
 

@@ -22,9 +22,10 @@ __all__ = ["HandleVariable", "SymVariable", "TensorVariable"]
 
 
 class TensorVariable(Variable):
-    """A tensor of the graph: its node and its fake value. `cls` is the class that the program sees."""
+    """A tensor of the graph: its node and its fake value. `cls` is the class that the program sees; `made` is where the body
+    makes one that enters the graph as an input (a parameter made while tracing)."""
 
-    __slots__ = ("attrs", "cls", "fake", "hooks", "node", "value")
+    __slots__ = ("attrs", "cls", "fake", "hooks", "made", "node", "value")
 
     def __init__(
         self,
@@ -37,6 +38,7 @@ class TensorVariable(Variable):
         self.node, self.fake, self.source, self.vid, self.cls, self.value = node, fake, source, 0, cls, value
         self.attrs: dict[str, Any] | None = None
         self.hooks: tuple[HandleVariable, ...] = ()
+        self.made: Source | None = None
 
     def python_type(self) -> type:
         return self.cls
@@ -110,7 +112,7 @@ class TensorVariable(Variable):
         self.attrs, self.hooks = state
 
     def rebuild(self, body: Body) -> str:
-        name = body.tensor(self)
+        name = body.tensor(self) if self.made is None else body.load(self.made)
         if self.attrs:
             body.declare(self, name)
             body.later(lambda: self._assign(body, name), self)
