@@ -19,6 +19,7 @@ class Cell(NamedTuple):
 
     file: str  # the name that linecache knows it by
     pieces: tuple[CodeType, ...]  # statements, then what is displayed
+    nested: bool = False  # it uses magics or shell commands
 
     @property
     def awaits(self) -> bool:
@@ -36,7 +37,7 @@ def compile_cell(shell: Any, text: str) -> Cell:
     if silent:
         pieces.append(compile(ast.Module(silent, tree.type_ignores), file, "exec", flags, True))
     pieces += [compile(ast.Interactive([node]), file, "single", flags, True) for node in shown]
-    return Cell(file, tuple(pieces))
+    return Cell(file, tuple(pieces), nested="get_ipython()" in source and "get_ipython()" not in text)
 
 
 def _split(body: list[ast.stmt], interactivity: str, *, quiet: bool) -> tuple[list[ast.stmt], list[ast.stmt]]:

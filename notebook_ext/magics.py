@@ -12,6 +12,7 @@ from IPython.core.magic import Magics, cell_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
 from notebook_ext.cells import Cell, compile_cell, run_cell, run_cell_async, shown_as_usual
+from notebook_ext.live import Live
 from tracer.errors import TracerError
 from widgets.summary import summary
 
@@ -19,9 +20,12 @@ __all__ = ["TraceMagics", "redirect_awaiting"]
 
 #: The name that the session of the last traced cell has in the user's namespace.
 HANDLE = "_tracer_session"
+#: … and what drives it, where it is stepped.
+STEPPER = "_tracer_stepper"
 #: So many sessions of a notebook stay open; older ones are closed, their recordings stay readable.
 KEEP = 5
 AWAITS = "This cell awaits, so it can't be stepped. What it calls is traced; coroutines themselves run as Python."
+NESTED = "This cell uses magics or shell commands, which belong to the main thread, so it can't be stepped. What it calls is traced."
 DYNAMIC = {"auto": None, "yes": True, "no": False}
 
 
@@ -42,11 +46,25 @@ class TraceMagics(Magics):
         super().__init__(shell)
         self.make_session = make_session
         self.sessions: list[Any] = []
+        self.live = Live(shell)
 
     @magic_arguments()
     @argument("--engine", choices=["tracer"], default="tracer", help="Who captures the graphs.")
     @argument("--backend", default="eager", help="What turns a graph into a callable: eager, inductor, …")
     @argument("--dynamic", choices=[*DYNAMIC], default="auto", help="Symbolic sizes: when they vary, always, never.")
+    @argument(
+        "--step",
+        action="store_true",
+        help="Return at once and wait before the first instruction; the widget's buttons go on.",
+    )
+    @argument(
+        "--break",
+        dest="breaks",
+        nargs="+",
+        default=[],
+        metavar="KIND",
+        help="Stop at these kinds of events (GraphBreak, …); implies --step.",
+    )
     @argument("--save", metavar="PATH", help="Write the recording there; gzip where it ends in .gz.")
     @argument("--quiet", action="store_true", help="Show nothing but the cell's own output.")
     @cell_magic
@@ -58,8 +76,32 @@ class TraceMagics(Magics):
         __tracebackhide__ = True
         options = parse_argstring(self.trace, line)
         compiled = compile_cell(self.shell, cell)
+        if options.step or options.breaks:
+            if not compiled.nested:
+                self._step(options, compiled)
+                return
+            print(NESTED)
         with self._traced(options, compiled):
             run_cell(self.shell, compiled)
+
+    def _step(self, options: Any, cell: Cell) -> None:
+        """The cell in a thread of its own; the widget that is shown drives it, or the stepper `_tracer_stepper`."""
+        session = self._session(options)
+
+        def run() -> None:
+            try:
+                with session.tracing(f"In [{self.shell.execution_count}]"):
+                    run_cell(self.shell, cell)
+            except Exception as error:
+                shown_as_usual(self.shell, error, cell.file)
+                self.shell.showtraceback((type(error), error, error.__traceback__))
+                raise
+            finally:
+                if options.save:
+                    session.save(options.save)
+
+        stepper = self.live.step(session, run, breaks=options.breaks)
+        self.shell.push({STEPPER: stepper}, interactive=False)
 
     async def trace_awaiting(self, line: str, cell: str) -> None:
         """`%%trace` for a cell that awaits: the same, on the loop that runs already."""
@@ -75,11 +117,8 @@ class TraceMagics(Magics):
     def _traced(self, options: Any, cell: Cell) -> Iterator[None]:
         """A session round the cell; the summary is shown whether or not the cell fails."""
         __tracebackhide__ = True
-        try:
-            session = self.make_session(backend=options.backend, dynamic=DYNAMIC[options.dynamic])
-        except TracerError as error:
-            raise UsageError(str(error)) from None
-        self._keep(session)
+        session = self._session(options)
+        widget = None if options.quiet else self.live.show(session)
         try:
             with session.tracing(f"In [{self.shell.execution_count}]"):
                 yield
@@ -87,11 +126,22 @@ class TraceMagics(Magics):
             shown_as_usual(self.shell, error, cell.file)
             raise
         finally:
+            if widget is not None:
+                widget.finish()
             self._finish(session, options)
+
+    def _session(self, options: Any) -> Any:
+        try:
+            session = self.make_session(backend=options.backend, dynamic=DYNAMIC[options.dynamic])
+        except TracerError as error:
+            raise UsageError(str(error)) from None
+        self._keep(session)
+        return session
 
     def _keep(self, session: Any) -> None:
         self.sessions.append(session)
         for old in self.sessions[:-KEEP]:
+            self.live.forget(old)
             old.close()
         del self.sessions[:-KEEP]
         self.shell.push({HANDLE: session}, interactive=False)
@@ -107,7 +157,9 @@ class TraceMagics(Magics):
     def close(self) -> None:
         """Close every session that is still open."""
         while self.sessions:
-            self.sessions.pop().close()
+            session = self.sessions.pop()
+            self.live.forget(session)
+            session.close()
 
 
 def redirect_awaiting(lines: list[str]) -> list[str]:

@@ -20,6 +20,7 @@ export function keys(app, main, { tab, find }) {
     else if (key === "End" && !event.defaultPrevented) app.seek(app.last);
     else if (/^[1-9]$/.test(key)) tab(Number(key) - 1);
     else if (key === "/") find();
+    else if (key === "Escape") app.emit("escape");
     else used = false;
     if (used) event.preventDefault();
     event.stopPropagation();

@@ -1,0 +1,168 @@
+"""A real JupyterLab in the system's Chromium: a server on a free port, a page, and what a person does in it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+__all__ = ["BROWSER", "Lab", "chromium", "server"]
+
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+
+#: The system's Chromium, or None.
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator[Any]:
+    """A browser with a fresh profile."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=FLAGS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def server(folder: Path, *, seconds: float = 60) -> Iterator[str]:
+    """`jupyter lab` over `folder`; its address. Settings, workspaces and runtime files lie in a folder beside it."""
+    port, home = free_port(), folder.parent / "jupyter-home"
+    places = {
+        "JUPYTER_CONFIG_DIR": "config",
+        "JUPYTER_DATA_DIR": "data",
+        "JUPYTER_RUNTIME_DIR": "runtime",
+        "IPYTHONDIR": "ipython",
+    }
+    settings = {
+        **os.environ, **{name: str(home / part) for name, part in places.items()},
+        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(Path.cwd()), os.environ.get("PYTHONPATH", "")))),
+    }  # fmt: skip
+    command = [
+        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}", "--ServerApp.port_retries=0",
+        "--IdentityProvider.token=", "--ServerApp.password=", "--ServerApp.disable_check_xsrf=True", f"--ServerApp.root_dir={folder}",
+        "--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    ]  # fmt: skip
+    home.mkdir(exist_ok=True)
+    with open(home / "server.log", "w") as log:
+        process = subprocess.Popen(command, env=settings, stdout=log, stderr=subprocess.STDOUT)
+        address = f"http://127.0.0.1:{port}"
+        try:
+            deadline = time.monotonic() + seconds
+            while True:
+                with contextlib.suppress(OSError):
+                    urllib.request.urlopen(f"{address}/api/status", timeout=2).read()
+                    break
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError("JupyterLab did not start:\n" + (home / "server.log").read_text()[-4000:])
+                time.sleep(0.2)
+            yield address
+        finally:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(10)
+            process.kill()
+
+
+def notebook(path: Path, cells: list[str]) -> None:
+    """A notebook with these code cells. Without a kernelspec JupyterLab would ask for one in a dialog."""
+    code = [
+        {"cell_type": "code", "id": f"cell{n}", "metadata": {}, "execution_count": None, "outputs": [], "source": text}
+        for n, text in enumerate(cells)
+    ]
+    spec = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    path.write_text(json.dumps({"cells": code, "metadata": spec, "nbformat": 4, "nbformat_minor": 5}))
+
+
+class Lab:
+    """One notebook, open in a page."""
+
+    def __init__(
+        self,
+        browser: Any,
+        address: str,
+        folder: Path,
+        cells: list[str],
+        *,
+        width: int = 1500,
+        height: int = 1000,
+        dark: bool = False,
+    ):
+        self.path = folder / "notebook.ipynb"
+        notebook(self.path, cells)
+        self.page = browser.new_page(viewport={"width": width, "height": height})
+        self.problems: list[str] = []
+        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.page.on("console", lambda message: self.problems.append(message.text) if message.type == "error" else None)
+        self.page.goto(f"{address}/lab/tree/notebook.ipynb?reset")
+        self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
+        self.page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']", timeout=60_000)
+        if dark:
+            self.page.evaluate("document.body.dataset.jpThemeLight = 'false'")
+
+    def run(self, number: int, *, wait: bool = True) -> None:
+        """Run one cell, as with Ctrl+Enter."""
+        cell = self.cell(number)
+        before = cell.locator(".jp-InputPrompt").inner_text()
+        for _ in range(20):  # a kernel that is still starting drops the first one
+            cell.locator(".cm-content").click()
+            self.page.keyboard.press("Control+Enter")
+            time.sleep(0.3)
+            if cell.locator(".jp-InputPrompt").inner_text() != before:
+                break
+        if wait:
+            self.idle(number)
+
+    def idle(self, number: int, seconds: float = 60) -> None:
+        """Until the cell has a number: it has run."""
+        prompt = self.cell(number).locator(".jp-InputPrompt")
+        deadline = time.monotonic() + seconds
+        while True:
+            text = prompt.inner_text()
+            if any(c.isdigit() for c in text) and "*" not in text:
+                return
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"cell {number} is still running: {text!r}")
+            time.sleep(0.05)
+
+    def cell(self, number: int) -> Any:
+        return self.page.locator(".jp-Notebook .jp-Cell").nth(number)
+
+    def output(self, number: int) -> str:
+        return str(self.cell(number).locator(".jp-Cell-outputArea").inner_text())
+
+    def widget(self, number: int) -> Any:
+        """The widget under a cell. Playwright looks into its shadow root by itself."""
+        return self.cell(number).locator(".tracer-widget")
+
+    def evaluate(self, number: int, expression: str) -> str:
+        """Type an expression into a cell and run it; what it shows."""
+        self.cell(number).locator(".cm-content").click()
+        self.page.keyboard.press("Control+a")
+        self.page.keyboard.insert_text(expression)
+        self.page.keyboard.press("Control+Enter")
+        time.sleep(0.1)
+        self.idle(number)
+        return self.output(number)
