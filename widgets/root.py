@@ -38,7 +38,9 @@ class TraceWidget(anywidget.AnyWidget):
     _esm = traitlets.Unicode().tag(sync=True)
     snapshot = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, session: Any, *, stepper: Any = None, actions: dict[str, Callable[..., Any]] | None = None, **traits: Any):
+    def __init__(
+        self, session: Any, *, stepper: Any = None, actions: dict[str, Callable[..., Any]] | None = None, **traits: Any
+    ):
         build()
         super().__init__(_esm=BUNDLE.read_text(), **traits)
         self.session, self.stepper = session, stepper
@@ -98,6 +100,10 @@ class TraceWidget(anywidget.AnyWidget):
         self.tracing = False
         self._wake.set()
 
+    def book(self) -> Book:
+        """For an answer: what is known now, in the thread that asks."""
+        return Book(self.session)
+
     def refresh(self) -> None:
         self._wake.set()
 
@@ -144,7 +150,11 @@ class TraceWidget(anywidget.AnyWidget):
             self._drawn.clear()
             self.send({"type": "views", "views": fresh})
         if not self._running():
-            self.snapshot = {name: json.loads(text) for name, text in self._sent.items()} if sum(map(len, self._sent.values())) < SNAPSHOT else {}
+            self.snapshot = (
+                {name: json.loads(text) for name, text in self._sent.items()}
+                if sum(map(len, self._sent.values())) < SNAPSHOT
+                else {}
+            )
 
 
 #: Characters of a snapshot that a notebook is asked to keep; the static summary stands in for larger ones.

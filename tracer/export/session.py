@@ -9,7 +9,7 @@ from tracer.export.figure import Figure, figure
 from tracer.export.svg import Gutter
 from tracer.records import Frame, Graph, GraphBreak, Place, Records
 
-__all__ = ["lanes", "subtitle"]
+__all__ = ["gutter_after", "lanes", "subtitle"]
 
 
 def lanes(records: Records, *, limit: int | None = 400, most: int | None = None) -> list[tuple[Figure, Gutter]]:
@@ -17,17 +17,22 @@ def lanes(records: Records, *, limit: int | None = 400, most: int | None = None)
     frames = {frame.id: frame for frame in records.frames if frame.id}
     found = []
     for number, graph in enumerate(records.graphs[:most]):
-        broken = _break_after(graph, frames, records.graph_breaks)
+        gutter = gutter_after(graph, frames, records.graph_breaks)
         drawn = figure(
             graph.nodes,
             inputs=graph.inputs,
             title=graph.name or f"graph {number}",
             subtitle=subtitle(graph, frames.get(graph.frame)),
             limit=limit,
-            cause=broken.location if broken is not None else None,
+            cause=gutter.place,
         )
-        found.append((drawn, _gutter(broken)))
+        found.append((drawn, gutter))
     return found
+
+
+def gutter_after(graph: Graph, frames: dict[str, Frame], breaks: Sequence[GraphBreak]) -> Gutter:
+    """What stands between this graph and the next: the break that ended it, or nothing."""
+    return _gutter(_break_after(graph, frames, breaks))
 
 
 def subtitle(graph: Graph, frame: Frame | None) -> str:
@@ -68,4 +73,4 @@ def _gutter(broken: GraphBreak | None) -> Gutter:
     place: Place | None = broken.location
     at = f"line {place.line}" if place is not None and place.line > 0 else ""
     tip = "\n".join(filter(None, (broken.title or broken.reason, where(place), broken.explanation)))
-    return Gutter(broken.title or broken.reason, at or (file_name(place.file) if place is not None else ""), tip)
+    return Gutter(broken.title or broken.reason, at or (file_name(place.file) if place is not None else ""), tip, place)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from tracer.explain import clean
 from tracer.export.figure import CHARACTER, GAP, INSET, SMALL, Figure, Part
 from tracer.layout import Box, Placed, Route, Stub
+from tracer.records import Place
 
 __all__ = ["Gutter", "svg"]
 
@@ -68,6 +69,7 @@ class Gutter(NamedTuple):
     title: str = ""  # why the graph ended; "" where the next graph does not go on from this one
     resumes: str = ""  # "line 43"
     tip: str = ""
+    place: Place | None = None  # where the break is
 
 
 def svg(figures: Sequence[Figure], gutters: Sequence[Gutter] = ()) -> str:

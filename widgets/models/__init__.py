@@ -11,12 +11,13 @@ from collections.abc import Callable
 from typing import Any
 
 from widgets.models.book import Book
+from widgets.models.graph import graph
 from widgets.models.head import head
 
 __all__ = ["VIEWS", "Book", "views"]
 
 #: View name → what makes its data.
-VIEWS: dict[str, Callable[[Book], Any]] = {"head": head}
+VIEWS: dict[str, Callable[[Book], Any]] = {"head": head, "graph": graph}
 
 
 def views(book: Book) -> dict[str, Any]:

@@ -1,0 +1,135 @@
+"""The graph view: each graph a lane, with its nodes placed, and the break in the gutter to the next lane."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from tracer.explain import clean
+from tracer.export.figure import Figure, cluster_of, figure
+from tracer.export.session import gutter_after, subtitle
+from tracer.layout import Layout
+from tracer.records import Graph
+from widgets.models.book import Book
+
+__all__ = ["graph", "lane"]
+
+#: Visible things of one graph: past it modules are closed, deepest first; a person opens what interests them.
+LIMIT = 400
+#: Depths of nesting that a page without a kernel can choose from, beside the one it opens with.
+DEPTHS = 4
+
+
+def graph(book: Book) -> dict[str, Any]:
+    """{lanes: [lane]}: see `lane`; `pictures` holds the ways of drawing it that need no kernel: "auto", "1", "2", …, "all"."""
+    return {"lanes": [_lane(book, number) for number in range(len(book.records.graphs))]}
+
+
+def lane(book: Book, number: int, closed: Collection[str]) -> dict[str, Any]:
+    """One picture of one graph, with these modules closed; for a page that asks."""
+    one = book.records.graphs[number]
+    return _picture(_figure(book, one, closed=closed, limit=None), _births(book, one))
+
+
+def _lane(book: Book, number: int) -> dict[str, Any]:
+    """{name, title, subtitle, frame, seq, nodes: {id: {…}}, break: {…} | None, pictures: {depth: picture}}."""
+    records = book.records
+    one = records.graphs[number]
+    frames = {f.id: f for f in records.frames if f.id}
+    drawn = _figure(book, one, limit=LIMIT)
+    gutter = gutter_after(one, frames, records.graph_breaks)
+    births = _births(book, one)
+    pictures = {"auto": _picture(drawn, births)}
+    boxes = {box.id: box for box in _figure(book, one, limit=None).layout.boxes} if len(one.nodes) <= LIMIT * 5 else {}
+    deepest = max((box.depth for box in boxes.values()), default=-1) + 1
+    for depth in range(1, min(deepest, DEPTHS) + 1):
+        shut = [box.id for box in boxes.values() if box.depth >= depth - 1]
+        pictures[str(depth)] = _picture(_figure(book, one, closed=shut, limit=None), births)
+    if deepest:
+        pictures["all"] = _picture(_figure(book, one, limit=None), births)
+    first = min((seq for (name, _), seq in book.nodes.items() if name == one.name), default=0)
+    return {
+        "name": one.name,
+        "title": one.name.replace("graph_", "Graph "),
+        "subtitle": subtitle(one, frames.get(one.frame)),
+        "frame": one.frame,
+        "seq": first,
+        "nodes": _nodes(book, one, drawn),
+        "break": {"title": gutter.title, "resumes": gutter.resumes, "seq": _break_seq(book, one)}
+        if gutter.title
+        else None,
+        "pictures": pictures,
+    }
+
+
+def _figure(book: Book, one: Graph, *, closed: Collection[str] = (), limit: int | None) -> Figure:
+    frames = {f.id: f for f in book.records.frames if f.id}
+    return figure(
+        one.nodes,
+        inputs=one.inputs,
+        closed=closed,
+        limit=limit,
+        cause=gutter_after(one, frames, book.records.graph_breaks).place,
+    )
+
+
+def _nodes(book: Book, one: Graph, drawn: Figure) -> dict[str, Any]:
+    """What a node says, by its name: [kind, operator, instance, shape, folded, cause, seq, line, module]."""
+    found = {}
+    by_name = {node.name: node for node in one.nodes}
+    for name, part in drawn.parts.items():
+        node = by_name.get(name)
+        place = node.location if node is not None else None
+        found[name] = [
+            part.kind, clean(part.operator), clean(part.instance), clean(part.shape), part.folded, int(part.cause), book.nodes.get((one.name, name), 0),
+            f"{place.file}:{place.line}" if place is not None else "", node.module_path if node is not None else "",
+        ]  # fmt: skip
+    return found
+
+
+def _break_seq(book: Book, one: Graph) -> int | None:
+    return next((event.seq for event in book.breaks if event.frame == one.frame), None)
+
+
+def _births(book: Book, one: Graph) -> dict[tuple[str, ...], int]:
+    """When the first node was made that lies in a box, by the box's path."""
+    births: dict[tuple[str, ...], int] = {}
+    for node in one.nodes:
+        seq, path = book.nodes.get((one.name, node.name), 0), cluster_of(node.module_path)
+        for depth in range(1, len(path) + 1):
+            births[path[:depth]] = min(seq, births.get(path[:depth], seq))
+    return births
+
+
+def _picture(drawn: Figure, births: dict[tuple[str, ...], int]) -> dict[str, Any]:
+    """The layout as lists of numbers, rounded to pixels: nodes [id, x, y, w, h], boxes [id, x, y, w, h, nodes, open, depth, seq],
+    routes [from, to, x, y, x, y, …], stubs [node, side, text, others, x, y, w, h]."""
+    layout: Layout = drawn.layout
+    return {
+        "nodes": [[n.id, _px(n.x), _px(n.y), _px(n.width), _px(n.height)] for n in layout.nodes],
+        "boxes": [
+            [
+                b.id,
+                _px(b.x),
+                _px(b.y),
+                _px(b.width),
+                _px(b.height),
+                b.nodes,
+                int(b.open),
+                b.depth,
+                births.get(b.path, 0),
+            ]
+            for b in layout.boxes
+        ],
+        "routes": [[r.source, r.target, *(_px(c) for point in r.points for c in point)] for r in layout.routes],
+        "stubs": [
+            [s.node, s.side, s.text, list(s.others), _px(s.x), _px(s.y), _px(s.width), _px(s.height)]
+            for s in layout.stubs
+        ],
+        "size": [_px(layout.width), _px(layout.height)],
+    }
+
+
+def _px(value: float) -> float | int:
+    rounded = round(value, 1)
+    return int(rounded) if rounded == int(rounded) else rounded
