@@ -25,6 +25,7 @@ from .graph.subgraph import Subgraph
 from .interpreter import generators, intrinsics
 from .interpreter.frame import Frame, Program
 from .interpreter.loop import run
+from .interpreter.paths import visit
 from .protocol import instances
 from .signals import Break, Decision, Raised, Restart, Untraceable
 from .sources import Source
@@ -74,6 +75,8 @@ class Context:
     def __init__(self, session: Session, fake_mode: Any, decisions: dict[tuple[Any, ...], Decision], dynamic: Any):
         self.session, self.config, self.rec, self.fakes = session, session.config, session.recorder, session.fakes
         self.fake_mode, self.decisions, self.dynamic = fake_mode, decisions, dynamic
+        self.breaks = {decision.at: decision for decision in decisions.values() if decision.at is not None}
+        self.pins = session.pins
         self.guards: dict[tuple[Any, ...], tuple[Any, int]] = {}
         self.by_source: dict[Source, Variable] = {}
         self.by_id: dict[int, Variable] = {}
@@ -186,14 +189,14 @@ class Context:
             visits = frame.visits = {}
         pc = frame.pc
         count = visits[pc] = visits.get(pc, 0) + 1
-        decision = self.decisions.get(("break", pc, count))
+        decision = self.breaks.get((pc, count))
         if decision is not None:
             raise BreakHere(decision)
 
     # ---- guards
     def guard(self, source: Source, kind: str, expected: Any, extra: Any = None) -> None:
         key = (source, kind, extra)
-        if key in self.guards:
+        if key in self.guards or self.pins.skips and self.pins.skips_guard(self, source.text, kind):
             return
         cause = 0
         if self.rec.on:
@@ -321,7 +324,10 @@ class Context:
     def finish(self, frame: Frame) -> Variable:
         """Run a frame to its end, here and now (on our own stack, unlike calls of the program)."""
         current = frame.back = self.frame
-        frame.depth = current.depth + 1 if current is not None else 0
+        frame.depth = 0
+        if current is not None:
+            frame.depth = current.depth + 1
+            visit(current, ~(current.pc - 1))
         if frame.depth > self.max_depth:
             self.too_deep(frame)
         try:

@@ -340,6 +340,28 @@ class FrameSkipped(Point):
     why: str
 
 
+class OverrideApplied(Point):
+    """An override decided in the compiler's place."""
+
+    override: str  # as Override.parse reads it
+    action: str
+    target: str  # the call, line, dimension, number or guard that it decided about
+
+
+class OverrideUnmatched(Point):
+    """An override had no effect: nothing matched it, or it can't be carried out."""
+
+    override: str
+    why: str
+
+
+class UnsafeRun(Point):
+    """Guards were left out by an override, so a call's outputs were compared with those of a plain run."""
+
+    what: str  # "" where they are the same
+    differences: tuple[str, ...] = ()
+
+
 class InternalFault(Point):
     """The compiler itself failed; the frame ran as ordinary Python."""
 

@@ -14,7 +14,7 @@ import traceback
 import types
 import warnings
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -42,13 +42,15 @@ from .graph.fakes import FakeRunner
 from .guards import Guard, GuardError
 from .interpreter.frame import Program
 from .journal import Journal, Recorder
+from .overrides import Override, read
 from .runtime import backends
 from .runtime.answers import Entry, Root, Skip
 from .runtime.hook import FrameHook, without_hook
 from .runtime.policy import Facts, Policy
-from .signals import Break, Untraceable
+from .signals import Break, Decision, Restart, Untraceable
 from .sources import Roots
 from .translate import Compiled, FrameInfo, translate
+from .whatif import Pins, applied_earlier, compared
 
 __all__ = ["FullGraphError", "Session", "reset"]
 
@@ -64,16 +66,21 @@ class FullGraphError(TracerError):
 
 
 class Session:
-    """Traces what it runs. Any field of `TraceConfig` is a keyword; unknown ones are refused with the list of known ones."""
+    """Traces what it runs. Any field of `TraceConfig` is a keyword; unknown ones are refused with the list of known ones.
 
-    def __init__(self, _preset: str = "session", **settings: Any):
+    overrides: decisions to take in the compiler's place, as `Override`s or their texts (see `tracer.overrides`).
+    """
+
+    def __init__(self, _preset: str = "session", *, overrides: Iterable[Override | str] = (), **settings: Any):
         self.config = TraceConfig.preset(_preset, **settings)
         self.recorder = Recorder(self.config.record)
+        self.pins = Pins(read(overrides), self.recorder)
+        self.unsafe_runs: list[tuple[int, str, tuple[str, ...]]] = []  # (call, what was found, differences)
         self.backend = backends.resolve(self.config.backend, mode=self.config.mode, options=self.config.options, dynamic=self.config.dynamic)
         backend = self.config.backend
         self.backend_label = backend if isinstance(backend, str) else getattr(backend, "__name__", type(backend).__name__)
         self.fakes = FakeRunner()
-        self.dynamism = Dynamism(self.config)
+        self.dynamism = Dynamism(self.config, self.pins)
         self.plans: dict[int, Any] = {}
         self._programs: dict[int, Program] = {}
         self._kept: list[Any] = []
@@ -91,6 +98,7 @@ class Session:
         self._library: dict[int, bool] = {}
         self._limited: set[int] = set()
         self._depth = 0
+        self.traced: Any = None  # the attempt that is running
         self.stepped_by = 0  # the thread of the call that is being stepped, -1 until it has begun
         self._resumes: dict[int, str] = {}  # resume code → the frame whose break it goes on from
         self.facts = Facts()
@@ -98,7 +106,7 @@ class Session:
         self.hook = FrameHook(self._compile, decide=self._decide, on_skip=self._skipped, on_fault=self._fault, strict=self.config.strict)
         if self.recorder.on:
             versions = {"torch": str(torch.__version__), "python": sys.version.split()[0]}
-            self._opens = self.recorder.begin(SessionStarted, 0, 1, versions, self.config.plain())
+            self._opens = self.recorder.begin(SessionStarted, 0, 1, versions, self._plain_config())
         self.closed = False
         _SESSIONS.add(self)
 
@@ -114,8 +122,14 @@ class Session:
                 self._callers[id(fn)] = target
         self._note_target(target)
         with self._call(_name(fn)):
-            self.result = self.hook.run(target, *args, **kwargs)
+            self.result = self.call(fn, target, args, kwargs)
         return self.result
+
+    def call(self, fn: Callable[..., Any], target: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """`target`, which stands for `fn`, under the hook; compared with a plain run where guards are left out."""
+        if not self.pins.skips:
+            return self.hook.run(target, *args, **kwargs)
+        return compared(self, fn, lambda: self.hook.run(target, *args, **kwargs), args, kwargs)
 
     @contextlib.contextmanager
     def tracing(self, name: str = "block") -> Iterator[Session]:
@@ -141,6 +155,8 @@ class Session:
             raise
         finally:
             self._depth -= 1
+            if self.pins.all and not self._depth:
+                self.pins.report()
             if rec.on:
                 rec.end(CallFinished, opens, outcome, text)
 
@@ -160,10 +176,47 @@ class Session:
         if code is not None and code not in self.facts.targets:
             self.facts.targets[code] = True
 
+    # ---- overrides
+    @property
+    def overrides(self) -> tuple[Override, ...]:
+        """The decisions that were taken in the compiler's place."""
+        return self.pins.all
+
+    @property
+    def unmatched_overrides(self) -> list[tuple[Override, str]]:
+        """Overrides without effect until now, and why."""
+        return self.pins.unmatched()
+
+    @property
+    def unsafe(self) -> list[str]:
+        """Why results may be wrong: the guards that overrides left out. [] for a session that checks all it relies on."""
+        return [f"{what} is not checked ({override.text})" for override, what in self.pins.unsafe]
+
+    def override_now(self, override: Override | str) -> None:
+        """Pin a decision from here on. While a frame is being traced this is for its thread, at an event: where the override
+        would have applied earlier in the frame, the frame begins again (raises Restart). Otherwise compiled entries that may
+        know nothing of it are dropped."""
+        (wanted,) = read(override)
+        self.pins.set(tuple(dict.fromkeys((*self.pins.all, wanted))))
+        self.plans.clear()
+        for program in self._programs.values():
+            self.pins.prepare(program)
+        ctx = self.traced
+        if ctx is None:
+            self.reset()
+        elif applied_earlier(ctx, wanted):
+            raise Restart(Decision(((), "override", wanted), wanted, f"override: {wanted.text}"))
+
+    def _plain_config(self) -> dict[str, Any]:
+        plain = self.config.plain()
+        return {**plain, "overrides": [override.plain() for override in self.overrides]} if self.overrides else plain
+
     # ---- the hook's questions
     def _decide(self, frame: Any) -> Root | Skip:
         if id(frame.f_code) in self._limited:
             return Skip("recompile limit", rule="limit")
+        if self.pins.plain and (plain := self.pins.runs_plainly(frame)) is not None:
+            return plain
         verdict = self.policy.decide(frame)
         if isinstance(verdict, Root) and verdict.rule == "optimizer step":
             return Skip("optimizers write to parameters and to state of their own", rule="optimizer step")
@@ -271,6 +324,8 @@ class Session:
         program = self._programs.get(id(code))
         if program is None:
             program = self._programs[id(code)] = Program(code)
+            if self.pins.by_call:
+                self.pins.prepare(program)
         return program
 
     def remember_plan(self, value: Any, plan: Any) -> None:
@@ -323,6 +378,8 @@ class Session:
 
     def note_break(self, ctx: Any, stop: Break, frame: str) -> None:
         self._breaks.append((stop, frame))
+        if stop.override is not None:
+            self.pins.note(stop.override, stop.context["what"])
         if not self.recorder.on:
             return
         context = self._context(stop)

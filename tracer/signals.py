@@ -21,6 +21,7 @@ class Break(Exception):
     def __init__(self, reason: str, **context: Any):
         super().__init__(reason)
         self.reason, self.context = reason, context
+        self.override: Any = None  # the one that asked for it
         self.location: tuple[Any, ...] = ()
         self.user_stack: tuple[Any, ...] = ()
 
@@ -34,12 +35,15 @@ class Raised(Exception):
 
 
 class Decision:
-    """One pinned choice for the next attempt: at `key`, do `value`, because of `because`."""
+    """One pinned choice for the next attempt: at `key` (frame path and rule), do `value`, because of `because`.
 
-    __slots__ = ("because", "key", "value")
+    `at`: for a break, the operation of the root frame and which time it runs, as the interpreter counts.
+    """
 
-    def __init__(self, key: tuple[Any, ...], value: Any, because: Any):
-        self.key, self.value, self.because = key, value, because
+    __slots__ = ("at", "because", "key", "value")
+
+    def __init__(self, key: tuple[Any, ...], value: Any, because: Any, at: tuple[int, int] | None = None):
+        self.key, self.value, self.because, self.at = key, value, because, at
 
 
 class Restart(Exception):

@@ -41,6 +41,7 @@ from .guards.shapes import shape_guard
 from .interpreter.exceptions import ExceptionState
 from .interpreter.frame import Frame
 from .interpreter.loop import run
+from .interpreter.paths import step_of
 from .runtime.answers import Entry, Skip
 from .runtime.backends import compile_graph
 from .signals import Break, Decision, Raised, Restart, Untraceable
@@ -140,6 +141,7 @@ def _run_attempt(session: Session, info: FrameInfo, decisions: dict[tuple[Any, .
     ctx.graph.name, ctx.entries = session.next_graph_name(), len(session.hook.entries(info.code))
     with _tracing(ctx):
         root = _root_frame(ctx, info)
+        session.traced = ctx
         ctx.root_frame = ctx.frame = root
         try:
             result: Variable | None = run(ctx, root)
@@ -168,6 +170,7 @@ def _tracing(ctx: Context) -> Iterator[None]:
             undo()
         if ctx.autocast_at_entry is not None:
             ctx.autocast_at_entry.restore()
+        ctx.session.traced = None
         ctx.frame = None
 
 
@@ -196,7 +199,7 @@ def _pin(ctx: Context, root: Frame, stop: Break) -> Restart:
     """The decision that the next attempt takes: end the graph before the operation of the root frame that led here."""
     pc = root.decoded.group_start(root.pc - 1)
     count = (root.visits or {}).get(pc, 1)
-    return Restart(Decision(("break", pc, count), stop, stop.reason))
+    return Restart(Decision(((step_of(root, pc, count),), "break"), stop, stop.reason, (pc, count)))
 
 
 # ---- the end of an attempt
@@ -378,6 +381,10 @@ def _lower(ctx: Context, info: FrameInfo) -> Any:
         if len(loose) > 1 and _writes_to(ctx, set(loose)):
             guards.append(Guard(None, "STORAGE_OVERLAP", _overlaps(ctx, loose), 0))
     shapes = _shape_guard(ctx, symbolic) if symbolic else None
+    skips = ctx.pins.skips_guard
+    if ctx.pins.skips:
+        guards = [g for g in guards if g.source is not None or not skips(ctx, "", g.kind)]
+        shapes = None if shapes is not None and skips(ctx, "", "SHAPES") else shapes
     return lower(guards, code=info.code, roots=Roots(info.locals), shape_guard=shapes)
 
 

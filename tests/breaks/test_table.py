@@ -41,7 +41,7 @@ FORBIDDEN = re.compile(
 #: Their program would need a fault, a debugger, special hardware or thousands of frames.
 NO_PROGRAM = frozenset(
     """unsupported-opcode mutated-while-iterating unsupported-type descriptor-unsupported cannot-rebuild star-import
-    dynamic-shape-unsupported symbolic-number-escape breakpoint-inside tensor-hook too-deep
+    dynamic-shape-unsupported symbolic-number-escape breakpoint-inside tensor-hook too-deep override-asked-for-break
     backend-failed internal-fault distributed-unsupported triton-unsupported
     self-referential-container user-hash-or-eq weakref-call inplace-on-input-view""".split()
 )

@@ -164,6 +164,14 @@ ENTRIES = (
         measured=(1, 2),
     ),
     Entry(
+        id="override-asked-for-break",
+        title="Break asked for by an override",
+        explanation="""An override ends the graph[[ {what}]][[ (`{why}`)]]. Nothing in the program needs it. A new graph starts
+            after it.""",
+        why_it_matters="[[{graphs} graphs instead of 1; ]]nothing fuses across the line.",
+        also=("Leave the override out. Trades: nothing.",),
+    ),
+    Entry(
         id="unsupported-builtin",
         title="Library call without a tracing rule",
         explanation="""{here} calls [[`{expr}`|`{name}`|`{func}`|a built-in or standard-library function]][[ on

@@ -38,6 +38,8 @@ def integer(ctx: Context, value: int, source: Source) -> Any:
 )
 def constant(ctx: Context, value: Any, source: Source) -> Any:
     """Immutable values that are known while tracing: guarded by type and value."""
+    if ctx.pins.numbers and type(value) is float:
+        ctx.pins.number(source.text, value)
     ctx.guard(source, "EQUALS_MATCH", value)
     return ConstantVariable(value, source)
 

@@ -89,6 +89,7 @@ reset_code = _c.reset_code
 _Strategy, _Action = _c._FrameExecStrategy, _c._FrameAction
 _DEFAULT = _Strategy(_Action.DEFAULT, _Action.DEFAULT)
 _SKIP = _Strategy(_Action.SKIP, _Action.DEFAULT)
+_PLAIN = _Strategy(_Action.SKIP, _Action.SKIP)
 
 # --- regions ----------------------------------------------------------------------------------------------------------
 
@@ -142,6 +143,11 @@ class GuardedCode:
 def run_untraced(reason: str) -> FrameResult:
     """Run this frame as it is, this time; calls that it makes are still seen."""
     return FrameResult(_DEFAULT, False, None, reason)
+
+
+def run_plainly(reason: str) -> FrameResult:
+    """Run this frame as it is, this time, and all that it calls."""
+    return FrameResult(_PLAIN, False, None, reason)
 
 
 def never(reason: str) -> FrameResult:

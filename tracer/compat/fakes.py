@@ -308,7 +308,7 @@ def fake_symbolic(
     """A fake of `tensor` whose `dynamic_dims` are symbols of the mode's ShapeEnv; the other sizes are static.
 
     dynamic_dims: dimensions, or dimension → "duck" (equal sizes share a symbol; the default), "dynamic" (a symbol of
-                  its own; may still be specialised), "unbacked" (no hint: a branch on it can't be decided).
+                  its own, which must stay one), "own" (one that may still be specialised), "unbacked" (no hint: a branch on it can't be decided).
     source:       a torch Source, or what prints as the expression that reads the tensor, as guards should spell it.
     ranges:       dimension → (least, most), None where open; refusing other values is then the guards' duty.
     """
@@ -316,7 +316,7 @@ def fake_symbolic(
     from torch.fx.experimental.symbolic_shapes import DimDynamic, StatelessSymbolicContext
 
     kinds = dict(dynamic_dims) if isinstance(dynamic_dims, Mapping) else dict.fromkeys(dynamic_dims, "duck")
-    policy = {"duck": DimDynamic.DUCK, "dynamic": DimDynamic.DYNAMIC, "unbacked": DimDynamic.UNBACKED}
+    policy = {"duck": DimDynamic.DUCK, "dynamic": DimDynamic.DYNAMIC, "own": DimDynamic.DYNAMIC, "unbacked": DimDynamic.UNBACKED}
     sizes = [policy[kinds[dim]] if dim in kinds else DimDynamic.STATIC for dim in range(tensor.dim())]
     context = StatelessSymbolicContext(dynamic_sizes=sizes, constraint_sizes=_constraints(kinds, tensor.dim(), ranges))
     where = source if isinstance(source, TorchSource) else ConstantSource(source_name=str(source))

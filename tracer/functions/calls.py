@@ -22,6 +22,7 @@ from ..variables import (
     Variable,
     literal,
 )
+from ..whatif.calls import Named
 from . import marks, policy
 from .known import settled_values
 from .pinned import (
@@ -63,7 +64,15 @@ def call_function(ctx: Context, variable: FunctionVariable, args: list[Variable]
     plan = ctx.session.plans.get(id(function))
     if plan is None:
         plan = _plan(ctx, function)
+        if ctx.pins.by_name:
+            plan = Named.of(ctx, function, plan)
         ctx.session.remember_plan(function, plan)
+    if plan == "inline":
+        return inline(ctx, variable, args, kwargs)
+    if type(plan) is Named:
+        if plan.applies(ctx):
+            return plan(ctx, variable, args, kwargs)
+        plan = plan.otherwise
     if plan == "inline":
         return inline(ctx, variable, args, kwargs)
     if plan == "node":

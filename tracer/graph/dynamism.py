@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from ..compat.marks import DimMarks
     from ..config import TraceConfig
     from ..context import Context
+    from ..overrides import Override
     from ..sources import Source
+    from ..whatif import Pins
 
 __all__ = ["Dynamism", "FrameDynamism"]
 
@@ -18,8 +20,8 @@ __all__ = ["Dynamism", "FrameDynamism"]
 class Dynamism:
     """A session's memory: for each (code, source) the sizes or the number seen at the last compile, and what moved."""
 
-    def __init__(self, config: TraceConfig):
-        self.config = config
+    def __init__(self, config: TraceConfig, pins: Pins | None = None):
+        self.config, self.pins = config, pins
         self.sizes: dict[tuple[int, str], tuple[int, ...]] = {}
         self.moved: dict[tuple[int, str], set[int]] = {}
         self.numbers: dict[tuple[int, str], Any] = {}
@@ -38,6 +40,7 @@ class FrameDynamism:
     def __init__(self, memory: Dynamism, code: int, known: bool):
         self.memory, self.code, self.known = memory, code, known
         self.reasons: dict[tuple[str, int | None], str] = {}
+        self.bounds: dict[str, dict[int, tuple[int | None, int | None]]] = {}  # of dimensions that an override bounds
 
     @property
     def from_data(self) -> bool:
@@ -66,9 +69,14 @@ class FrameDynamism:
             moved.update(i for i, (a, b) in enumerate(zip(last, sizes, strict=True)) if a != b)
         self.memory.sizes[key] = sizes
         static = _is_static(source, value)
+        pins = self.memory.pins
+        pinned = pins.dims_of(source.text, sizes, getattr(value, "names", ())) if pins is not None and pins.dims else {}
         chosen: dict[int, str] = {}
         for dim, size in enumerate(sizes):
-            how, why = self._dim(dim, size, marks, static, dim in moved)
+            if dim in pinned:
+                how, why = self._pinned(source, dim, pinned[dim])
+            else:
+                how, why = self._dim(dim, size, marks, static, dim in moved)
             if how:
                 chosen[dim] = how
                 self.reasons[source.text, dim] = f"symbolic: {why}"
@@ -89,6 +97,13 @@ class FrameDynamism:
             return "duck", "maybe_mark_dynamic"
         return "", ""
 
+    def _pinned(self, source: Source, dim: int, override: Override) -> tuple[str, str]:
+        if override.action == "static":
+            return "", ""
+        if override.bounds != (None, None):
+            self.bounds.setdefault(source.text, {})[dim] = override.bounds
+        return "own", f"override {override.text}"
+
     def ranges(self, value: Any) -> dict[int, tuple[int | None, int | None]]:
         """Bounds given to mark_dynamic."""
         return dims_marked(value).ranges
@@ -100,6 +115,13 @@ class FrameDynamism:
         if self.known and last is not None and last != value:
             self.memory.changing.add(key)
         self.memory.numbers[key] = value
+        pins = self.memory.pins
+        pinned = pins.number(source.text, value) if pins is not None and pins.numbers else None
+        if pinned is not None:
+            self.reasons[source.text, None] = f"symbolic: override {pinned.text}"
+            if pinned.action == "constant" or not -_LARGEST <= value < _LARGEST:
+                del self.reasons[source.text, None]
+            return (source.text, None) in self.reasons
         if config.specialize_int or config.dynamic is False or value in (0, 1) or not -_LARGEST <= value < _LARGEST:
             return False
         if key in self.memory.changing and self._automatic and _may_change(ctx, source, config):

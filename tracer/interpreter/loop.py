@@ -11,6 +11,7 @@ from ..events import InlineStarted
 from ..signals import Break, Raised
 from .exceptions import unwind
 from .frame import DISCARD, RETURN, Frame
+from .paths import visit
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -96,6 +97,7 @@ def _recorded(ctx: Context, frame: Frame, base: Frame | None) -> Variable:
 
 def _enter(ctx: Context, caller: Frame, callee: Frame) -> Frame:
     callee.back, callee.depth = caller, caller.depth + 1
+    visit(caller, ~(caller.pc - 1))
     if callee.depth > ctx.max_depth:
         ctx.too_deep(callee)
     ctx.frame = callee

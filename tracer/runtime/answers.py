@@ -22,12 +22,12 @@ class Root:
 
 class Skip:
     """The frame runs as it is, this time. `lasting`: so will every frame of that code in this session, because the
-    answer depends on the code alone. A skip never reaches another session or torch.compile."""
+    answer depends on the code alone. `callees`: what the frame calls runs as it is, too. A skip never reaches another session or torch.compile."""
 
-    __slots__ = ("lasting", "reason", "rule")
+    __slots__ = ("callees", "lasting", "reason", "rule")
 
-    def __init__(self, reason: str, lasting: bool = False, rule: str = ""):
-        self.reason, self.lasting, self.rule = reason, lasting, rule
+    def __init__(self, reason: str, lasting: bool = False, rule: str = "", callees: bool = False):
+        self.reason, self.lasting, self.rule, self.callees = reason, lasting, rule, callees
 
     def __repr__(self) -> str:
         return f"Skip({self.reason!r}{', lasting' * self.lasting})"

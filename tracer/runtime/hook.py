@@ -30,6 +30,7 @@ __all__ = ["FrameHook", "disabled", "without_hook"]
 Frame = Any  # torch's _PyInterpreterFrame: f_code, f_locals, f_globals, f_builtins, f_lasti, closure
 
 _RUN = ef.run_untraced("tracer: runs as it is")
+_PLAIN = ef.run_plainly("tracer: runs as it is, with what it calls")
 _NEVER = ef.never("tracer: never a root")
 _BUSY = Skip("session busy", rule="busy")
 _CLOSED = Skip("session closed", rule="closed")
@@ -163,6 +164,8 @@ class FrameHook:
             answer = self._answer(frame)
             if isinstance(answer, Entry):
                 return self._keep(frame.f_code, answer)
+            if answer.callees:
+                return _PLAIN
             if answer.lasting and ef.ISOLATED and ef.current_region() == self.region:
                 return _NEVER
             return _RUN
