@@ -1,6 +1,152 @@
-import { h } from "../dom.js";
+// Events as nested spans and ticks. One playhead with the scrubber; a click moves it, a click on a span selects its event.
+import { before, h, icon, number, refill, s, seconds, throttled } from "../dom.js";
+
+const LABELS = 92, AXIS = 16, SPAN = 18, TICK = 11, RIGHT = 14;
+const ROWS = [["call", "Call"], ["frame", "Frames"], ["attempt", "Attempts"], [0, "Inlined"], [1, ""], [2, ""]];
+const TICKS = [["values", "Values"], ["guards", "Guards"], ["nodes", "Nodes"], ["breaks", "Breaks"]];
 
 export function timeline(app) {
-  const el = h("div", { class: "sc" });
-  return { el };
+  const about = h("span", { class: "mut" });
+  const filters = h("div", { class: "flts", role: "group", "aria-label": "Filter" });
+  const body = h("div", { class: "tlb" });
+  const svg = s("svg", { role: "img", "aria-label": "Timeline" });
+  body.append(svg);
+  const el = h("section", { class: "tl", "aria-label": "Timeline" }, h("div", { class: "ph" }, h("h3", {}, "Timeline"), about, h("div", { class: "sp" }), filters), body);
+  const shown = { values: true, guards: true, nodes: true, breaks: true };
+  let givenUp = false, byTime = false;
+
+  const clock = () => app.data.timeline?.clock || [];
+  // µs of an event, between the points that are known; and back.
+  function between(points, value, from, to) {
+    if (!points.length) return 0;
+    const at = Math.max(0, before(points.map((p) => p[from]), value));
+    const [a, b] = [points[at], points[Math.min(points.length - 1, at + 1)]];
+    const part = b[from] === a[from] ? 0 : (value - a[from]) / (b[from] - a[from]);
+    return a[to] + Math.min(1, Math.max(0, part)) * (b[to] - a[to]);
+  }
+  const total = () => Math.max(1, byTime ? clock().at(-1)?.[1] || 1 : app.last);
+  const width = () => Math.max(100, body.clientWidth - LABELS - RIGHT);
+  const x = (seq) => LABELS + ((byTime ? between(clock(), seq, 0, 1) : seq) / total()) * width();
+  const seqAt = (px) => {
+    const value = Math.min(1, Math.max(0, (px - LABELS) / width())) * total();
+    return byTime ? between(clock(), value, 1, 0) : value;
+  };
+
+  function draw() {
+    const data = app.data.timeline;
+    if (!data) return;
+    const seqs = [];
+    let y = AXIS + 2;
+    const parts = [axis()];
+    for (const [row, label] of ROWS) {
+      const spans = data.spans.filter((span) => (span[0] === row || (row === 0 && span[0] === "tried") || (row === "frame" && span[0] === "compile")) && (givenUp || !span[5] || row === "attempt"));
+      if (typeof row === "number" && row > 0 && !spans.length) continue;
+      if (label) parts.push(s("text", { class: "lab", x: 10, y: y + 12 }, label));
+      let edge = -1;
+      for (const span of spans) {
+        const left = x(span[1]), right = Math.max(left + 1, x(span[2]));
+        if (right < edge + 0.6) continue; // lies within the last pixel drawn
+        edge = right;
+        parts.push(drawSpan(span, left, right - left, y, row));
+      }
+      y += SPAN;
+    }
+    for (const [name, label] of TICKS) {
+      if (!shown[name]) continue;
+      const ticks = data.ticks[name];
+      parts.push(s("text", { class: "lab", x: 10, y: y + 9 }, label));
+      if (name === "breaks") {
+        for (const [seq, text] of ticks) parts.push(diamond(seq, text, y));
+      } else {
+        let d = "", last = -9;
+        for (const seq of ticks) {
+          const at = Math.round(x(seq) * 2) / 2;
+          if (at - last < 1) continue;
+          last = at;
+          d += `M${at} ${y + 1}v8`;
+        }
+        parts.push(s("path", { class: `tk ${name}`, d }));
+        seqs.push([y, ticks]);
+      }
+      y += TICK;
+    }
+    const height = y + 4;
+    if (app.paused) parts.push(s("rect", { class: "later", x: x(app.data.head.at), y: AXIS, width: Math.max(0, LABELS + width() - x(app.data.head.at)), height: height - AXIS }));
+    parts.push(playhead(height));
+    svg.setAttribute("height", String(height));
+    svg.setAttribute("viewBox", `0 0 ${body.clientWidth || 1} ${height}`);
+    svg.replaceChildren(...parts);
+    refill(about, `${number(app.last + 1)} events · ${seconds((clock().at(-1)?.[1] || 0) / 1e6)}`);
+    rows = seqs;
+  }
+  let rows = []; // [y, seqs] of the rows with ticks, for clicks
+
+  function axis() {
+    const g = s("g", { class: "ax" }), count = Math.max(2, Math.floor(width() / 150));
+    const raw = total() / count, power = 10 ** Math.floor(Math.log10(raw)), unit = [1, 2, 5, 10].find((n) => n * power >= raw) * power;
+    for (let value = 0; value <= total(); value += unit) {
+      const at = LABELS + (value / total()) * width();
+      g.append(s("line", { x1: at, x2: at, y1: AXIS, y2: 400 }), s("text", { x: at + 3, y: 11 }, byTime ? seconds(value / 1e6) : number(value)));
+    }
+    return g;
+  }
+
+  function drawSpan([kind, first, last, label, short, dropped], left, wide, y, row) {
+    const style = kind === "tried" ? "sp" : kind === "compile" ? "cmp" : dropped ? "up" : { call: "s0", frame: "s1", attempt: "s2" }[row] || "s2";
+    const chosen = app.selection?.seq === first;
+    const g = s("g", { class: `spn${chosen ? " sel" : ""}`, onclick: (event) => (event.stopPropagation(), app.select({ type: kind === "tried" ? "speculation" : "event", id: first, seq: first, title: label })) });
+    g.append(s("title", {}, `${label}${dropped ? " · given up" : ""} · events ${number(first)} to ${number(last)}`), s("rect", { class: style, x: left, y: y + 1, width: wide, height: 15, rx: 2 }));
+    const room = (wide - 8) / 5.6, text = label.length <= room ? label : short.length <= room ? short : "";
+    if (text) g.append(s("text", { x: left + 4, y: y + 12 }, text));
+    return g;
+  }
+
+  function diamond(seq, text, y) {
+    const at = x(seq), self = { type: "break", id: seq, seq, title: "Graph break" };
+    return s("g", { class: `dia${app.selection?.seq === seq ? " sel" : ""}`, onclick: (event) => (event.stopPropagation(), app.select(self)) }, s("path", { d: `M${at} ${y}l5 5-5 5-5-5z` }), s("text", { x: at + 8, y: y + 9 }, text));
+  }
+
+  function playhead(height) {
+    const at = x(app.now);
+    return s("g", { class: "play" }, s("line", { x1: at, x2: at, y1: 4, y2: height }), s("path", { d: `M${at - 4.5} 1h9v6l-4.500 4-4.500-4z` }));
+  }
+
+  body.addEventListener("pointerdown", (event) => {
+    const box = body.getBoundingClientRect();
+    if (event.clientX - box.left < LABELS || event.target.closest(".spn, .dia")) return;
+    const y = event.clientY - box.top, seq = seqAt(event.clientX - box.left);
+    const row = rows.find(([top]) => y >= top && y < top + TICK);
+    if (row) {
+      const near = nearest(row[1], seq);
+      if (near !== undefined && Math.abs(x(near) - (event.clientX - box.left)) < 4) app.select({ type: "event", id: near, seq: near });
+    }
+    body.setPointerCapture(event.pointerId);
+    const move = (moved) => app.seek(seqAt(moved.clientX - box.left));
+    body.onpointermove = move;
+    move(event);
+  });
+  body.addEventListener("pointerup", () => (body.onpointermove = null));
+
+  function nearest(sorted, value) {
+    const at = before(sorted, value);
+    const [a, b] = [sorted[at], sorted[at + 1]];
+    return a === undefined ? b : b === undefined ? a : value - a <= b - value ? a : b;
+  }
+
+  function drawFilters() {
+    refill(
+      filters,
+      TICKS.map(([name, label]) => h("button", { class: "chipf", "data-key": name, "aria-pressed": String(shown[name]), onclick: () => ((shown[name] = !shown[name]), drawFilters(), draw()) }, label.toLowerCase())),
+      h("button", { class: "chipf", "data-key": "up", "aria-pressed": String(givenUp), onclick: () => ((givenUp = !givenUp), drawFilters(), draw()) }, "inside given-up attempts"),
+      h("div", { class: "seg", role: "group", "aria-label": "Scale" }, [["events", false], ["time", true]].map(([label, value]) => h("button", { "data-key": label, "aria-pressed": String(byTime === value), onclick: () => ((byTime = value), drawFilters(), draw()) }, label))),
+    );
+  }
+
+  const later = throttled(draw);
+  app.on("data", (names) => (names.includes("timeline") || names.includes("head")) && later());
+  app.on("time", later);
+  app.on("select", later);
+  app.on("resize", later);
+  drawFilters();
+  return { el, icon };
 }
