@@ -13,12 +13,13 @@ from typing import Any
 from widgets.models.book import Book
 from widgets.models.graph import graph
 from widgets.models.head import head
+from widgets.models.source import source
 from widgets.models.timeline import timeline
 
 __all__ = ["VIEWS", "Book", "views"]
 
 #: View name → what makes its data.
-VIEWS: dict[str, Callable[[Book], Any]] = {"head": head, "graph": graph, "timeline": timeline}
+VIEWS: dict[str, Callable[[Book], Any]] = {"head": head, "source": source, "graph": graph, "timeline": timeline}
 
 
 def views(book: Book) -> dict[str, Any]:

@@ -65,15 +65,24 @@ def timeline(book: Book) -> dict[str, Any]:
         name: [e.seq for e in journal.of(kind) if not journal.abandoned(e.seq)]  # type: ignore[type-var]
         for name, kind in (("values", BuildStarted), ("guards", GuardInstalled), ("nodes", NodeCreated))
     }
+    stops = [
+        *((e.seq, "speculation") for e in journal.of(SpeculationStarted)),
+        *((e.seq, "frame") for e in journal.of(FrameStarted)),
+    ]
     breaks = [[e.seq, f"line {e.user_stack[-1][1]}" if e.user_stack else e.title] for e in book.breaks]
     return {
         "spans": spans,
         "ticks": {**ticks, "breaks": breaks},
-        "stops": sorted([*([seq, "break"] for seq, _ in breaks), *([e.seq, "speculation"] for e in journal.of(SpeculationStarted)), *([e.seq, "frame"] for e in journal.of(FrameStarted))]),
+        "stops": sorted([*([seq, "break"] for seq, _ in breaks), *(list(stop) for stop in stops)]),
         "clock": _clock(events),
-        "kept": [e.seq for e in journal.kept() if not isinstance(e, Outcome) and type(e) is not Summary] if len(events) <= STEPS else None,
+        "kept": _kept(book) if len(events) <= STEPS else None,
         "instructions": len(journal.of(Instruction)),
-    }  # fmt: skip
+    }
+
+
+def _kept(book: Book) -> list[int]:
+    """Events that one steps to: begins and points of what was not given up."""
+    return [e.seq for e in book.journal.kept() if not isinstance(e, Outcome) and type(e) is not Summary]
 
 
 def _labels(event: Event) -> tuple[str, str]:
