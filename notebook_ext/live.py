@@ -65,5 +65,5 @@ class Live:
 
     def _cell(self) -> str:
         """What the page calls the running cell; "" where it doesn't say."""
-        parent = getattr(self.shell, "get_parent", dict)()
+        parent: dict[str, Any] = getattr(self.shell, "get_parent", dict)()
         return str((parent.get("metadata") or {}).get("cellId", ""))

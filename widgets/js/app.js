@@ -14,6 +14,7 @@ export class App extends EventTarget {
     this.following = true; // the moment is the newest event, and stays so while events come in
     this.selection = null;
     this.history = [];
+    this.describers = {}; // type of selection → what the inspector says of it
     this.waiting = new Map();
     this.asked = 0;
     if (this.channel) this.channel.onmessage = (message) => this.receive(message);

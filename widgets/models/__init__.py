@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from widgets.models.book import Book
+from widgets.models.events import events
 from widgets.models.graph import graph
 from widgets.models.head import head
 from widgets.models.source import source
@@ -19,7 +20,13 @@ from widgets.models.timeline import timeline
 __all__ = ["VIEWS", "Book", "views"]
 
 #: View name → what makes its data.
-VIEWS: dict[str, Callable[[Book], Any]] = {"head": head, "source": source, "graph": graph, "timeline": timeline}
+VIEWS: dict[str, Callable[[Book], Any]] = {
+    "head": head,
+    "source": source,
+    "graph": graph,
+    "timeline": timeline,
+    "events": events,
+}
 
 
 def views(book: Book) -> dict[str, Any]:

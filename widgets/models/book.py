@@ -6,11 +6,20 @@ import linecache
 from functools import cached_property
 from typing import Any
 
-from tracer.events import Event, GraphBreak, NodeCreated
+from tracer.events import Event, GraphBreak, InputLifted, NodeCreated
 from tracer.journal import Journal
 from tracer.records import Records, from_events
 
-__all__ = ["Book"]
+__all__ = ["Book", "is_library"]
+
+
+#: Code of these belongs to nobody who reads here.
+_LIBRARIES = ("/torch/", "/lib/python3.", "<frozen", "<call of")
+
+
+def is_library(file: str) -> bool:
+    """Whether a file is torch's, the standard library's or our own: not what a person wrote or chose to read."""
+    return any(part in file for part in _LIBRARIES) and "/site-packages/" not in file.replace("/site-packages/torch/", "")
 
 
 class Book:
@@ -33,8 +42,9 @@ class Book:
 
     @cached_property
     def nodes(self) -> dict[tuple[str, str], int]:
-        """(graph, node) → the event that made it, in attempts that were kept (or are still going on)."""
-        return {(e.graph, e.name): e.seq for e in self.journal.of(NodeCreated) if not self.journal.abandoned(e.seq)}
+        """(graph, node) → the event that made it, in attempts that were kept (or are still going on); inputs too."""
+        made: tuple[InputLifted | NodeCreated, ...] = (*self.journal.of(InputLifted), *self.journal.of(NodeCreated))
+        return {(e.graph, e.name): e.seq for e in made if not self.journal.abandoned(e.seq)}
 
     @cached_property
     def breaks(self) -> list[GraphBreak]:
@@ -48,6 +58,19 @@ class Book:
             return kept.get(number)
         text = linecache.getline(file, number)
         return text.rstrip("\n") if text else None
+
+    def user_place(self, event: Event) -> tuple[str, int] | None:
+        """(file, line) of the innermost code around an event that is no library's: the caller's, where a library did it."""
+        first: tuple[str, int] | None = None
+        while True:
+            if event.location and event.location[1]:
+                here = (str(event.location[0]), int(event.location[1]))
+                if not is_library(here[0]):
+                    return here
+                first = first or here
+            if event.parent < 0:
+                return first
+            event = self.events[event.parent]
 
     @staticmethod
     def place(event: Event) -> str:

@@ -74,15 +74,18 @@ def _figure(book: Book, one: Graph, *, closed: Collection[str] = (), limit: int 
 
 
 def _nodes(book: Book, one: Graph, drawn: Figure) -> dict[str, Any]:
-    """What a node says, by its name: [kind, operator, instance, shape, folded, cause, seq, line, module]."""
+    """What a node says, by its name: [kind, operator, instance, shape, folded, cause, seq, line, module, target, arguments, dtype,
+    device, what it reads]."""
     found = {}
     by_name = {node.name: node for node in one.nodes}
     for name, part in drawn.parts.items():
         node = by_name.get(name)
-        place = node.location if node is not None else None
+        seq = book.nodes.get((one.name, name), 0)
+        place = book.user_place(book.events[seq]) if seq else None
         found[name] = [
-            part.kind, clean(part.operator), clean(part.instance), clean(part.shape), part.folded, int(part.cause), book.nodes.get((one.name, name), 0),
-            f"{place.file}:{place.line}" if place is not None else "", node.module_path if node is not None else "",
+            part.kind, clean(part.operator), clean(part.instance), clean(part.shape), part.folded, int(part.cause), seq,
+            f"{place[0]}:{place[1]}" if place is not None else "", node.module_path if node is not None else "",
+            *(([clean(node.target), clean(node.args), node.dtype, node.device, list(node.inputs)]) if node is not None else [name, "", "", "", []]),
         ]  # fmt: skip
     return found
 

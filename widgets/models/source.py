@@ -9,7 +9,7 @@ from typing import Any
 from tracer.events import Event, FrameSkipped, FrameStarted, GeneratorResumed, InlineStarted, Instruction, NodeCreated
 from tracer.explain import clean
 from tracer.explain.words import file_name
-from widgets.models.book import Book
+from widgets.models.book import Book, is_library
 
 __all__ = ["source"]
 
@@ -17,8 +17,6 @@ __all__ = ["source"]
 GAP = 3
 #: Recordings with more events than this tell the line of a moment, not the place within the line.
 FINE = 30_000
-#: Functions of these belong to nobody who reads here: they are shown only when nothing else was reached.
-_LIBRARIES = ("/torch/", "/lib/python3.", "<frozen", "<call of")
 
 
 def source(book: Book) -> dict[str, Any]:
@@ -48,23 +46,23 @@ def _seen(book: Book) -> dict[str, dict[int, _Line]]:
     seen: dict[str, dict[int, _Line]] = defaultdict(dict)
     abandoned = book.journal.abandoned
 
-    def note(event: Event) -> _Line | None:
+    def note(event: Event) -> None:
         if not event.location or not event.location[1]:
-            return None
+            return
         file, number = str(event.location[0]), int(event.location[1])
         line = seen[file].get(number)
         if line is None:
             line = seen[file][number] = _Line(event.seq)
         line.last = event.seq
-        return line
 
     for instruction in book.journal.of(Instruction):
         if not abandoned(instruction.seq):
             note(instruction)
     for node in book.journal.of(NodeCreated):
         if not abandoned(node.seq):
-            line = note(node)
-            if line is not None and node.op.startswith("call"):
+            place = book.user_place(node)
+            if place is not None and node.op.startswith("call"):
+                line = seen[place[0]].setdefault(place[1], _Line(node.seq))
                 line.nodes += 1
     for event in book.breaks:
         for entry in event.user_stack[-1:]:
@@ -76,7 +74,7 @@ def _seen(book: Book) -> dict[str, dict[int, _Line]]:
 def _order(book: Book, seen: dict[str, dict[int, _Line]]) -> list[str]:
     """Files with breaks first, then by where the program went first; libraries only when there is nothing else."""
     own = (
-        [file for file in seen if not any(part in file for part in _LIBRARIES)]
+        [file for file in seen if not is_library(file)]
         or [file for file in seen if not file.startswith("<call of")]
         or list(seen)
     )
@@ -137,10 +135,11 @@ def _shown(wanted: set[int]) -> list[int]:
 def _functions(book: Book, file: str) -> list[list[Any]]:
     """Where the functions that were entered begin, in order of their lines."""
     found: dict[int, str] = {}
-    for kind in (FrameStarted, InlineStarted, GeneratorResumed):
-        for event in book.journal.of(kind):
-            if event.file == file and event.line:
-                found.setdefault(event.line, clean(event.name if isinstance(event, FrameStarted) else event.function))
+    frames = ((e.file, e.line, e.name) for e in book.journal.of(FrameStarted))
+    inlined = ((e.file, e.line, e.function) for e in (*book.journal.of(InlineStarted), *book.journal.of(GeneratorResumed)))
+    for at, line, name in (*frames, *inlined):
+        if at == file and line:
+            found.setdefault(line, clean(name))
     return [[line, name] for line, name in sorted(found.items())]
 
 

@@ -51,7 +51,8 @@ def timeline(book: Book) -> dict[str, Any]:
     spans: list[list[Any]] = []
     least = len(events) * SHORTEST
     for kind, row in ROWS.items():
-        for event in journal.of(kind):
+        begun: list[Event] = journal.of(kind)
+        for event in begun:
             first, last = journal.span(event.seq)
             spans.append([row, first, last, *_labels(event), int(_given_up(book, event))])
     for kind in (InlineStarted, GeneratorResumed):

@@ -1,6 +1,7 @@
 // The FX graphs: one lane each, the break in the gutter between them. Nodes keep their places as the graph grows: what
 // comes later than the moment is not drawn. Only what is in sight is drawn, so that 10,000 nodes pan smoothly.
 import { h, icon, number, refill, s, throttled } from "../dom.js";
+import { eventLink, facts, lineLink, section } from "./inspector.js";
 
 const TOP = 46, PAD = 14, LEAST = 168, CARD = [92, 44], GUTTER = CARD[0] + 36, EDGE = 8;
 const CHARACTER = 6.63, SMALL = 6.03, INSET = 9, GAP = 8; // of the measures that made the widths (tracer/export/figure.py)
@@ -320,6 +321,32 @@ export function graph(app) {
     h("button", { class: "b ic", title: "Larger (+)", "aria-label": "Zoom in", onclick: () => zoom(1.2) }, "+"),
     h("button", { class: "b", title: "Fit (F)", onclick: () => ((touched = false), fit()) }, "Fit"),
   ];
+
+  app.describers.node = (selection) => {
+    const [lane, id] = split(selection.id);
+    if (!lane || !lane.nodes[id]) return null;
+    const [, operator, instance, shape, , , seq, line, path_, target, args, dtype, device, reads] = lane.nodes[id];
+    const users = Object.entries(lane.nodes).filter(([, node]) => node[13].includes(id)).map(([name]) => name);
+    const link = (name) => (lane.nodes[name] ? h("button", { class: "chip", onclick: () => go(lane, name) }, name) : h("span", { class: "mono mut" }, name));
+    return {
+      title: `${operator}${instance ? " " + instance : ""}`,
+      sub: [lane.title, " · ", eventLink(app, seq), line ? [" · ", lineLink(app, line)] : null],
+      parts: [
+        facts([["name", h("span", { class: "mono" }, id)], ["calls", h("span", { class: "mono wrap" }, args ? `${target}(${args})` : target)], ["result", [dtype, shape, device].filter(Boolean).join(" · ")], ["module", path_]]),
+        reads.length ? section("Reads", h("div", { class: "chain" }, reads.map(link))) : null,
+        users.length ? section("Read by", h("div", { class: "chain" }, users.map(link))) : null,
+      ],
+    };
+  };
+  app.describers.module = (selection) => {
+    const [lane, id] = split(selection.id);
+    const box = lane?.picture.boxes.find((one) => one[0] === id);
+    return box ? { title: id, sub: [lane.title, ` · ${number(box[5])} ops`], parts: [h("div", { class: "btns" }, h("button", { class: "b o", disabled: !app.kernel, title: app.kernel ? "" : "needs a kernel", onclick: () => toggle(lane, id) }, box[6] ? "Close" : "Open"))] } : null;
+  };
+  const split = (id) => {
+    const at = id.indexOf(":");
+    return [lanes.find((lane) => lane.name === id.slice(0, at)), id.slice(at + 1)];
+  };
 
   const later = throttled(draw);
   app.on("data", (names) => names.includes("graph") && arrange());

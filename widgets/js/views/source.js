@@ -1,6 +1,7 @@
 // The program's lines: a bar for what is in a graph, ticks for what ran as Python, an octagon where the graph broke, an arrow
 // where the moment is. The right edge counts the nodes that a line made.
 import { before, h, icon, number, refill, throttled } from "../dom.js";
+import { eventLink, facts, section } from "./inspector.js";
 
 const WORDS = /^(?:False|None|True|and|as|assert|async|await|break|class|continue|def|del|elif|else|except|finally|for|from|global|if|import|in|is|lambda|nonlocal|not|or|pass|raise|return|try|while|with|yield|match|case)$/;
 const TOKENS = /(#.*$)|((?:[rbfuRBFU]{0,2})(?:"""|'''|"(?:\\.|[^"\\])*"?|'(?:\\.|[^'\\])*'?))|(\b\d[\w.]*)|([A-Za-z_]\w*)/g;
@@ -159,6 +160,25 @@ export function source(app) {
     setFollowing(!following);
     mark();
   });
+  app.describers.line = (selection) => {
+    const one = data().files.find((file_) => selection.id.startsWith(file_.file + ":"));
+    const line = one?.lines.find((entry) => entry.length > 1 && `${one.file}:${entry[0]}` === selection.id);
+    if (!line) return null;
+    const [n, text, mark_, , first, last] = line;
+    const lanes = app.data.graph?.lanes || [];
+    const nodes = lanes.flatMap((lane) => Object.entries(lane.nodes).filter(([, node]) => node[7] === selection.id).map(([id, node]) => ({ id: `${lane.name}:${id}`, seq: node[6], words: node[1], lane: lane.title })));
+    const reached = first >= 0 ? h("span", {}, eventLink(app, first), first === last ? null : [" to ", eventLink(app, last, number(last))]) : "not reached";
+    return {
+      title: `${one.name}:${n}`,
+      sub: { cap: "in a graph", py: "ran as Python", "": "not reached while tracing" }[mark_],
+      parts: [
+        h("p", { class: "mono" }, text.trim()),
+        facts([["when", reached]]),
+        nodes.length ? section("Nodes it made", h("div", { class: "chain" }, nodes.map((node) => h("button", { class: "chip", title: node.lane, onclick: () => app.select({ type: "node", id: node.id, seq: node.seq, line: selection.id, title: node.words }) }, node.words)))) : null,
+      ],
+    };
+  };
+
   const later = throttled(mark);
   app.on("data", (names) => names.includes("source") && draw());
   app.on("time", later);
