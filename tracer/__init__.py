@@ -12,12 +12,12 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__all__ = ["Session", "TraceConfig", "TracerError", "allow_in_graph", "compile", "disable", "graph_break", "load", "reset", "step", "trace"]
+__all__ = ["Override", "Session", "TraceConfig", "TracerError", "Where", "allow_in_graph", "compile", "disable", "graph_break", "load", "reset", "step", "trace"]
 
 _WHERE = {
     "Session": "session", "reset": "session", "FullGraphError": "session", "TraceConfig": "config", "TracerError": "errors", "load": "recording",
     "compile": "api", "trace": "api", "disable": "api", "allow_in_graph": "api", "graph_break": "api",
-    "step": "api",
+    "step": "api", "Override": "overrides", "Where": "overrides",
 }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ import torch
 from .compat import disable as _disable
 from .config import FIELDS, TraceConfig
 from .functions.marks import ALLOWED
+from .overrides import Override
 from .session import Session, _entry, _name
 
 if TYPE_CHECKING:
@@ -54,10 +55,10 @@ class CompiledFunction:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> CompiledFunction:
         """A copy of the original with a session of its own: compiled entries belong to one session."""
-        return _restore(copy.deepcopy(self.original, memo), self.session.config.plain())
+        return _restore(copy.deepcopy(self.original, memo), self.session.plain_config())
 
     def __reduce__(self) -> Any:
-        return _restore, (self.original, self.session.config.plain())
+        return _restore, (self.original, self.session.plain_config())
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
@@ -68,7 +69,8 @@ class CompiledFunction:
 
 def _restore(original: Callable[..., Any], settings: dict[str, Any]) -> CompiledFunction:
     known = TraceConfig.from_plain(settings)
-    return CompiledFunction(original, Session("compile", **{name: getattr(known, name) for name in FIELDS}))
+    overrides = map(Override.from_plain, settings.get("overrides", ()))
+    return CompiledFunction(original, Session("compile", overrides=overrides, **{name: getattr(known, name) for name in FIELDS}))
 
 
 def compile(fn: Callable[..., Any] | None = None, /, **config: Any) -> Any:

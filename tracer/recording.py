@@ -16,6 +16,7 @@ from tracer.config import TraceConfig
 from tracer.events import Event
 from tracer.journal import Journal
 from tracer.journal import load as _load
+from tracer.overrides import Override
 from tracer.records import Call, Fault, Frame, Graph, GraphBreak, Guard, Recompile, Records, Speculation, from_events
 
 __all__ = ["Recording", "load"]
@@ -44,6 +45,11 @@ class Recording:
     def config(self) -> TraceConfig:
         """The recorded settings, as far as this version knows them."""
         return TraceConfig.from_plain(self.journal.header.get("config", {}))
+
+    @property
+    def overrides(self) -> tuple[Override, ...]:
+        """The decisions that were taken in the compiler's place; TracerError where this version can't read them."""
+        return tuple(map(Override.from_plain, self.journal.header.get("config", {}).get("overrides", ())))
 
     @property
     def versions(self) -> Mapping[str, Any]:

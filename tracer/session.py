@@ -106,7 +106,7 @@ class Session:
         self.hook = FrameHook(self._compile, decide=self._decide, on_skip=self._skipped, on_fault=self._fault, strict=self.config.strict)
         if self.recorder.on:
             versions = {"torch": str(torch.__version__), "python": sys.version.split()[0]}
-            self._opens = self.recorder.begin(SessionStarted, 0, 1, versions, self._plain_config())
+            self._opens = self.recorder.begin(SessionStarted, 0, 1, versions, self.plain_config())
         self.closed = False
         _SESSIONS.add(self)
 
@@ -155,10 +155,12 @@ class Session:
             raise
         finally:
             self._depth -= 1
-            if self.pins.all and not self._depth:
-                self.pins.report()
-            if rec.on:
-                rec.end(CallFinished, opens, outcome, text)
+            try:
+                if self.pins.all and not self._depth:
+                    self.pins.report()
+            finally:  # whoever listens to the events may give the call up
+                if rec.on:
+                    rec.end(CallFinished, opens, outcome, text)
 
     def step(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call `fn(*args, **kwargs)` in a thread of its own, paused before the first instruction: a `tracer.control.Stepper`."""
@@ -207,7 +209,8 @@ class Session:
         elif applied_earlier(ctx, wanted):
             raise Restart(Decision(((), "override", wanted), wanted, f"override: {wanted.text}"))
 
-    def _plain_config(self) -> dict[str, Any]:
+    def plain_config(self) -> dict[str, Any]:
+        """The configuration and the overrides as plain values, for recordings and pickles."""
         plain = self.config.plain()
         return {**plain, "overrides": [override.plain() for override in self.overrides]} if self.overrides else plain
 

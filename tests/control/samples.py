@@ -81,6 +81,13 @@ def doomed(x):
     raise ValueError(f"no {y.dim()}")
 
 
+def overridden(x):
+    return helper(x) * 2
+
+
+#: What a sample's session is told besides its name.
+OVERRIDES = {"overridden": ("graph_node helper", "eager nobody", "skip_guard x")}
+
 #: name → (function, arguments made afresh)
 SAMPLES = {
     "plain": (plain, lambda: (torch.ones(3),)),
@@ -91,5 +98,6 @@ SAMPLES = {
     "several": (several, lambda: ([torch.ones(2), torch.ones(2)],)),
     "resized": (resized, lambda: (torch.ones(5),)),
     "native": (native, lambda: (torch.ones(5),)),
+    "overridden": (overridden, lambda: (torch.ones(3),)),
     "doomed": (doomed, lambda: (torch.ones(3),)),
 }

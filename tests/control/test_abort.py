@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import tracer
-from tests.control.samples import SAMPLES, plain
+from tests.control.samples import OVERRIDES, SAMPLES, plain
 from tests.differential import world_state
 from tracer.compat import evalframe as ef
 from tracer.control import Aborted, Stepper
@@ -59,7 +59,7 @@ def works(session: tracer.Session, name: str) -> None:
 
 def recorded(name: str) -> list:
     fn, make = SAMPLES[name]
-    session = tracer.Session("step")
+    session = tracer.Session("step", overrides=OVERRIDES.get(name, ()))
     try:
         session.run(fn, *make())
     except ValueError:
@@ -92,7 +92,7 @@ def test_every_kind_is_met():
 def test_abort_at_every_kind(kind, name, count, capsys):
     fn, make = SAMPLES[name]
     before = outside()
-    session = tracer.Session("step")
+    session = tracer.Session("step", overrides=OVERRIDES.get(name, ()))
     seen = itertools.count(1)
     first = lambda _, event: kind if kind_of(event) == kind and next(seen) == count else ""
     stepper = Stepper(session, functools.partial(session.run, fn, *make()), first=first)
@@ -111,7 +111,7 @@ def test_abort_at_every_kind(kind, name, count, capsys):
 def test_abort_at_every_single_event(name, capsys):
     """The session survives all of them in a row, and a dropped stepper is an abort too."""
     fn, make = SAMPLES[name]
-    session = tracer.Session("step")
+    session = tracer.Session("step", overrides=OVERRIDES.get(name, ()))
     before = outside()
     for number in range(0, len(recorded(name)), 3):
         stepper = session.step(fn, *make())

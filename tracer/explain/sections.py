@@ -60,7 +60,7 @@ class Section:
 
 def report(records: Records, *, most: int = 30) -> list[Section]:
     """Everything worth saying, most important first; of long lists the first `most` entries."""
-    sections = [*_faults(records), *_errors(records)]
+    sections = [*_faults(records), *_errors(records), *_unsafe(records), *_overrides(records)]
     total = len(records.graph_breaks)
     sections += [_graph_break(records, found, n, total) for n, found in enumerate(records.graph_breaks[:most], 1)]
     if total > most:
@@ -91,6 +91,34 @@ def _errors(records: Records) -> list[Section]:
     section = Section(f"{count(len(raised), 'call')} of the program raised an exception", tone="loud")
     section.blocks += [Para(f"{clean(call.function)}, call {call.number}: {clean(call.text)}") for call in raised[:5]]
     return [section]
+
+
+# --- overrides --------------------------------------------------------------------------------------------------------
+
+
+def _unsafe(records: Records) -> list[Section]:
+    """Runs with guards left out: what differs from plain runs, or that nothing did."""
+    runs = records.unsafe_runs
+    if not runs:
+        return []
+    wrong = [run for run in runs if run.what]
+    section = Section("Unsafe: an override left out guards, so compiled code may not fit the call", tone="loud")
+    for run in wrong[:10]:
+        rest = f": {'; '.join(map(clean, run.differences))}" if run.differences else ""
+        section.blocks.append(Para(f"call {run.call} {clean(run.what)}{rest}"))
+    same = f"{count(len(runs) - len(wrong), 'call')} compared with a plain run gave the same"
+    section.blocks.append(Para(same, "muted"))
+    return [section]
+
+
+def _overrides(records: Records) -> list[Section]:
+    if not records.overrides:
+        return []
+    rows = []
+    for use in records.overrides:
+        applied = f"decided about {', '.join(map(clean, use.targets))}" if use.targets else ""
+        rows.append((clean(use.text), f"no effect: {clean(use.why)}" if use.why else applied))
+    return [Section(f"Overrides · {len(rows):,}", [Table(tuple(rows))])]
 
 
 # --- graph breaks -----------------------------------------------------------------------------------------------------

@@ -18,9 +18,11 @@ from tracer.records.types import (
     GraphInput,
     Guard,
     Node,
+    OverrideUse,
     Recompile,
     Records,
     Speculation,
+    UnsafeRun,
     place,
     user_frame,
 )
@@ -48,6 +50,7 @@ class _Reader:
         self.tried: dict[int, Speculation] = {}
         self.failed: list[ev.GuardFailed] = []
         self.artifacts: dict[str, list[Artifact]] = {}
+        self.overrides: dict[str, OverrideUse] = {}
         self.counts = {"instructions": 0, "cache_hits": 0}
 
     def read(self) -> Records:
@@ -68,6 +71,7 @@ class _Reader:
             graph.inputs = list(self.inputs.get((graph.frame, graph.name), {}).values())
             graph.guards = [guard for guard in records.guards if guard.frame == graph.frame]
         records.speculations = self._speculations()
+        records.overrides = list(self.overrides.values())
         records.counts = dict(self.counts)
         return records
 
@@ -205,6 +209,19 @@ class _Reader:
         where = place(event.location)
         self.records.faults.append(Fault(event.python_type, event.text, event.traceback, where, event.frame))
 
+    def override_applied(self, event: ev.OverrideApplied) -> None:
+        use = self.overrides.setdefault(event.override, OverrideUse(event.override))
+        use.action, use.why = event.action, ""
+        if event.target not in use.targets:
+            use.targets += (event.target,)
+
+    def override_unmatched(self, event: ev.OverrideUnmatched) -> None:
+        use = self.overrides.setdefault(event.override, OverrideUse(event.override))
+        use.why = event.why
+
+    def unsafe_run(self, event: ev.UnsafeRun) -> None:
+        self.records.unsafe_runs.append(UnsafeRun(event.call, event.what, event.differences))
+
     def instruction(self, event: ev.Instruction) -> None:
         self.counts["instructions"] += 1
 
@@ -238,4 +255,7 @@ _READ: dict[type[Event], tuple[Callable[[_Reader, Any], None], bool]] = {
     ev.GraphBreak: (_Reader.graph_break, False),
     ev.GuardFailed: (_Reader.guard_failed, False),
     ev.Recompiled: (_Reader.recompiled, False),
+    ev.OverrideApplied: (_Reader.override_applied, False),
+    ev.OverrideUnmatched: (_Reader.override_unmatched, True),
+    ev.UnsafeRun: (_Reader.unsafe_run, True),
 }

@@ -21,10 +21,12 @@ __all__ = [
     "GraphInput",
     "Guard",
     "Node",
+    "OverrideUse",
     "Place",
     "Recompile",
     "Records",
     "Speculation",
+    "UnsafeRun",
     "UserFrame",
     "place",
     "user_frame",
@@ -237,6 +239,25 @@ class Fault:
     frame: str = ""
 
 
+@dataclass(slots=True)
+class OverrideUse:
+    """What became of one override. `targets`: what it decided about, each once; `why`: the reason where it had no effect."""
+
+    text: str
+    action: str = ""
+    targets: tuple[str, ...] = ()
+    why: str = ""
+
+
+@dataclass(slots=True)
+class UnsafeRun:
+    """One call that ran with guards left out, held against a plain run. `what` is "" where both gave the same."""
+
+    call: int
+    what: str = ""
+    differences: tuple[str, ...] = ()
+
+
 @dataclass
 class Records:
     """Everything that was found out in one session. `counts`: numbers that no record holds, such as cache hits."""
@@ -249,6 +270,8 @@ class Records:
     speculations: list[Speculation] = field(default_factory=list)
     recompiles: list[Recompile] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    overrides: list[OverrideUse] = field(default_factory=list)
+    unsafe_runs: list[UnsafeRun] = field(default_factory=list)
     counts: dict[str, float] = field(default_factory=dict)
     #: Source lines that came with a recording; without them linecache is asked.
     sources: Mapping[str, Mapping[int, str]] | None = field(default=None, compare=False, repr=False)

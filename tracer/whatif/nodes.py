@@ -110,6 +110,8 @@ def one_node(ctx: Context, override: Override, variable: Any, args: list[Variabl
         _refuse(ctx, override, time, _words(stop))
     except Raised as error:
         _refuse(ctx, override, time, node.changed or f"it raises {error.variable.python_type().__name__} on tensors without data")
+    if isinstance(result, ConstantVariable) and result.value is None:
+        _refuse(ctx, override, time, "it returns nothing: what it does besides can't be seen by the rest of the graph")
     if not _holds_only_tensors(result):
         _refuse(ctx, override, time, "it returns more than tensors: a number or text would stay what it was in this run")
     ctx.pins.note(override, name)

@@ -1,0 +1,72 @@
+"""What to try against a break or a recompile without touching the program: a setting, or an override at its place.
+
+    suggestions(session.graph_breaks[0])    # [Change(setting="capture_scalar_outputs", value=True)]
+
+`REMEDIES` is the table: id of a catalogue entry → what takes it away. Every row is run against the entry's reproducer by
+`tests/whatif/test_suggestions.py`; an entry without a row has no such way out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from ..overrides import Override, Where
+
+__all__ = ["REMEDIES", "Change", "suggestions"]
+
+
+class Change(NamedTuple):
+    """A setting of `TraceConfig` and the value to give it: `session.recompile(**{setting: value})`."""
+
+    setting: str
+    value: Any
+
+
+#: id → settings, and the actions of overrides at the line of the break; what changes least comes first.
+REMEDIES: Mapping[str, tuple[Change | str, ...]] = MappingProxyType({
+    "python-loop-over-values": (Change("capture_scalar_outputs", True),),
+    "tensor-to-python-number": (Change("capture_scalar_outputs", True),),
+    "data-dependent-shape": (Change("capture_dynamic_output_shape_ops", True),),
+    "disabled-function": ("inline", "graph_node"),
+    "user-requested-break": ("inline",),
+    "rnn-module": (Change("allow_rnn", True),),
+    "too-long": (Change("max_instructions", None), Change("max_trace_seconds", None)),
+    "dynamic-shape-unsupported": (Change("dynamic", False),),
+    "symbolic-number-escape": (Change("specialize_int", True),),
+})  # fmt: skip
+
+_ID = re.compile(r"\[([a-z-]+)\]$")  # behind the reason of a frame that runs as Python
+
+
+def suggestions(found: Any) -> list[Override | Change]:
+    """What to try against one of `session.graph_breaks`, `session.recompiles` or `session.frames`; [] where nothing is known.
+
+    A recompile is answered by what changed: integers and sizes that may become symbolic.
+    """
+    if hasattr(found, "failed_guards"):
+        return _for_recompile(found)
+    id = _ID.search(found.reason)
+    place = getattr(found, "location", None)
+    answers: list[Override | Change] = []
+    for remedy in REMEDIES.get(id[1] if id else found.reason, ()):
+        if isinstance(remedy, Change):
+            answers.append(remedy)
+        elif place is not None and place.line > 0:
+            answers.append(Override(remedy, Where(line=place.line, file=place.file)))
+    return answers
+
+
+def _for_recompile(found: Any) -> list[Override | Change]:
+    answers: dict[Override | Change, None] = {}
+    for source, value in found.values.items():
+        expressions = [expression for expression, seen in found.failed_guards if seen == value and source in expression]
+        if not source:
+            continue
+        if re.fullmatch(r"-?\d+", value):
+            answers[Override("symbolic", Where(source))] = None
+        elif any(", size [" in expression for expression in expressions):
+            answers[Override("dynamic", Where(source))] = None
+    return list(answers)
