@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from widgets.models.book import Book
+from widgets.models.breaks import breaks
 from widgets.models.events import events
 from widgets.models.graph import graph
 from widgets.models.head import head
@@ -24,6 +25,7 @@ VIEWS: dict[str, Callable[[Book], Any]] = {
     "head": head,
     "source": source,
     "graph": graph,
+    "breaks": breaks,
     "timeline": timeline,
     "events": events,
 }

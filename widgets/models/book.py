@@ -19,7 +19,9 @@ _LIBRARIES = ("/torch/", "/lib/python3.", "<frozen", "<call of")
 
 def is_library(file: str) -> bool:
     """Whether a file is torch's, the standard library's or our own: not what a person wrote or chose to read."""
-    return any(part in file for part in _LIBRARIES) and "/site-packages/" not in file.replace("/site-packages/torch/", "")
+    return any(part in file for part in _LIBRARIES) and "/site-packages/" not in file.replace(
+        "/site-packages/torch/", ""
+    )
 
 
 class Book:

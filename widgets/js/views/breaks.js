@@ -1,6 +1,99 @@
-import { h } from "../dom.js";
+// Graph breaks: a list of what ended graphs, and in the inspector one break with its explanation and the ways out.
+import { h, icon, number, refill } from "../dom.js";
+import { roving } from "../keys.js";
+import { copyToCell } from "../notebook.js";
+import { eventLink, facts, lineLink, section } from "./inspector.js";
+import { highlighted } from "./source.js";
+
+// `code` in a text, as code.
+export const worded = (text) => text.split(/(`[^`]+`)/).map((part) => (part.startsWith("`") ? h("span", { class: "mono" }, part.slice(1, -1)) : part));
+
+export const excerpted = (lines, style = "u") =>
+  h("div", { class: "ex" }, lines.map(([n, before, marked, after]) => h("div", {}, h("span", { class: "n" }, String(n)), h("code", {}, highlighted(before), marked ? h("span", { class: style }, marked) : null, highlighted(after)))));
 
 export function breaks(app) {
-  const el = h("div", { class: "sc" });
-  return { el };
+  const list = h("div", { class: "sc lst", role: "listbox", "aria-label": "Graph breaks" });
+  const all = () => app.data.breaks?.list || [];
+  const choose = (one) => app.select({ type: "break", id: one.seq, seq: one.seq, line: one.line || undefined, title: "Graph break" });
+  const isChosen = (one) => app.selection?.type === "break" && (app.selection.id === one.seq || app.selection.line === one.line);
+
+  function draw() {
+    const calls = new Set(all().map((one) => one.call)).size;
+    refill(
+      list,
+      all().length ? null : h("div", { class: "nothing" }, "No graph break."),
+      all().filter((one) => one.seq <= app.now).map((one, index) =>
+        h(
+          "div",
+          { class: `it${isChosen(one) ? " sel" : ""}`, role: "option", tabindex: index ? -1 : 0, "data-key": `b${one.seq}`, "aria-selected": String(isChosen(one)), onclick: () => choose(one), onkeydown: (event) => event.key === "Enter" && choose(one) },
+          h("div", { class: "it-h" }, icon("brk"), h("b", {}, worded(one.title)), h("span", { class: "mut" }, one.where), calls > 1 ? h("span", { class: "tag" }, `call ${one.call}`) : null),
+          one.excerpt.length ? excerpted(one.excerpt.slice(0, 1)) : null,
+        ),
+      ),
+    );
+  }
+
+  // ---- one break
+  const fixOf = new Map(); // break → the way out that is looked at
+  app.describers.break = (selection) => {
+    const one = all().find((found) => found.seq === selection.id) || all().find((found) => found.line === selection.line);
+    if (!one) return null;
+    const chosen = Math.min(fixOf.get(one.seq) || 0, Math.max(0, one.fixes.length - 1));
+    const fix = one.fixes[chosen];
+    const rest = one.hints.filter((hint) => !one.fixes.some((known) => hint.startsWith(known.do)));
+    return {
+      title: "Graph break",
+      sign: "brk",
+      sub: [worded(one.title), one.line ? [" · ", lineLink(app, one.line)] : null],
+      parts: [
+        one.excerpt.length ? excerpted(one.excerpt) : null,
+        h("p", {}, worded(one.explanation)),
+        one.context.length ? section("Values in this call", facts(one.context.map(([name, value]) => [name, h("span", { class: "mono wrap" }, value)]))) : null,
+        fix ? fixes(one, chosen, fix) : null,
+        rest.length ? section(fix ? "Also" : "What to do", rest.map((hint) => h("p", { class: "hint" }, worded(hint)))) : null,
+        actions(one),
+        one.why ? section("What it costs", h("p", {}, worded(one.why))) : null,
+        section("Where", h("div", {}, one.stack.map(([name, line]) => h("div", {}, h("span", { class: "mono" }, name), " ", lineLink(app, line)))), h("div", { class: "mut" }, eventLink(app, one.seq), one.frames.length ? ` · splits frame ${one.frames.join(", ")}` : "")),
+      ],
+    };
+  };
+
+  function fixes(one, chosen, fix) {
+    const names = h("div", { class: "seg", role: "radiogroup", "aria-label": "Ways out" }, one.fixes.map((each, index) => h("button", { role: "radio", "data-key": `f${index}`, "aria-checked": String(index === chosen), onclick: () => pick(one, index) }, each.name)));
+    roving(names, "button");
+    return section(
+      "Fix",
+      one.fixes.length > 1 ? names : null,
+      h("p", {}, worded(`${fix.do} when ${fix.when}.`), " ", h("span", { class: "mut" }, worded(`Trades: ${fix.trades}.`))),
+      h("h5", { class: "gapped" }, "In an example"),
+      h("div", { class: "df-b", tabindex: "0", "aria-label": "Rewrite of the example" }, fix.diff.map(([sign, text]) => h("div", { class: { "+": "a", "-": "d" }[sign] || "", "data-s": { "+": "+", "-": "−" }[sign] || "" }, highlighted(text)))),
+      h("div", { class: "btns" }, h("button", { class: app.kernel ? "b o" : "b p", onclick: (event) => copyToCell(event.currentTarget, fix.source) }, icon("copy"), "Copy to new cell")),
+    );
+  }
+
+  function pick(one, index) {
+    fixOf.set(one.seq, index);
+    app.emit("select");
+  }
+
+  // What can be tried on this program itself: offered by the kernel (see "try" in the answers).
+  function actions(one) {
+    if (!one.tries?.length) return null;
+    const result = h("div", {});
+    const run = (each, button) => {
+      button.disabled = true;
+      refill(result, h("p", { class: "mut", role: "status" }, "Running on a copy…"));
+      app.ask("try", { seq: one.seq, number: each.number }).then(
+        (found) => refill(result, h("div", { class: "res" }, icon("ok"), h("div", {}, h("b", {}, found.title), h("div", { class: "mut" }, found.text)))),
+        (error) => refill(result, h("p", { class: "mut" }, error.message)),
+      ).finally(() => (button.disabled = false));
+    };
+    return section("Try it", one.tries.map((each) => h("div", { class: "btns" }, h("button", { class: "b p", disabled: !app.kernel, title: app.kernel ? "Runs on a copy; your program is not changed" : "needs a kernel", onclick: (event) => run(each, event.currentTarget) }, "Try it"), h("span", {}, worded(each.text)))), result);
+  }
+
+  roving(list, ".it", { vertical: true });
+  app.on("data", (names) => names.includes("breaks") && draw());
+  app.on("time", draw);
+  app.on("select", draw);
+  return { el: list, badge: () => all().length || null, alarm: () => all().length > 0, empty: () => all().length === 0, number };
 }

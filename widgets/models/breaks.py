@@ -1,0 +1,85 @@
+"""The breaks view: every graph break with its explanation, its line, the ways out, and the catalogue's worked example."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+from tracer.breaks import CATALOGUE
+from tracer.explain import clean, excerpt, source_of
+from tracer.explain.words import file_name
+from tracer.records import GraphBreak, Records
+from widgets.models.book import Book
+
+__all__ = ["breaks"]
+
+
+def breaks(book: Book) -> dict[str, Any]:
+    """{list: [{seq, reason, title, where, line, function, explanation, why, hints, excerpt, context, stack, frames, call, fixes}]}.
+
+    `fixes`: [{name, do, when, trades, source, diff}]: how the catalogue's example of this break is rewritten, as lines of a diff
+    with their signs. `excerpt`: [[number, before, marked, after]].
+    """
+    return {"list": [_one(book, found) for found in book.records.graph_breaks]}
+
+
+def _one(book: Book, found: GraphBreak) -> dict[str, Any]:
+    place = found.location
+    entry = CATALOGUE.get(found.reason)
+    return {
+        "seq": _seq(book, found),
+        "reason": found.reason,
+        "title": clean(found.title),
+        "where": clean(f"{file_name(place.file)}:{place.line}") if place else "",
+        "line": f"{place.file}:{place.line}" if place else "",
+        "function": clean(found.user_stack[-1].function) if found.user_stack else "",
+        "explanation": clean(found.explanation),
+        "why": _why(found),
+        "hints": [clean(hint) for hint in found.hints],
+        "excerpt": _excerpt(book.records, found),
+        "context": [
+            [name, clean(value)] for name, value in found.context.items() if name not in ("line", "func", "expr")
+        ],
+        "stack": [
+            [clean(f.function), f"{f.file}:{f.line}", clean(f"{file_name(f.file)}:{f.line}")] for f in found.user_stack
+        ],
+        "frames": list(found.frames),
+        "call": found.call,
+        "fixes": [_fix(entry.reproducer, fix) for fix in entry.fixes] if entry is not None else [],
+    }
+
+
+def _seq(book: Book, found: GraphBreak) -> int:
+    """The event of this break in the outermost frame that it splits last: where the rest goes on from."""
+    for event in book.breaks:
+        if (
+            event.reason == found.reason
+            and event.call == found.call
+            and (not event.user_stack or tuple(event.user_stack[-1][:2]) == (found.location or ("", 0))[:2])
+        ):
+            return event.seq
+    return -1
+
+
+def _why(found: GraphBreak) -> str:
+    from tracer.breaks import render
+
+    return clean(render(found.reason, **found.context).why_it_matters) if found.reason in CATALOGUE else ""
+
+
+def _excerpt(records: Records, found: GraphBreak) -> list[list[Any]]:
+    shown = excerpt(found.location, source_of(records))
+    return [[line.number, line.before, line.marked, line.after] for line in shown.lines] if shown is not None else []
+
+
+def _fix(reproducer: str, fix: Any) -> dict[str, Any]:
+    before, after = reproducer.splitlines(), fix.source.splitlines()
+    diff = [[line[0], line[2:]] for line in difflib.ndiff(before, after) if line[0] in "+- "]
+    return {
+        "name": clean(fix.name),
+        "do": clean(fix.do),
+        "when": clean(fix.when),
+        "trades": clean(fix.trades),
+        "source": fix.source,
+        "diff": diff,
+    }
