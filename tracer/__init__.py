@@ -12,7 +12,10 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__all__ = ["Override", "Session", "TraceConfig", "TracerError", "Where", "allow_in_graph", "compile", "disable", "graph_break", "load", "reset", "step", "trace"]
+__all__ = [
+    "Override", "Session", "TraceConfig", "TracerError", "Where", "allow_in_graph", "compile", "disable", "graph_break", "load", "reset",
+    "step", "trace",
+]  # fmt: skip
 
 _WHERE = {
     "Session": "session", "reset": "session", "FullGraphError": "session", "TraceConfig": "config", "TracerError": "errors", "load": "recording",

@@ -189,9 +189,8 @@ class Context:
             visits = frame.visits = {}
         pc = frame.pc
         count = visits[pc] = visits.get(pc, 0) + 1
-        decision = self.breaks.get((pc, count))
-        if decision is not None:
-            raise BreakHere(decision)
+        if self.breaks and (pc, count) in self.breaks:
+            raise BreakHere(self.breaks[pc, count])
 
     # ---- guards
     def guard(self, source: Source, kind: str, expected: Any, extra: Any = None) -> None:

@@ -30,6 +30,7 @@ from .events import (
     FrameSkipped,
     GraphBreak,
     GuardFailed,
+    Instruction,
     InternalFault,
     Recompiled,
     SessionFinished,
@@ -41,8 +42,9 @@ from .graph.dynamism import Dynamism
 from .graph.fakes import FakeRunner
 from .guards import Guard, GuardError
 from .interpreter.frame import Program
+from .interpreter.paths import path_of
 from .journal import Journal, Recorder
-from .overrides import Override, read
+from .overrides import Override, Where, read
 from .runtime import backends
 from .runtime.answers import Entry, Root, Skip
 from .runtime.hook import FrameHook, without_hook
@@ -208,6 +210,16 @@ class Session:
             self.reset()
         elif applied_earlier(ctx, wanted):
             raise Restart(Decision(((), "override", wanted), wanted, f"override: {wanted.text}"))
+
+    def where_now(self) -> Where | None:
+        """The operation that is being traced, as a decision to override: for the thread of a trace, at an event. None outside."""
+        ctx = self.traced
+        if ctx is None or ctx.frame is None:
+            return None
+        frame, waiting = ctx.frame, type(self.recorder.events[-1]) is Instruction
+        index = frame.pc if waiting or not frame.pc else frame.pc - 1
+        time = (frame.visits or {}).get(index, 0) if frame is ctx.root_frame else 0
+        return Where(decision=path_of(frame, time, index))
 
     def plain_config(self) -> dict[str, Any]:
         """The configuration and the overrides as plain values, for recordings and pickles."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import itertools
+import linecache
 from typing import Any
 
 import pytest
@@ -36,7 +38,7 @@ def test_a_line_means_the_calls_in_it() -> None:
 def test_an_occurrence_is_one_turn_of_a_loop(time: int, expected: str) -> None:
     session = run(programs.loop, f"graph_node {at('in the loop', time)}")
     turns = [["add", "scale"] if turn == "n" else ["add", "sin", "mul"] for turn in expected]
-    assert targets(session) == [sum(turns, [])]
+    assert targets(session) == [[*itertools.chain(*turns)]]
 
 
 def test_another_function_under_the_name_is_compiled_again() -> None:
@@ -151,7 +153,7 @@ def test_eager_calls_that_no_line_makes() -> None:
 def test_eager_modules() -> None:
     net = programs.Net()
     session = run(net, "eager self.block", args=(torch.randn(3, 4),))
-    assert sum(targets(session), []) == ["linear"] and why_not(session) == []
+    assert [*itertools.chain(*targets(session))] == ["linear"] and why_not(session) == []
     assert not any(frame.name == "Block.forward" and frame.outcome == "compiled" for frame in session.frames)
 
 
@@ -315,6 +317,29 @@ def test_given_while_tracing_it_begins_again_only_where_it_is_late(mark: str, ov
         session.recorder.intercept(None)
         assert given and session.stats["restarts"] == restarts
         assert targets(session)[-1].count("scale") == 1
+
+
+@pytest.mark.parametrize(("fn", "nth", "expected"), [
+    (programs.loop, 2, [["add", "sin", "mul", "add", "scale", "add", "sin", "mul"]]),
+    (programs.outer, 1, [["add", "scale", "cos", "mul"]]),
+])  # fmt: skip
+def test_the_operation_that_waits_can_be_pinned_where_it_is(fn: Any, nth: int, expected: list[list[str]]) -> None:
+    with tracer.Session() as session:
+        calls: list[Any] = []
+
+        def seen(event: Any) -> None:
+            if type(event).__name__ == "Instruction" and event.op == "Call" and "scale(" in linecache.getline(programs.FILE, event.location[1]):
+                calls.append(session.where_now())
+                if len(calls) == nth:
+                    session.override_now(Override("graph_node", calls[-1]))
+
+        assert session.where_now() is None
+        session.recorder.intercept(seen)
+        x = torch.ones(3)
+        assert torch.equal(session.run(fn, x), fn(x))
+        session.recorder.intercept(None)
+        assert targets(session) == expected
+        assert session.unmatched_overrides == []
 
 
 def test_two_sessions_know_nothing_of_each_other() -> None:

@@ -62,11 +62,21 @@ def suggestions(found: Any) -> list[Override | Change]:
 def _for_recompile(found: Any) -> list[Override | Change]:
     answers: dict[Override | Change, None] = {}
     for source, value in found.values.items():
-        expressions = [expression for expression, seen in found.failed_guards if seen == value and source in expression]
-        if not source:
-            continue
-        if re.fullmatch(r"-?\d+", value):
+        if source and re.fullmatch(r"-?\d+", value):
             answers[Override("symbolic", Where(source))] = None
-        elif any(", size [" in expression for expression in expressions):
-            answers[Override("dynamic", Where(source))] = None
+        for expression, seen in found.failed_guards:
+            if seen == value and expression.startswith(f"{source} is a Tensor of "):
+                answers |= dict.fromkeys(Override("dynamic", Where(source), dim) for dim in _moved(expression, seen))
     return list(answers)
+
+
+_TENSOR = re.compile(r"Tensor of ([\w.]+), size \[([^]]*)\]")
+
+
+def _moved(expected: str, seen: str) -> list[int]:
+    """The dimensions that differ, where nothing else does that these texts tell."""
+    before, now = _TENSOR.search(expected), _TENSOR.search(seen)
+    if before is None or now is None or before[1] != now[1]:
+        return []
+    sizes = [text[2].split(", ") for text in (before, now)]
+    return [dim for dim, (a, b) in enumerate(zip(*sizes, strict=True)) if a != b] if len(sizes[0]) == len(sizes[1]) else []

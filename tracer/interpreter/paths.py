@@ -26,13 +26,14 @@ def step_of(frame: Frame, index: int, occurrence: int) -> Step:
     return Step(code.co_filename, code.co_qualname, code.co_firstlineno, offset_of(frame.program, index), occurrence)
 
 
-def path_of(frame: Frame, occurrence: int = 0) -> tuple[Step, ...]:
-    """The path to the operation that `frame` runs. `occurrence`: which time it runs there, 0 where nobody counted."""
-    steps = [step_of(frame, frame.pc - 1, occurrence)]
+def path_of(frame: Frame, occurrence: int = 0, index: int | None = None) -> tuple[Step, ...]:
+    """The path to the operation that `frame` runs, or to another one of it. `occurrence`: which time it runs there, 0 where
+    nobody counted."""
+    steps = [step_of(frame, frame.pc - 1 if index is None else index, occurrence)]
     caller = frame.back
     while caller is not None:
-        index = caller.pc - 1
-        steps.append(step_of(caller, index, (caller.visits or {}).get(~index, 0)))
+        entered = caller.pc - 1
+        steps.append(step_of(caller, entered, (caller.visits or {}).get(~entered, 0)))
         caller = caller.back
     return tuple(reversed(steps))
 
