@@ -141,3 +141,11 @@ def test_copies_and_pickles_of_compiled_functions_keep_them() -> None:
     for made in (compiled, copy.deepcopy(compiled), pickle.loads(pickle.dumps(compiled))):
         assert torch.equal(made(torch.ones(3)), scaled(torch.ones(3)))
         assert programs.targets(made.session) == [["scale"]]
+
+
+def test_the_page_has_every_action() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "overrides.md").read_text(encoding="utf-8")
+    for row in ACTIONS.values():
+        assert f"| `{row.name}` | {row.about} | {row.meaning} | `{row.example}` |" in page
+    for call in ("unmatched_overrides", "unsafe_runs", "unsafe", "overrides", "where_now", "override_now"):
+        assert f"session.{call}" in page and hasattr(tracer.Session(), call)
