@@ -132,9 +132,9 @@ ENTRIES = (
     Entry(
         id="autograd-function-unsupported",
         title="Custom autograd function outside the rules",
-        explanation="""{here} applies [[`{expr}`|`{name}`|a custom autograd function]]. Its `forward` or
-            `backward` does something that cannot be recorded as one operation[[: {why}]]. So the graph ends, Python
-            applies it with its own backward, and a new graph starts.""",
+        explanation="""{here} applies [[`{expr}`|`{name}`|a custom autograd function]]. A graph would have to hold its
+            `forward` and its `backward` as a pair, and they were not recorded as one[[: {why}]]. So the graph ends,
+            Python applies it with its own backward, and a new graph starts.""",
         why_it_matters="[[{graphs} graphs instead of 1; ]]neither its forward nor its backward is compiled.",
         fixes=(
             Fix(

@@ -338,7 +338,8 @@ def requires_grad_(ctx: Context, value: Variable, requires_grad: Variable | None
 def autograd_function(ctx: Context, cls: Variable, *args: Variable, **kwargs: Variable) -> Any:
     """`MyFunction.apply(x)`: its forward runs natively (and is traced as a frame of its own), so that its backward is used."""
     name = ctx.protocol.callable_name(cls)
-    ctx.break_("autograd-function-unsupported", expr=f"{name}.apply", name=name, func=name, type=name)
+    why = "the tracer records operators, whose backward autograd knows, and no functions that bring their own"
+    ctx.break_("autograd-function-unsupported", expr=f"{name}.apply", name=name, func=name, type=name, why=why)
 
 
 def _seed_rule(name: str) -> Any:
