@@ -118,7 +118,7 @@ class AttemptStarted(Begin):
     """The frame is read from its start; a restart says which decision is now pinned."""
 
     because: str = ""
-    bound: tuple[tuple[str, int], ...] = ()  # locals at the start: (name, variable)
+    bound: tuple[tuple[str, int], ...] = ()  # locals at the start: (name, variable; 0: not built yet)
 
 
 class AttemptEnded(Outcome):
@@ -134,7 +134,7 @@ class Instruction(Begin):
     op: str
     arg: str
     height: int
-    ids: tuple[int, ...]  # the top variables of the stack, the topmost last
+    ids: tuple[int, ...]  # the slots that the frame's last operation may have written: the top ones, the topmost last
 
 
 class BuildStarted(Begin):
@@ -158,7 +158,7 @@ class InlineStarted(Begin):
     function: str
     file: str = ""
     line: int = 0
-    bound: tuple[tuple[str, int], ...] = ()
+    bound: tuple[tuple[str, int], ...] = ()  # locals at the start: (name, variable or its cell)
 
 
 class GeneratorResumed(Begin):
@@ -167,6 +167,8 @@ class GeneratorResumed(Begin):
     function: str
     file: str = ""
     line: int = 0
+    bound: tuple[tuple[str, int], ...] = ()
+    stack: tuple[int, ...] = ()  # all of it, the topmost last
 
 
 class InlineFinished(Outcome):

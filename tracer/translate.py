@@ -113,7 +113,8 @@ def translate(session: Session, info: FrameInfo) -> Entry | Skip:
 def _attempt(session: Session, info: FrameInfo, decisions: dict[tuple[Any, ...], Decision], frame_id: str) -> Entry:
     rec = session.recorder
     because = next(reversed(decisions.values())).because if decisions else ""
-    opens = rec.begin(AttemptStarted, str(because)) if rec.on else 0
+    bound = _unread(info) if rec.every else ()
+    opens = rec.begin(AttemptStarted, str(because), bound) if rec.on else 0
     ended, reason = "aborted", ""
     try:
         entry = _run_attempt(session, info, decisions, frame_id)
@@ -128,6 +129,13 @@ def _attempt(session: Session, info: FrameInfo, decisions: dict[tuple[Any, ...],
     finally:
         if rec.on:
             rec.end(AttemptEnded, opens, ended, reason)
+
+
+def _unread(info: FrameInfo) -> tuple[tuple[str, int], ...]:
+    """The locals that have a value when the frame is entered: none of them was looked at yet."""
+    args, cells = codegen.entry_names(info.code)
+    frees = info.code.co_freevars
+    return tuple((name, 0) for name in (*args, *cells) if name in info.locals or name in frees)
 
 
 def _run_attempt(session: Session, info: FrameInfo, decisions: dict[tuple[Any, ...], Decision], frame_id: str) -> Entry:

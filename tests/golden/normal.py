@@ -32,6 +32,7 @@ DROPPED = {
     "InternalFault": {"traceback"},
 }
 VARIABLES = {"variable", "ids"}
+SLOTS = {"bound", "stack"}  # of frames: as instructions, only with the details
 ADDRESS, LONG_NUMBER = re.compile(r"0x[0-9a-f]+"), re.compile(r"\b\d{9,}\b")
 LINE, SYMBOL = re.compile(r"\bat line \d+"), re.compile(r"\b([su])\d+\b")
 HERE = Path(__file__).parent
@@ -77,6 +78,7 @@ class Normal:
 
     def line(self, event: Any, kind: str) -> str:
         names = [n for n in event.__struct_fields__ if n not in HEADER and n not in DROPPED.get(kind, ())]
+        names = [n for n in names if self.detail or n not in SLOTS]
         pairs = [(n, self.value(n, getattr(event, n))) for n in names]
         text = " ".join(f"{n}={v}" for n, v in pairs if v not in ("", "()", "None"))
         frame = (
@@ -89,11 +91,11 @@ class Normal:
         return f"{kind}{frame}{attempt}  {text}".rstrip() + (f"  @ {place}" if place else "")
 
     def value(self, name: str, value: Any) -> str:
-        if name in VARIABLES:
+        if name in VARIABLES or name == "stack":
             values = value if isinstance(value, tuple | list) else (value,)
             return ",".join(f"v{self.number('variable', v)}" for v in values)
         if name == "bound":
-            return "(" + ", ".join(f"{n}:v{self.number('variable', v)}" for n, v in value) + ")"
+            return "(" + ", ".join(f"{n}:v{self.number('variable', v)}" if v else n for n, v in value) + ")"
         if name == "context":
             value = tuple((key, text) for key, text in value if key != "line")
         if name in ("entry", "resumes") and value:

@@ -7,7 +7,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from ..isa import Decoded, decode
+from ..isa import Decoded, decode, names_local
 from ..variables import FALSE, NONE, TRUE, ConstantVariable, SetVariable, TupleVariable, Variable
 from .table import HANDLERS, unsupported
 
@@ -46,6 +46,7 @@ class Program:
         "simple",
         "size",
         "steps",
+        "tops",
         "total",
     )
 
@@ -59,6 +60,7 @@ class Program:
             steps.append((HANDLERS.get(op.name) or unsupported(op.name, op.arg), arg))
         self.steps = steps
         self.names = self.decoded.names
+        self.tops = self.decoded.tops()
         self.size = len(self.names)
         self.argcount = code.co_argcount
         self.kwonly = code.co_kwonlyargcount
@@ -79,7 +81,8 @@ class Program:
         """The operation's argument, as events show it."""
         text = self._texts[index]
         if text is None:
-            text = self._texts[index] = argument_text(self.decoded.ops[index].arg)
+            op = self.decoded.ops[index]
+            text = self._texts[index] = self.names[op.arg] if names_local(op) else argument_text(op.arg)
         return text
 
 
@@ -110,6 +113,7 @@ class Frame:
 
     def restore(self, state: Any) -> None:
         self.locals, self.stack, self.pc = list(state[0]), list(state[1]), state[2]
+        self.opens = 0  # a body that was rolled back left it open
 
     @property
     def location(self) -> tuple[Any, ...]:

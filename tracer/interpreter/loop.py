@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..events import InlineStarted
+from ..events import GeneratorResumed, InlineStarted
 from ..signals import Break, Raised
+from ..variables import Lazy
 from .exceptions import unwind
 from .frame import DISCARD, RETURN, Frame
 from .paths import visit
@@ -30,6 +31,8 @@ def run(ctx: Context, frame: Frame) -> Variable:
         return _silent(ctx, frame, base)
     except Break as stop:
         ctx.locate(stop)
+        if ctx.rec.on:
+            _abandon(ctx, base)
         raise
     finally:
         ctx.frame = outer
@@ -133,11 +136,33 @@ def _announce(ctx: Context, frame: Frame) -> None:
     ctx.frame = frame.back or frame
     rec.depth = frame.depth
     code = frame.decoded.code
-    frame.opens = rec.begin(InlineStarted, code.co_qualname, code.co_filename, code.co_firstlineno)
+    names = (code.co_qualname, code.co_filename, code.co_firstlineno)
+    bound = _bound(ctx, frame) if rec.every else ()
+    if frame.generator is None:
+        frame.opens = rec.begin(InlineStarted, *names, bound)
+    else:
+        stack = tuple([rec.variable(v) for v in frame.stack]) if rec.every else ()
+        frame.opens = rec.begin(GeneratorResumed, *names, bound, stack)
     ctx.frame = frame
+
+
+def _bound(ctx: Context, frame: Frame) -> tuple[tuple[str, int], ...]:
+    number = ctx.rec.variable
+    held = zip(frame.program.names, frame.locals, strict=True)
+    return tuple([(name, 0 if type(v) is Lazy else v.vid or number(v)) for name, v in held if v is not None])
+
+
+def _abandon(ctx: Context, base: Frame | None) -> None:
+    """A break leaves all frames down to `base`: their spans end here."""
+    frame = ctx.frame
+    while frame is not None and frame is not base:
+        if frame.opens:
+            ctx.leave(frame, "broke")
+        frame = frame.back
 
 
 def _instruction(ctx: Context, frame: Frame) -> None:
     pc, program, stack = frame.pc, frame.program, frame.stack
-    ids = tuple([v.vid or ctx.rec.variable(v) for v in stack[-2:]])
+    top = program.tops[pc]
+    ids = tuple([v.vid or ctx.rec.variable(v) for v in stack[-top:]]) if top else ()
     ctx.rec.instruction(program.decoded.ops[pc].name, program.text(pc), len(stack), ids, program.place(pc))

@@ -7,9 +7,9 @@ is). Nothing that uses this package asks for the version of CPython, and nothing
 
 from __future__ import annotations
 
-from tracer.isa.canonical import OPS, Kind, Op, effect, target_of
+from tracer.isa.canonical import OPS, Kind, Op, effect, names_local, target_of
 from tracer.isa.decode import SUPPORTED, decode
 from tracer.isa.decoded import Decoded
 from tracer.isa.exceptions import Handler
 
-__all__ = ["OPS", "SUPPORTED", "Decoded", "Handler", "Kind", "Op", "decode", "effect", "target_of"]
+__all__ = ["OPS", "SUPPORTED", "Decoded", "Handler", "Kind", "Op", "decode", "effect", "names_local", "target_of"]

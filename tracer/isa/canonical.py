@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from tracer.isa.locations import Location, Locations
 
-__all__ = ["OPS", "Kind", "Op", "effect", "target_of"]
+__all__ = ["OPS", "Kind", "Op", "effect", "names_local", "target_of"]
 
 Effect: TypeAlias = Callable[[Any, bool], int]
 
@@ -68,6 +68,11 @@ _TARGET_SECOND = frozenset({"JumpIf", "JumpIfOrPop"})
 def effect(op: Op, jump: bool = False) -> int:
     """How much `op` changes the height of the stack, when it falls through or (`jump`) goes to its target."""
     return OPS[op.name].effect(op.arg, jump)
+
+
+def names_local(op: Op) -> bool:
+    """Whether the argument is a local's index in `Decoded.names`."""
+    return OPS[op.name].argument == "local"
 
 
 def target_of(op: Op) -> int | None:

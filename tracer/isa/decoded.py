@@ -9,6 +9,7 @@ from __future__ import annotations
 from types import CodeType
 
 from tracer.isa import flow, liveness
+from tracer.isa import tops as stack_tops
 from tracer.isa.canonical import Op
 from tracer.isa.exceptions import Handler
 
@@ -36,7 +37,7 @@ def local_names(code: CodeType) -> tuple[list[str], tuple[int, ...], tuple[int, 
 class Body:
     """The operations of a code object and what was worked out about them so far."""
 
-    __slots__ = ("ops", "handlers", "names", "cells", "frees", "index_of", "_masks", "_live", "_heights")
+    __slots__ = ("ops", "handlers", "names", "cells", "frees", "index_of", "_masks", "_live", "_heights", "_tops")
 
     def __init__(
         self,
@@ -56,6 +57,7 @@ class Body:
         self._masks: list[int] | None = None
         self._live: dict[int, frozenset[int]] = {}
         self._heights: list[int] | None = None
+        self._tops: list[int] | None = None
 
     def live_in(self, index: int) -> frozenset[int]:
         masks = self._masks
@@ -74,6 +76,11 @@ class Body:
         if heights is None:
             heights = self._heights = flow.heights(self.ops, self.handlers)
         return heights[index]
+
+    def tops(self) -> list[int]:
+        if self._tops is None:
+            self._tops = stack_tops.tops(self.ops, self.handlers)
+        return self._tops
 
 
 class Decoded:
@@ -109,6 +116,10 @@ class Decoded:
     def stack_depth(self, index: int) -> int:
         """The height of CPython's stack before operation `index`; -1 where no path leads."""
         return self._body.stack_depth(index)
+
+    def tops(self) -> list[int]:
+        """For each operation, how many of the top slots the operation that ran before it may have written."""
+        return self._body.tops()
 
     def group_start(self, index: int) -> int:
         """The first operation of the instruction that operation `index` is a part of."""

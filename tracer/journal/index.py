@@ -11,6 +11,7 @@ from os import PathLike
 from typing import Any, TypeVar
 
 from tracer.events import AttemptEnded, AttemptStarted, Begin, Event, Instruction, Outcome, RolledBack
+from tracer.journal.state import State, Timeline
 
 __all__ = ["Journal"]
 
@@ -39,6 +40,7 @@ class Journal:
         self._children: dict[int, list[int]] = {}
         self._closed: dict[int, int] = {}
         self._abandoned = bytearray()
+        self._timeline = Timeline(events)
         self._trying: dict[int, int] = {}  # a frame's span → its attempt that has not ended
 
     def __len__(self) -> int:
@@ -78,6 +80,11 @@ class Journal:
         self._advance()
         flags = self._abandoned
         return (event for event in self.events[: self._read] if not flags[event.seq])
+
+    def state_at(self, seq: int) -> State:
+        """What was known at an event: frames with stacks and locals, graphs, inputs, guards, variables. IndexError where
+        there is no such event. Stacks and locals need a recording at level `all`."""
+        return self._timeline.at(seq)
 
     # --- the tree of spans --------------------------------------------------------------------------------------
 
