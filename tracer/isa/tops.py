@@ -14,7 +14,7 @@ from tracer.isa.exceptions import Handler
 __all__ = ["changed", "tops"]
 
 _NOTHING = frozenset(
-    [
+    {
         "Pop",
         "StoreFast",
         "DeleteFast",
@@ -45,7 +45,7 @@ _NOTHING = frozenset(
         "PrintExpr",
         "SetupAnnotations",
         "EndAsyncFor",
-    ]
+    }
 )
 _TWO = frozenset(
     ["LoadMethod", "BeforeWith", "BeforeAsyncWith", "PushExcInfo", "CleanupThrow", "CheckEgMatch", "GetAnext"]
