@@ -33,6 +33,7 @@ from .events import (
     GraphCompileStarted,
     GuardInstalled,
 )
+from .functions.modules import BACKWARD, backward_unseen
 from .graph.fakes import quiet
 from .graph.finish import finish_graph
 from .graph.modes import MODES, AutocastState, restoring, with_inference, without_inference
@@ -376,9 +377,11 @@ def _lower(ctx: Context, info: FrameInfo) -> Any:
     symbolic = _symbolic_inputs(ctx)
     settle = ctx.shapes.tensor_metadata
     sized = {i.source for i in symbolic}
+    superfluous = BACKWARD if backward_unseen(ctx) else UNSET
     guards = [
         Guard(source, kind, settle(expected) if source in sized and kind == "TENSOR_MATCH" else expected, cause)
-        for (source, kind, _), (expected, cause) in ctx.guards.items()
+        for (source, kind, extra), (expected, cause) in ctx.guards.items()
+        if extra is not superfluous
     ]
     guards.append(Guard(None, "GLOBAL_STATE", None, 0))
     guards += [Guard(None, name, STATES[name](), 0) for name in sorted(ctx.switches)]  # the modes are as at entry here

@@ -132,3 +132,19 @@ def test_a_module_class_patched_between_calls() -> None:
     assert verdict(entry)
     Net.weight = property(lambda self: None)
     assert not verdict(entry)
+
+
+def test_many_absences_of_one_class_are_seen_one_by_one_and_again_after_other_changes(family: Any) -> None:
+    A, B, C = family
+    names = [f"name{number}" for number in range(20)]
+    entry = lowered(*(look_up(cls, name) for cls in family for name in names))
+    for cls in family:
+        for name in names[::7]:
+            assert verdict(entry)
+            setattr(cls, name, 1)
+            assert not verdict(entry)
+            setattr(cls, "unrelated", name)
+            assert not verdict(entry)
+            delattr(cls, name)
+            cls.__doc__ = "another text"
+            assert verdict(entry)

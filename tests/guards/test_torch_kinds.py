@@ -249,3 +249,22 @@ def test_dispatch_keys() -> None:
 
 def test_the_self_test_passes_here() -> None:
     self_test()
+
+
+@pytest.mark.parametrize("name", ["plain", "parameter", "subclass", "sparse"])
+@pytest.mark.parametrize("made_in", [False, True])
+@pytest.mark.parametrize("lowered_in", [False, True])
+def test_a_tensor_guard_tells_the_inference_mode(name: str, made_in: bool, lowered_in: bool) -> None:
+    """The global state's own check of inference mode is left out where a tensor is guarded."""
+    with torch.inference_mode(made_in):
+        value = TENSORS[name][0].clone() if name != "parameter" else torch.nn.Parameter(ones(2, 3), requires_grad=False)
+    with torch.inference_mode(lowered_in):
+        entry = lowered(Guard(None, "GLOBAL_STATE", GlobalState()), Guard(x, "TENSOR_MATCH", value), x=value)
+    for mode in (False, True, False):
+        with torch.inference_mode(mode):
+            assert verdict(entry, x=value) == (mode == lowered_in)
+    with torch.inference_mode(not lowered_in), torch.no_grad():
+        assert not verdict(entry, x=value)
+        if not lowered_in:
+            with torch.inference_mode(False), torch.no_grad():
+                assert not verdict(entry, x=value)  # the grad mode is another one

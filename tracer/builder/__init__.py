@@ -29,10 +29,10 @@ def build(ctx: Context, value: Any, source: Source) -> Variable:
     if identified:
         known = ctx.by_id.get(id(value))
         if known is not None:
-            if known.source is not None and known.source is not source:
-                ctx.guard(source, "SAME_OBJECT", known.source, known.source)
-            elif known.source is None:
+            if known.source is None or (known.source, "ID_MATCH", None) in ctx.guards:
                 ctx.guard(source, "ID_MATCH", value)
+            elif known.source is not source:
+                ctx.guard(source, "SAME_OBJECT", known.source, known.source)
             ctx.by_source[source] = known
             return known
     rec = ctx.rec

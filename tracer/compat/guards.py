@@ -7,6 +7,7 @@ In: nothing. Out: names that `tracer.guards` lowers with. This is the only modul
 - A manager made with a dict as example remembers the dict's version. While that version stays, children without
   children of their own whose example was immutable (None, int, float, bool, str) are skipped. Never pass None as
   the example of something that can change behind the same reference.
+- A `DICT_MANAGER` takes the type and the number of keys from its example, and skips nothing for an unchanged version.
 - Accessors answer False on a value of another type, but for `type_dict_manager`, which crashes on a value that is no
   class, and for length guards, which let Python's error through. Type guards come first there.
 - Leaf guards of the root come first, under the thread's switches as they are; below them, and in epilogue guards, torch
@@ -33,6 +34,7 @@ from torch._dynamo.guards import GuardManagerType
 from ..errors import CompatError
 
 __all__ = [
+    "DICT_MANAGER",
     "MANAGER",
     "SDPA_KERNELS",
     "STATES",
@@ -59,6 +61,8 @@ GlobalStateGuard = _c.GlobalStateGuard
 
 #: What every accessor call wants as its last argument.
 MANAGER = GuardManagerType.GUARD_MANAGER
+#: The same for a dict whose keys and values are checked in one walk, in their order.
+DICT_MANAGER = GuardManagerType.DICT_GUARD_MANAGER
 
 object_aliasing = _c.install_object_aliasing_guard
 tensor_aliasing = _c.install_no_tensor_aliasing_guard

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import torch
 import torch.nn.modules.module as module_machinery
 from torch import nn
 
@@ -27,8 +28,10 @@ from .table import calls
 if TYPE_CHECKING:
     from ..context import Context
 
-__all__ = ["call_module", "module_attribute"]
+__all__ = ["BACKWARD", "backward_unseen", "call_module", "module_attribute"]
 
+#: Marks the guards on hooks on the backward pass, which `backward_unseen` makes superfluous.
+BACKWARD = ("hooks on the backward pass",)
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 GLOBAL_HOOKS = ("_global_forward_hooks", "_global_forward_pre_hooks", "_global_backward_hooks", "_global_backward_pre_hooks")
 _CALL = nn.Module.__call__
@@ -75,12 +78,23 @@ def _without_hooks(ctx: Context, module: ModuleVariable) -> bool:
         return False
     if not ctx.config.skip_nnmodule_hook_guards and module.source is not None:
         source = module.source.dict()
-        for name in HOOKS:
-            ctx.guard(source.item(name), "EMPTY_DICT", None)
         machinery = ctx.namespace(vars(module_machinery))
-        for name in GLOBAL_HOOKS:
-            ctx.guard(machinery.item(name), "EMPTY_DICT", None)
+        for owner, names in ((source, HOOKS), (machinery, GLOBAL_HOOKS)):
+            for name in names:
+                ctx.guard(owner.item(name), "EMPTY_DICT", None, BACKWARD if "backward" in name else None)
     return True
+
+
+def backward_unseen(ctx: Context) -> bool:
+    """Whether no operation of the frame can be recorded for a backward pass: grad mode is off from beginning to end, and no
+    input but parameters, which are leaves, asks for gradients. Then a hook on the backward pass, also one that is registered
+    later, never finds a `grad_fn` to hang on; what is guarded of grad mode and of the inputs sees to it that this stays so.
+    (All that such a hook does then is to warn, or complain, where a module's output holds no tensor.)
+    """
+    if ctx.modes_at_entry["grad"] or ctx.mode_nodes:
+        return False
+    tensors = (i.value for i in ctx.inputs if isinstance(i.value, torch.Tensor))
+    return not any(value.requires_grad and type(value) is not nn.Parameter for value in tensors)
 
 
 # ---- attributes

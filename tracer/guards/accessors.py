@@ -45,7 +45,8 @@ _INDEXED = ids_of(deque, str, bytes, range)
 
 
 class Accessor:
-    """`read(value, key)` raises Missing. `lower(manager, parent's example, source, example)` gives the child's manager.
+    """`read(value, key)` raises Missing. `lower(manager, parent's example, source, example)` gives the child's manager;
+    where the child may be a dict, a fifth argument says which kind of manager.
     `exact(source, parent's example)`: the parent's type must be guarded first. `unsafe`: Python doesn't read past
     another type either."""
 
@@ -85,10 +86,10 @@ def read_dict(owner: Any) -> Any:
     raise Missing
 
 
-def _lower_dict(manager: Any, owner: Any, _source: Source, _example: Any) -> Any:
+def _lower_dict(manager: Any, owner: Any, _source: Source, example: Any, enum: Any = MANAGER) -> Any:
     if issubclass(type(owner), type):
         return manager.type_dict_manager("", {}, MANAGER)
-    return manager.get_generic_dict_manager("", {}, MANAGER)
+    return manager.get_generic_dict_manager("", {} if enum is MANAGER else example, enum)
 
 
 def _exact_dict(source: Source, owner: Any) -> bool:
@@ -127,21 +128,21 @@ def _read_item(owner: Any, key: Any) -> Any:
     raise Missing
 
 
-def _lower_item(manager: Any, owner: Any, source: Source, example: Any) -> Any:
+def _lower_item(manager: Any, owner: Any, source: Source, example: Any, enum: Any = MANAGER) -> Any:
     kind, key = type(owner), source.key
     assert source.base is not None
     # The manager of a class's dict holds the dict itself, where Python sees a proxy.
     if issubclass(kind, dict) or source.base.kind == "dict":
-        return manager.dict_getitem_manager(key, "", example, MANAGER)
+        return manager.dict_getitem_manager(key, "", example, enum)
     if type(key) is int and key >= 0:
         if issubclass(kind, list):
-            return manager.list_getitem_manager(key, "", example, MANAGER)
+            return manager.list_getitem_manager(key, "", example, enum)
         if issubclass(kind, tuple):
-            return manager.tuple_getitem_manager(key, "", example, MANAGER)
+            return manager.tuple_getitem_manager(key, "", example, enum)
     if id(kind) in _INDEXED:
-        return manager.getitem_manager(key, "", example, MANAGER)
+        return manager.getitem_manager(key, "", example, enum)
     if issubclass(kind, list | tuple | collections.deque) or kind is types.MappingProxyType:
-        return manager.lambda_manager(lambda value: _read_item(value, key), "", example, MANAGER)
+        return manager.lambda_manager(lambda value: _read_item(value, key), "", example, enum)
     raise GuardError(
         f"an item of a {type_name(kind)} can't be guarded: reading it could run the program's code",
         asked_by=f"a guard on {source.text}",

@@ -25,7 +25,7 @@ RANKS = 10
 class Flags:
     """What lowering asks of all kinds on one source together."""
 
-    STATE, LIVE, CONSTANT, TYPE, DECIDES_TYPE = 1, 2, 4, 8, 16
+    STATE, LIVE, CONSTANT, TYPE, DECIDES_TYPE, KEYS, OTHER = 1, 2, 4, 8, 16, 32, 64
 
 
 _CONSTANT = ("EQUALS_MATCH", "CONSTANT_MATCH")
@@ -98,6 +98,7 @@ class Kind:
             | (Flags.CONSTANT if name in _CONSTANT else 0)
             | (Flags.TYPE if name == "TYPE_MATCH" else 0)
             | (Flags.DECIDES_TYPE if name in _DECIDES_TYPE else 0)
+            | (Flags.KEYS if name == "DICT_KEYS" else 0 if name == "TYPE_MATCH" else Flags.OTHER)
         )
 
     def __repr__(self) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import types
 import weakref
 from collections import OrderedDict, deque
+from operator import is_
 from typing import Any
 
 from ..iterated import position
@@ -278,12 +279,16 @@ def _check_keys(value: Any, expected: tuple[Any, ...]) -> bool:
 
 
 def _lower_keys(at: Place, expected: tuple[Any, ...], parts: list[Any]) -> None:
-    """One call for all keys. Those of a plain dict are most often the very objects, so ids are tried first."""
-    ids = list(map(identity, expected))
+    """Few keys are walked by C++. Many of a plain dict are most often the very objects, so identity is tried first."""
+    assert at.source is not None
     if not expected:
         at.manager.add_dict_length_check_guard(0, parts, None)
-    elif type(at.value) is dict:
-        at.manager.add_lambda_guard(lambda v: list(map(id, v)) == ids or _check_keys(v, expected), parts, None)
+    elif at.source in at.lowering.positions:
+        for position, key in enumerate(expected):
+            at.manager.get_key_manager(position, "", key, at.lowering.enum).add_equals_match_guard(key, parts, None)
+    elif type(at.value) is dict and not any(type(key) is Ref for key in expected):
+        at.manager.add_dict_length_check_guard(len(expected), parts, None)
+        at.manager.add_lambda_guard(lambda v: all(map(is_, v, expected)) or _check_keys(v, expected), parts, None)
     else:
         at.manager.add_lambda_guard(lambda v: _check_keys(v, expected), parts, None)
 

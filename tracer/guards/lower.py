@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..compat.guards import (
+    DICT_MANAGER,
     MANAGER,
     STATES,
     RootGuardManager,
@@ -23,6 +24,7 @@ from ..compat.guards import (
 )
 from ..sources import Roots, Source
 from .accessors import ACCESSORS, MUTABLE, GuardError, Missing, family
+from .classes import Absences
 from .explain import Reader, failures
 from .guard import Failure, Guard
 from .held import Keeper, Ref
@@ -31,6 +33,8 @@ from .summary import ids_of
 
 __all__ = ["Lowered", "Lowering", "lower"]
 
+#: The most keys of a dict that C++ walks in order: each costs a manager.
+_MOST_KEYS = 16
 #: Types of objects that never change.
 _IMMUTABLE = ids_of(int, bool, float, complex, str, bytes, type(None))
 _UNREAD = object()
@@ -68,9 +72,7 @@ class Lowered:
         self._keeper.on_death = function
 
 
-def lower(
-    guards: Iterable[Guard], *, code: types.CodeType, roots: Roots, shape_guard: Guard | None = None
-) -> Lowered:
+def lower(guards: Iterable[Guard], *, code: types.CodeType, roots: Roots, shape_guard: Guard | None = None) -> Lowered:
     """Guards → C++. `roots` holds the values at the frame's entry, unchanged since; the caller's torch switches (grad
     and inference mode, …) are those of the entry. Raises GuardError for a guard that can't be read."""
     with quick_config():
@@ -84,7 +86,8 @@ def _weight(root: Source | None, ranks: list[list[int]]) -> int:
 
 
 class Lowering:
-    """One run of `lower`. Kinds use `manager`, `class_dict`, `state`, `default_device`, `once`, `enum`, `mutable`."""
+    """One run of `lower`. Kinds use `manager`, `positions`, `absences`, `class_dict`, `state`, `default_device`, `once`,
+    `enum`, `mutable`, `tensors`."""
 
     enum = MANAGER
     mutable = MUTABLE
@@ -97,6 +100,9 @@ class Lowering:
         self._entries = self.root.globals_dict_manager(self._private, "", MUTABLE, MANAGER)
         self._entries.dict_getitem_manager("alive", "", MUTABLE, MANAGER).add_true_match_guard([], None)
         self._managers: dict[Source, Any] = {}
+        self._keys: dict[Source, tuple[Any, ...]] = {}
+        self.positions: dict[Source, dict[str, int]] = {}
+        self.absences = Absences()
         self._flags: dict[Source, int] = {}
         self.exact: dict[Source, int] = {}
         self.families: dict[Source, type] = {}
@@ -123,6 +129,7 @@ class Lowering:
                 if kind.exact and source.kind not in ("dict", "namespace", "held"):
                     self._require(source)
             kind.lower(place, guard.expected, [index])
+        self.absences.lower(self)
         self.keeper.forget()
         return Lowered(self)
 
@@ -140,6 +147,8 @@ class Lowering:
                 flags[source] = flags.get(source, 0) | kind.flags
             copy = Guard(source, guard.kind, kind.hold(guard.expected, keeper), guard.cause)
             held.append(copy)
+            if kind.flags & Flags.KEYS and source is not None:
+                self._keys[source] = copy.expected
             if kind.reads is not None and kind.live:
                 for other in kind.reads(copy):
                     flags[other] = flags.get(other, 0) | Flags.LIVE
@@ -197,6 +206,22 @@ class Lowering:
         return {} if flags & Flags.TYPE and issubclass(kind, dict) else MUTABLE
 
     # ---- managers
+    def _in_order(self, source: Source) -> dict[str, int] | None:
+        """The position of each key, where one walk in C++ can check the keys of a plain dict and what is guarded below:
+        nothing but its type and its keys is guarded of the dict itself, and everything below is found by key."""
+        keys = self._keys.get(source)
+        if not keys or len(keys) > _MOST_KEYS or self._flags[source] & (Flags.OTHER | Flags.LIVE):
+            return None
+        if source.kind not in ("local", "item", "dict") or any(type(key) is not str for key in keys):
+            return None
+        found = {key: position for position, key in enumerate(keys)}
+        if type(self.value(source)) is not dict or tuple(self.value(source)) != keys:
+            return None
+        for kind, key, of in source.children or ():  # type: ignore[misc]
+            if kind != "item" or of is not str or key not in found:
+                return None
+        return found
+
     def manager(self, source: Source, identity: bool = False) -> Any:
         """The C++ manager at `source`, made with those on the way to it. `identity`: for an identity check only."""
         managers = self._managers
@@ -212,19 +237,29 @@ class Lowering:
             node = missing.pop()
             base = node.base
             example = self._example(node, identity and node is source)
+            kind: tuple[Any, ...] = ()
+            if node in self._keys:
+                positions = self._in_order(node)
+                if positions is not None:
+                    self.positions[node] = positions
+                    example, kind = dict.fromkeys(positions), (DICT_MANAGER,)
             if base is None:
-                found = self._root_manager(node, example)
+                found = self._root_manager(node, example, *kind)
+            elif base in self.positions:
+                below = self.positions[base][node.key]
+                found = managers[base].get_value_manager(below, "", example, *(kind or (MANAGER,)))
+                self.families[base] = dict
             else:
                 accessor, owner = ACCESSORS[node.kind], self.value(base)
                 if accessor.exact is not None and accessor.exact(node, owner):
                     self._require(base)
-                found = accessor.lower(managers[base], owner, node, example)
+                found = accessor.lower(managers[base], owner, node, example, *kind)
                 if node.kind == "item":
                     self.families[base] = family(owner)
             managers[node] = found
         return found
 
-    def _root_manager(self, source: Source, example: Any) -> Any:
+    def _root_manager(self, source: Source, example: Any, enum: Any = MANAGER) -> Any:
         if source.kind == "local":
             slot = self._slots.get(source.key)
             if slot is None:
@@ -233,7 +268,7 @@ class Lowering:
                     asked_by="lowering the guards of a traced frame",
                     next="take the source from this frame's own locals",
                 )
-            return self.root.framelocals_manager((source.key, slot), "", example, MANAGER)
+            return self.root.framelocals_manager((source.key, slot), "", example, enum)
         key = f"root{len(self._private)}"
         if source.kind == "namespace":
             self._private[key] = source.key
@@ -249,6 +284,11 @@ class Lowering:
         return manager
 
     # ---- for kinds
+    @property
+    def tensors(self) -> bool:
+        """Whether a tensor is guarded: that compares dispatch keys, which tell the thread's inference mode."""
+        return any(guard.kind == "TENSOR_MATCH" for guard in self.held)
+
     def once(self, key: Any) -> bool:
         """True the first time."""
         if key in self._done:

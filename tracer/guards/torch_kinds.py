@@ -169,7 +169,8 @@ class GlobalState:
 
 def _lower_global(at: Place, expected: GlobalState, parts: list[Any]) -> None:
     at.manager.add_global_state_guard(expected._compared, parts, None)
-    add_constant(at.lowering.state("INFERENCE_MODE"), expected.inference, parts)
+    if not at.lowering.tensors:
+        add_constant(at.lowering.state("INFERENCE_MODE"), expected.inference, parts)
 
 
 define(  # expected: a GlobalState, or None for the state now
