@@ -45,8 +45,11 @@ class CompiledFunction:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         session = self.session
-        with session._call(_name(self.original)):
-            return session.call(self.original, self._target, args, kwargs)
+        if session.recorder.on or session.stepped_by or session.pins.all:
+            with session._call(_name(self.original)):
+                return session.call(self.original, self._target, args, kwargs)
+        session.count_call()
+        return session.hook.run(self._target, *args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:
         if "original" not in self.__dict__:  # while it is being copied or unpickled

@@ -145,8 +145,7 @@ class Session:
             yield
             return
         rec = self.recorder
-        self.calls += 1
-        rec.call = self.calls
+        self.count_call()
         opens = rec.begin(CallStarted, name) if rec.on else 0
         self._depth += 1
         outcome, text = "returned", ""
@@ -163,6 +162,11 @@ class Session:
             finally:  # whoever listens to the events may give the call up
                 if rec.on:
                     rec.end(CallFinished, opens, outcome, text)
+
+    def count_call(self) -> None:
+        """One more call from outside. All there is to say of it while nothing is recorded, stepped or pinned."""
+        self.calls += 1
+        self.recorder.call = self.calls
 
     def step(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call `fn(*args, **kwargs)` in a thread of its own, paused before the first instruction: a `tracer.control.Stepper`."""

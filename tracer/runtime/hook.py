@@ -338,6 +338,8 @@ def _codes_of(function: Any) -> list[types.CodeType]:
         if isinstance(function, types.FunctionType):
             found.append(function.__code__)
             function = function.__dict__.get("__wrapped__")
+            if function is None:
+                break
             continue
         forward = getattr(type(function), "forward", None)  # a module
         call = forward if isinstance(forward, types.FunctionType) else _called(type(function))
