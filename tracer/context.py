@@ -77,6 +77,7 @@ class Context:
         self.fake_mode, self.decisions, self.dynamic = fake_mode, decisions, dynamic
         self.breaks = {decision.at: decision for decision in decisions.values() if decision.at is not None}
         self.pins = session.pins
+        self.skipped: set[str] = set()  # guards that overrides leave out
         self.guards: dict[tuple[Any, ...], tuple[Any, int]] = {}
         self.by_source: dict[Source, Variable] = {}
         self.by_id: dict[int, Variable] = {}

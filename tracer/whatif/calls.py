@@ -14,6 +14,7 @@ import torch
 
 from ..interpreter.frame import Frame, Program
 from ..interpreter.paths import offset_of, path_of, visit
+from ..isa.canonical import Op
 from ..overrides import ACTIONS, Override
 from ..signals import Break
 from ..variables import NULL, BoundVariable, FunctionVariable, ModuleVariable, PartialVariable, PinnedVariable, Variable
@@ -91,6 +92,10 @@ def _may_fit(program: Program, index: int, name: str, override: Override, starts
     return name in _CALLS and at.is_line(file, line)
 
 
+#: Operations between which a frame has no state that other code could go on from, or that begin a function.
+_INNER = frozenset({"MakeCell", "CopyFreeVars", "ReturnGenerator", "PushExcInfo", "WithExceptStart", "Reraise", "PopExcept", "EndFor", "EndSend"})
+
+
 def _line_starts(program: Program) -> frozenset[int]:
     """Operations that begin a line, as the user's code has them: not those that a resume function begins with."""
     ops = program.decoded.ops
@@ -104,9 +109,20 @@ def _line_starts(program: Program) -> frozenset[int]:
     found: dict[int, int] = {}
     for index in range(len(ops)):
         offset = offset_of(program, index)
-        if ops[index].name not in ("MakeCell", "CopyFreeVars") and offset in lines and lines[offset] != before[offset]:
+        if ops[index].name not in _INNER and offset in lines and lines[offset] != before[offset]:
             found[offset] = program.decoded.group_start(index)
-    return frozenset(found.values())
+    return frozenset(_behind_cells(ops, index) for index in found.values())
+
+
+_MAKING = frozenset({"LoadClosure", "BuildTuple", "LoadConst", "MakeFunction", "SetFunctionAttribute"})
+
+
+def _behind_cells(ops: list[Op], index: int) -> int:
+    """A line that begins by making a function has bare cells on the stack, which can't be handed over: after that, then."""
+    if ops[index].name == "LoadClosure":
+        while ops[index].name in _MAKING:
+            index += 1
+    return index
 
 
 def _intercepted(ctx: Context, frame: Frame, hook: _Intercept) -> Any:

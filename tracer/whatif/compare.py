@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import io
+import random
 import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from ..events import UnsafeRun
 if TYPE_CHECKING:
     from ..session import Session
 
-__all__ = ["compared", "differences"]
+__all__ = ["compared", "differences", "random_state", "set_random_state"]
 
 
 def compared(session: Session, fn: Any, run: Callable[[], Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -34,18 +35,18 @@ def compared(session: Session, fn: Any, run: Callable[[], Any], args: tuple[Any,
         if session.pins.unsafe:
             _say(session, f"can't be compared: the arguments can't be copied ({type(error).__name__})", ())
         return outcome
-    before = _random_state()
+    before = random_state()
     try:
         outcome, raised = run(), None
     except Exception as error:
         outcome, raised = None, error
     if session.pins.unsafe:
-        after = _random_state()
-        _set_random_state(before)
+        after = random_state()
+        set_random_state(before)
         try:
             expected, failed = _plainly(plain if plain is not None else fn, inputs, named)
         finally:
-            _set_random_state(after)
+            set_random_state(after)
         if type(failed) is not type(raised):
             _say(session, "differs from a plain run", (f"the call {_outcome(raised)}, a plain run {_outcome(failed)}",))
         else:
@@ -102,15 +103,12 @@ def _held(cell: types.CellType) -> tuple[Any, ...]:
         return ()
 
 
-def _random_state() -> Any:
-    import random
-
+def random_state() -> Any:
+    """Python's random numbers and torch's of the CPU, for `set_random_state`."""
     return random.getstate(), torch.random.get_rng_state()
 
 
-def _set_random_state(state: Any) -> None:
-    import random
-
+def set_random_state(state: Any) -> None:
     random.setstate(state[0])
     torch.random.set_rng_state(state[1])
 

@@ -35,6 +35,7 @@ from ..variables import (
     TupleVariable,
     Variable,
 )
+from .compare import random_state, set_random_state
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -94,6 +95,11 @@ def one_node(ctx: Context, override: Override, variable: Any, args: list[Variabl
         return one_node(ctx, override, variable.function, [variable.owner, *args], kwargs, time)
     name = variable.describe()
     node = _Node(name)
+    strange = next((v for v in (*args, *kwargs.values()) if not _can_be_argument(v)), None)
+    if strange is not None:
+        _refuse(ctx, override, time, f"a graph can't hold one of its arguments, a {strange.python_type().__name__}")
+    if type(variable) is FunctionVariable and variable.function is not None and ctx.functions.has_rule(variable.function):
+        _refuse(ctx, override, time, f"what {variable.qualname} does is known: it has a rule of its own")
     if type(variable) is FunctionVariable and variable.function is not None:
         if variable.source is not None:
             ctx.guard(variable.source, "ID_MATCH", variable.function)
@@ -104,18 +110,29 @@ def one_node(ctx: Context, override: Override, variable: Any, args: list[Variabl
         args = [_parameters(ctx, override, variable, node, time), *args]
     else:
         _refuse(ctx, override, time, f"{name} is no function, module or builtin that a graph could name")
+    before = random_state()
     try:
         result = ctx.node("call_function", node.target(), args, kwargs)
     except Break as stop:
         _refuse(ctx, override, time, _words(stop))
     except Raised as error:
         _refuse(ctx, override, time, node.changed or f"it raises {error.variable.python_type().__name__} on tensors without data")
+    finally:
+        set_random_state(before)
     if isinstance(result, ConstantVariable) and result.value is None:
         _refuse(ctx, override, time, "it returns nothing: what it does besides can't be seen by the rest of the graph")
     if not _holds_only_tensors(result):
         _refuse(ctx, override, time, "it returns more than tensors: a number or text would stay what it was in this run")
     ctx.pins.note(override, name)
     return result
+
+
+def _can_be_argument(variable: Any) -> bool:
+    if isinstance(variable, ListVariable | TupleVariable):
+        return all(_can_be_argument(v) for v in (variable.held if isinstance(variable, ListVariable) else variable.items) if isinstance(v, Variable))
+    if isinstance(variable, DictVariable):
+        return all(_can_be_argument(v) for v in variable.items.values() if isinstance(v, Variable))
+    return isinstance(variable, TensorVariable | SymVariable | ConstantVariable)
 
 
 def _words(stop: Break) -> str:

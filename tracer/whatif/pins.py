@@ -57,6 +57,14 @@ class Pins:
         if self.rec.on:
             self.rec.point(OverrideApplied, override.text, override.action, target)
 
+    def _note_aside(self, override: Override, target: str) -> None:
+        """The same from any thread, once for each target."""
+        self.applied.setdefault(override, 0)
+        if (override, target) not in self._reported:
+            self._reported.add((override, target))
+            if self.rec.on:
+                self.rec.aside(OverrideApplied, override.text, override.action, target)
+
     def refuse(self, override: Override, why: str) -> None:
         """`override` matches, but can't be carried out, for this reason."""
         self.refused[override] = why
@@ -99,7 +107,7 @@ class Pins:
         for override in self.plain:
             at = override.at
             if at.source and not at.line and calls.is_named(at.source, names):
-                self.note(override, code.co_qualname)
+                self._note_aside(override, code.co_qualname)
                 return Skip(f"an override asks for plain Python ({override.text})", rule="override", callees=True)
         caller = _caller() if code is frame.f_code and self._sites else None  # resume functions are called at that line too
         if caller is not None and (caller.f_code.co_filename, caller.f_lineno) in self._sites:
@@ -148,16 +156,15 @@ class Pins:
                 return override
         return None
 
-    def skips_guard(self, ctx: Context | None, source: str, kind: str) -> bool:
+    def skips_guard(self, ctx: Context, source: str, kind: str) -> bool:
         """Whether this guard is to be left out; the run is unsafe from then on."""
         for override in self.skips:
             at, wanted = override.at.source, override.value
             if (not at or at == source) and (wanted is None or wanted == kind):
                 what = f"{kind} of {source}" if source else kind
-                if (override, what) not in self.unsafe or ctx is None or ("skipped", what) not in ctx.memo:
+                if what not in ctx.skipped:
+                    ctx.skipped.add(what)
                     self.unsafe[override, what] = None
-                    if ctx is not None:
-                        ctx.memo["skipped", what] = None  # type: ignore[assignment]
                     self.note(override, what)
                 return True
         return False

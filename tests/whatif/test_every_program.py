@@ -1,0 +1,40 @@
+"""Overrides at lines of the differential programs: whatever they do to graphs, results stay those of the untraced program."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from tests.differential import Traced, check
+from tests.programs import all_programs
+
+PROGRAMS = [p for p in all_programs() if p.make_args is not None and hasattr(p.fn, "__code__")]
+ACTIONS = ("break_here", "eager", "graph_node", "inline")
+
+#: (program, action) that any break there gets wrong, whoever asks for it.
+KNOWN = {
+    ("instance_dicts.instance_dict_of_a_new_object", "break_here"),
+    ("hard.dict_and_set_run_user_hash_in_order", "break_here"),
+    ("hard.dict_and_set_run_user_hash_in_order", "eager"),
+}
+
+
+def lines_of(program: Any) -> list[int]:
+    code = program.fn.__code__
+    return sorted({line for *_, line in code.co_lines() if line and line > code.co_firstlineno})
+
+
+def held_against_untraced(program: Any, action: str, number: int) -> None:
+    text = f"{action} at {program.fn.__code__.co_filename}:{number}"
+    compiler = Traced(**{**program.config, "overrides": [text]})
+    check(program.fn, program.make_args, program.calls, compiler=compiler, ignore=program.ignore, tolerance=program.tolerance)
+
+
+@pytest.mark.parametrize("program", random.Random(5).sample(PROGRAMS, 80), ids=lambda program: program.name)
+def test_some(program: Any) -> None:
+    chosen = random.Random(program.name)
+    action = chosen.choice(ACTIONS)
+    if (program.name, action) not in KNOWN and lines_of(program):
+        held_against_untraced(program, action, chosen.choice(lines_of(program)))
