@@ -182,7 +182,7 @@ def set_(ctx: Context, value: Any, source: Source) -> Any:
     ctx.guard(source, "TYPE_MATCH", type(value))
     if all(_is_constant_key(k) for k in value):
         ctx.guard(source, "SET_MATCH", frozenset(value))
-        data = SetVariable(dict.fromkeys(value), type(value) if type(value) in (set, frozenset) else set, source)
+        data = SetVariable(dict.fromkeys(value), type(value) if type(value) in (set, frozenset) else set, source, order=value, origins=((source, value),))
     else:
         if any(isinstance(v, torch.Tensor) for v in value):
             raise Break("set-of-tensors", expr=source.text, type=type(value).__name__)
@@ -192,7 +192,7 @@ def set_(ctx: Context, value: Any, source: Source) -> Any:
         for member in value:
             pinned = ctx.build(member, ctx.pinned(member))
             members[pinned.dict_key(ctx) if _is_constant_key(member) else IdentityKey(pinned)] = None
-        data = SetVariable(members, type(value) if type(value) in (set, frozenset) else set, source)
+        data = SetVariable(members, type(value) if type(value) in (set, frozenset) else set, source, order=value, origins=((source, value),))
     if type(value) in (set, frozenset):
         return data
     return _holder(value, source, data)

@@ -94,7 +94,7 @@ def dict_(ctx: Context, value: Any, source: None) -> Variable:
 @sourceless.exact(set, frozenset)
 def set_(ctx: Context, value: Any, source: None) -> Variable:
     """A set, member by member."""
-    return SetVariable({wrap(ctx, v).dict_key(ctx): None for v in value}, type(value))
+    return SetVariable({wrap(ctx, v).dict_key(ctx): None for v in value}, type(value), order=value)
 
 
 @sourceless.exact(slice)

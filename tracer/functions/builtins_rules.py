@@ -36,7 +36,8 @@ from ..variables import (
     ZipVariable,
     literal,
 )
-from .dicts import keys_of, merge
+from .dicts import merge
+from .sets import any_order, made
 from .table import calls
 
 if TYPE_CHECKING:
@@ -322,7 +323,7 @@ def sum_(ctx: Context, iterable: Variable, start: Variable | None = None) -> Any
 def _extreme(fn: Any, compare: Any) -> Any:
     def rule(ctx: Context, *args: Variable, key: Variable | None = None, default: Variable | None = None) -> Any:
         """`min`/`max`, with `key` and `default`; the first of equals wins."""
-        items = ctx.protocol.unpack(ctx, args[0]) if len(args) == 1 else list(args)
+        items = any_order(ctx, args[0], key) if len(args) == 1 else list(args)
         if not items:
             if default is not None:
                 return default
@@ -375,7 +376,7 @@ def sort_items(ctx: Context, items: list[Variable], key: Variable | None, revers
 @calls.exact(sorted)
 def sorted_(ctx: Context, iterable: Variable, *, key: Variable | None = None, reverse: Variable | None = None) -> Any:
     """`sorted(x, key=, reverse=)`."""
-    return ListVariable(sort_items(ctx, list(ctx.protocol.unpack(ctx, iterable)), key, reverse is not None and ctx.protocol.truth(ctx, reverse)))
+    return ListVariable(sort_items(ctx, list(any_order(ctx, iterable, key)), key, reverse is not None and ctx.protocol.truth(ctx, reverse)))
 
 
 # ---- containers
@@ -398,7 +399,7 @@ def _set(cls: type) -> Any:
         """`set(x)`, `frozenset(x)`."""
         if args and cls is frozenset and isinstance(args[0], SetVariable) and args[0].cls is frozenset:
             return args[0]
-        return SetVariable(keys_of(ctx, args[0]) if args else {}, cls)
+        return made(ctx, cls, args[0] if args else None)
 
     rule.__name__ = f"{cls.__name__}_"
     return rule

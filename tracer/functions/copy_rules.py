@@ -31,6 +31,8 @@ from ..variables import (
     Variable,
     key_variable,
 )
+from ..variables.mappings import real_set
+from .sets import copied
 from .table import calls
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ def copy_(ctx: Context, x: Variable) -> Any:
     if isinstance(x, DictVariable):
         return DictVariable(dict(zip(list(x.items), x.values(ctx), strict=True)), x.cls, None, x.factory)
     if isinstance(x, SetVariable):
-        return x if x.cls is frozenset else SetVariable(dict(x.items), x.cls)
+        return x if x.cls is frozenset else copied(x)
     if not isinstance(x, ObjectVariable):
         return _refuse(ctx, x, "copy.copy")
     own = ctx.protocol.find(ctx, x.cls, "__copy__")
@@ -115,7 +117,8 @@ class _Deep:
                 made.items[self.copy(key_variable(key)).dict_key(ctx)] = self.copy(value)
             return made
         if isinstance(x, SetVariable):
-            return SetVariable({self.copy(key_variable(k)).dict_key(ctx): None for k in x.items}, x.cls)
+            keys = {self.copy(key_variable(k)).dict_key(ctx): None for k in (x.items if x.real() is None else x.real())}
+            return SetVariable(keys, x.cls, order=real_set(keys), origins=x.origins)
         if isinstance(x, ObjectVariable):
             return self._object(x)
         return _refuse(ctx, x, "copy.deepcopy")

@@ -272,19 +272,35 @@ def _keys(ctx: Context, variable: Any) -> dict[Any, None] | None:
     return None
 
 
-def _set_operator(combine: Callable[[dict[Any, None], dict[Any, None]], dict[Any, None]]) -> Callable[..., Any]:
+def _real(variable: Any, keys: dict[Any, None]) -> Any:
+    from .sets import real_of
+
+    return real_of(variable.data if isinstance(variable, ObjectVariable) else variable, keys)
+
+
+def _set_operator(name: str) -> Callable[..., Any]:
+    combine, real_operator = OPERATIONS[name], getattr(operator, _OPERATOR.get(name, name))
+
     def run(ctx: Context, receiver: Variable, other: Variable) -> Any:
+        from .sets import origins_of
+
         mine = _keys(ctx, receiver)
         if mine is None:
             return None
         theirs = _keys(ctx, other)
         if theirs is None:
             return _NOT_IMPLEMENTED
-        return SetVariable(combine(mine, theirs), receiver.cls if isinstance(receiver, SetVariable) else set)
+        left, right = _real(receiver, mine), _real(other, theirs)
+        order = None if left is None or right is None else real_operator(left, right)
+        return SetVariable(
+            combine(mine, theirs), receiver.cls if isinstance(receiver, SetVariable) else set, order=order, origins=origins_of(receiver, other)
+        )
 
     return run
 
 
+#: Where the operator module calls it otherwise than the method.
+_OPERATOR = {"or": "or_", "and": "and_"}
 OPERATIONS: dict[str, Callable[[dict[Any, None], dict[Any, None]], dict[Any, None]]] = {
     "or": lambda a, b: {**a, **b},
     "and": lambda a, b: {k: None for k in a if k in b},
@@ -293,17 +309,20 @@ OPERATIONS: dict[str, Callable[[dict[Any, None], dict[Any, None]], dict[Any, Non
 }
 
 
-def _inplace_set(combine: Callable[..., dict[Any, None]]) -> Callable[..., Any]:
+def _inplace_set(name: str) -> Callable[..., Any]:
+    combine, real_operator = OPERATIONS[name], getattr(operator, f"i{name}")
+
     def run(ctx: Context, receiver: Variable, other: Variable) -> Any:
+        from .sets import change_set, origins_of
+
         if not isinstance(receiver, SetVariable) or receiver.cls is frozenset:
             return None
         theirs = _keys(ctx, other)
         if theirs is None:
             return _NOT_IMPLEMENTED
-        result = combine(receiver.items, theirs)
+        result, right = combine(receiver.items, theirs), _real(other, theirs)
         ctx.mutate(receiver)
-        receiver.items.clear()
-        receiver.items.update(result)
+        change_set(receiver, result, real_operator, [right], origins_of(other))
         return receiver
 
     return run
@@ -315,7 +334,7 @@ def _dict_or(ctx: Context, receiver: Variable, other: Variable) -> Any:
         if not isinstance(other, DictVariable):
             return _NOT_IMPLEMENTED
         return DictVariable({**receiver.items, **other.items}, receiver.cls, None, receiver.factory)
-    return _set_operator(OPERATIONS["or"])(ctx, receiver, other)
+    return _set_operator("or")(ctx, receiver, other)
 
 
 def _dict_ior(ctx: Context, receiver: Variable, other: Variable) -> Any:
@@ -325,12 +344,12 @@ def _dict_ior(ctx: Context, receiver: Variable, other: Variable) -> Any:
         for key, value in pairs:
             receiver.items[key.dict_key(ctx)] = value
         return receiver
-    return _inplace_set(OPERATIONS["or"])(ctx, receiver, other)
+    return _inplace_set("or")(ctx, receiver, other)
 
 
-for _name, _combine in OPERATIONS.items():
-    _METHODS[f"__{_name}__"] = _set_operator(_combine)
-    _METHODS[f"__i{_name}__"] = _inplace_set(_combine)
+for _name in OPERATIONS:
+    _METHODS[f"__{_name}__"] = _set_operator(_name)
+    _METHODS[f"__i{_name}__"] = _inplace_set(_name)
 _METHODS["__or__"] = _dict_or
 _METHODS["__ior__"] = _dict_ior
 

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..signals import Declined
-from ..variables import NONE, IdentityKey, SetVariable, Variable, key_variable, literal
+from ..variables import (
+    NONE,
+    DictVariable,
+    DictViewVariable,
+    ListVariable,
+    SequenceVariable,
+    SetVariable,
+    Variable,
+    key_variable,
+    literal,
+)
+from ..variables.mappings import is_plain
 from .dicts import keys_of
 from .native_methods import OPERATIONS
 from .table import calls
@@ -25,7 +36,7 @@ def add(ctx: Context, target: Variable, item: Variable) -> Any:
     key = item.dict_key(ctx)
     if key not in target.items:
         ctx.mutate(target)
-        target.items[key] = None
+        target.insert(key)
     return NONE
 
 
@@ -43,7 +54,7 @@ def remove(ctx: Context, target: Variable, item: Variable) -> Any:
     if key not in target.items:
         ctx.raise_with(KeyError, [item])
     ctx.mutate(target)
-    del target.items[key]
+    target.remove(key)
     return NONE
 
 
@@ -55,7 +66,7 @@ def discard(ctx: Context, target: Variable, item: Variable) -> Any:
     key = _lookup(ctx, item)
     if key in target.items:
         ctx.mutate(target)
-        del target.items[key]
+        target.remove(key)
     return NONE
 
 
@@ -66,11 +77,11 @@ def pop(ctx: Context, target: Variable) -> Any:
         return _OTHER
     if not target.items:
         ctx.raise_(KeyError, "pop from an empty set")
-    keys = target.keys()
-    if len(keys) > 1 and (target.source is not None or any(type(k) is IdentityKey or type(k) is tuple for k in keys)):
+    keys = target.keys(ctx)
+    if len(keys) > 1 and target.source is not None:
         ctx.break_("unsupported-builtin", func="set.pop", type="set", why="which member comes first is known only when it runs")
     ctx.mutate(target)
-    del target.items[keys[0]]
+    target.remove(keys[0])
     return key_variable(keys[0])
 
 
@@ -80,7 +91,7 @@ def clear(ctx: Context, target: Variable) -> Any:
     if not isinstance(target, SetVariable):
         return _OTHER
     ctx.mutate(target)
-    target.items.clear()
+    target.become({}, set())
     return NONE
 
 
@@ -89,7 +100,67 @@ def copy(ctx: Context, target: Variable) -> Any:
     """`s.copy()`; a frozenset is its own copy."""
     if not isinstance(target, SetVariable):
         return _OTHER
-    return target if target.cls is frozenset else SetVariable(dict(target.items), target.cls)
+    return target if target.cls is frozenset else copied(target)
+
+
+def copied(target: SetVariable) -> SetVariable:
+    """A copy of the same class."""
+    order = target.real()
+    return SetVariable(dict(target.items), target.cls, order=None if order is None else target.cls(order), origins=target.origins)
+
+
+def real_of(variable: Variable, keys: Iterable[Any]) -> Any:
+    """What stands for an operand when the same is done to real sets: None where that isn't known. `keys`: its items."""
+    if isinstance(variable, SetVariable):
+        return variable.real()
+    keys = list(keys)
+    if not all(map(is_plain, keys)):
+        return None
+    if isinstance(variable, DictVariable):
+        return dict.fromkeys(keys)
+    if isinstance(variable, DictViewVariable) and variable.part == "keys":
+        return dict.fromkeys(keys).keys()
+    return keys
+
+
+def origins_of(*variables: Variable) -> tuple[Any, ...]:
+    """The sets from outside whose order that of these depends on, each once."""
+    return tuple({origin[0]: origin for v in variables if isinstance(v, SetVariable) for origin in v.origins}.values())
+
+
+def made(ctx: Context, cls: type, items: Variable | None) -> SetVariable:
+    """`set(items)`, `frozenset(items)`."""
+    if items is None:
+        return SetVariable({}, cls, order=cls())
+    if isinstance(items, SetVariable) or not isinstance(items, DictVariable | DictViewVariable):
+        keys = keys_of(ctx, items) if isinstance(items, SetVariable) else {v.dict_key(ctx): None for v in ctx.protocol.unpack(ctx, items)}
+    else:
+        keys = keys_of(ctx, items)
+    real = real_of(items, keys)
+    return SetVariable(keys, cls, order=None if real is None else cls(real), origins=origins_of(items))
+
+
+def update_set(ctx: Context, target: SetVariable, items: Variable) -> None:
+    """`target.update(items)`."""
+    (items,) = _concrete(ctx, (items,))
+    keys = keys_of(ctx, items)
+    ctx.mutate(target)
+    change_set(target, {**target.items, **keys}, set.update, [real_of(items, keys)], origins_of(items))
+
+
+def change_set(target: SetVariable, result: dict[Any, None], change: Callable[..., Any], reals: list[Any], origins: tuple[Any, ...]) -> None:
+    """Change a set in place: its members to `result`, its order by doing the same to the real one."""
+    order = target.order if target._own() and target.real() is not None and all(r is not None for r in reals) else None
+    if order is not None:
+        change(order, *reals)
+    target.become(result, order, origins)
+
+
+def any_order(ctx: Context, items: Variable, key: Variable | None) -> Any:
+    """The items of an iterable for what doesn't depend on their order: constants that no two of are equal, compared as they are."""
+    if isinstance(items, SetVariable) and key is None and all(type(k) in (str, int, float) for k in items.items):
+        return items.members()
+    return ctx.protocol.unpack(ctx, items)
 
 
 def _union(ctx: Context, target: SetVariable, others: tuple[Variable, ...]) -> dict[Any, None]:
@@ -118,21 +189,35 @@ def _symmetric(ctx: Context, target: SetVariable, others: tuple[Variable, ...]) 
     return OPERATIONS["xor"](dict(target.items), keys_of(ctx, others[0]))
 
 
+def _concrete(ctx: Context, others: tuple[Variable, ...]) -> tuple[Variable, ...]:
+    """What can be gone through once only is gone through here."""
+    kept = (SetVariable, DictVariable, DictViewVariable, SequenceVariable)
+    return tuple(o if isinstance(o, kept) else ListVariable(list(ctx.protocol.unpack(ctx, o))) for o in others)
+
+
+def _reals(ctx: Context, others: tuple[Variable, ...]) -> list[Any]:
+    return [real_of(other, keys_of(ctx, other)) for other in others]
+
+
 def _register(name: str, inplace: str, combine: Callable[..., dict[Any, None]]) -> None:
     def fresh(ctx: Context, target: Variable, *others: Variable) -> Any:
         """`s.union(...)`, `intersection`, `difference`, `symmetric_difference`: a new set."""
         if not isinstance(target, SetVariable) or name == "symmetric_difference" and len(others) != 1:
             return _OTHER
-        return SetVariable(combine(ctx, target, others), target.cls)
+        others = _concrete(ctx, others)
+        result, reals = combine(ctx, target, others), _reals(ctx, others)
+        mine = target.real()
+        order = None if mine is None or any(r is None for r in reals) else getattr(mine, name)(*reals)
+        return SetVariable(result, target.cls, order=order, origins=origins_of(target, *others))
 
     def change(ctx: Context, target: Variable, *others: Variable) -> Any:
         """`s.update(...)`, `intersection_update`, `difference_update`, `symmetric_difference_update`."""
         if not isinstance(target, SetVariable) or name == "symmetric_difference" and len(others) != 1:
             return _OTHER
-        result = combine(ctx, target, others)
+        others = _concrete(ctx, others)
+        result, reals = combine(ctx, target, others), _reals(ctx, others)
         ctx.mutate(target)
-        target.items.clear()
-        target.items.update(result)
+        change_set(target, result, getattr(set, inplace), reals, origins_of(*others))
         return NONE
 
     fresh.__name__, change.__name__ = name, inplace
@@ -176,8 +261,7 @@ def init(ctx: Context, target: Variable, *items: Variable) -> Any:
     """`set.__init__(s, iterable)`, as subclasses call it."""
     if not isinstance(target, SetVariable) or len(items) > 1:
         return _OTHER
-    keys = keys_of(ctx, items[0]) if items else {}
+    fresh = made(ctx, set, items[0] if items else None)
     ctx.mutate(target)
-    target.items.clear()
-    target.items.update(keys)
+    target.become(fresh.items, fresh.order, fresh.origins)
     return NONE

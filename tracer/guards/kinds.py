@@ -176,6 +176,32 @@ define(  # expected: a set or tuple of the members; those that aren't constants 
     rank=6,
 )
 
+
+def _check_order(value: Any, expected: Any) -> bool:
+    members, size, copied = expected
+    if not issubclass(type(value), set | frozenset):
+        return False
+    base: Any = set if issubclass(type(value), set) else frozenset
+    found = tuple(base.__iter__(value))
+    if base.__sizeof__(value) != size or len(found) != len(members) or not all(map(same_constant, found, members)):
+        return False
+    return all(map(same_constant, set(value), copied))  # where members were removed, a copy is laid out anew
+
+
+def _order_text(source: str, expected: Any) -> str:
+    return f"{source} is iterated as {', '.join(name_of(part) if type(part) is Ref else constant_text(part) for part in expected[0])}"
+
+
+define(  # expected: the members as they are iterated, the size of the table in bytes, the members of a copy: on these the order of
+    # sets that are made from it depends
+    "SET_ORDER",
+    _check_order,
+    _order_text,
+    lambda at, expected, parts: at.manager.add_lambda_guard(lambda v: _check_order(v, expected), parts, None),
+    hold=lambda expected, keeper: tuple(tuple(hold_constant(p, keeper) for p in part) if type(part) is tuple else part for part in expected),
+    rank=7,
+)
+
 # --- lengths and keys -------------------------------------------------------------------------------------------------
 
 _SIZED = (list, tuple, dict, set, frozenset, deque, str, bytes, range)

@@ -14,6 +14,7 @@ from ..variables import (
     TupleVariable,
     literal,
 )
+from ..variables.mappings import real_set
 from .frame import Frame
 from .table import handles
 
@@ -43,7 +44,8 @@ def build_list(ctx: Context, frame: Frame, count: int) -> None:
 
 @handles("BuildSet")
 def build_set(ctx: Context, frame: Frame, count: int) -> None:
-    frame.stack.append(SetVariable({v.dict_key(ctx): None for v in take(frame, count)}))
+    keys = {v.dict_key(ctx): None for v in take(frame, count)}
+    frame.stack.append(SetVariable(keys, order=real_set(keys)))
 
 
 @handles("BuildMap")
@@ -105,16 +107,15 @@ def set_add(ctx: Context, frame: Frame, depth: int) -> None:
     key = frame.stack.pop().dict_key(ctx)
     target = frame.stack[-depth]
     ctx.mutate(target)
-    target.items.setdefault(key)
+    target.insert(key)
 
 
 @handles("SetUpdate")
 def set_update(ctx: Context, frame: Frame, depth: int) -> None:
-    keys = [v.dict_key(ctx) for v in ctx.protocol.unpack(ctx, frame.stack.pop())]
-    target = frame.stack[-depth]
-    ctx.mutate(target)
-    for key in keys:
-        target.items.setdefault(key)
+    from ..functions.sets import update_set
+
+    items = frame.stack.pop()
+    update_set(ctx, frame.stack[-depth], items)
 
 
 @handles("MapAdd")

@@ -28,7 +28,7 @@ def constant_variable(value: Any) -> Variable:
     if type(value) is tuple:
         return TupleVariable([constant_variable(v) for v in value], tuple)
     if type(value) is frozenset:
-        return SetVariable(dict.fromkeys(value), frozenset)
+        return SetVariable(dict.fromkeys(value), frozenset, order=value)
     return ConstantVariable(value)
 
 

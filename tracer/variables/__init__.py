@@ -31,7 +31,6 @@ from .mappings import (
     DictViewVariable,
     IdentityKey,
     MappingProxyVariable,
-    SetVariable,
     UserKey,
     key_variable,
 )
@@ -46,6 +45,7 @@ from .sequences import (
     is_named_tuple,
     is_structseq,
 )
+from .sets import SetVariable
 from .tensors import HandleVariable, SymVariable, TensorVariable
 
 __all__ = [

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from ..signals import Break
 from .base import Variable
 from .constants import ConstantVariable
-from .mappings import DictViewVariable, SetVariable, runs_code
+from .mappings import DictViewVariable, runs_code
 from .sequences import SequenceVariable, TupleVariable
+from .sets import SetVariable
 
 if TYPE_CHECKING:
     from ..codegen.body import Body

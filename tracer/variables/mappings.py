@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from ..codegen.body import Body
     from ..context import Context
     from ..sources import Source
+    from .sets import SetVariable
 
 __all__ = [
-    "DictVariable", "DictViewVariable", "IdentityKey", "MappingProxyVariable", "SetVariable", "UserKey", "key_variable",
+    "DictVariable", "DictViewVariable", "IdentityKey", "MappingProxyVariable", "UserKey", "key_variable",
 ]  # fmt: skip
 
 
@@ -75,12 +76,33 @@ def key_variable(key: Any) -> Variable:
 
         return TupleVariable([key_variable(k) for k in key], type(key))
     if type(key) is frozenset:
-        return SetVariable(dict.fromkeys(key), frozenset)
+        from .sets import SetVariable
+
+        return SetVariable(dict.fromkeys(key), frozenset, order=key)
     if type(key) is range:
         from .sequences import RangeVariable
 
         return RangeVariable([literal(key.start), literal(key.stop), literal(key.step)])
     return literal(key)
+
+
+_PLAIN = frozenset({str, int, float, bool, bytes, complex, type(None)})
+
+
+def is_plain(key: Any) -> bool:
+    """Whether a key is the program's own object or one that hashes and compares like it, without running any code."""
+    kind = type(key)
+    return kind in _PLAIN or (kind in (tuple, frozenset) and all(map(is_plain, key)))
+
+
+def real_set(keys: Iterable[Any]) -> set[Any] | None:
+    """The set that Python makes of these members, one after the other; None where that isn't known."""
+    made = set()
+    for key in keys:
+        if not is_plain(key):
+            return None
+        made.add(key)
+    return made
 
 
 class _Hashed:
@@ -308,88 +330,6 @@ class DictVariable(Variable):
         return list(self.items)[: len(before)] == list(before)
 
 
-class SetVariable(Variable):
-    """A set or frozenset: the keys of `items`, in the order of insertion of the trace."""
-
-    __slots__ = ("cls", "items")
-    mutable = True
-
-    def __init__(self, items: dict[Any, None], cls: type = set, source: Source | None = None):
-        self.items, self.cls, self.source, self.vid = items, cls, source, 0
-
-    def python_type(self) -> type:
-        return self.cls
-
-    def describe(self) -> str:
-        return f"{self.cls.__name__} of {len(self.items)}"
-
-    def constant(self) -> Any:
-        return self.cls(key_variable(k).constant() for k in self.items)
-
-    def truth(self, ctx: Context) -> bool:
-        return bool(self.items)
-
-    def length(self, ctx: Context) -> Variable:
-        return ConstantVariable(len(self.items))
-
-    def contains(self, ctx: Context, item: Variable) -> bool:
-        return item.dict_key(ctx) in self.items
-
-    def keys(self) -> list[Any]:
-        """The keys in the order in which Python would iterate a set with these members, where that is known."""
-        if any(type(k) is IdentityKey or type(k) is tuple for k in self.items):
-            return list(self.items)
-        if any(type(k) is UserKey for k in self.items):
-            return [held.key for held in set(map(_Hashed, self.items))]
-        return list(self.cls(self.items)) if self.cls in (set, frozenset) else list(self.items)
-
-    def unpack(self, ctx: Context) -> list[Variable]:
-        return [key_variable(k) for k in self.keys()]
-
-    def iterator(self, ctx: Context) -> Variable:
-        from .iterators import SetIteratorVariable
-
-        return SetIteratorVariable(self, self.unpack(ctx))
-
-    def dict_key(self, ctx: Context) -> Any:
-        if issubclass(self.cls, frozenset):
-            return frozenset(self.items)
-        ctx.raise_(TypeError, f"unhashable type: {self.cls.__name__!r}")
-
-    def snapshot(self) -> Any:
-        return dict(self.items)
-
-    def restore(self, state: Any) -> None:
-        self.items.clear()
-        self.items.update(state)
-
-    def rebuild(self, body: Body) -> str:
-        name = body.fresh("set")
-        if self.cls not in (set, frozenset):
-            return super().rebuild(body)
-        body.declare(self, name)
-        late = runs_code(body, self.items)
-        if late and self.cls is frozenset:
-            raise Break("user-hash-or-eq", type="frozenset", why="it can't be made before its members are")
-        if late:
-            body.line(f"{name} = set()")
-            body.at_end(lambda: f"{name}.update({self._members(body)})")
-        else:
-            body.line(f"{name} = {self.cls.__name__}({self._members(body)})")
-        return name
-
-    def _members(self, body: Body) -> str:
-        items = ", ".join(body.value(key_variable(k)) for k in self.items)
-        return f"({items}{',' if self.items else ''})"
-
-    def replay(self, body: Body, name: str) -> None:
-        base = body.pin(set, "set")
-        if runs_code(body, self.items):
-            body.at_end(lambda: f"{base}.clear({name}); {base}.update({name}, {self._members(body)})")
-        else:
-            body.effect(f"{base}.clear({name}); {base}.update({name}, {self._members(body)})")
-
-
 class DictViewVariable(Variable):
     """`d.keys()`, `d.values()`, `d.items()`: live views of `owner`."""
 
@@ -436,7 +376,10 @@ class DictViewVariable(Variable):
         return any(ctx.protocol.same_or_equal(ctx, v, item) for v in self.unpack(ctx))
 
     def as_set(self, ctx: Context) -> SetVariable:
-        return SetVariable({v.dict_key(ctx): None for v in self.unpack(ctx)})
+        from .sets import SetVariable
+
+        keys = {v.dict_key(ctx): None for v in self.unpack(ctx)}
+        return SetVariable(keys, order=real_set(keys))
 
     def rebuild(self, body: Body) -> str:
         name = body.fresh("view")
