@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from ..context import Context
 
 __all__ = [
-    "call_function", "call_pinned", "function_attribute", "has_rule", "import_member", "import_module", "inline", "is_known", "is_torch_owner",
+    "call_function", "call_pinned", "function_attribute", "has_rule", "is_node", "import_member", "import_module", "inline", "is_known", "is_torch_owner",
     "pinned_argument", "pinned_attribute", "pinned_contains", "pinned_getitem", "pinned_iterator", "pinned_length", "pinned_truth",
     "set_pinned_attribute",
 ]  # fmt: skip
@@ -54,6 +54,11 @@ __all__ = [
 def is_known(function: types.FunctionType) -> bool:
     """Whether calls of this very function mean something of their own, so that its identity matters, not its code."""
     return bool(calls.of(function)) or marks.of(function) is not None or policy.verdict(function) != "inline"
+
+
+def is_node(function: types.FunctionType) -> bool:
+    """Whether policy makes calls of this function one node each: torch's own functions."""
+    return policy.verdict(function) == "node"
 
 
 def has_rule(function: types.FunctionType) -> bool:

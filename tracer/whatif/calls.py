@@ -136,12 +136,18 @@ def _intercepted(ctx: Context, frame: Frame, hook: _Intercept) -> Any:
             raise asked_for(ctx, override, f"before line {frame.location[1]}")
         slot = _callable_slot(frame, hook)
         function = frame.stack[slot]
-        if at.source and not is_named(at.source, names_of(function)) or at.line and not at.source and type(function) is PinnedVariable:
+        if not is_named(at.source, names_of(function)) if at.source else at.line and _is_operator(ctx, function):
             continue  # a line means the calls of functions and modules in it, not its `range(…)` and `torch.relu(…)`
         if not nodes.was_refused(ctx, override, time):
             frame.stack[slot] = Redirected(function, override, time)
             break
     return hook.handler(ctx, frame, hook.arg)
+
+
+def _is_operator(ctx: Context, function: Any) -> bool:
+    if type(function) is FunctionVariable:
+        return function.function is not None and ctx.functions.is_node(function.function)
+    return type(function) is PinnedVariable
 
 
 def _callable_slot(frame: Frame, hook: _Intercept) -> int:
