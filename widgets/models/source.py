@@ -136,10 +136,9 @@ def _functions(book: Book, file: str) -> list[list[Any]]:
     """Where the functions that were entered begin, in order of their lines."""
     found: dict[int, str] = {}
     frames = ((e.file, e.line, e.name) for e in book.journal.of(FrameStarted))
-    inlined = (
-        (e.file, e.line, e.function) for e in (*book.journal.of(InlineStarted), *book.journal.of(GeneratorResumed))
-    )
-    for at, line, name in (*frames, *inlined):
+    inlined = ((e.file, e.line, e.function) for e in book.journal.of(InlineStarted))
+    resumed = ((e.file, e.line, e.function) for e in book.journal.of(GeneratorResumed))
+    for at, line, name in (*frames, *inlined, *resumed):
         if at == file and line:
             found.setdefault(line, clean(name))
     return [[line, name] for line, name in sorted(found.items())]

@@ -55,7 +55,7 @@ def timeline(book: Book) -> dict[str, Any]:
         for event in begun:
             first, last = journal.span(event.seq)
             spans.append([row, first, last, *_labels(event), int(_given_up(book, event))])
-    for kind in (InlineStarted, GeneratorResumed):
+    for kind in FOLLOWED:
         for event in journal.of(kind):
             if event.depth > LEVELS or journal.abandoned(event.seq):
                 continue
