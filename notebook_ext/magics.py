@@ -87,10 +87,11 @@ class TraceMagics(Magics):
     def _step(self, options: Any, cell: Cell) -> None:
         """The cell in a thread of its own; the widget that is shown drives it, or the stepper `_tracer_stepper`."""
         session = self._session(options)
+        label = f"In [{self.shell.execution_count}]"
 
         def run() -> None:
             try:
-                with session.tracing(f"In [{self.shell.execution_count}]"):
+                with session.tracing(label):
                     run_cell(self.shell, cell)
             except Exception as error:
                 shown_as_usual(self.shell, error, cell.file)

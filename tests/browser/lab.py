@@ -66,6 +66,11 @@ def server(folder: Path, *, seconds: float = 60) -> Iterator[str]:
         "--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     ]  # fmt: skip
     home.mkdir(exist_ok=True)
+    quiet = home / "settings" / "@jupyterlab" / "apputils-extension"
+    quiet.mkdir(parents=True, exist_ok=True)
+    (quiet / "notification.jupyterlab-settings").write_text(
+        json.dumps({"fetchNews": "false", "checkForUpdates": False})
+    )
     with open(home / "server.log", "w") as log:
         process = subprocess.Popen(command, env=settings, stdout=log, stderr=subprocess.STDOUT)
         address = f"http://127.0.0.1:{port}"
@@ -126,12 +131,11 @@ class Lab:
         """Run one cell, as with Ctrl+Enter."""
         cell = self.cell(number)
         before = cell.locator(".jp-InputPrompt").inner_text()
-        for _ in range(20):  # a kernel that is still starting drops the first one
-            cell.locator(".cm-content").click()
+        deadline = time.monotonic() + 60
+        while cell.locator(".jp-InputPrompt").inner_text() == before and time.monotonic() < deadline:
+            cell.locator(".cm-content").click()  # a kernel that is still starting drops the keys
             self.page.keyboard.press("Control+Enter")
-            time.sleep(0.3)
-            if cell.locator(".jp-InputPrompt").inner_text() != before:
-                break
+            time.sleep(0.5)
         if wait:
             self.idle(number)
 

@@ -35,6 +35,27 @@ export function mount(el, channel, views) {
   return { app, close };
 }
 
+// The static summary stands beside the live widget in the cell's output, for pages without a kernel: here it would say all twice.
+function hideSummary(el) {
+  const area = el.closest(".jp-OutputArea, .output");
+  if (!area) return () => {};
+  const hidden = new Set();
+  const hide = () => {
+    for (const summary of area.querySelectorAll(".tracer-summary")) {
+      const output = summary.closest(".jp-OutputArea-child, .output_area") || summary;
+      if (!hidden.has(output)) output.style.display = "none";
+      hidden.add(output);
+    }
+  };
+  const watch = new MutationObserver(hide);
+  watch.observe(area, { childList: true, subtree: true });
+  hide();
+  return () => {
+    watch.disconnect();
+    for (const output of hidden) output.style.display = "";
+  };
+}
+
 function render({ model, el }) {
   const channel = { send: (message) => model.send(message), onmessage: null, alive: true };
   const hear = (message) => channel.onmessage?.(message);
@@ -47,7 +68,10 @@ function render({ model, el }) {
   };
   model.on("comm_live_update", died);
   channel.send({ hello: 1 });
+  let show = () => {};
+  requestAnimationFrame(() => (show = hideSummary(el))); // the element is in the page by then
   return () => {
+    show();
     model.off("msg:custom", hear);
     model.off("comm_live_update", died);
     close();

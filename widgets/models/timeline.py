@@ -34,7 +34,8 @@ CLOCK = 400
 #: Followed calls shorter than this part of all events are left out of large recordings: nobody could see them.
 SHORTEST = 1 / 4000
 
-ROWS = {
+FOLLOWED: tuple[type[Event], ...] = (InlineStarted, GeneratorResumed)
+ROWS: dict[type[Event], str] = {
     CallStarted: "call",
     FrameStarted: "frame",
     AttemptStarted: "attempt",

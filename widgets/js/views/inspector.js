@@ -70,7 +70,7 @@ export function inspector(app) {
   const show = (described) => refill(content, h("h4", {}, described.sign ? icon(described.sign) : null, described.title), described.sub ? h("p", { class: "sub" }, described.sub) : null, described.parts);
 
   function draw() {
-    const selection = app.selection, mine = ++asked;
+    const selection = app.selection || (app.paused ? { type: "event", id: app.now, seq: app.now } : null), mine = ++asked;
     back.disabled = app.history.length === 0;
     if (!selection) {
       refill(content, h("p", { class: "mut" }, "Select a line, a node, a guard or a moment: it is explained here."));
@@ -83,6 +83,7 @@ export function inspector(app) {
     } else show(described || describeEvent(app, selection));
   }
   app.on("select", draw);
+  app.on("time", () => !app.selection && app.paused && draw());
   app.on("data", (names) => {
     const breaks = app.data.breaks?.list;
     if (!app.selection && breaks?.length && !app.paused) app.select({ type: "break", id: breaks[0].seq, seq: breaks[0].seq, line: breaks[0].line, title: "Graph break" });
