@@ -88,7 +88,7 @@ def translate(session: Session, info: FrameInfo) -> Entry | Skip:
         if rec.on:
             opens = rec.begin(FrameStarted, info.name, info.code.co_filename, info.code.co_firstlineno, "", session.resumed_from(info.code))
         for attempt in range(MAX_ATTEMPTS):
-            rec.attempt = attempt
+            rec.attempt, rec.depth = attempt, 0
             try:
                 entry = _attempt(session, info, decisions, frame_id)
                 outcome, graph = "compiled", entry.record.graph

@@ -8,7 +8,7 @@ import torch
 import tracer
 from tests.control.samples import SAMPLES, branches, broken, plain
 from tracer.errors import TracerError
-from tracer.events import kind_of
+from tracer.events import InlineStarted, kind_of
 
 
 def place(stepper) -> str:
@@ -206,6 +206,44 @@ def test_what_was_recorded_can_be_looked_at():
         pass
     with pytest.raises(TracerError, match="has ended"):
         stepper.over()
+
+
+def test_stack_locals_graph_and_guards_where_it_waits():
+    stepper = tracer.step(plain, torch.ones(3))
+    stepper.until(target="add")
+    assert [value.text for value in stepper.stack] == ["mul", "1"] and stepper.stack[0].shape == (3,)
+    assert stepper.locals["x"].source == "x" and str(stepper.locals["y"]) == "mul float32[3]"
+    assert [repr(node) for node in stepper.graph] == [
+        "%mul = mul(l_x_, 2) : float32[3]",
+        "%add = add(mul, 1) : float32[3]",
+    ]
+    assert {guard.source for guard in stepper.guards} == {"double", "x"}
+    stepper.seek(stepper.session.journal.of(InlineStarted)[0].seq + 1)
+    assert list(stepper.locals) == ["x"] and stepper.graph == []
+    stepper.abort()
+
+
+def test_overrides_where_it_waits():
+    stepper = tracer.step(plain, torch.ones(3))
+    stepper.until("Instruction", when=lambda e: e.op == "Call")
+    at = stepper.at
+    stepper.override("eager")  # the call that waits
+    assert stepper.at is not None and stepper.at.seq > at.seq
+    with pytest.raises(TracerError, match="no override 'egaer'"):
+        stepper.override("egaer")
+    assert not stepper.done
+    stepper.run()
+    torch.testing.assert_close(stepper.result, plain(torch.ones(3)))
+    assert [one.reason for one in stepper.session.graph_breaks] == ["override-asked-for-break"]
+    again = tracer.step(plain, torch.ones(3))
+    again.until(target="add")
+    again.override(
+        f"break_here at samples.py:{plain.__code__.co_firstlineno + 1}"
+    )  # applied earlier: the frame begins again
+    assert kind_of(again.at) == "Instruction" and again.at.attempt == 1 and again.at.depth == 0
+    again.run()
+    torch.testing.assert_close(again.result, plain(torch.ones(3)))
+    assert len(again.session.graphs) == 2 or len(again.session.graph_breaks) == 1
 
 
 def test_results():

@@ -14,6 +14,7 @@ from typing import Any
 
 from ..compat import evalframe as ef
 from ..events import Event
+from ..signals import Restart
 from . import stops
 from .stops import Breakpoint, Progress, Stop
 
@@ -33,6 +34,7 @@ class _Order:
 
     def __init__(self, action: Callable[[], Any]):
         self.action, self.result, self.done = action, None, False
+        self.error: Exception | None = None
 
 
 class Gate:
@@ -102,12 +104,14 @@ class Gate:
             self._give_up()
 
     def _carry_out(self, order: _Order) -> None:
-        """What an order raises leaves through the event: a restart of the frame, say."""
+        """A restart of the frame leaves through the event; any other error is the controller's, and the call waits on."""
         try:
             order.result = order.action()
-        except BaseException:
+        except Restart:
             self.at = None
             raise
+        except Exception as error:
+            order.error = error
         finally:
             order.done = True
             self._tell()
@@ -163,6 +167,8 @@ class Gate:
             self._orders.append(order)
             self._changed.notify_all()
             self._changed.wait_for(lambda: order.done or self.finished)
+        if order.error is not None:
+            raise order.error
         return order.result
 
     def abort(self) -> None:

@@ -18,6 +18,7 @@ from ..events import Event
 from . import stops
 from .gate import Aborted, Gate
 from .stops import Breakpoint, Stop, Terms
+from .values import GuardShown, NodeShown, Value
 
 if TYPE_CHECKING:
     from ..session import Session
@@ -214,14 +215,22 @@ class Stepper:
         ]
 
     # ---- what-if
-    def override(self, action: str, at: Any = None, value: Any = None) -> Event | None:
+    def override(self, action: Any, at: Any = None, value: Any = None) -> Event | None:
         """Pin a decision: for what follows, or, where it would have applied earlier in this frame, from the frame's start
-        again; see `tracer.Override`. Returns where the call waits then."""
-        from ..overrides import Override
+        again. `action`: an `Override`, its text ("eager at model.py:12"), or an action's name, which is then about `at` (a
+        `Where`), or without one about the operation that waits here. Returns where the call waits then."""
+        from ..overrides import Override, Where
 
-        wanted = Override(action, at, value)
         self._waiting()
-        self._gate.order(lambda: self.session.override_now(wanted), stops.first_instruction)
+        wanted = (
+            action if isinstance(action, Override) else Override.parse(action) if at is None and " " in action else None
+        )
+
+        def pin() -> None:
+            made = wanted or Override(action, at if at is not None else self.session.where_now() or Where(), value)
+            self.session.override_now(made)
+
+        self._gate.order(pin, stops.first_instruction)
         return self._arrive()
 
     # ---- looking
@@ -292,24 +301,30 @@ class Stepper:
         return self.session.journal.state_at(at.seq if at is not None else len(events) - 1)
 
     @property
-    def stack(self) -> Any:
+    def stack(self) -> list[Value]:
         """The symbolic value stack of the innermost function, bottom to top."""
-        return self.state.stack
+        state = self.state
+        return [self._value(state, number) for number in state.stack]
 
     @property
-    def locals(self) -> Any:
+    def locals(self) -> dict[str, Value]:
         """The symbolic locals of the innermost function, by name."""
-        return self.state.locals
+        state = self.state
+        return {name: self._value(state, number) for name, number in state.locals.items()}
 
     @property
-    def graph(self) -> Any:
-        """The nodes of the graph that is being captured."""
-        return self.state.graph
+    def graph(self) -> list[NodeShown]:
+        """The nodes of the graph that is being captured, as far as they go."""
+        return [NodeShown.of(event) for event in self.state.graph]
 
     @property
-    def guards(self) -> Any:
+    def guards(self) -> list[GuardShown]:
         """The guards installed so far in this attempt."""
-        return self.state.guards
+        return [GuardShown.of(event) for event in self.state.guards]
+
+    @staticmethod
+    def _value(state: Any, number: int | None) -> Value:
+        return Value.of(number, state.variables.get(number))
 
     def seek(self, seq: int) -> Event:
         """Look at event number `seq`; the call itself doesn't move, and the next command goes on from where it waits."""
