@@ -13,14 +13,15 @@ import importlib
 from typing import Any
 
 __all__ = [
-    "Override", "Session", "TraceConfig", "TracerError", "Where", "allow_in_graph", "compile", "disable", "graph_break", "load", "reset",
-    "step", "trace",
+    "Override", "Session", "TraceConfig", "TracerError", "Where", "allow_in_graph", "compile", "disable", "graph_break", "load", "replay",
+    "reset", "step", "trace",
 ]  # fmt: skip
 
 _WHERE = {
     "Session": "session", "reset": "session", "FullGraphError": "session", "TraceConfig": "config", "TracerError": "errors", "load": "recording",
     "compile": "api", "trace": "api", "disable": "api", "allow_in_graph": "api", "graph_break": "api",
     "step": "api", "Override": "overrides", "Where": "overrides",
+    "replay": "rerun.replay", "Recording": "recording",
 }  # fmt: skip
 
 

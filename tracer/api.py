@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from .callers import entry, name_of
 from .compat import disable as _disable
 from .config import FIELDS, TraceConfig
 from .functions.marks import ALLOWED
 from .overrides import Override
-from .session import Session, _entry, _name
+from .session import Session
 
 if TYPE_CHECKING:
     from .control import Stepper
@@ -38,7 +39,7 @@ class CompiledFunction:
     """What `tracer.compile` gives: calls run through its own session. Attributes are those of the original."""
 
     def __init__(self, original: Callable[..., Any], session: Session):
-        self.__dict__.update({"session": session, "original": original, "_target": _entry(original)})
+        self.__dict__.update({"session": session, "original": original, "_target": entry(original)})
         if not isinstance(original, torch.nn.Module):
             functools.update_wrapper(self, original, updated=())
         session._note_target(self._target)
@@ -46,7 +47,7 @@ class CompiledFunction:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         session = self.session
         if session.recorder.on or session.stepped_by or session.pins.all:
-            with session._call(_name(self.original)):
+            with session._call(name_of(self.original), (self.original, self._target, args, kwargs)):
                 return session.call(self.original, self._target, args, kwargs)
         session.count_call()
         return session.hook.run(self._target, *args, **kwargs)
@@ -67,7 +68,7 @@ class CompiledFunction:
         return self if instance is None else functools.partial(self, instance)
 
     def __repr__(self) -> str:
-        return f"<tracer.compile of {_name(self.original)}>"
+        return f"<tracer.compile of {name_of(self.original)}>"
 
 
 def _restore(original: Callable[..., Any], settings: dict[str, Any]) -> CompiledFunction:

@@ -21,6 +21,7 @@ import torch
 
 from . import records as typed
 from .breaks import render
+from .callers import entry, name_of
 from .config import TraceConfig
 from .errors import TracerError
 from .events import (
@@ -45,6 +46,8 @@ from .interpreter.frame import Program
 from .interpreter.paths import path_of
 from .journal import Journal, Recorder
 from .overrides import Override, Where, read
+from .rerun import Keeper, Reruns
+from .rerun.running import TracedOnly
 from .runtime import backends
 from .runtime.answers import Entry, Root, Skip
 from .runtime.hook import FrameHook, without_hook
@@ -67,7 +70,7 @@ class FullGraphError(TracerError):
         self.reason = reason
 
 
-class Session:
+class Session(Reruns):
     """Traces what it runs. Any field of `TraceConfig` is a keyword; unknown ones are refused with the list of known ones.
 
     overrides: decisions to take in the compiler's place, as `Override`s or their texts (see `tracer.overrides`).
@@ -86,6 +89,7 @@ class Session:
         self.plans: dict[int, Any] = {}
         self._programs: dict[int, Program] = {}
         self._kept: list[Any] = []
+        self.keeper = Keeper(self.config.keep_inputs, self.config.keep_calls)
         self._callers: dict[int, Any] = {}  # of modules, which they hold
         self._frames: dict[int, tuple[int, int]] = {}
         self._frame_stack: list[tuple[str, int]] = []
@@ -117,15 +121,21 @@ class Session:
         """Call `fn(*args, **kwargs)` with tracing on; what it returns or raises is the program's own."""
         if self.closed:
             raise TracerError("this session is closed.", next="make a new tracer.Session")
-        target = self._callers.get(id(fn))
+        target = self.prepare(fn)
+        with self._call(name_of(fn), (fn, target, args, kwargs)) as number:
+            self.result = self.call(fn, target, args, kwargs)
+        self.result_of = number
+        return self.result
+
+    def prepare(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """What `run` calls for `fn`: of a module the same function each time, so that compiled entries are found again."""
+        target: Callable[..., Any] | None = self._callers.get(id(fn))
         if target is None:
-            target = _entry(fn)
-            if target is not fn:  # the same code at each run, so that compiled entries are found again
+            target = entry(fn)
+            if target is not fn:
                 self._callers[id(fn)] = target
         self._note_target(target)
-        with self._call(_name(fn)):
-            self.result = self.call(fn, target, args, kwargs)
-        return self.result
+        return target
 
     def call(self, fn: Callable[..., Any], target: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """`target`, which stands for `fn`, under the hook; compared with a plain run where guards are left out."""
@@ -140,22 +150,26 @@ class Session:
             yield self
 
     @contextlib.contextmanager
-    def _call(self, name: str) -> Iterator[None]:
+    def _call(self, name: str, given: tuple[Any, ...] = ()) -> Iterator[int]:
         if self._elsewhere():
-            yield
+            yield 0
             return
         rec = self.recorder
         self.count_call()
+        number, self.raised = self.calls, None
+        self.keeper.begin(number, given)
         opens = rec.begin(CallStarted, name) if rec.on else 0
         self._depth += 1
         outcome, text = "returned", ""
         try:
-            yield
+            yield number
         except BaseException as error:
+            self.raised = type(error)
             outcome, text = ("raised", type(error).__name__) if isinstance(error, Exception) else ("aborted", type(error).__name__)
             raise
         finally:
             self._depth -= 1
+            self.keeper.end()
             try:
                 if self.pins.all and not self._depth:
                     self.pins.report()
@@ -232,6 +246,12 @@ class Session:
 
     # ---- the hook's questions
     def _decide(self, frame: Any) -> Root | Skip:
+        verdict = self._verdict(frame)
+        if self.traces_only and isinstance(verdict, Skip) and not self.is_library(frame.f_code):
+            raise TracedOnly
+        return verdict
+
+    def _verdict(self, frame: Any) -> Root | Skip:
         if id(frame.f_code) in self._limited:
             return Skip("recompile limit", rule="limit")
         if self.pins.plain and (plain := self.pins.runs_plainly(frame)) is not None:
@@ -249,9 +269,13 @@ class Session:
         try:
             if not self._within_limit(info):
                 return Skip("recompile limit", rule="limit")
-            return translate(self, info)
+            self.keeper.compiling(self, info.code)
+            entry = translate(self, info)
         finally:
             self.trace_seconds += time.perf_counter() - began
+        if self.traces_only:
+            raise TracedOnly
+        return entry
 
     def _within_limit(self, info: FrameInfo) -> bool:
         entries = self.hook.entries(info.code)
@@ -513,7 +537,8 @@ class Session:
         self.plans.clear()
         self._kept.clear()
         self._callers.clear()
-        self.result = None
+        self.keeper.clear()
+        self.result = self.error = self.rerun_of = None
 
     def __enter__(self) -> Session:
         return self
@@ -544,30 +569,6 @@ class _Hit:
             self.first = False
         else:
             self.recorder.aside(CacheHit, self.name, frame=self.frame)
-
-
-def _entry(fn: Any) -> Any:
-    """What to call for `fn`: a module gets a function of its own, so that its call, hooks included, is one frame."""
-    if isinstance(fn, torch.nn.Module):
-        return _module_caller(fn)
-    return fn
-
-
-def _module_caller(module: torch.nn.Module) -> Callable[..., Any]:
-    """`module(*args, **kwargs)` as a function with code of its own: entries of two modules never meet."""
-    namespace: dict[str, Any] = {"torch": torch}
-    text = "def make(self):\n    def call(*args, **kwargs):\n        return self(*args, **kwargs)\n    return call\n"
-    exec(compile(text, f"<call of {type(module).__name__}>", "exec"), namespace)  # our own text
-    made = namespace["make"](module)
-    made.__qualname__ = made.__name__ = type(module).__name__
-    made.__code__ = made.__code__.replace(co_name=type(module).__name__, co_qualname=type(module).__name__)
-    return made
-
-
-def _name(fn: Any) -> str:
-    if isinstance(fn, torch.nn.Module):
-        return type(fn).__name__
-    return getattr(fn, "__qualname__", None) or getattr(fn, "__name__", None) or type(fn).__name__
 
 
 #: Skips that say nothing about the user's program.

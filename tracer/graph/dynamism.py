@@ -26,11 +26,12 @@ class Dynamism:
         self.moved: dict[tuple[int, str], set[int]] = {}
         self.numbers: dict[tuple[int, str], Any] = {}
         self.changing: set[tuple[int, str]] = set()
+        self.known: set[int] = set()  # code that another session had compiled, of whose call this is a re-run
         self._kept: list[Any] = []
 
     def of(self, code: Any, known: bool) -> FrameDynamism:
         self._kept.append(code)
-        return FrameDynamism(self, id(code), known)
+        return FrameDynamism(self, id(code), known or id(code) in self.known)
 
 
 class FrameDynamism:

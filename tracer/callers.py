@@ -1,0 +1,34 @@
+"""What is called for what the user hands over, and how it is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+__all__ = ["entry", "name_of"]
+
+
+def entry(fn: Any) -> Any:
+    """What to call for `fn`: a module gets a function of its own, so that its call, hooks included, is one frame."""
+    if isinstance(fn, torch.nn.Module):
+        return _module_caller(fn)
+    return fn
+
+
+def _module_caller(module: torch.nn.Module) -> Callable[..., Any]:
+    """`module(*args, **kwargs)` as a function with code of its own: entries of two modules never meet."""
+    namespace: dict[str, Any] = {"torch": torch}
+    text = "def make(self):\n    def call(*args, **kwargs):\n        return self(*args, **kwargs)\n    return call\n"
+    exec(compile(text, f"<call of {type(module).__name__}>", "exec"), namespace)  # our own text
+    made = namespace["make"](module)
+    made.__qualname__ = made.__name__ = type(module).__name__
+    made.__code__ = made.__code__.replace(co_name=type(module).__name__, co_qualname=type(module).__name__)
+    return made
+
+
+def name_of(fn: Any) -> str:
+    if isinstance(fn, torch.nn.Module):
+        return type(fn).__name__
+    return getattr(fn, "__qualname__", None) or getattr(fn, "__name__", None) or type(fn).__name__

@@ -1,0 +1,24 @@
+"""Torch's private names for copying: bits of a tensor that no public setter has, and dispatch without anybody's modes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+from torch.utils._python_dispatch import _disable_current_modes
+
+__all__ = ["plain_dispatch", "set_bits"]
+
+
+@contextlib.contextmanager
+def plain_dispatch() -> Iterator[None]:
+    """Torch's own functions, unseen by the modes and the tensor subclasses of the program."""
+    with torch._C.DisableTorchFunction(), _disable_current_modes():
+        yield
+
+
+def set_bits(tensor: torch.Tensor, other: torch.Tensor) -> None:
+    """Conjugate and negative as `other` is."""
+    torch._C._set_conj(tensor, other.is_conj())
+    torch._C._set_neg(tensor, other.is_neg())

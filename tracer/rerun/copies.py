@@ -1,0 +1,276 @@
+"""Deep copies of what a call was given: aliasing kept, the originals untouched, each choice about tensors in one place.
+
+In: any Python values. Out: copies in which views share storage as before, one object met twice stays one object, and what
+can't be copied is the original, listed in `notes`. Functions, classes and Python modules are never copied.
+"""
+
+from __future__ import annotations
+
+import collections
+import copy
+import copyreg
+import functools
+import threading
+import types
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from ..compat.copies import plain_dispatch, set_bits
+
+__all__ = ["Copier"]
+
+_ATOMIC = (
+    type(None), bool, int, float, complex, str, bytes, type, type(...), type(NotImplemented), slice, range, object,
+    types.FunctionType, types.BuiltinFunctionType, types.CodeType, types.ModuleType, types.MethodWrapperType, types.MethodDescriptorType,
+    types.WrapperDescriptorType, types.GetSetDescriptorType, types.MemberDescriptorType, property, weakref.ref, torch.dtype, torch.device,
+    torch.Size, torch.layout, torch.memory_format,
+)  # fmt: skip
+_IMMUTABLE = frozenset(_ATOMIC)
+
+
+class Copier:
+    """One deep copy, perhaps of many values: what they share is shared by the copies.
+
+    device, dtype: what tensors are moved and (floating ones) converted to; None: as they are.
+    parameter:     given an `nn.Parameter`, says what stands for it; None: a copy.
+    """
+
+    def __init__(
+        self,
+        *,
+        device: torch.device | None = None,
+        dtype: torch.dtype | None = None,
+        parameter: Callable[[torch.nn.Parameter], Any] | None = None,
+    ):
+        self.device, self.dtype, self.parameter = device, dtype, parameter
+        self.notes: list[str] = []
+        self.tensors = 0  # copies that were made
+        self._memo: dict[int, Any] = {}
+        self._held: list[Any] = []  # originals, so that their ids stay theirs
+        self._storages: dict[Any, torch.UntypedStorage] = {}
+
+    def copy(self, value: Any) -> Any:
+        """The copy of `value`; the same one each time."""
+        with plain_dispatch(), torch.no_grad():
+            return self._copy(value)
+
+    def known(self, value: Any) -> Any:
+        """What stands for `value` already; `value` itself where nothing does."""
+        return self._memo.get(id(value), value)
+
+    def stand_in(self, value: Any, other: Any) -> None:
+        """From now on `other` is the copy of `value`."""
+        self._memo[id(value)] = other
+        self._held.append(value)
+
+    def has_storage(self, tensor: torch.Tensor) -> bool:
+        """Whether the storage of `tensor` was copied, for whatever tensor."""
+        return tensor.layout is torch.strided and (tensor.untyped_storage()._cdata, None) in self._storages
+
+    def _copy(self, value: Any) -> Any:
+        kind = type(value)
+        if kind in _IMMUTABLE:
+            return value
+        found = self._memo.get(id(value), self)
+        if found is not self:
+            return found
+        self._held.append(value)
+        rule = _RULES.get(kind)
+        if rule is not None:
+            return rule(self, value)
+        if isinstance(value, type):  # of a metaclass
+            return value
+        if isinstance(value, torch.Tensor):
+            return self._keep(value, self._tensor(value))
+        return self._object(value)
+
+    def _keep(self, value: Any, made: Any) -> Any:
+        self._memo[id(value)] = made
+        return made
+
+    # ---- containers
+    def _list(self, value: Any) -> Any:
+        made = self._keep(value, type(value)())
+        made.extend(self._copy(member) for member in value)
+        return made
+
+    def _deque(self, value: Any) -> Any:
+        made = self._keep(value, collections.deque(maxlen=value.maxlen))
+        made.extend(self._copy(member) for member in value)
+        return made
+
+    def _dict(self, value: dict[Any, Any]) -> Any:
+        made = self._keep(value, {})
+        for key, member in value.items():
+            made[self._copy(key)] = self._copy(member)
+        return made
+
+    def _set(self, value: Any) -> Any:
+        return self._keep(value, type(value)([self._copy(member) for member in value]))
+
+    def _tuple(self, value: tuple[Any, ...]) -> Any:
+        members = [self._copy(member) for member in value]
+        found = self._memo.get(id(value), self)  # it may hold a list that holds it
+        if found is not self:
+            return found
+        same = all(new is old for new, old in zip(members, value, strict=True))
+        return self._keep(value, value if same else tuple(members))
+
+    def _method(self, value: types.MethodType) -> Any:
+        return self._keep(value, types.MethodType(value.__func__, self._copy(value.__self__)))
+
+    def _partial(self, value: Any) -> Any:
+        made = functools.partial(
+            self._copy(value.func),
+            *[self._copy(a) for a in value.args],
+            **{k: self._copy(v) for k, v in value.keywords.items()},
+        )
+        return self._keep(value, made)
+
+    # ---- anything else
+    def _object(self, value: Any) -> Any:
+        """By `__deepcopy__`, else by what pickling takes apart; a fault of either leaves the original in place."""
+        memo, held = dict(self._memo), len(self._held)
+        try:
+            if hasattr(type(value), "__deepcopy__"):
+                return self._keep(value, type(value).__deepcopy__(value, self._memo))
+            return self._rebuild(value)
+        except Exception as error:
+            self._memo = memo
+            del self._held[held:]
+            self._held.append(value)
+            if not isinstance(value, _STATELESS):
+                self.notes.append(
+                    f"a {type(value).__qualname__} can't be copied ({type(error).__name__}): the original is used"
+                )
+            return self._keep(value, value)
+
+    def _rebuild(self, value: Any) -> Any:
+        parts = _taken_apart(value)
+        if isinstance(parts, str):
+            return self._keep(value, value)
+        function, arguments, state, members, items = (*parts, None, None, None)[:5]
+        made = self._keep(value, function(*[self._copy(argument) for argument in arguments]))
+        if state is not None:
+            state = self._copy(state)
+            if hasattr(made, "__setstate__"):
+                made.__setstate__(state)
+            else:
+                plain, slots = state if isinstance(state, tuple) and len(state) == 2 else (state, None)
+                if plain:
+                    made.__dict__.update(plain)
+                for name, member in (slots or {}).items():
+                    setattr(made, name, member)
+        for member in members or ():
+            made.append(self._copy(member))
+        for key, member in items or ():
+            made[self._copy(key)] = self._copy(member)
+        return made
+
+    # ---- tensors
+    def _tensor(self, tensor: torch.Tensor) -> Any:
+        if isinstance(tensor, torch.nn.Parameter) and self.parameter is not None:
+            return self.parameter(tensor)
+        self.tensors += 1
+        if type(tensor) not in _PLAIN or tensor.layout is not torch.strided or tensor.is_quantized:
+            return self._unusual(tensor)
+        with torch.inference_mode(tensor.is_inference()):
+            made = self._data(tensor)
+            if isinstance(tensor, torch.nn.Parameter):
+                made = torch.nn.Parameter(made, tensor.requires_grad)
+            elif type(tensor) is not torch.Tensor:
+                made = torch.nn.Buffer(made, persistent=getattr(tensor, "persistent", True))
+        if tensor.requires_grad and not tensor.is_leaf:
+            with torch.enable_grad():
+                made = _NonLeaf.apply(torch.empty(0, requires_grad=True), [made])
+        elif tensor.requires_grad:
+            made.requires_grad_()
+        self._memo[id(tensor)] = made
+        if tensor.is_leaf and tensor.grad is not None:
+            made.grad = self._copy(tensor.grad)
+        if tensor._backward_hooks:
+            self.notes.append("hooks of a tensor are not copied")
+        for name, member in tensor.__dict__.items():  # mark_dynamic's marks among them
+            made.__dict__[name] = self._copy(member)
+        return made
+
+    def _data(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Data alone: the same offset and strides over a copy of the storage."""
+        dtype = self.dtype if self.dtype is not None and tensor.dtype.is_floating_point else tensor.dtype
+        storage = self._storage(tensor, dtype)
+        made = torch.empty(0, dtype=dtype, device=storage.device)
+        made.set_(storage, tensor.storage_offset(), tensor.size(), tensor.stride())
+        set_bits(made, tensor)
+        return made
+
+    def _storage(self, tensor: torch.Tensor, dtype: torch.dtype) -> torch.UntypedStorage:
+        storage = tensor.untyped_storage()
+        key = (storage._cdata, dtype if dtype is not tensor.dtype else None)
+        found = self._storages.get(key)
+        if found is None:
+            self._held.append(storage)
+            device = self.device if self.device is not None else storage.device
+            itemsize = tensor.dtype.itemsize if dtype is not tensor.dtype else 1
+            whole = torch.empty(0, dtype=tensor.dtype if itemsize > 1 else torch.uint8, device=storage.device)
+            whole.set_(storage, 0, (storage.nbytes() // itemsize,), (1,))
+            found = self._storages[key] = whole.to(
+                device=device, dtype=dtype if itemsize > 1 else torch.uint8, copy=True
+            ).untyped_storage()
+        return found
+
+    def _unusual(self, tensor: torch.Tensor) -> Any:
+        """Sparse and quantized tensors, subclasses: torch's own copy, moved and converted as a whole."""
+        try:
+            made = copy.deepcopy(tensor, self._memo)
+            if self.device is not None or self.dtype is not None and made.is_floating_point():
+                made = made.to(device=self.device, dtype=self.dtype if made.is_floating_point() else None)
+            return made
+        except Exception as error:
+            self.notes.append(
+                f"a {type(tensor).__qualname__} can't be copied ({type(error).__name__}): the original is used"
+            )
+            return tensor
+
+
+def _taken_apart(value: Any) -> Any:
+    """As for pickling; the list of slots that pickling leaves on a class is taken away again, for the program to find none."""
+    cls = type(value)
+    copier = copyreg.dispatch_table.get(cls)
+    if copier is not None:
+        return copier(value)
+    marked = "__slotnames__" in cls.__dict__
+    try:
+        return value.__reduce_ex__(4)
+    finally:
+        if not marked and "__slotnames__" in cls.__dict__:
+            type.__delattr__(cls, "__slotnames__")
+
+
+class _NonLeaf(torch.autograd.Function):
+    """A tensor that requires grad and has a history, of which nothing is known any more: gradients end here."""
+
+    @staticmethod
+    def forward(ctx: Any, anchor: torch.Tensor, holder: list[torch.Tensor]) -> torch.Tensor:
+        return holder[0]
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        return None, None
+
+
+_PLAIN = (torch.Tensor, torch.nn.Parameter, torch.nn.Buffer)
+_STATELESS = (type(threading.Lock()), type(threading.RLock()))
+
+_RULES: dict[type, Callable[[Copier, Any], Any]] = {
+    list: Copier._list,
+    dict: Copier._dict,
+    tuple: Copier._tuple,
+    set: Copier._set,
+    frozenset: Copier._set,
+    collections.deque: Copier._deque,
+    types.MethodType: Copier._method,
+    functools.partial: Copier._partial,
+}
