@@ -96,6 +96,12 @@ class Recording:
         text = _explain.explain(self.records)
         return f"{text}\n{self._cut()}" if self.truncated else text
 
+    def diff(self, other: Any) -> Any:
+        """What changed from this run to another recording or session: a `tracer.diff.Diff`."""
+        from tracer.diff import diff
+
+        return diff(self, other)
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the recording again; compressed if the name ends in .gz."""
         self.journal.save(path)

@@ -508,6 +508,12 @@ class Session(Reruns):
         """What happened, as text for a terminal."""
         return explain(self.records)
 
+    def diff(self, other: Any) -> Any:
+        """What changed from this run to another session or recording: a `tracer.diff.Diff`."""
+        from .diff import diff
+
+        return diff(self, other)
+
     def _repr_html_(self) -> str:
         return html(self.records)
 

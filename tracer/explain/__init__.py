@@ -6,9 +6,9 @@ program is cleaned of control characters and escaped; no `repr` is ever called.
 """
 
 from tracer.explain.excerpts import Excerpt, Line, excerpt, source_of
-from tracer.explain.page import html
+from tracer.explain.page import html, page
 from tracer.explain.sections import Section, report
-from tracer.explain.text import explain
+from tracer.explain.text import explain, text_of
 from tracer.explain.words import clean, count, headline
 
 __all__ = [
@@ -21,6 +21,8 @@ __all__ = [
     "explain",
     "headline",
     "html",
+    "page",
     "report",
     "source_of",
+    "text_of",
 ]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import html as _html
 import re
+from collections.abc import Iterable
 
 from tracer.explain.excerpts import Excerpt
 from tracer.explain.sections import Block, Items, Para, Section, Source, Table, report
 from tracer.explain.words import clean, headline
 from tracer.records import Records
 
-__all__ = ["html"]
+__all__ = ["html", "page"]
 
 _LIGHT = "--t-text:#1c1e21;--t-muted:#5b6068;--t-rule:#d9dce0;--t-sunk:#f5f6f7;--t-break:#c22727;--t-mark:#fbe3e3"
 _DARK = "--t-text:#e4e6ea;--t-muted:#a3a9b3;--t-rule:#3a3f46;--t-sunk:#24272b;--t-break:#ff8078;--t-mark:#5a2a2a"
@@ -44,10 +45,14 @@ _STYLE = f"""
 
 def html(records: Records, *, most: int = 30, note: str = "") -> str:
     """What happened, for a notebook's output. `note`: one more sentence under the headline."""
-    sections = "".join(_section(section) for section in report(records, most=most))
+    return page(headline(records), report(records, most=most), note=note)
+
+
+def page(head: str, sections: Iterable[Section], *, note: str = "") -> str:
+    """A headline and sections of a report, as HTML. `note`: one more sentence under the headline."""
     extra = f'<p class="muted">{_text(note)}</p>' if note else ""
-    head = f'<p class="headline">{_text(headline(records))}</p>{extra}'
-    return f'<div class="tracer-explain"><style>{_STYLE}</style>{head}{sections}</div>'
+    title = f'<p class="headline">{_text(head)}</p>{extra}'
+    return f'<div class="tracer-explain"><style>{_STYLE}</style>{title}{"".join(map(_section, sections))}</div>'
 
 
 def _text(text: str) -> str:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterable
 
 from tracer.explain.excerpts import Excerpt
 from tracer.explain.sections import Block, Items, Para, Section, Source, Table, report
 from tracer.explain.words import headline, width
 from tracer.records import Records
 
-__all__ = ["explain"]
+__all__ = ["explain", "text_of"]
 
 _WIDEST = 44  # a table's column is not padded beyond this
 
 
 def explain(records: Records, *, columns: int = 100, most: int = 30) -> str:
     """What happened, in words: a headline, then what deserves attention. Of long lists the first `most` entries."""
-    parts = [headline(records)]
-    parts += ["\n".join(_section(section, columns)) for section in report(records, most=most)]
-    return "\n\n".join(parts)
+    return text_of(headline(records), report(records, most=most), columns=columns)
+
+
+def text_of(head: str, sections: Iterable[Section], *, columns: int = 100) -> str:
+    """A headline and sections of a report, as text."""
+    return "\n\n".join([head, *("\n".join(_section(section, columns)) for section in sections)])
 
 
 def _section(section: Section, columns: int) -> list[str]:

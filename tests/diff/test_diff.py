@@ -1,0 +1,148 @@
+"""Two runs compared: each kind of difference is found, and nothing else is said."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+
+import pytest
+import torch
+
+import tracer
+from tracer.diff import diff
+from tracer.diff.align import align
+from tracer.diff.outputs import compare
+from tracer.records import Node
+
+
+def one(x):
+    y = x * 2
+    return y.relu() + 1
+
+
+def other(x):
+    y = x * 2
+    print("between")
+    return y.relu() + 1
+
+
+def trace(fn, *args, **config):
+    session = tracer.Session("trace", **config)
+    session.run(fn, *args)
+    return session
+
+
+def test_a_run_is_the_same_as_itself_and_its_like(tmp_path):
+    a, b = trace(one, torch.ones(3)), trace(one, torch.ones(3))
+    found = a.diff(b)
+    assert found.same and found.graphs[0].state == "same" and not found.graphs[0].changes
+    assert str(found).startswith("Both runs captured the same · outputs are equal")
+    a.save(tmp_path / "a.jsonl")
+    recording = tracer.load(tmp_path / "a.jsonl")
+    assert recording.diff(b).same and "holds no results" in str(b.diff(recording))
+
+
+def test_nodes_that_changed(capsys):
+    a, b = trace(one, torch.ones(3)), trace(one, torch.ones(4, dtype=torch.float64))
+    found = a.diff(b)
+    assert not found.same and found.graphs[0].state == "changed"
+    change = next(c for c in found.graphs[0].changes if c.right and c.right.target == "mul")
+    assert dict((name, (old, new)) for name, old, new in change.what) == {
+        "shape": ("(3,)", "(4,)"),
+        "dtype": ("float32", "float64"),
+    }
+    assert found.guards_changed and found.outputs[0].note == "shape (3,) became (4,)"
+    assert "shape (3,) → (4,)" in str(found)
+
+
+def test_breaks_and_graphs(capsys):
+    a, b = trace(one, torch.ones(3)), trace(other, torch.ones(3))
+    found = a.diff(b)
+    assert [x.reason for x in found.breaks_gained] == ["print-call"] and not found.breaks_lost
+    assert found.outputs and found.outputs[0].same
+    back = b.diff(a)
+    assert [x.reason for x in back.breaks_lost] == ["print-call"] and "−1 break" in str(back)
+    plain = found.plain()
+    assert plain["breaks"]["gained"] and not plain["same"] and plain["graphs"]
+
+
+def test_added_and_removed_nodes():
+    nodes = [Node(f"n{i}", "call_function", f"op{i % 7}", shape=(i,)) for i in range(20)]
+    pairs = align(
+        nodes,
+        [*nodes[:5], *nodes[8:12], Node("new", "call_function", "other"), *nodes[12:]],
+        lambda n: (n.op, n.target, n.shape),
+    )
+    assert [a.name for a, b in pairs if b is None] == ["n5", "n6", "n7"]
+    assert [b.name for a, b in pairs if a is None] == ["new"]
+    assert [a for a, _ in pairs if a] == nodes
+
+
+def test_large_graphs_are_aligned_fast():
+    left = [Node(f"n{i}", "call_function", f"op{i % 13}") for i in range(10_000)]
+    right = [node for i, node in enumerate(left) if i % 97] + [Node("x", "call_function", "op3")] * 50
+    began = time.perf_counter()
+    pairs = align(left, right, lambda n: (n.op, n.target))
+    assert time.perf_counter() - began < 2
+    assert len(pairs) >= len(left) and all(a is None or b is None or a.target == b.target for a, b in pairs)
+
+
+def test_symbols_settings_and_recompiles():
+    a, b = tracer.Session("trace"), tracer.Session("trace", dynamic=True)
+    for session in (a, b):
+        for n in (3, 5):
+            session.run(one, torch.ones(n))
+    found = a.diff(b)
+    assert ("dynamic", None, True) in found.settings and len(found.recompiles[0]) == 1 and not found.recompiles[1]
+    assert "Recompiles: 1 → 0" in str(found)
+    static = trace(one, torch.ones(3)).diff(trace(one, torch.ones(3), dynamic=True))
+    assert static.symbols and static.symbols[0][1:] == ("", "symbolic")
+
+
+@dataclasses.dataclass
+class Output:
+    logits: torch.Tensor
+    extra: dict
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "path", "max_abs", "note"),
+    [
+        (torch.tensor([1.0, 2.0]), torch.tensor([1.0, 2.5]), "out", 0.5, ""),
+        (Output(torch.ones(2), {"a": (1, 2)}), Output(torch.ones(2), {"a": (1, 5)}), "out.extra['a'][1]", 3.0, ""),
+        ([1.0], [1.0, 2.0], "out[1]", None, "only in the second run"),
+        (torch.tensor([math.nan, 1.0]), torch.tensor([math.nan, 1.0]), None, 0.0, ""),
+        (torch.tensor([math.nan]), torch.tensor([1.0]), "out", math.inf, "NaN in one run only"),
+        (torch.tensor([math.inf]), torch.tensor([math.inf]), None, 0.0, ""),
+        (torch.tensor([math.inf]), torch.tensor([1.0]), "out", math.inf, ""),
+        (torch.ones(2, dtype=torch.bfloat16), torch.ones(2), "out", 0.0, "torch.bfloat16 became torch.float32"),
+        (torch.empty(0), torch.empty(0), None, 0.0, ""),
+        ("a", "b", "out", None, "'a' became 'b'"),
+        (1, "a", "out", None, "int became str"),
+        (torch.tensor([1 + 1j]), torch.tensor([1 + 2j]), "out", 1.0, ""),
+    ],
+)
+def test_outputs(left, right, path, max_abs, note):
+    different = [output for output in compare(left, right) if not output.same]
+    if path is None:
+        assert not different
+    else:
+        assert [(o.path, o.max_abs, o.note) for o in different] == [(path, max_abs, note)]
+
+
+def test_why_outputs_are_not_compared():
+    a, b = trace(one, torch.ones(3)), trace(one, torch.ones(3))
+    b.not_comparable = "Random tensors stood in for the inputs."
+    found = diff(a, b)
+    assert found.outputs == () and "Random tensors stood in" in str(found)
+
+
+def test_html_is_escaped_and_has_no_scripts():
+    def program(x):
+        name = "<script>alert(1)</script>"
+        return {name: x + 1}
+
+    found = trace(program, torch.ones(3)).diff(trace(program, torch.ones(4)))
+    page = found._repr_html_()
+    assert "<script" not in page and "&lt;script&gt;" in page

@@ -1,0 +1,171 @@
+"""Two runs compared: graphs node by node, breaks, guards, recompiles, symbolic sizes, outputs and times.
+
+In: two sessions or recordings, in any mix. Out: a `Diff`: records, text (`str`), HTML, plain data. Outputs are compared where
+both runs hold their result; a recording holds none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from typing import Any
+
+from tracer.diff.align import align
+from tracer.diff.model import Diff, GraphDiff, NodeDiff, OutputDiff, TimeDiff
+from tracer.events import ShapeDecision
+from tracer.records import Frame, Graph, GraphBreak, Guard, Node, Records
+
+__all__ = ["Diff", "GraphDiff", "NodeDiff", "OutputDiff", "TimeDiff", "diff"]
+
+_MISSING = object()
+
+
+def diff(left: Any, right: Any) -> Diff:
+    """What changed from `left` to `right`: each a session or a recording."""
+    a, b = left.records, right.records
+    gained, lost = _only(a.graph_breaks, b.graph_breaks, _break_key)
+    guards = _guards(a, b)
+    outputs, not_comparable = _outputs(left, right)
+    return Diff(
+        graphs=_graphs(a, b),
+        breaks_gained=tuple(gained),
+        breaks_lost=tuple(lost),
+        guards_gained=guards[0],
+        guards_lost=guards[1],
+        guards_changed=guards[2],
+        recompiles=(tuple(a.recompiles), tuple(b.recompiles)),
+        symbols=_symbols(left, right),
+        outputs=outputs,
+        not_comparable=not_comparable,
+        settings=_settings(left, right),
+        times=_times(a, b),
+    )
+
+
+# --- graphs -----------------------------------------------------------------------------------------------------------
+
+
+def _graphs(left: Records, right: Records) -> tuple[GraphDiff, ...]:
+    """Graphs of the same function, in order: the n-th compile of it here and there."""
+    a, b = _frames(left), _frames(right)
+
+    def key(graph: Graph) -> Hashable:
+        frame = (a if any(graph is one for one in left.graphs) else b).get(graph.frame)
+        return (frame.name, frame.file, frame.line) if frame is not None else ""
+
+    pairs = align(left.graphs, right.graphs, key)
+    return tuple(_graph(one, other) for one, other in pairs)
+
+
+def _frames(records: Records) -> dict[str, Frame]:
+    return {frame.id: frame for frame in records.frames if frame.id}
+
+
+def _graph(left: Graph | None, right: Graph | None) -> GraphDiff:
+    held = right or left
+    assert held is not None
+    if left is None or right is None:
+        return GraphDiff(held.name, left, right)
+    nodes = align(left.nodes, right.nodes, _node_key, _line_key)
+    return GraphDiff(held.name, left, right, tuple(_node(a, b) for a, b in nodes))
+
+
+def _node_key(node: Node) -> Hashable:
+    return (
+        node.op,
+        node.target if node.op != "placeholder" else node.name,
+        node.location.line if node.location else 0,
+        node.module_path,
+    )
+
+
+def _line_key(node: Node) -> Hashable:
+    """For nodes whose operator changed: one that the same line made."""
+    return node.op, node.location.line if node.location else 0, node.module_path
+
+
+def _node(left: Node | None, right: Node | None) -> NodeDiff:
+    if left is None or right is None:
+        return NodeDiff("added" if left is None else "removed", left, right)
+    what = tuple(
+        (name, str(getattr(left, name)), str(getattr(right, name)))
+        for name in ("target", "shape", "dtype", "device")
+        if getattr(left, name) != getattr(right, name) and not (name == "target" and left.op == "placeholder")
+    )
+    return NodeDiff("changed" if what else "same", left, right, what)
+
+
+# --- breaks and guards ------------------------------------------------------------------------------------------------
+
+
+def _break_key(one: GraphBreak) -> Hashable:
+    return one.reason, tuple(one.location[:2]) if one.location else ()
+
+
+def _only(left: Iterable[Any], right: Iterable[Any], key: Any) -> tuple[list[Any], list[Any]]:
+    """What stands in the second only, and in the first only, each once."""
+    a, b = {key(one): one for one in left}, {key(one): one for one in right}
+    return [one for name, one in b.items() if name not in a], [one for name, one in a.items() if name not in b]
+
+
+def _guards(
+    left: Records, right: Records
+) -> tuple[tuple[Guard, ...], tuple[Guard, ...], tuple[tuple[Guard, Guard], ...]]:
+    """Guards by the function they are of: gained, lost, and those on the same source and kind that ask for something else."""
+    a, b = _frames(left), _frames(right)
+
+    def named(frames: dict[str, Frame]) -> Any:
+        return lambda g: (frames[g.frame].name if g.frame in frames else "", g.source, g.kind, g.expression)
+
+    before, after = {named(a)(g): g for g in left.guards}, {named(b)(g): g for g in right.guards}
+    lost, gained = (
+        {k: g for k, g in before.items() if k not in after},
+        {k: g for k, g in after.items() if k not in before},
+    )
+    places = {k[:3]: k for k in lost}
+    changed = [(lost.pop(places[k[:3]]), gained.pop(k)) for k in list(gained) if k[1] and places.get(k[:3]) in lost]
+    return tuple(gained.values()), tuple(lost.values()), tuple(changed)
+
+
+# --- sizes, settings, outputs, times ----------------------------------------------------------------------------------
+
+
+def _symbols(left: Any, right: Any) -> tuple[tuple[str, str, str], ...]:
+    """Which sizes and numbers are symbolic, here and there. Names of symbols are the run's own, so only whether counts."""
+
+    def symbolic(run: Any) -> dict[str, str]:
+        found = (e for e in run.journal.of(ShapeDecision) if not run.journal.abandoned(e.seq))
+        return {e.source: "symbolic" for e in found if e.source}
+
+    a, b = symbolic(left), symbolic(right)
+    return tuple(
+        (source, a.get(source, ""), b.get(source, ""))
+        for source in dict.fromkeys((*a, *b))
+        if a.get(source) != b.get(source)
+    )
+
+
+def _settings(left: Any, right: Any) -> tuple[tuple[str, Any, Any], ...]:
+    a, b = left.config.plain(), right.config.plain()
+    return tuple((name, a.get(name), b.get(name)) for name in a if a.get(name) != b.get(name))
+
+
+def _outputs(left: Any, right: Any) -> tuple[tuple[OutputDiff, ...], str]:
+    why = getattr(left, "not_comparable", "") or getattr(right, "not_comparable", "")
+    if why:
+        return (), why
+    one, other = getattr(left, "result", _MISSING), getattr(right, "result", _MISSING)
+    if one is _MISSING or other is _MISSING:
+        return (), "A recording holds no results, so outputs are not compared."
+    from tracer.diff.outputs import compare
+
+    return compare(one, other), ""
+
+
+def _times(left: Records, right: Records) -> tuple[TimeDiff, ...]:
+    a, b = left.stats, right.stats
+    calls = [sum(call.seconds for call in records.calls) or None for records in (left, right)]
+    return (
+        TimeDiff("tracing", a["seconds"] or None, b["seconds"] or None),
+        TimeDiff("backend", a["backend_seconds"] or None, b["backend_seconds"] or None),
+        TimeDiff("calls, first ones included", calls[0], calls[1]),
+    )

@@ -1,0 +1,69 @@
+"""Which things of two lists are the same ones: by a key and its n-th appearance, in an order that both lists share."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Sequence
+from typing import TypeVar
+
+__all__ = ["align"]
+
+T = TypeVar("T")
+
+
+def align(left: Sequence[T], right: Sequence[T], *keys: Callable[[T], Hashable]) -> list[tuple[T | None, T | None]]:
+    """Both lists as one list of pairs in order; None where a thing stands in one of them only.
+
+    Things are paired by the first key, those left between two pairs by the next one. n log n for each key, so graphs of
+    ten thousand nodes are aligned in well under a second.
+    """
+    return _aligned(list(left), list(right), keys)
+
+
+def _aligned(left: list[T], right: list[T], keys: Sequence[Callable[[T], Hashable]]) -> list[tuple[T | None, T | None]]:
+    result: list[tuple[T | None, T | None]] = []
+    if not left or not right or not keys:
+        result += [(one, None) for one in left]
+        result += [(None, one) for one in right]
+        return result
+    i = j = 0
+    for a, b in [*_anchors(left, right, keys[0]), (len(left), len(right))]:
+        result += _aligned(left[i:a], right[j:b], keys[1:])
+        if a < len(left) and b < len(right):
+            result.append((left[a], right[b]))
+        i, j = a + 1, b + 1
+    return result
+
+
+def _anchors(left: list[T], right: list[T], key: Callable[[T], Hashable]) -> list[tuple[int, int]]:
+    """Positions of equal keys: the longest run of pairs that cross no other."""
+    places = {name: index for index, name in enumerate(_numbered(right, key))}
+    pairs = [(index, places[name]) for index, name in enumerate(_numbered(left, key)) if name in places]
+    ends: list[int] = []  # by length of a run: the smallest right position that one of that length ends at
+    holders: list[int] = []
+    before: list[int] = []
+    for number, (_, at) in enumerate(pairs):
+        length = bisect_left(ends, at)
+        before.append(holders[length - 1] if length else -1)
+        if length == len(ends):
+            ends.append(at)
+            holders.append(number)
+        else:
+            ends[length], holders[length] = at, number
+    run: list[tuple[int, int]] = []
+    number = holders[-1] if holders else -1
+    while number >= 0:
+        run.append(pairs[number])
+        number = before[number]
+    return run[::-1]
+
+
+def _numbered(items: list[T], key: Callable[[T], Hashable]) -> list[tuple[Hashable, int]]:
+    seen: dict[Hashable, int] = defaultdict(int)
+    names = []
+    for item in items:
+        name = key(item)
+        names.append((name, seen[name]))
+        seen[name] += 1
+    return names
