@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 __all__ = ["align"]
 
@@ -21,7 +21,7 @@ def align(left: Sequence[T], right: Sequence[T], *keys: Callable[[T], Hashable])
     return _aligned(list(left), list(right), keys)
 
 
-def _aligned(left: list[T], right: list[T], keys: Sequence[Callable[[T], Hashable]]) -> list[tuple[T | None, T | None]]:
+def _aligned(left: list[Any], right: list[Any], keys: Sequence[Callable[[Any], Hashable]]) -> list[tuple[T | None, T | None]]:
     result: list[tuple[T | None, T | None]] = []
     if not left or not right or not keys:
         result += [(one, None) for one in left]

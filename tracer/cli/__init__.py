@@ -1,0 +1,199 @@
+"""The command line: `python -m tracer run | step | show | diff`.
+
+- `arguments`: the parser; `scripts`: running a program as Python would; `progress`: a line on stderr while that takes long
+- `prompt`: the pdb-like prompt of `step`
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from tracer.cli.arguments import parser
+from tracer.errors import TracerError
+
+__all__ = ["main"]
+
+#: Exit statuses of our own: a limit was passed or two recordings differ; something went wrong before that could be said.
+DIFFERENT, TROUBLE = 1, 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit status. SystemExit as argparse raises it for bad arguments and for --help."""
+    options = parser().parse_args(argv)
+    try:
+        return int(COMMANDS[options.command](options))
+    except TracerError as error:
+        print(f"tracer: {error}", file=sys.stderr)
+        return TROUBLE
+    except BrokenPipeError:  # `… | head`
+        sys.stderr.close()
+        return TROUBLE
+
+
+def _settings(options: Any) -> dict[str, Any]:
+    from tracer.cli.arguments import DYNAMIC, setting
+
+    settings = dict(setting(text) for text in options.set)
+    if options.backend:
+        settings["backend"] = options.backend
+    if options.dynamic:
+        settings["dynamic"] = DYNAMIC[options.dynamic]
+    return settings
+
+
+def _session(preset: str, options: Any) -> Any:
+    from tracer.session import Session
+
+    return Session(preset, overrides=tuple(options.override), **_settings(options))
+
+
+def run(options: Any) -> int:
+    """Trace every call that a program reaches, then say what happened."""
+    from tracer.cli.progress import progress
+    from tracer.cli.scripts import Program
+
+    program = Program(options.script, options.arguments, module=options.module)
+    session = _session("trace", options)
+    with progress(session):
+        status = program.run(session.tracing)
+    if options.save:
+        session.save(options.save)
+    if not options.quiet:
+        sys.stdout.flush()
+        print(session.explain())
+    return status or _over_limits(session, options)
+
+
+def _over_limits(session: Any, options: Any) -> int:
+    found = 0
+    for name, most, have in (
+        ("graph breaks", options.max_breaks, len(session.graph_breaks)),
+        ("recompiles", options.max_recompiles, len(session.recompiles)),
+    ):
+        if most is not None and have > most:
+            print(f"tracer: {have} {name}, {most} allowed", file=sys.stderr)
+            found = DIFFERENT
+    return found
+
+
+def step(options: Any) -> int:
+    """The same under a prompt that stops the program wherever one wants."""
+    from tracer.cli.prompt import Prompt
+    from tracer.cli.scripts import Program
+    from tracer.control import Stepper
+
+    program = Program(options.script, options.arguments, module=options.module)
+    session = _session("step", options)
+    status: list[int] = []
+    stepper = Stepper(session, lambda: status.append(program.run(session.tracing)))
+    prompt = Prompt(stepper, session)
+    for line in options.commands:
+        if prompt.onecmd(line):
+            break
+    else:
+        prompt.cmdloop()
+    if options.save:
+        session.save(options.save)
+    return status[0] if status else 0
+
+
+def show(options: Any) -> int:
+    """What a recording tells, without its program."""
+    from tracer.events import kind_of
+    from tracer.recording import load
+
+    recording = load(options.recording)
+    if options.json:
+        print(json.dumps(_plain(recording), indent=1, default=str))
+    elif options.events is not None:
+        wanted = _kinds(options.events)
+        for event in recording.events:
+            if not wanted or kind_of(event) in wanted:
+                print(_line(event))
+    elif options.graph:
+        print(_graph(recording, options.graph))
+    elif options.guards:
+        for guard in recording.guards:
+            print(f"{guard.frame:8} {guard.kind:20} {guard.expression}")
+    else:
+        print(recording.explain())
+    return 0
+
+
+def diff(options: Any) -> int:
+    """What changed from one recording to another: 0 where they captured the same, 1 where not."""
+    from tracer.recording import load
+
+    found = load(options.left).diff(load(options.right))
+    if options.json:
+        print(json.dumps(found.plain(), indent=1, default=str))
+    else:
+        print(found)
+    return 0 if found.same else DIFFERENT
+
+
+def _kinds(names: Sequence[str]) -> set[str]:
+    from tracer.control.stops import Terms
+
+    return set(Terms(names).kind or ()) if names else set()
+
+
+def _line(event: Any) -> str:
+    """One event as one line: number, kind, place, and what it says."""
+    from tracer.events import HEADER, kind_of
+    from tracer.explain import clean
+
+    place = f"{event.location[0]}:{event.location[1]}" if event.location else ""
+    fields = event.__struct_fields__[len(HEADER) :]
+    said = " ".join(f"{name}={getattr(event, name)!r}" for name in fields if getattr(event, name) not in ("", (), None))
+    return clean(
+        " ".join(filter(None, (f"{event.seq:7}", "  " * event.depth + kind_of(event), place, said))).replace(
+            "\n", "\\n"
+        )
+    )
+
+
+def _graph(recording: Any, name: str) -> str:
+    from tracer.export.figure import shape_text
+
+    graph = next((one for one in recording.graphs if one.name == name or one.name == f"graph_{name}"), None)
+    if graph is None:
+        known = ", ".join(one.name for one in recording.graphs) or "none"
+        raise TracerError(f"there is no graph {name!r} in {recording.path}.", next=f"known: {known}")
+    lines = [f"{graph.name} · {graph.op_count} ops · frame {graph.frame}"]
+    for node in graph.nodes:
+        kind = " ".join(filter(None, (node.dtype, shape_text(node.shape))))
+        place = f"   # {node.location}" if node.location else ""
+        lines.append(f"  %{node.name} = {node.target}({node.args})" + (f" : {kind}" if kind else "") + place)
+    return "\n".join(lines)
+
+
+def _plain(recording: Any) -> dict[str, Any]:
+    records = recording.records
+    names = ("calls", "frames", "graphs", "graph_breaks", "guards", "speculations", "recompiles", "faults")
+    plain = {name: [_record(one) for one in getattr(records, name)] for name in names}
+    return {"versions": dict(recording.versions), "config": recording.config.plain(), "stats": recording.stats, **plain}
+
+
+def _record(one: Any) -> dict[str, Any]:
+    """A record's own fields; what only a living session has, and events, are left out."""
+    import dataclasses
+
+    hidden = {"gm", "example_inputs", "cause", "guards"}
+    found = {}
+    for field in dataclasses.fields(one):
+        if field.name in hidden:
+            continue
+        value = getattr(one, field.name)
+        found[field.name] = (
+            [_record(part) if dataclasses.is_dataclass(part) else part for part in value]
+            if isinstance(value, list)
+            else value
+        )
+    return found
+
+
+COMMANDS = {"run": run, "step": step, "show": show, "diff": diff}
