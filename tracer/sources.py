@@ -40,6 +40,8 @@ def _read_dict(owner: Any, _key: Any) -> Any:
 
 def _read_item(owner: Any, key: Any) -> Any:
     if isinstance(owner, dict):
+        if not dict.__contains__(owner, key):  # `dict.__getitem__` would ask the class's `__missing__`
+            raise KeyError(key)
         return dict.__getitem__(owner, key)
     if isinstance(owner, list):
         return list.__getitem__(owner, key)
@@ -57,7 +59,9 @@ STEPS: dict[str, Step] = {
     "type": Step(lambda owner, _: type(owner), lambda p, _: f"type({p})"),
     "closure": Step(lambda owner, index: owner.__closure__[index], lambda p, index: f"{p}.__closure__[{index}]"),
     "contents": Step(lambda owner, _: owner.cell_contents, lambda p, _: f"{p}.cell_contents"),
-    "iterated": Step(lambda owner, index: parts(owner)[index], lambda p, index: f"iterated({p})" + (f"[{index}]" if index else "")),
+    "iterated": Step(
+        lambda owner, index: parts(owner)[index], lambda p, index: f"iterated({p})" + (f"[{index}]" if index else "")
+    ),
     "deref": Step(lambda owner, _: owner(), lambda p, _: f"{p}()"),
 }
 
@@ -155,7 +159,12 @@ class Source:
             if holder.kind == "namespace":
                 module = holder.label.removeprefix("globals of ")
                 return f"{module}.{self.key}" if module.partition(".")[0] == "torch" else self.key
-            if holder.kind == "item" and holder.key in ("_parameters", "_buffers", "_modules") and holder.base is not None and holder.base.kind == "dict":
+            if (
+                holder.kind == "item"
+                and holder.key in ("_parameters", "_buffers", "_modules")
+                and holder.base is not None
+                and holder.base.kind == "dict"
+            ):
                 owner = holder.base.base
                 assert owner is not None
                 return f"{owner.text}.{self.key}" if not self.key.isdigit() else f"{owner.text}[{self.key}]"

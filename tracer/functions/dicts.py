@@ -23,6 +23,7 @@ from ..variables import (
     key_variable,
     literal,
 )
+from ..variables.mappings import found
 from .known import is_none, plain
 from .table import calls
 
@@ -196,7 +197,7 @@ def move_to_end(ctx: Context, target: Variable, key: Variable, last: Variable | 
     if not isinstance(target, DictVariable):
         return _OTHER
     handle = key.dict_key(ctx)
-    if handle not in target.items:
+    if not found(ctx, target.items, handle):
         ctx.raise_with(KeyError, [key])
     to_end = last is None or ctx.protocol.truth(ctx, last)
     ctx.mutate(target)

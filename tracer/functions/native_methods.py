@@ -36,6 +36,7 @@ from ..variables import (
     literal,
     shared,
 )
+from ..variables.mappings import found
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -102,7 +103,7 @@ def delitem(ctx: Context, receiver: Variable, key: Variable) -> Any:
 @_method("__contains__")
 def contains(ctx: Context, receiver: Variable, item: Variable) -> Any:
     if isinstance(receiver, DictVariable | SetVariable):
-        return literal(item.dict_key(ctx) in receiver.items)
+        return literal(found(ctx, receiver.items, item.dict_key(ctx)))
     if isinstance(receiver, SequenceVariable):
         return literal(any(ctx.protocol.same_or_equal(ctx, receiver.item(ctx, i), item) for i in range(len(receiver.items))))
     return literal(receiver.contains(ctx, item)) if isinstance(receiver, _CONTAINERS) else None

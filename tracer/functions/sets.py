@@ -17,7 +17,7 @@ from ..variables import (
     key_variable,
     literal,
 )
-from ..variables.mappings import is_plain
+from ..variables.mappings import found, is_plain
 from .dicts import keys_of
 from .native_methods import OPERATIONS
 from .table import calls
@@ -34,7 +34,7 @@ def add(ctx: Context, target: Variable, item: Variable) -> Any:
     if not isinstance(target, SetVariable):
         return _OTHER
     key = item.dict_key(ctx)
-    if key not in target.items:
+    if not found(ctx, target.items, key):
         ctx.mutate(target)
         target.insert(key)
     return NONE
@@ -51,7 +51,7 @@ def remove(ctx: Context, target: Variable, item: Variable) -> Any:
     if not isinstance(target, SetVariable):
         return _OTHER
     key = _lookup(ctx, item)
-    if key not in target.items:
+    if not found(ctx, target.items, key):
         ctx.raise_with(KeyError, [item])
     ctx.mutate(target)
     target.remove(key)
@@ -64,7 +64,7 @@ def discard(ctx: Context, target: Variable, item: Variable) -> Any:
     if not isinstance(target, SetVariable):
         return _OTHER
     key = _lookup(ctx, item)
-    if key in target.items:
+    if found(ctx, target.items, key):
         ctx.mutate(target)
         target.remove(key)
     return NONE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..signals import Break, NotConstant
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .sets import SetVariable
 
 __all__ = [
-    "DictVariable", "DictViewVariable", "IdentityKey", "MappingProxyVariable", "UserKey", "key_variable",
+    "DictVariable", "DictViewVariable", "IdentityKey", "MappingProxyVariable", "UserKey", "found", "key_variable",
 ]  # fmt: skip
 
 
@@ -41,6 +41,26 @@ class IdentityKey:
         return mine is theirs or (
             not isinstance(mine, Variable) and not isinstance(theirs, Variable) and mine == theirs
         )
+
+
+def identities(key: Any) -> Iterator[IdentityKey]:
+    """The parts of a key, or of the keys of a table, that equal only themselves."""
+    if type(key) is IdentityKey:
+        yield key
+    elif isinstance(key, tuple | frozenset | dict):
+        for part in key:
+            yield from identities(part)
+
+
+def found(ctx: Context, table: dict[Any, Any], key: Any) -> bool:
+    """Whether the table has the key. Where it hasn't, an object from outside must not be one of its keys at the next call."""
+    if key in table:
+        return True
+    for wanted in identities(key):
+        if wanted.variable.source is not None:
+            for stored in list(identities(table)):
+                ctx.protocol.is_same(ctx, wanted.variable, stored.variable)
+    return False
 
 
 class UserKey:
@@ -192,6 +212,8 @@ class DictVariable(Variable):
         item = self._items.get(key)
         if type(item) is not Lazy and self.guard_keys is not None:
             item = self.items.get(key)
+        if item is None:
+            found(ctx, self._items, key)
         return ctx.build(item.value, item.source) if type(item) is Lazy else item
 
     def values(self, ctx: Context) -> list[Variable]:
@@ -234,6 +256,7 @@ class DictVariable(Variable):
 
     def put(self, ctx: Context, key: Variable, value: Variable) -> None:
         handle = key.dict_key(ctx)
+        found(ctx, self.items, handle)
         ctx.mutate(self)
         self.items[handle] = value
 
@@ -244,7 +267,7 @@ class DictVariable(Variable):
 
     def drop(self, ctx: Context, key: Variable) -> None:
         handle = key.dict_key(ctx)
-        if handle not in self.items:
+        if not found(ctx, self.items, handle):
             ctx.raise_with(KeyError, [key])
         ctx.mutate(self)
         del self.items[handle]
@@ -252,7 +275,7 @@ class DictVariable(Variable):
     def contains(self, ctx: Context, item: Variable) -> bool:
         if ctx.protocol.overrides(ctx, self.cls, "__contains__"):
             return super().contains(ctx, item)
-        return item.dict_key(ctx) in self.items
+        return found(ctx, self.items, item.dict_key(ctx))
 
     def iterator(self, ctx: Context) -> Variable:
         if ctx.protocol.overrides(ctx, self.cls, "__iter__"):
@@ -372,7 +395,7 @@ class DictViewVariable(Variable):
 
     def contains(self, ctx: Context, item: Variable) -> bool:
         if self.part == "keys":
-            return item.dict_key(ctx) in self.owner.items
+            return found(ctx, self.owner.items, item.dict_key(ctx))
         return any(ctx.protocol.same_or_equal(ctx, v, item) for v in self.unpack(ctx))
 
     def as_set(self, ctx: Context) -> SetVariable:

@@ -13,7 +13,7 @@ from ..signals import Break
 from ..sources import Source
 from .base import Variable
 from .constants import ConstantVariable
-from .mappings import UserKey, _Hashed, is_plain, key_variable, runs_code
+from .mappings import UserKey, _Hashed, found, is_plain, key_variable, runs_code
 
 if TYPE_CHECKING:
     from ..codegen.body import Body
@@ -29,7 +29,7 @@ class SetVariable(Variable):
     that it was made from, whose own order it depends on: (source, value).
     """
 
-    __slots__ = ("cls", "items", "order", "origins")
+    __slots__ = ("changes", "cls", "items", "order", "origins")
     mutable = True
 
     def __init__(
@@ -43,10 +43,13 @@ class SetVariable(Variable):
     ):
         self.items, self.cls, self.source, self.vid = items, cls, source, 0
         self.order, self.origins = order, origins
+        #: What was done to it, in order: (method, key); all members anew: ("become", them).
+        self.changes: list[tuple[str, Any]] = []
 
     # ---- changes; after `ctx.mutate`
     def insert(self, key: Any) -> None:
         self.items.setdefault(key)
+        self.changes.append(("add", key))
         if self._own() and is_plain(key):
             self.order.add(key)
         else:
@@ -54,6 +57,7 @@ class SetVariable(Variable):
 
     def remove(self, key: Any) -> None:
         del self.items[key]
+        self.changes.append(("discard", key))
         if self._own():
             self.order.discard(key)
         else:
@@ -64,6 +68,7 @@ class SetVariable(Variable):
         if items is not self.items:
             self.items.clear()
             self.items.update(items)
+        self.changes.append(("become", tuple(self.items)))
         self.order = order
         self.origins = (
             tuple({origin[0]: origin for origin in (*self.origins, *origins)}.values()) if order is not None else ()
@@ -96,7 +101,7 @@ class SetVariable(Variable):
         return ConstantVariable(len(self.items))
 
     def contains(self, ctx: Context, item: Variable) -> bool:
-        return item.dict_key(ctx) in self.items
+        return found(ctx, self.items, item.dict_key(ctx))
 
     def keys(self, ctx: Context) -> list[Any]:
         """The keys in the order in which Python iterates the set; breaks where that isn't known."""
@@ -140,10 +145,11 @@ class SetVariable(Variable):
         ctx.raise_(TypeError, f"unhashable type: {self.cls.__name__!r}")
 
     def snapshot(self) -> Any:
-        return dict(self.items), self.order if not self._own() else None, self.origins
+        return dict(self.items), self.order if not self._own() else None, self.origins, len(self.changes)
 
     def restore(self, state: Any) -> None:
-        items, order, origins = state
+        items, order, origins, count = state
+        del self.changes[count:]
         self.items.clear()
         self.items.update(items)
         self.order, self.origins = order, origins
@@ -171,5 +177,8 @@ class SetVariable(Variable):
         base = body.pin(set, "set")
         if runs_code(body, self.items):
             body.at_end(lambda: f"{base}.clear({name}); {base}.update({name}, {self._members(body)})")
-        else:
+        elif any(method == "become" for method, _ in self.changes):
             body.effect(f"{base}.clear({name}); {base}.update({name}, {self._members(body)})")
+        else:  # as the program did it: the order of iteration follows from that
+            for method, key in self.changes:
+                body.effect(f"{base}.{method}({name}, {body.value(key_variable(key))})")
