@@ -109,3 +109,23 @@ def sources_are_read_without_missing(run):
     del table["a"]
     f(torch.ones(1))
     assert not table
+
+
+@scenario(**UNKNOWN)
+def items_of_a_dict_subclass_are_read_past_its_methods(run):
+    log = []
+
+    class Noted(dict):
+        def __getitem__(self, key):
+            log.append(key)
+            return dict.__getitem__(self, key)
+
+        def __iter__(self):
+            log.append("iter")
+            return iter([])
+
+    table = run.watch(Noted(a=torch.ones(1)))
+    f = run(lambda x: x + table["a"])
+    f(torch.ones(1))
+    f(torch.ones(1))
+    run.watch(log)

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..iterated import parts
 from ..signals import Break
+from ..sources import STEPS
 from ..variables import (
     CellVariable,
     DictVariable,
     Lazy,
+    ObjectVariable,
     SequenceVariable,
     SymVariable,
     TensorVariable,
@@ -182,10 +184,12 @@ class Body:
             return self.namespace(key) if kind == "namespace" else self.pin(key, source.label)
         base = self.load(source.base)
         name = self._name("v", str(key) if isinstance(key, str) else "")
-        self.loads.append(f"{name} = {self._step(base, kind, key)}")
+        self.loads.append(f"{name} = {self._step(base, kind, key, self.ctx.by_source.get(source.base))}")
         return name
 
-    def _step(self, base: str, kind: str, key: Any) -> str:
+    def _step(self, base: str, kind: str, key: Any, owner: Variable | None = None) -> str:
+        if kind in ("item", "key") and type(owner) is ObjectVariable:  # a subclass of a container may have its own methods
+            return f"{self.pin(STEPS[kind].read, kind)}({base}, {self.constant(key)})"
         if kind == "attr":
             return f"{base}.{key}"
         if kind == "item":
