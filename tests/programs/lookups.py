@@ -129,3 +129,13 @@ def items_of_a_dict_subclass_are_read_past_its_methods(run):
     f(torch.ones(1))
     f(torch.ones(1))
     run.watch(log)
+
+
+@scenario(**UNKNOWN)
+def ordered_dict_has_moved_its_keys(run):
+    table = collections.OrderedDict(a=1, b=2)
+    f = run(lambda x: (x + 1, list(table), list(table.items())))
+    for key in ("a", "b", "b"):
+        f(torch.ones(1))
+        table.move_to_end(key)
+    f(torch.ones(1))

@@ -6,6 +6,7 @@ import collections
 import enum
 import functools
 import itertools
+import operator
 import types
 import weakref
 from collections.abc import Iterable
@@ -145,11 +146,27 @@ def _is_constant_key(key: Any) -> bool:
     return type(key) in LITERALS
 
 
+class _InOrder:
+    """A condition of a guard: an OrderedDict has its keys in the order in which they came, the one that C++ guards see."""
+
+    __qualname__ = "keys are in the order of insertion"
+
+    def __call__(self, value: Any) -> bool:
+        return all(map(operator.is_, collections.OrderedDict.keys(value), dict.keys(value)))
+
+
+_IN_ORDER = _InOrder()
+
+
 @rules.exact(dict, collections.OrderedDict)
 def dict_(ctx: Context, value: Any, source: Source) -> Any:
     """A dict: values read lazily; its keys and their order are guarded when more than values under known keys is read."""
     ctx.guard(source, "TYPE_MATCH", type(value))
     keys = list(dict.keys(value))
+    if type(value) is not dict:
+        ctx.guard(source, "USER", _IN_ORDER)
+        if not _IN_ORDER(value):
+            raise Break("unsupported-type", type="OrderedDict", why="move_to_end has changed its order, which guards don't see")
     if not keys or not all(map(_is_constant_key, keys)):
         return DictVariable(dict_keys(ctx, value, source), type(value), source)
     variable = DictVariable({k: Lazy(dict.__getitem__(value, k), source.item(k)) for k in keys}, type(value), source)
