@@ -108,6 +108,14 @@ class Copier:
             made[self._copy(key)] = self._copy(member)
         return made
 
+    def _ordered(self, value: Any) -> Any:
+        if value.__dict__:
+            return self._object(value)
+        made = self._keep(value, collections.OrderedDict())
+        for key, member in value.items():
+            made[self._copy(key)] = self._copy(member)
+        return made
+
     def _set(self, value: Any) -> Any:
         return self._keep(value, type(value)([self._copy(member) for member in value]))
 
@@ -133,13 +141,16 @@ class Copier:
     # ---- anything else
     def _object(self, value: Any) -> Any:
         """By `__deepcopy__`, else by what pickling takes apart; a fault of either leaves the original in place."""
-        memo, held = dict(self._memo), len(self._held)
+        known, held = len(self._memo), len(self._held)
         try:
             if hasattr(type(value), "__deepcopy__"):
                 return self._keep(value, type(value).__deepcopy__(value, self._memo))
+            if isinstance(value, torch.nn.Module) and _is_its_attributes(type(value)):
+                return self._module(value)
             return self._rebuild(value)
         except Exception as error:
-            self._memo = memo
+            while len(self._memo) > known:  # the newest go first
+                self._memo.popitem()
             del self._held[held:]
             self._held.append(value)
             if not isinstance(value, _STATELESS):
@@ -147,6 +158,14 @@ class Copier:
                     f"a {type(value).__qualname__} can't be copied ({type(error).__name__}): the original is used"
                 )
             return self._keep(value, value)
+
+    def _module(self, value: torch.nn.Module) -> Any:
+        """A module that is its attributes, as nearly all are."""
+        made = self._keep(value, object.__new__(type(value)))
+        members = made.__dict__
+        for name, member in value.__dict__.items():
+            members[name] = self._copy(member)
+        return made
 
     def _rebuild(self, value: Any) -> Any:
         parts = _taken_apart(value)
@@ -235,6 +254,16 @@ class Copier:
             return tensor
 
 
+def _is_its_attributes(cls: type) -> bool:
+    """Whether nothing of the class says how it is pickled, and there are no slots."""
+    return all(getattr(cls, name) is getattr(torch.nn.Module, name) for name in _PICKLING) and not any(
+        "__slots__" in c.__dict__ for c in cls.__mro__
+    )
+
+
+_PICKLING = ("__new__", "__reduce__", "__reduce_ex__", "__getstate__", "__setstate__")
+
+
 def _taken_apart(value: Any) -> Any:
     """As for pickling; the list of slots that pickling leaves on a class is taken away again, for the program to find none."""
     cls = type(value)
@@ -267,6 +296,7 @@ _STATELESS = (type(threading.Lock()), type(threading.RLock()))
 _RULES: dict[type, Callable[[Copier, Any], Any]] = {
     list: Copier._list,
     dict: Copier._dict,
+    collections.OrderedDict: Copier._ordered,
     tuple: Copier._tuple,
     set: Copier._set,
     frozenset: Copier._set,

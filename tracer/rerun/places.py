@@ -7,6 +7,7 @@ functions, classes, modules). A place can be read, written, and left without a v
 
 from __future__ import annotations
 
+import collections
 import enum
 import functools
 import gc
@@ -50,6 +51,8 @@ _DATA_FREE = (
     torch.UntypedStorage,
     types.CodeType,
 )
+_CONTAINERS = frozenset((dict, list, tuple, set, frozenset, collections.OrderedDict))
+_EXACT = frozenset(_DATA_FREE)
 _LIBRARY = tuple(
     {
         os.path.join(path, "")
@@ -127,10 +130,14 @@ class _Walk:
         self.found.setdefault((id(owner), key), Place(owner, key))
 
     def visit(self, value: Any) -> None:
-        if isinstance(value, _DATA_FREE) or id(value) in self.seen:
+        if type(value) in _EXACT or id(value) in self.seen or isinstance(value, _DATA_FREE):
+            return
+        if type(value) in _CONTAINERS and not value:
             return
         self.seen[id(value)] = value
-        if isinstance(value, types.FunctionType):
+        if type(value) in _CONTAINERS:
+            self.inside(value)
+        elif isinstance(value, types.FunctionType):
             self.function(value)
         elif isinstance(value, types.MethodType):
             self.waiting += [value.__func__, value.__self__]
@@ -143,7 +150,12 @@ class _Walk:
         elif isinstance(value, property):
             self.waiting += [function for function in (value.fget, value.fset, value.fdel) if function is not None]
         elif not isinstance(value, (types.ModuleType, types.BuiltinFunctionType)) and not _foreign(value):
-            self.waiting += gc.get_referents(value)
+            self.inside(value)
+
+    def inside(self, value: Any) -> None:
+        self.waiting += [
+            member for member in gc.get_referents(value) if type(member) not in _EXACT and id(member) not in self.seen
+        ]
 
     def function(self, function: types.FunctionType) -> None:
         for cell in function.__closure__ or ():
