@@ -19,6 +19,8 @@ def plain_dispatch() -> Iterator[None]:
 
 
 def set_bits(tensor: torch.Tensor, other: torch.Tensor) -> None:
-    """Conjugate and negative as `other` is."""
+    """Conjugate, negative, and written to as often as `other` is."""
     torch._C._set_conj(tensor, other.is_conj())
     torch._C._set_neg(tensor, other.is_neg())
+    if not other.is_inference() and not tensor.is_inference():
+        torch._C._autograd._unsafe_set_version_counter((tensor,), (other._version,))

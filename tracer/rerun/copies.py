@@ -127,6 +127,14 @@ class Copier:
         same = all(new is old for new, old in zip(members, value, strict=True))
         return self._keep(value, value if same else tuple(members))
 
+    def _subclass_of_tuple(self, value: tuple[Any, ...]) -> Any:
+        """Without its `__new__`, which may take other arguments than its members."""
+        members = [self._copy(member) for member in value]
+        made = self._keep(value, tuple.__new__(type(value), members))
+        if hasattr(value, "__dict__"):
+            made.__dict__.update({name: self._copy(member) for name, member in value.__dict__.items()})
+        return made
+
     def _method(self, value: types.MethodType) -> Any:
         return self._keep(value, types.MethodType(value.__func__, self._copy(value.__self__)))
 
@@ -145,6 +153,8 @@ class Copier:
         try:
             if hasattr(type(value), "__deepcopy__"):
                 return self._keep(value, type(value).__deepcopy__(value, self._memo))
+            if isinstance(value, tuple) and type(value).__flags__ & _HEAP and not hasattr(value, "n_sequence_fields"):
+                return self._subclass_of_tuple(value)
             if isinstance(value, torch.nn.Module) and _is_its_attributes(type(value)):
                 return self._module(value)
             return self._rebuild(value)
@@ -173,6 +183,8 @@ class Copier:
             return self._keep(value, value)
         function, arguments, state, members, items = (*parts, None, None, None)[:5]
         made = self._keep(value, function(*[self._copy(argument) for argument in arguments]))
+        if type(made) is not type(value):
+            self.notes.append(f"a {type(value).__qualname__} is copied as a {type(made).__qualname__}")
         if state is not None:
             state = self._copy(state)
             if hasattr(made, "__setstate__"):
@@ -252,6 +264,9 @@ class Copier:
                 f"a {type(tensor).__qualname__} can't be copied ({type(error).__name__}): the original is used"
             )
             return tensor
+
+
+_HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement
 
 
 def _is_its_attributes(cls: type) -> bool:

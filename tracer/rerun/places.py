@@ -158,12 +158,14 @@ class _Walk:
         ]
 
     def function(self, function: types.FunctionType) -> None:
+        library = _library(function.__code__.co_filename)
         for cell in function.__closure__ or ():
-            self.place(cell)
+            if not library:
+                self.place(cell)
             held = Place(cell).read()
             if held is not MISSING:
                 self.waiting.append(held)
-        if _library(function.__code__.co_filename):
+        if library:
             return
         for name, values in (("__defaults__", function.__defaults__), ("__kwdefaults__", function.__kwdefaults__)):
             if values:

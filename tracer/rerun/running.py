@@ -173,7 +173,7 @@ def run_again(
     except TracerError as error:
         error.session = new  # type: ignore[attr-defined]
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # the program's; an interrupt is the user's
         new.error = error
         if session.raised is not type(error):
             warnings.warn(
