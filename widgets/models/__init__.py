@@ -12,10 +12,13 @@ from typing import Any
 
 from widgets.models.book import Book
 from widgets.models.breaks import breaks
+from widgets.models.builder import builder
 from widgets.models.events import events
 from widgets.models.graph import graph
+from widgets.models.guards import guards
 from widgets.models.head import head
 from widgets.models.source import source
+from widgets.models.speculations import speculations
 from widgets.models.timeline import timeline
 
 __all__ = ["VIEWS", "Book", "views"]
@@ -28,6 +31,9 @@ VIEWS: dict[str, Callable[[Book], Any]] = {
     "breaks": breaks,
     "timeline": timeline,
     "events": events,
+    "guards": guards,
+    "builder": builder,
+    "speculations": speculations,
 }
 
 

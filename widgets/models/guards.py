@@ -1,0 +1,56 @@
+"""The guards view: what each graph relies on, by where it was read, and every guard that failed at a recompile."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tracer.events import GuardFailed, GuardInstalled, Recompiled
+from tracer.explain import clean
+from widgets.models.book import Book
+
+__all__ = ["guards"]
+
+#: What a kind of guard asks, in words, by the first part of its name.
+MEANINGS = {
+    "TYPE_MATCH": "the object has this type", "ID_MATCH": "it is this very object", "SAME_OBJECT": "both names mean one object",
+    "TENSOR_MATCH": "a tensor of this type, size, layout and device", "EQUALS_MATCH": "it equals this value", "CONSTANT_MATCH": "it is this value",
+    "CODE_MATCH": "the function has this code", "DICT_ABSENT": "the dict has no such key", "DICT_KEYS": "the dict has these keys", "LENGTH": "it has this length",
+    "SHAPES": "sizes keep this relation", "GRAD_MODE": "grad mode is as it was", "CLASS_ATTRIBUTE": "the class has this attribute, unchanged",
+    "SET_MATCH": "the set has these members", "SET_ORDER": "the set is iterated in this order",
+}  # fmt: skip
+
+
+def guards(book: Book) -> dict[str, Any]:
+    """{list: [[seq, source, kind, expression, frame, line, parent]], recompiles: [[seq, name, line, failed]], meanings, names}.
+
+    `failed`: [[expression, value seen, source]] of one call that no entry fitted; `names`: frame → the function's name.
+    """
+    journal = book.journal
+    rows = []
+    for event in journal.of(GuardInstalled):
+        if journal.abandoned(event.seq):
+            continue
+        place = book.user_place(event)
+        line = f"{place[0]}:{place[1]}" if place else ""
+        rows.append(
+            [event.seq, clean(event.source), event.kind, clean(event.expression), event.frame, line, event.parent]
+        )
+    return {
+        "list": rows,
+        "recompiles": _recompiles(book),
+        "meanings": {kind: MEANINGS[kind] for kind in sorted({row[2] for row in rows} & set(MEANINGS))},
+        "names": {frame.id: clean(frame.name) for frame in book.records.frames if frame.id},
+    }
+
+
+def _recompiles(book: Book) -> list[list[Any]]:
+    found: list[list[Any]] = []
+    failed: list[list[str]] = []
+    events = sorted((*book.journal.of(GuardFailed), *book.journal.of(Recompiled)), key=lambda event: event.seq)
+    for event in events:
+        if isinstance(event, GuardFailed):
+            failed.append([clean(event.expression), clean(event.value), clean(event.source), event.entry])
+        else:
+            found.append([event.seq, clean(event.name), book.place(event), failed, int(event.limit)])
+            failed = []
+    return found
