@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from widgets.exports import FORMATS, file_of
 from widgets.models.events import facts
 from widgets.models.graph import lane
+from widgets.models.state import state_at
 
 __all__ = ["ANSWERS"]
 
@@ -19,5 +22,47 @@ def _event(widget: Any, *, seq: int) -> Any:
     return facts(widget.book(), seq)
 
 
+def _runs(widget: Any) -> Any:
+    return widget.runs.plain()
+
+
+def _recompile(widget: Any, *, changes: dict[str, Any]) -> Any:
+    return widget.runs.recompile(changes)
+
+
+def _formats(_widget: Any) -> Any:
+    return [[one.suffix, one.label] for one in FORMATS]
+
+
+def _export(widget: Any, *, suffix: str) -> Any:
+    name, mime, text = file_of(widget.session, suffix)
+    return {"name": name, "mime": mime, "text": text}
+
+
+def _save(widget: Any, *, suffix: str) -> str:
+    """Written into the kernel's folder, which is the notebook's; a file that is there already stays, the new one is numbered."""
+    name, _, text = file_of(widget.session, suffix)
+    path = Path(name)
+    for number in range(2, 1000):
+        if not path.exists():
+            break
+        path = Path(f"trace-{number}.{suffix}")
+    path.write_text(text)
+    return str(path)
+
+
+def _state(widget: Any, *, seq: int) -> Any:
+    return state_at(widget.book(), seq)
+
+
 #: Question → what answers it, with plain data.
-ANSWERS: dict[str, Callable[..., Any]] = {"event": _event, "lane": _lane}
+ANSWERS: dict[str, Callable[..., Any]] = {
+    "event": _event,
+    "export": _export,
+    "formats": _formats,
+    "lane": _lane,
+    "recompile": _recompile,
+    "runs": _runs,
+    "save": _save,
+    "state": _state,
+}

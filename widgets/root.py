@@ -21,6 +21,7 @@ from tracer.journal import Journal
 from widgets.answers import ANSWERS
 from widgets.bundle import BUNDLE, build
 from widgets.models import VIEWS, Book
+from widgets.runs import Runs
 
 __all__ = ["TraceWidget"]
 
@@ -45,6 +46,7 @@ class TraceWidget(anywidget.AnyWidget):
         super().__init__(_esm=BUNDLE.read_text(), **traits)
         self.session, self.stepper = session, stepper
         self.actions = actions or {}
+        self.runs = Runs(session)
         self.journal = Journal(session.events)
         self.tracing = stepper is None
         self._sent: dict[str, str] = {}
@@ -110,6 +112,7 @@ class TraceWidget(anywidget.AnyWidget):
     def close(self) -> None:
         self._closing = True
         self._wake.set()
+        self.runs.close()
         super().close()
 
     def _pumping(self) -> None:

@@ -14,6 +14,7 @@ export class App extends EventTarget {
     this.following = true; // the moment is the newest event, and stays so while events come in
     this.selection = null;
     this.history = [];
+    this.acting = null; // the button of the action that was asked for last
     this.describers = {}; // type of selection → what the inspector says of it
     this.waiting = new Map();
     this.asked = 0;

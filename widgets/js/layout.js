@@ -4,6 +4,7 @@ import { count, h, refill } from "./dom.js";
 import { keys, roving } from "./keys.js";
 import { breaks } from "./views/breaks.js";
 import { builder } from "./views/builder.js";
+import { exporting } from "./views/export.js";
 import { graph } from "./views/graph.js";
 import { guards } from "./views/guards.js";
 import { headline } from "./views/headline.js";
@@ -110,7 +111,7 @@ export function layout(app, main) {
   const controls = transport(app);
   const below = timeline(app);
   body.append(left, middle, right);
-  main.append(top.el, controls.el, body, bar, below.el);
+  main.append(top.el, controls.el, body, bar, below.el, exporting(app).el);
   roving(tablist, ".tab");
   keys(app, main, {
     tab: (index) => shown()[index] && show(shown()[index]),

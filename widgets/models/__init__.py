@@ -19,6 +19,7 @@ from widgets.models.guards import guards
 from widgets.models.head import head
 from widgets.models.source import source
 from widgets.models.speculations import speculations
+from widgets.models.state import state
 from widgets.models.timeline import timeline
 
 __all__ = ["VIEWS", "Book", "views"]
@@ -34,6 +35,7 @@ VIEWS: dict[str, Callable[[Book], Any]] = {
     "guards": guards,
     "builder": builder,
     "speculations": speculations,
+    "state": state,
 }
 
 

@@ -36,6 +36,8 @@ class Book:
         self.journal: Journal = journal or (subject if isinstance(subject, Journal) else subject.journal)
         self.events = self.journal.events
         self._own = journal is not None
+        #: Whether the page that this is for can ask a kernel.
+        self.live = journal is not None
 
     @cached_property
     def records(self) -> Records:

@@ -14,7 +14,8 @@ __all__ = ["guards"]
 MEANINGS = {
     "TYPE_MATCH": "the object has this type", "ID_MATCH": "it is this very object", "SAME_OBJECT": "both names mean one object",
     "TENSOR_MATCH": "a tensor of this type, size, layout and device", "EQUALS_MATCH": "it equals this value", "CONSTANT_MATCH": "it is this value",
-    "CODE_MATCH": "the function has this code", "DICT_ABSENT": "the dict has no such key", "DICT_KEYS": "the dict has these keys", "LENGTH": "it has this length",
+    "CODE_MATCH": "the function has this code", "DICT_ABSENT": "the dict has no such key", "DICT_KEYS": "the dict has these keys",
+    "LENGTH": "it has this length",
     "SHAPES": "sizes keep this relation", "GRAD_MODE": "grad mode is as it was", "CLASS_ATTRIBUTE": "the class has this attribute, unchanged",
     "SET_MATCH": "the set has these members", "SET_ORDER": "the set is iterated in this order",
 }  # fmt: skip
@@ -26,7 +27,7 @@ def guards(book: Book) -> dict[str, Any]:
     `failed`: [[expression, value seen, source]] of one call that no entry fitted; `names`: frame → the function's name.
     """
     journal = book.journal
-    rows = []
+    rows: list[list[Any]] = []
     for event in journal.of(GuardInstalled):
         if journal.abandoned(event.seq):
             continue
@@ -47,6 +48,7 @@ def _recompiles(book: Book) -> list[list[Any]]:
     found: list[list[Any]] = []
     failed: list[list[str]] = []
     events = sorted((*book.journal.of(GuardFailed), *book.journal.of(Recompiled)), key=lambda event: event.seq)
+    event: Any
     for event in events:
         if isinstance(event, GuardFailed):
             failed.append([clean(event.expression), clean(event.value), clean(event.source), event.entry])

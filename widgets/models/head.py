@@ -37,8 +37,6 @@ def head(book: Book) -> dict[str, Any]:
         "seconds": stats["seconds"],
         "actions": [
             {"name": "recompile", "label": "Recompile", "sign": "re", "live": True},
-            {"name": "compare", "label": "Compare", "sign": "cmp", "live": True},
-            {"name": "export", "label": "Export", "sign": "exp", "live": False},
         ],
         "note": _note(book),
     }

@@ -18,7 +18,8 @@ def speculations(book: Book) -> dict[str, Any]:
     for begun in journal.of(SpeculationStarted):
         ended = journal.outcome(begun.seq)
         place = book.user_place(begun)
-        outcome, detail, lifted = "open", "", ()
+        outcome, detail = "open", ""
+        lifted: tuple[str, ...] = ()
         if isinstance(ended, Committed):
             outcome, detail, lifted = "committed", ended.graph, ended.lifted
         elif isinstance(ended, RolledBack):

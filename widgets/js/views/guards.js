@@ -94,8 +94,8 @@ export function guards(app) {
     refill(
       failures,
       found.map(([seq, name, , failed, limit]) =>
-        h("div", { class: "it" }, h("div", { class: "it-h" }, h("b", {}, `Recompile of ${name}`), eventLink(app, seq), limit ? h("span", { class: "tag brk" }, "limit reached: runs as Python") : null),
-          h("div", { class: "rj" }, failed.map(([text, value]) => [h("span", { class: "mut" }, "×"), h("span", { class: "mono" }, text), h("span", { class: "mut" }, `now ${value}`)]))),
+        h("div", { class: "failed" }, h("div", { class: "it-h" }, h("b", {}, `Recompile of ${name}`), eventLink(app, seq), limit ? h("span", { class: "tag brk" }, "limit reached: runs as Python") : null),
+          failed.map(([text, value]) => h("div", {}, h("span", { class: "mono" }, text), h("span", { class: "mut" }, ` · now ${value}`)))),
       ),
     );
   }

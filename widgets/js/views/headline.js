@@ -24,7 +24,7 @@ export function headline(app) {
     refill(
       actions,
       (head.actions || []).map(({ name, label, sign, live, disabled }) =>
-        h("button", { class: "b o", "data-key": name, disabled: Boolean((live && reason) || disabled), title: (live && reason) || disabled || label, onclick: () => app.emit("action", name) }, icon(sign), h("span", { class: "lbl" }, label)),
+        h("button", { class: "b o", "data-key": name, disabled: Boolean((live && reason) || disabled), title: (live && reason) || disabled || label, onclick: (event) => ((app.acting = event.currentTarget), app.emit("action", name)) }, icon(sign), h("span", { class: "lbl" }, label)),
       ),
     );
     note.hidden = !head.note;
