@@ -269,7 +269,7 @@ class Session(Reruns):
         try:
             if not self._within_limit(info):
                 return Skip("recompile limit", rule="limit")
-            self.keeper.compiling(self, info.code)
+            self.keeper.compiling(self, info)
             entry = translate(self, info)
         finally:
             self.trace_seconds += time.perf_counter() - began

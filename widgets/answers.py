@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tracer.errors import TracerError
 from widgets.exports import FORMATS, file_of
 from widgets.models.events import facts
 from widgets.models.graph import lane
@@ -28,6 +29,16 @@ def _runs(widget: Any) -> Any:
 
 def _recompile(widget: Any, *, changes: dict[str, Any]) -> Any:
     return widget.runs.recompile(changes)
+
+
+def _try(widget: Any, *, seq: int, number: int) -> Any:
+    book = widget.book()
+    event = book.events[seq]
+    place = tuple(event.user_stack[-1][:2]) if event.user_stack else ()
+    for found in widget.session.graph_breaks:
+        if found.reason == event.reason and (not place or (found.location and tuple(found.location[:2]) == place)):
+            return widget.runs.attempt(found, number)
+    raise TracerError("this break is not recorded any more.", next="look at the list of breaks")
 
 
 def _formats(_widget: Any) -> Any:
@@ -65,4 +76,5 @@ ANSWERS: dict[str, Callable[..., Any]] = {
     "runs": _runs,
     "save": _save,
     "state": _state,
+    "try": _try,
 }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tracer.breaks import Change, suggestions
 from tracer.config import FIELDS
 from tracer.explain import clean
 
@@ -35,6 +36,28 @@ class Runs:
         self.sessions.append(made)
         self.diffs.append(self.sessions[0].diff(made))
         return self.plain()
+
+    def attempt(self, found: Any, number: int) -> dict[str, str]:
+        """Run again with the n-th suggestion against a break: {title, text}, what it changed. TracerError as `recompile`."""
+        chosen = suggestions(found)[number]
+        session = self.sessions[0]
+        if isinstance(chosen, Change):
+            self.recompile({chosen.setting: chosen.value})
+        else:
+            self.recompile({"overrides": [*session.overrides, chosen]})
+        before, after = (len(one.graphs) for one in (session, self.sessions[-1]))
+        diff = self.diffs[-1]
+        worst = max((o.max_abs or 0.0 for o in diff.outputs), default=0.0)
+        said = diff.not_comparable or (
+            "outputs are equal" if all(o.same for o in diff.outputs) else f"outputs differ by at most {worst:.3g}"
+        )
+        gone = not any(
+            one.reason == found.reason and one.location == found.location for one in self.sessions[-1].graph_breaks
+        )
+        return {
+            "title": f"{before} graphs → {after}",
+            "text": f"{'The break is gone' if gone else 'The break is still there'}; {said}. See Runs.",
+        }
 
     def close(self) -> None:
         """Close the sessions that were made here."""

@@ -130,12 +130,16 @@ class Lab:
     def run(self, number: int, *, wait: bool = True) -> None:
         """Run one cell, as with Ctrl+Enter."""
         cell = self.cell(number)
-        before = cell.locator(".jp-InputPrompt").inner_text()
-        deadline = time.monotonic() + 60
-        while cell.locator(".jp-InputPrompt").inner_text() == before and time.monotonic() < deadline:
-            cell.locator(".cm-content").click()  # a kernel that is still starting drops the keys
+        prompt = cell.locator(".jp-InputPrompt")
+        before, deadline = prompt.inner_text(), time.monotonic() + 60
+        while prompt.inner_text() == before and time.monotonic() < deadline:
+            cell.locator(".cm-content").click()  # a kernel that is still starting forgets what was asked
             self.page.keyboard.press("Control+Enter")
-            time.sleep(0.5)
+            until = time.monotonic() + 3
+            while time.monotonic() < until and (not any(c.isdigit() for c in prompt.inner_text()) or prompt.inner_text() == before):
+                if "*" in prompt.inner_text() and before.strip() != "[ ]:":
+                    break
+                time.sleep(0.05)
         if wait:
             self.idle(number)
 

@@ -340,8 +340,28 @@ def test_errors_name_what_there_is() -> None:
     with tracer.Session() as block:
         with block.tracing():
             torch_user(torch.ones(1))
-        with pytest.raises(tracer.TracerError, match="blocks of code"):
-            block.recompile()
+        with pytest.raises(tracer.TracerError, match="block of code can't be replayed"):
+            block.replay()
+
+
+def test_the_first_frame_of_a_block_runs_again():
+    class Scaled(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = torch.nn.Linear(3, 3)
+
+        def forward(self, x, *more, k=2, **rest):
+            h = self.inner(x) * k
+            torch._dynamo.graph_break()
+            return h.relu() + len(more) + rest["z"]
+
+    model = Scaled()
+    with tracer.Session() as session:
+        with session.tracing():
+            out = model(torch.ones(2, 3), 5, k=3, z=1)
+        again = session.recompile(dynamic=True)
+        assert torch.equal(again.result, out) and len(again.graphs) == len(session.graphs)
+        assert not session.diff(again).same  # sizes are symbolic
 
 
 def torch_user(x: torch.Tensor) -> torch.Tensor:

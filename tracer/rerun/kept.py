@@ -7,7 +7,9 @@ anything of that frame has run: a call that only runs from the cache costs no co
 
 from __future__ import annotations
 
+import inspect
 import threading
+import types
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,7 @@ from .rng import RandomState
 
 if TYPE_CHECKING:
     from ..session import Session
+    from ..translate import FrameInfo
 
 __all__ = ["Keeper", "KeptCall", "Memory", "Modes"]
 
@@ -94,6 +97,7 @@ class KeptCall:
         self.code: Any = None  # of the function that calls a module, which is the session's
         self.versions: list[tuple[torch.Tensor, tuple[int, int]]] = []
         self.gradients: list[tuple[torch.Tensor, torch.Tensor | None]] = []
+        self.block = False  # the first frame of a block of code stands for the call
         self.memory, self.modes, self.random = Memory(session), Modes(), RandomState()
         self.places: list[Place] = []
         self.values: list[Any] = []
@@ -168,16 +172,18 @@ class Keeper:
         if not begun.depth:
             del self._begun[ident]
 
-    def compiling(self, session: Session, code: Any) -> None:
-        """A frame is about to be compiled: what its call was given is kept now, if it isn't yet."""
+    def compiling(self, session: Session, info: FrameInfo) -> None:
+        """A frame is about to be compiled: what its call was given is kept now, if it isn't yet. Of a block of code it is that
+        frame itself, the outermost one there is."""
         begun = self._begun.get(threading.get_ident())
         if begun is None or begun.kept or not self.keep:
             return
         begun.kept = True
-        if not begun.given:
+        code, given = info.code, begun.given or _frame_call(info)
+        if given is None:
             self.blocks += 1
             return
-        fn, target, args, kwargs = begun.given
+        fn, target, args, kwargs = given
         codes = _codes_of(target)
         late = bool(codes) and code not in codes or _hit(session, begun.number)
         try:
@@ -186,6 +192,7 @@ class Keeper:
         except Exception as error:  # the program's own way of being copied failed; the call itself goes on
             self.failed = f"call {begun.number} could not be kept ({type(error).__name__}: {error})"
             return
+        call.block = not begun.given
         call.code = codes[0] if target is not fn else None
         self.copies += 1
         self.calls.append(call)
@@ -193,6 +200,26 @@ class Keeper:
     def clear(self) -> None:
         self.calls.clear()
         self._begun.clear()
+
+
+def _frame_call(info: FrameInfo) -> tuple[Any, ...] | None:
+    """The call that a frame which is just being entered stands for; None for the rest of a broken one."""
+    code = info.code
+    if info.origin is not code:
+        return None
+    names = code.co_varnames
+    count = code.co_argcount + code.co_kwonlyargcount
+    rest = bool(code.co_flags & inspect.CO_VARARGS)
+    if any(name not in info.locals for name in names[: count + rest]):
+        return None
+    args = [info.locals[name] for name in names[: code.co_argcount]]
+    args += info.locals[names[count]] if rest else ()
+    kwargs = {name: info.locals[name] for name in names[code.co_argcount : count]}
+    if code.co_flags & inspect.CO_VARKEYWORDS:
+        kwargs.update(info.locals.get(names[count + rest], {}))
+    made = types.FunctionType(code, info.globals, code.co_name, None, info.cells)
+    made.__qualname__ = code.co_qualname
+    return made, made, tuple(args), kwargs
 
 
 def _hit(session: Session, number: int) -> bool:

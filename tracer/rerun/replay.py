@@ -191,6 +191,11 @@ def replay_session(session: Session, call: int | None) -> Replay:
         raise TracerError(
             "this session recorded nothing to hold a replay against.", next="make it with record='all' or 'decisions'"
         )
+    if kept.block:
+        raise TracerError(
+            "a block of code can't be replayed: what ran between its calls is not known.",
+            next="replay a call made with session.run(fn, …) or tracer.trace(fn, …)",
+        )
     recorded = [event for event in session.events if event.call == kept.number]
     new = run_again(
         session, kept, overrides=session.overrides, settings={name: getattr(session.config, name) for name in FIELDS}

@@ -29,7 +29,10 @@ async function insertCell(element, text) {
   for (const type of ["mousedown", "mouseup", "click"]) prompt?.dispatchEvent(new MouseEvent(type, { bubbles: true, button: 0 }));
   await pause(50);
   const before = new Set(panel.querySelectorAll(".jp-Notebook .jp-Cell"));
-  insert.click();
+  // Lab's toolbar acts on mousedown, so that it doesn't take the focus.
+  for (const type of ["mousedown", "mouseup"]) insert.dispatchEvent(new MouseEvent(type, { bubbles: true, composed: true, button: 0 }));
+  await pause(50);
+  if (panel.querySelectorAll(".jp-Notebook .jp-Cell").length === before.size) insert.click();
   for (let tries = 0; tries < 40; tries++) {
     await pause(50);
     const made = [...panel.querySelectorAll(".jp-Notebook .jp-Cell")].find((one) => !before.has(one));

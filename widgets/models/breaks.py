@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import Any
 
-from tracer.breaks import CATALOGUE
+from tracer.breaks import CATALOGUE, Change, suggestions
 from tracer.explain import clean, excerpt, source_of
 from tracer.explain.words import file_name
 from tracer.records import GraphBreak, Records
@@ -15,10 +15,10 @@ __all__ = ["breaks"]
 
 
 def breaks(book: Book) -> dict[str, Any]:
-    """{list: [{seq, reason, title, where, line, function, explanation, why, hints, excerpt, context, stack, frames, call, fixes}]}.
+    """{list: [{seq, reason, title, where, line, function, explanation, why, hints, excerpt, context, stack, frames, call, tries, fixes}]}.
 
-    `fixes`: [{name, do, when, trades, source, diff}]: how the catalogue's example of this break is rewritten, as lines of a diff
-    with their signs. `excerpt`: [[number, before, marked, after]].
+    `tries`: [{number, text}]: what a kernel can run at once (see `Runs.attempt`). `fixes`: [{name, do, when, trades, source, diff}]: how
+    the catalogue's example of this break is rewritten, as lines of a diff with their signs. `excerpt`: [[number, before, marked, after]].
     """
     return {"list": [_one(book, found) for found in book.records.graph_breaks]}
 
@@ -45,8 +45,16 @@ def _one(book: Book, found: GraphBreak) -> dict[str, Any]:
         ],
         "frames": list(found.frames),
         "call": found.call,
+        "tries": [{"number": number, "text": _try_text(one)} for number, one in enumerate(suggestions(found))]
+        if book.live
+        else [],
         "fixes": [_fix(entry.reproducer, fix) for fix in entry.fixes] if entry is not None else [],
     }
+
+
+def _try_text(one: Any) -> str:
+    """What would be tried, in words: a setting, or a decision pinned at the line."""
+    return f"with `{one.setting}={one.value}`" if isinstance(one, Change) else f"with the override `{clean(one.text)}`"
 
 
 def _seq(book: Book, found: GraphBreak) -> int:

@@ -1,0 +1,205 @@
+"""A person in JupyterLab: traces a cell, reads why it broke, steps, scrubs, recompiles, exports; checked on Python's side too."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+
+from tests.browser.lab import BROWSER, Lab, chromium, server
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(BROWSER is None, reason="no Chromium: apt-get install chromium"),
+]
+
+MODEL = """
+import torch
+from torch import nn
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.layers = nn.Linear(8, 8), nn.ModuleList([nn.Linear(8, 8) for _ in range(2)])
+
+    def forward(self, x):
+        h = self.first(x)
+        for layer in self.layers:
+            h = layer(h).relu()
+        if h.max() > 3:
+            h = h / 2
+        return torch.cond(h.sum() > 0, lambda: h * 2, lambda: h.tanh())
+
+class Printing(Model):
+    def forward(self, x):
+        h = self.first(x)
+        torch._dynamo.graph_break()
+        return h.relu()
+"""
+CELLS = [
+    "%load_ext tracer\nimport torch\nfrom model import Model, Printing\ntorch.manual_seed(0)\nm, p = Model().eval(), Printing().eval()",
+    "%%trace\nout = m(torch.ones(2, 8))\nprint('said')\nout.shape",
+    "%%trace --step\nstepped = m(torch.ones(3, 8))\nprint('after')",
+    "1",
+    "%%trace\n'<script>document.title = \"hacked\"</script>'\np(torch.ones(2, 8)).shape",
+]
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lab") / "notebooks"
+    folder.mkdir()
+    (folder / "model.py").write_text(MODEL)
+    with server(folder) as address, chromium() as browser:
+        opened = Lab(browser, address, folder, CELLS, width=1800)
+        opened.run(0)
+        yield opened
+        assert opened.problems == []
+
+
+def until(condition, seconds=20.0, what="it"):
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what} did not happen")
+        time.sleep(0.05)
+    return found
+
+
+def tab(widget, name):
+    widget.locator(".tab", has_text=name).click()
+
+
+def position(widget) -> int:
+    return int(re.sub(r"\D", "", widget.locator(".pos b").inner_text()))
+
+
+def test_a_traced_cell_shows_its_output_and_the_widget(lab):
+    lab.run(1)
+    widget = lab.widget(1)
+    until(lambda: "1 graph break" in widget.locator("h2").inner_text(), what="the headline")
+    assert "said" in lab.output(1) and "torch.Size([2, 8])" in lab.output(1)
+    assert widget.locator(".lane").count() == 2 and widget.locator("[data-id='graph_0:relu']").count() == 1
+    until(lambda: not lab.cell(1).locator(".tracer-summary").is_visible(), what="hiding the static summary")
+    assert "torch.Size" in lab.evaluate(3, "out.shape")
+
+
+def test_a_break_is_explained_by_a_click(lab):
+    widget = lab.widget(1)
+    widget.locator(".src .ln.brk").first.click()
+    inspector = widget.locator(".insp")
+    until(lambda: "chooses a path with" in inspector.inner_text(), what="the explanation")
+    assert "torch.where" in inspector.inner_text() and "model.py:14" in inspector.inner_text()
+    widget.locator(".insp .btns button", has_text="Copy to new cell").click()
+    until(lambda: "torch.where" in lab.cell(2).inner_text(), what="the new cell")
+    lab.cell(2).locator(".cm-content").click()
+    lab.page.keyboard.press("Escape")
+    lab.page.keyboard.press("d")
+    lab.page.keyboard.press("d")
+    until(lambda: "%%trace --step" in lab.cell(2).inner_text(), what="taking the cell away again")
+
+
+def test_nodes_lines_guards_and_values_are_linked(lab):
+    widget = lab.widget(1)
+    widget.locator("[data-id='graph_0:relu'] rect.m").click()
+    until(lambda: "relu" in widget.locator(".insp h4").inner_text(), what="the node's panel")
+    assert widget.locator(".src .ln.sel").inner_text().startswith("13")
+    tab(widget, "Guards")
+    widget.locator(".flt .in").first.fill("TENSOR x")
+    row = widget.locator("[role=treeitem]", has_text="Tensor of").first
+    row.click()
+    until(lambda: widget.locator(".insp h4").inner_text() == "Guard", what="the guard's panel")
+    tab(widget, "Builder")
+    widget.locator("tr.r").first.click()
+    assert "rule" in widget.locator(".insp").inner_text()
+    tab(widget, "Speculations")
+    assert widget.locator(".it", has_text="cond").count() == 2
+
+
+def test_scrubbing_moves_every_view(lab):
+    widget = lab.widget(1)
+    tab(widget, "Graph")
+    everything = widget.locator(".nd").count()
+    widget.locator(".scrub").focus()
+    box = widget.locator(".scrub").bounding_box()
+    lab.page.mouse.click(box["x"] + box["width"] * 0.75, box["y"] + box["height"] / 2)
+    until(lambda: widget.locator(".nd").count() < everything, what="fewer nodes")
+    before = position(widget)
+    lab.page.keyboard.press("ArrowLeft")
+    until(lambda: position(widget) < before, what="one event back")
+    lab.page.keyboard.press("End")
+    until(lambda: widget.locator(".nd").count() == everything, what="all nodes again")
+
+
+def test_stepping_by_clicks_and_keys(lab):
+    lab.run(2)
+    widget = lab.widget(2)
+    until(lambda: widget.locator(".tr button[aria-label=Abort]").count(), what="the paused widget")
+    start = position(widget)
+    widget.locator(".tr button[aria-label=Into]").click()
+    until(lambda: position(widget) > start, what="a step")
+    widget.locator(".tr button[aria-label='To break']").click()
+    until(lambda: "graph break" in widget.locator(".insp").inner_text().lower(), what="the break")
+    assert "GraphBreak" in lab.evaluate(3, "_tracer_stepper.at")
+    widget.locator(".scrub").focus()
+    lab.page.keyboard.press("F11")
+    until(lambda: "GraphBreak" not in lab.evaluate(3, "_tracer_stepper.at"), what="a step by a key")
+    tab(widget, "State")
+    until(lambda: "Model.forward" in widget.locator(".stt").inner_text(), what="the state")
+    widget.locator(".tr button[aria-label=Run]").click()
+    until(lambda: "after" in lab.output(2), what="the end of the cell")
+    assert "torch.Size([3, 8])" in lab.evaluate(3, "stepped.shape")
+    assert "returned" in lab.evaluate(3, "_tracer_session.records.calls[0].outcome")
+
+
+def test_recompiling_shows_the_difference(lab):
+    widget = lab.widget(1)
+    tab(widget, "Runs")
+    widget.locator("#run-dynamic").select_option("yes")
+    widget.locator(".runs button[type=submit]").click()
+    until(
+        lambda: (
+            "Symbolic sizes" in widget.locator(".runs-diff").inner_text()
+            or "symbolic" in widget.locator(".runs-diff").inner_text()
+        ),
+        60,
+        "the difference",
+    )
+    assert "dynamic=True" in widget.locator(".runs .lst").inner_text()
+
+
+def test_trying_what_removes_a_break(lab):
+    lab.run(4)
+    widget = lab.widget(4)
+    until(lambda: "graph break" in widget.locator("h2").inner_text(), what="the headline")
+    widget.locator(".src .ln.brk").first.click()
+    widget.locator(".insp button", has_text="Try it").first.click()
+    until(lambda: "→" in widget.locator(".insp .res").inner_text(), 60, "the result of the trial")
+    assert "The break is gone" in widget.locator(".insp .res").inner_text()
+    assert lab.page.title() != "hacked"
+
+
+def test_every_format_is_exported(lab, tmp_path):
+    widget = lab.widget(1)
+    for suffix in ("html", "jsonl", "svg", "dot", "txt"):
+        widget.locator(".acts button", has_text="Export").click()
+        with lab.page.expect_download() as download:
+            widget.locator(".mn [role=menuitem]", has_text=f".{suffix}").click()
+        path = tmp_path / download.value.suggested_filename
+        download.value.save_as(path)
+        text = path.read_text()
+        assert path.suffix == f".{suffix}" and ("relu" in text or "graph break" in text)
+    assert "<svg" in (tmp_path / "trace.svg").read_text()
+    opened = lab.page.context.browser.new_page()
+    problems = []
+    opened.on("pageerror", lambda error: problems.append(str(error)))
+    opened.on("request", lambda request: problems.append(request.url) if request.url.startswith("http") else None)
+    opened.goto(f"file://{tmp_path / 'trace.html'}")
+    until(lambda: opened.locator(".nd").count() > 5, what="the exported page")
+    assert not problems
+    opened.close()
+    import tracer
+
+    assert tracer.load(tmp_path / "trace.jsonl").graphs
