@@ -80,6 +80,11 @@ def test_names_of_the_script_are_as_pythons(script, capsys, tmp_path):
     assert sys.modules["__main__"] is main_module and sys.argv is argv
 
 
+def test_a_script_has_only_the_future_that_it_asks_for(script, capsys):
+    assert main(["run", script("def f(a: int): pass\nprint(f.__annotations__)"), "--quiet"]) == 0
+    assert capsys.readouterr().out == "{'a': <class 'int'>}\n"
+
+
 def test_modules(script, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     script("print('module', __name__, __spec__.name)", "runnable.py")
@@ -137,13 +142,19 @@ def test_damaged_recordings_are_one_clear_error(script, capsys, tmp_path):
         b"{}\n",
         b'{"tracer":"recording","schema":99}\n',
         b"hello\n",
-        *(whole[:-cut] for cut in range(2, 1024, 41)),
+        *(whole[:-cut] for cut in range(2, 1024)),
     ):
         path.write_bytes(data)
         status = main(["show", str(path)])
         out, err = capsys.readouterr()
         assert "Traceback" not in err + out
         assert (status == 2 and err.startswith("tracer: ")) or (status == 0 and "cut short" in out)
+    path.write_bytes(b"hello\n")
+    (tmp_path / "good.jsonl").write_bytes(whole)
+    for pair in ((path, tmp_path / "good.jsonl"), (tmp_path / "good.jsonl", path)):
+        assert main(["diff", *map(str, pair)]) == 2
+        out, err = capsys.readouterr()
+        assert not out and err.startswith("tracer: ") and str(path) in err and "Traceback" not in err
 
 
 def test_the_prompt(script, capsys):
@@ -162,6 +173,40 @@ def test_the_prompt(script, capsys):
     ):  # fmt: skip
         assert text in out, text
     assert "Traceback" not in out
+
+
+def test_what_is_typed_wrongly_is_said_and_the_prompt_goes_on(script, capsys):
+    argv = ["step", script(WHOLE)]
+    for command in ("b NodeCreated", "condition 1 (", 'b "', "help n", "h", "seek x", "p 1 +", "p 6 * 7", "q"):
+        argv += ["-c", command]
+    assert main(argv) == 0
+    out = capsys.readouterr().out
+    for text in (
+        "*** SyntaxError",
+        "*** ValueError: No closing quotation",
+        "n, over: to the next event",
+        "'x' is no number",
+        "42",
+    ):
+        assert text in out, text
+
+
+def test_what_stdout_cannot_hold_is_escaped(script, capsys, tmp_path, monkeypatch):
+    path = str(tmp_path / "run.jsonl")
+    main(["run", script(BROKEN), "--quiet", "--save", path])
+    ascii_only = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", ascii_only)
+    assert main(["show", path]) == 0
+    ascii_only.flush()
+    assert b"Graph break" in ascii_only.buffer.getvalue() and b"\\xb7" in ascii_only.buffer.getvalue()
+
+
+def test_a_closed_pipe_is_no_traceback(script, tmp_path):
+    path = str(tmp_path / "run.jsonl")
+    main(["run", script(BROKEN), "--quiet", "--save", path])
+    done = subprocess.run(f"{sys.executable} -m tracer show {path} --events | true; exit ${{PIPESTATUS[0]}}", shell=True, executable="/bin/bash",
+                          capture_output=True, text=True, timeout=100)  # fmt: skip
+    assert done.stderr == "" and done.returncode in (0, 2)
 
 
 def test_the_prompt_reads_stdin_and_gives_up_at_its_end(script):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
+import types
 
 import pytest
 import torch
@@ -121,6 +122,16 @@ class Output:
         ("a", "b", "out", None, "'a' became 'b'"),
         (1, "a", "out", None, "int became str"),
         (torch.tensor([1 + 1j]), torch.tensor([1 + 2j]), "out", 1.0, ""),
+        (2**70, 2**70 + 1, "out", 1.0, ""),
+        (2**53, 2**53 + 1, "out", 1.0, ""),
+        (torch.tensor(2**53), torch.tensor(2**53 + 1), "out", 1.0, ""),
+        (True, 1, "out", 0.0, "bool became int"),
+        ({1, 2}, {1, 3}, "out", None, "{1, 2} became {1, 3}"),
+        (torch.float32, torch.int8, "out", None, "torch.float32 became torch.int8"),
+        ([1], (1,), "out", None, "list became tuple"),
+        (torch.ones(2).to_sparse(), torch.zeros(2).to_sparse(), "out", 1.0, ""),
+        (torch.tensor([math.inf]), torch.tensor([-math.inf]), "out", math.inf, ""),
+        (types.SimpleNamespace(a=torch.ones(1)), types.SimpleNamespace(a=torch.zeros(1)), "out.a", 1.0, ""),
     ],
 )
 def test_outputs(left, right, path, max_abs, note):
@@ -129,6 +140,63 @@ def test_outputs(left, right, path, max_abs, note):
         assert not different
     else:
         assert [(o.path, o.max_abs, o.note) for o in different] == [(path, max_abs, note)]
+
+
+def test_what_cannot_be_told_apart_is_said_and_no_difference():
+    knot: list = []
+    knot.append(knot)
+    knot.append(knot)
+    assert compare(knot, knot) == ()
+    for value in (object(), torch.ones(2, device="meta")):
+        (found,) = compare(value, type(value)() if type(value) is object else torch.ones(2, device="meta"))
+        assert found.same and not found.compared and "compared" in found.note
+    a, b = trace(one, torch.ones(3)), trace(one, torch.ones(3))
+    a.result, b.result = (torch.ones(1), object()), (torch.ones(1), object())
+    assert (
+        a.diff(b).same
+        and "as far as they were compared" in str(a.diff(b))
+        and "object is not compared" in str(a.diff(b))
+    )
+
+
+BEFORE = """
+def program(x):
+    x = x.relu()
+    x = x.relu()
+    x = x.sin()
+    return x * 2
+"""
+
+
+def made(source, path):
+    namespace: dict = {}
+    exec(compile(source, str(path), "exec"), namespace)
+    return namespace["program"]
+
+
+def test_a_function_that_moved_is_the_same_function(tmp_path):
+    a, b = (
+        trace(made(BEFORE, tmp_path / "a.py"), torch.ones(3)),
+        trace(made("\n\n" + BEFORE, tmp_path / "b.py"), torch.ones(3)),
+    )
+    assert a.diff(b).same, str(a.diff(b))
+
+
+def test_a_line_that_came_in_between_is_the_only_difference(tmp_path):
+    edited = BEFORE.replace("    x = x.sin()\n", "    x = x.relu()\n    x = x.cos()\n    x = x.sin()\n")
+    found = trace(made(BEFORE, tmp_path / "a.py"), torch.ones(3)).diff(
+        trace(made(edited, tmp_path / "a.py"), torch.ones(3))
+    )
+    (graph,) = found.graphs
+    assert [(c.state, c.right.target) for c in graph.changes] == [("added", "relu"), ("added", "cos")]
+    states = [row[0] for row in found.plain()["graphs"][0]["nodes"]]
+    assert states.count("same") == len(graph.left.nodes) and states.count("added") == 2
+
+
+def test_repetitions_are_aligned_anew_behind_an_insertion():
+    left = list("ababab")
+    pairs = align(left, list("aababab"), lambda letter: letter)
+    assert [b for a, b in pairs if a is None] == ["a"] and all(pair[1] for pair in pairs)
 
 
 def test_why_outputs_are_not_compared():

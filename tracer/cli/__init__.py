@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -28,9 +29,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except TracerError as error:
         print(f"tracer: {error}", file=sys.stderr)
         return TROUBLE
-    except BrokenPipeError:  # `… | head`
-        sys.stderr.close()
+    except BrokenPipeError:  # `… | head`: what Python flushes at its end must not fail again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return TROUBLE
+
+
+def _say(text: Any) -> None:
+    """Print; what stdout's encoding can't hold is escaped rather than an error."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print(str(text).encode(encoding, "backslashreplace").decode(encoding))
 
 
 def _settings(options: Any) -> dict[str, Any]:
@@ -63,7 +70,7 @@ def run(options: Any) -> int:
         session.save(options.save)
     if not options.quiet:
         sys.stdout.flush()
-        print(session.explain())
+        _say(session.explain())
     return status or _over_limits(session, options)
 
 
@@ -112,14 +119,14 @@ def show(options: Any) -> int:
         wanted = _kinds(options.events)
         for event in recording.events:
             if not wanted or kind_of(event) in wanted:
-                print(_line(event))
+                _say(_line(event))
     elif options.graph:
-        print(_graph(recording, options.graph))
+        _say(_graph(recording, options.graph))
     elif options.guards:
         for guard in recording.guards:
-            print(f"{guard.frame:8} {guard.kind:20} {guard.expression}")
+            _say(f"{guard.frame:8} {guard.kind:20} {guard.expression}")
     else:
-        print(recording.explain())
+        _say(recording.explain())
     return 0
 
 
@@ -131,7 +138,7 @@ def diff(options: Any) -> int:
     if options.json:
         print(json.dumps(found.plain(), indent=1, default=str))
     else:
-        print(found)
+        _say(found)
     return 0 if found.same else DIFFERENT
 
 

@@ -19,7 +19,7 @@ TERMS = ("kind", "line", "file", "function", "source", "target", "reason")
 
 SHORT = {
     "s": "into", "step": "into", "n": "over", "r": "out", "return": "out", "unt": "until", "c": "run", "cont": "run", "continue": "run",
-    "b": "break", "cl": "clear", "w": "where", "bt": "where", "l": "list", "ll": "list", "p": "print", "q": "quit", "exit": "quit",
+    "b": "break", "cl": "clear", "w": "where", "bt": "where", "l": "list", "ll": "list", "p": "print", "q": "quit", "exit": "quit", "h": "help",
     "a": "locals", "args": "locals", "g": "graph", "d": "decision",
 }  # fmt: skip
 
@@ -47,16 +47,22 @@ class Prompt(cmd.Cmd):
             return bool(super().onecmd(self.precmd(line)))
         except TracerError as error:
             print(f"*** {error}")
+        except (SyntaxError, ValueError) as error:  # of what was typed: an open quote, half an expression
+            print(f"*** {type(error).__name__}: {error}")
         except KeyboardInterrupt:
             print("\n*** interrupted: the call waits at its next event")
         return False
 
-    def default(self, line: str) -> None:
+    def default(self, line: str) -> bool:  # type: ignore[override]
         if line == "EOF":
             print()
-            self.stepper.abandon()
-            raise SystemExit(0)
+            return self.do_quit("")
         print(f"*** there is no command {line.split()[0]!r}: help lists them")
+        return False
+
+    def do_help(self, arg: str) -> None:
+        """h(elp) [COMMAND]: the commands, or what one does."""
+        super().do_help(SHORT.get(arg, arg))
 
     # ---- going on
     def _go(self, command: str, **terms: Any) -> bool | None:
@@ -129,7 +135,7 @@ class Prompt(cmd.Cmd):
         if not expression:
             point.condition = None
             return
-        code = compile(expression, "<condition>", "eval")
+        code = compile(expression, "<condition>", "eval", dont_inherit=True)
         point.condition = lambda event: eval(code, {"event": event})  # what the person typed
 
     def do_ignore(self, text: str) -> None:

@@ -61,7 +61,7 @@ class Program:
     @staticmethod
     def _compiled(source: str | bytes, path: str) -> types.CodeType:
         try:
-            return compile(source, path, "exec")
+            return compile(source, path, "exec", dont_inherit=True)  # not our own `from __future__`
         except (SyntaxError, ValueError) as error:
             raise TracerError(f"{path} can't be compiled: {error}") from None
 
@@ -86,7 +86,9 @@ class Program:
     def _as_main(self) -> Iterator[dict[str, Any]]:
         main = types.ModuleType("__main__")
         package = self.spec.parent if self.spec else None
-        main.__dict__.update({"__file__": self.path, "__builtins__": __builtins__, "__spec__": self.spec, "__package__": package})
+        main.__dict__.update(
+            {"__file__": self.path, "__builtins__": __builtins__, "__spec__": self.spec, "__package__": package}
+        )
         kept = sys.modules.get("__main__"), sys.argv, list(sys.path)
         sys.modules["__main__"], sys.argv = main, [self.path, *self.arguments]
         sys.path[:1] = [self.first]

@@ -45,42 +45,64 @@ def diff(left: Any, right: Any) -> Diff:
 
 
 def _graphs(left: Records, right: Records) -> tuple[GraphDiff, ...]:
-    """Graphs of the same function, in order: the n-th compile of it here and there."""
-    a, b = _frames(left), _frames(right)
-
-    def key(graph: Graph) -> Hashable:
-        frame = (a if any(graph is one for one in left.graphs) else b).get(graph.frame)
-        return (frame.name, frame.file, frame.line) if frame is not None else ""
-
-    pairs = align(left.graphs, right.graphs, key)
+    """Graphs of the same function, in order: the n-th compile of it here and there. A function that moved in its file, or a
+    script under another name, is still the same by its name."""
+    a, b = _framed(left), _framed(right)
+    pairs = align(
+        a,
+        b,
+        lambda one: (one[1].name, one[1].file, one[1].line) if one[1] else (),
+        lambda one: one[1].name if one[1] else "",
+    )
     return tuple(_graph(one, other) for one, other in pairs)
+
+
+def _framed(records: Records) -> list[tuple[Graph, Frame | None]]:
+    frames = _frames(records)
+    return [(graph, frames.get(graph.frame)) for graph in records.graphs]
 
 
 def _frames(records: Records) -> dict[str, Frame]:
     return {frame.id: frame for frame in records.frames if frame.id}
 
 
-def _graph(left: Graph | None, right: Graph | None) -> GraphDiff:
-    held = right or left
+_Placed = tuple[Any, int]  # a node and its line
+
+
+def _graph(left: tuple[Graph, Frame | None] | None, right: tuple[Graph, Frame | None] | None) -> GraphDiff:
+    a, b = left and left[0], right and right[0]
+    nodes = align(_placed(left), _placed(right), _node_key, _target_key, _line_key)
+    held = b or a
     assert held is not None
-    if left is None or right is None:
-        return GraphDiff(held.name, left, right)
-    nodes = align(left.nodes, right.nodes, _node_key, _line_key)
-    return GraphDiff(held.name, left, right, tuple(_node(a, b) for a, b in nodes))
+    return GraphDiff(held.name, a, b, tuple(_node(x and x[0], y and y[0]) for x, y in nodes))
 
 
-def _node_key(node: Node) -> Hashable:
-    return (
-        node.op,
-        node.target if node.op != "placeholder" else node.name,
-        node.location.line if node.location else 0,
-        node.module_path,
-    )
+def _placed(side: tuple[Graph, Frame | None] | None) -> list[_Placed]:
+    """Nodes with their lines, counted from the function's own first one where they are in its file: it may have moved."""
+    if side is None:
+        return []
+    graph, frame = side
+    file, first = (frame.file, frame.line) if frame is not None else ("", 0)
+    return [
+        (n, 0 if n.location is None else (n.location.line or 0) - (first if n.location.file == file else 0))
+        for n in graph.nodes
+    ]
 
 
-def _line_key(node: Node) -> Hashable:
+def _node_key(placed: _Placed) -> Hashable:
+    return *_target_key(placed), placed[1]
+
+
+def _target_key(placed: _Placed) -> tuple[str, ...]:
+    """For nodes of lines that moved within the function."""
+    node = placed[0]
+    return node.op, node.name if node.op == "placeholder" else node.target, node.module_path
+
+
+def _line_key(placed: _Placed) -> Hashable:
     """For nodes whose operator changed: one that the same line made."""
-    return node.op, node.location.line if node.location else 0, node.module_path
+    node, line = placed
+    return node.op, line, node.module_path
 
 
 def _node(left: Node | None, right: Node | None) -> NodeDiff:

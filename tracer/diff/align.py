@@ -11,6 +11,9 @@ __all__ = ["align"]
 
 T = TypeVar("T")
 
+#: So often a stretch between two pairs is searched again by the same key: n-th appearances count anew there.
+AGAIN = 8
+
 
 def align(left: Sequence[T], right: Sequence[T], *keys: Callable[[T], Hashable]) -> list[tuple[T | None, T | None]]:
     """Both lists as one list of pairs in order; None where a thing stands in one of them only.
@@ -18,28 +21,46 @@ def align(left: Sequence[T], right: Sequence[T], *keys: Callable[[T], Hashable])
     Things are paired by the first key, those left between two pairs by the next one. n log n for each key, so graphs of
     ten thousand nodes are aligned in well under a second.
     """
-    return _aligned(list(left), list(right), keys)
+    return _aligned(list(left), list(right), keys, AGAIN)
 
 
-def _aligned(left: list[Any], right: list[Any], keys: Sequence[Callable[[Any], Hashable]]) -> list[tuple[T | None, T | None]]:
+def _aligned(
+    left: list[Any], right: list[Any], keys: Sequence[Callable[[Any], Hashable]], again: int
+) -> list[tuple[T | None, T | None]]:
     result: list[tuple[T | None, T | None]] = []
     if not left or not right or not keys:
         result += [(one, None) for one in left]
         result += [(None, one) for one in right]
         return result
+    anchors = _ends_and_anchors(left, right, keys[0])
+    rest, again = (keys, again - 1) if anchors and again else (keys[1:], AGAIN)
     i = j = 0
-    for a, b in [*_anchors(left, right, keys[0]), (len(left), len(right))]:
-        result += _aligned(left[i:a], right[j:b], keys[1:])
+    for a, b in [*anchors, (len(left), len(right))]:
+        result += _aligned(left[i:a], right[j:b], rest, again)
         if a < len(left) and b < len(right):
             result.append((left[a], right[b]))
         i, j = a + 1, b + 1
     return result
 
 
-def _anchors(left: list[T], right: list[T], key: Callable[[T], Hashable]) -> list[tuple[int, int]]:
+def _ends_and_anchors(left: list[T], right: list[T], key: Callable[[T], Hashable]) -> list[tuple[int, int]]:
+    """Positions of equal keys: what both lists begin and end with, and between those the longest run of numbered ones."""
+    a, b = [key(item) for item in left], [key(item) for item in right]
+    shorter = min(len(a), len(b))
+    head = next((n for n in range(shorter) if a[n] != b[n]), shorter)
+    tail = next((n for n in range(shorter - head) if a[-1 - n] != b[-1 - n]), shorter - head)
+    middle = _anchors(a[head : len(a) - tail], b[head : len(b) - tail])
+    return [
+        *((n, n) for n in range(head)),
+        *((i + head, j + head) for i, j in middle),
+        *((len(a) - n, len(b) - n) for n in range(tail, 0, -1)),
+    ]
+
+
+def _anchors(left: list[Hashable], right: list[Hashable]) -> list[tuple[int, int]]:
     """Positions of equal keys: the longest run of pairs that cross no other."""
-    places = {name: index for index, name in enumerate(_numbered(right, key))}
-    pairs = [(index, places[name]) for index, name in enumerate(_numbered(left, key)) if name in places]
+    places = {name: index for index, name in enumerate(_numbered(right))}
+    pairs = [(index, places[name]) for index, name in enumerate(_numbered(left)) if name in places]
     ends: list[int] = []  # by length of a run: the smallest right position that one of that length ends at
     holders: list[int] = []
     before: list[int] = []
@@ -59,11 +80,10 @@ def _anchors(left: list[T], right: list[T], key: Callable[[T], Hashable]) -> lis
     return run[::-1]
 
 
-def _numbered(items: list[T], key: Callable[[T], Hashable]) -> list[tuple[Hashable, int]]:
+def _numbered(keys: list[Hashable]) -> list[tuple[Hashable, int]]:
     seen: dict[Hashable, int] = defaultdict(int)
     names = []
-    for item in items:
-        name = key(item)
+    for name in keys:
         names.append((name, seen[name]))
         seen[name] += 1
     return names

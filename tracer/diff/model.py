@@ -49,10 +49,11 @@ class OutputDiff:
     max_abs: float | None = None
     max_rel: float | None = None
     note: str = ""
+    compared: bool = True  # False: there was nothing to tell a difference by, so none is counted
 
     @property
     def same(self) -> bool:
-        return self.max_abs == 0.0 and not self.note
+        return not self.compared or self.max_abs == 0.0 and not self.note
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ class Diff:
         )
 
     def plain(self) -> dict[str, Any]:
-        """Plain values only, for a page: node states by name, and the rest as text."""
+        """Plain values only, for a page: each node as [state, name before, name now, what changed], the rest as text."""
         return {
             "same": self.same,
             "text": str(self),
@@ -121,7 +122,7 @@ class Diff:
                             n.right.name if n.right else None,
                             [list(w) for w in n.what],
                         ]
-                        for n in graph.changes
+                        for n in graph.nodes
                     ],
                 }
                 for graph in self.graphs

@@ -28,7 +28,7 @@ def html(diff: Diff) -> str:
 
 def headline(diff: Diff) -> str:
     if diff.same:
-        rest = diff.not_comparable or ("outputs are equal" if diff.outputs else "")
+        rest = diff.not_comparable or _equal(diff.outputs)
         return " · ".join(filter(None, ("Both runs captured the same", rest)))
     left, right = sum(g.left is not None for g in diff.graphs), sum(g.right is not None for g in diff.graphs)
     parts = [f"{count(left, 'graph')} → {right}"]
@@ -143,7 +143,7 @@ def _outputs(diff: Diff) -> Section | None:
             one.note,
         )
         for one in diff.outputs
-        if not one.same
+        if not one.same or not one.compared
     )
     if rows:
         return Section("Outputs", [Table(rows[:MOST]), *_more(len(rows) - MOST, "output")])
@@ -164,6 +164,16 @@ def _times(diff: Diff) -> Section | None:
 
 def _worst(outputs: Iterable[OutputDiff]) -> float:
     return max((one.max_abs for one in outputs if one.max_abs), default=0.0)
+
+
+def _equal(outputs: Sequence[OutputDiff]) -> str:
+    if not any(one.compared for one in outputs):
+        return ""
+    return (
+        "outputs are equal"
+        if all(one.compared for one in outputs)
+        else "outputs are equal as far as they were compared"
+    )
 
 
 def _more(left: int, word: str) -> Sequence[Para]:
