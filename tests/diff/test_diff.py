@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import random
 import time
 import types
 
@@ -87,6 +88,17 @@ def test_large_graphs_are_aligned_fast():
     pairs = align(left, right, lambda n: (n.op, n.target))
     assert time.perf_counter() - began < 2
     assert len(pairs) >= len(left) and all(a is None or b is None or a.target == b.target for a, b in pairs)
+
+
+def test_few_changes_in_a_large_list_of_few_kinds_are_found_exactly():
+    draw = random.Random(1)
+    left = [draw.randrange(13) for _ in range(10_000)]
+    right = [kind for kind in left if draw.random() > 0.02]
+    began = time.perf_counter()
+    pairs = align(left, right, lambda kind: kind)
+    assert time.perf_counter() - began < 2
+    assert len(pairs) == len(left) and all(b is not None and (a is None or a == b) or b is None for a, b in pairs)
+    assert [a for a, _ in pairs if a is not None] == left and [b for _, b in pairs if b is not None] == right
 
 
 def test_symbols_settings_and_recompiles():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeVar
 
@@ -13,6 +13,9 @@ T = TypeVar("T")
 
 #: So often a stretch between two pairs is searched again by the same key: n-th appearances count anew there.
 AGAIN = 8
+
+#: Lengths of the stretches that are looked for first: what repeats one by one rarely repeats with what follows.
+WIDTHS = (16, 4, 1)
 
 
 def align(left: Sequence[T], right: Sequence[T], *keys: Callable[[T], Hashable]) -> list[tuple[T | None, T | None]]:
@@ -44,7 +47,7 @@ def _aligned(
 
 
 def _ends_and_anchors(left: list[T], right: list[T], key: Callable[[T], Hashable]) -> list[tuple[int, int]]:
-    """Positions of equal keys: what both lists begin and end with, and between those the longest run of numbered ones."""
+    """Positions of equal keys: what both lists begin and end with, and the anchors between."""
     a, b = [key(item) for item in left], [key(item) for item in right]
     shorter = min(len(a), len(b))
     head = next((n for n in range(shorter) if a[n] != b[n]), shorter)
@@ -58,9 +61,24 @@ def _ends_and_anchors(left: list[T], right: list[T], key: Callable[[T], Hashable
 
 
 def _anchors(left: list[Hashable], right: list[Hashable]) -> list[tuple[int, int]]:
-    """Positions of equal keys: the longest run of pairs that cross no other."""
-    places = {name: index for index, name in enumerate(_numbered(right))}
-    pairs = [(index, places[name]) for index, name in enumerate(_numbered(left)) if name in places]
+    """Positions of equal keys: those whose surroundings stand once in each list, or else n-th appearances."""
+    for width in WIDTHS:
+        found = _uncrossed(_alone(left, width), _alone(right, width))
+        if found:
+            return found
+    return _uncrossed(_numbered(left), _numbered(right))
+
+
+def _alone(keys: list[Hashable], width: int) -> dict[Hashable, int]:
+    """Stretches of `width` keys that stand once only, with their positions."""
+    stretches = [tuple(keys[n : n + width]) for n in range(len(keys) - width + 1)]
+    times = Counter(stretches)
+    return {stretch: at for at, stretch in enumerate(stretches) if times[stretch] == 1}
+
+
+def _uncrossed(left: dict[Hashable, int], right: dict[Hashable, int]) -> list[tuple[int, int]]:
+    """Positions of what is in both: the longest run of pairs that cross no other."""
+    pairs = [(index, right[name]) for name, index in left.items() if name in right]
     ends: list[int] = []  # by length of a run: the smallest right position that one of that length ends at
     holders: list[int] = []
     before: list[int] = []
@@ -80,10 +98,10 @@ def _anchors(left: list[Hashable], right: list[Hashable]) -> list[tuple[int, int
     return run[::-1]
 
 
-def _numbered(keys: list[Hashable]) -> list[tuple[Hashable, int]]:
+def _numbered(keys: list[Hashable]) -> dict[Hashable, int]:
     seen: dict[Hashable, int] = defaultdict(int)
-    names = []
-    for name in keys:
-        names.append((name, seen[name]))
+    found: dict[Hashable, int] = {}
+    for at, name in enumerate(keys):
+        found[name, seen[name]] = at
         seen[name] += 1
-    return names
+    return found
