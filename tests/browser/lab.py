@@ -127,33 +127,28 @@ class Lab:
         if dark:
             self.page.evaluate("document.body.dataset.jpThemeLight = 'false'")
 
-    def run(self, number: int, *, wait: bool = True) -> None:
-        """Run one cell, as with Ctrl+Enter."""
+    def run(self, number: int, *, wait: bool = True, seconds: float = 90) -> None:
+        """Run one cell, as with Ctrl+Enter, and wait until it has run. A kernel that is still connecting forgets what it was
+        asked: then the cell is asked again."""
         cell = self.cell(number)
-        prompt = cell.locator(".jp-InputPrompt")
-        before, deadline = prompt.inner_text(), time.monotonic() + 60
-        while prompt.inner_text() == before and time.monotonic() < deadline:
-            cell.locator(".cm-content").click()  # a kernel that is still starting forgets what was asked
-            self.page.keyboard.press("Control+Enter")
-            until = time.monotonic() + 3
-            while time.monotonic() < until and (not any(c.isdigit() for c in prompt.inner_text()) or prompt.inner_text() == before):
-                if "*" in prompt.inner_text() and before.strip() != "[ ]:":
-                    break
-                time.sleep(0.05)
-        if wait:
-            self.idle(number)
-
-    def idle(self, number: int, seconds: float = 60) -> None:
-        """Until the cell has a number: it has run."""
-        prompt = self.cell(number).locator(".jp-InputPrompt")
-        deadline = time.monotonic() + seconds
-        while True:
-            text = prompt.inner_text()
-            if any(c.isdigit() for c in text) and "*" not in text:
+        before = self.prompt(number)
+        deadline, asked = time.monotonic() + seconds, 0.0
+        while time.monotonic() < deadline:
+            now = self.prompt(number)
+            if now != before and now.isdigit():
                 return
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"cell {number} is still running: {text!r}")
+            if now != "*" and time.monotonic() > asked + 3:
+                cell.locator(".cm-content").click()
+                self.page.keyboard.press("Control+Enter")
+                asked = time.monotonic()
+                if not wait:
+                    return
             time.sleep(0.05)
+        raise TimeoutError(f"cell {number} is still running: [{self.prompt(number)}]")
+
+    def prompt(self, number: int) -> str:
+        """What stands in the brackets: a number, * while the cell runs, nothing before."""
+        return str(self.cell(number).locator(".jp-InputPrompt").inner_text()).strip("[]: \n")
 
     def cell(self, number: int) -> Any:
         return self.page.locator(".jp-Notebook .jp-Cell").nth(number)
@@ -170,7 +165,5 @@ class Lab:
         self.cell(number).locator(".cm-content").click()
         self.page.keyboard.press("Control+a")
         self.page.keyboard.insert_text(expression)
-        self.page.keyboard.press("Control+Enter")
-        time.sleep(0.1)
-        self.idle(number)
+        self.run(number)
         return self.output(number)

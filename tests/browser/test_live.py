@@ -103,7 +103,8 @@ def test_a_break_is_explained_by_a_click(lab):
 
 def test_nodes_lines_guards_and_values_are_linked(lab):
     widget = lab.widget(1)
-    widget.locator("[data-id='graph_0:relu'] rect.m").click()
+    tab(widget, "Graph")
+    widget.locator("[data-id='graph_0:relu'] text.t").click()
     until(lambda: "relu" in widget.locator(".insp h4").inner_text(), what="the node's panel")
     assert widget.locator(".src .ln.sel").inner_text().startswith("13")
     tab(widget, "Guards")
