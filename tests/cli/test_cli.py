@@ -149,6 +149,9 @@ def test_damaged_recordings_are_one_clear_error(script, capsys, tmp_path):
         out, err = capsys.readouterr()
         assert "Traceback" not in err + out
         assert (status == 2 and err.startswith("tracer: ")) or (status == 0 and "cut short" in out)
+    path.write_bytes(whole[:-300])
+    main(["diff", str(path), str(path)])
+    assert f"{path} is cut short" in capsys.readouterr().err
     path.write_bytes(b"hello\n")
     (tmp_path / "good.jsonl").write_bytes(whole)
     for pair in ((path, tmp_path / "good.jsonl"), (tmp_path / "good.jsonl", path)):

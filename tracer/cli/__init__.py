@@ -134,7 +134,11 @@ def diff(options: Any) -> int:
     """What changed from one recording to another: 0 where they captured the same, 1 where not."""
     from tracer.recording import load
 
-    found = load(options.left).diff(load(options.right))
+    left, right = load(options.left), load(options.right)
+    for recording in (left, right):
+        if recording.truncated:
+            print(f"tracer: {recording.path} is cut short: only what it holds is compared", file=sys.stderr)
+    found = left.diff(right)
     if options.json:
         print(json.dumps(found.plain(), indent=1, default=str))
     else:
