@@ -67,10 +67,14 @@ def test_it_says_the_break_its_line_its_hint_the_guards_and_the_graphs() -> None
 def test_it_is_static() -> None:
     seen = Balance(page(sample()))
     assert not seen.tags & {"script", "iframe", "object", "embed", "link", "base", "form", "img"}
-    assert not [name for name in seen.attributes if name.startswith("on") or name in ("href", "src", "srcset", "action")]
+    assert not [
+        name for name in seen.attributes if name.startswith("on") or name in ("href", "src", "srcset", "action")
+    ]
 
 
-@pytest.mark.parametrize("word", ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "</style></title><b>", "\x1b]0;\x07"])
+@pytest.mark.parametrize(
+    "word", ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "</style></title><b>", "\x1b]0;\x07"]
+)
 def test_hostile_names_stay_text(word: str) -> None:
     text = page(sample(word), title=word, note=word)
     seen = Balance(text)

@@ -1,0 +1,161 @@
+"""What the page is given: plain data, true to the run, quick for large recordings; no string of the program is markup."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+import torch
+from torch import nn
+
+import tracer
+from tracer.events import GraphBreak, Instruction, kind_of
+from tracer.journal import Journal
+from widgets.bundle import BUNDLE, LIMIT, PAGE, build, fresh
+from widgets.document import document
+from widgets.exports import FORMATS, file_of
+from widgets.models import VIEWS, Book, views
+from widgets.models.events import facts
+from widgets.models.graph import lane
+from widgets.models.state import state_at
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Sequential(nn.Linear(4, 4), nn.Tanh()) for _ in range(2)])
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer(x).relu()
+        if x.sum() > 0:
+            x = x / 2
+        return torch.cond(x.sum() > 0, lambda: x + 1, lambda: x - 1)
+
+
+@pytest.fixture(scope="module")
+def session():
+    torch.manual_seed(0)
+    made = tracer.Session("trace")
+    net = Net().eval()
+    for n in (2, 3):
+        made.run(net, torch.ones(n, 4))
+    return made
+
+
+@pytest.fixture(scope="module")
+def data(session):
+    return views(Book(session))
+
+
+def test_all_views_are_plain_data(data):
+    assert set(data) == set(VIEWS) and json.loads(json.dumps(data)) == json.loads(json.dumps(data))
+
+
+def test_head(data, session):
+    head = data["head"]
+    assert head["sign"] == "broken" and head["state"] == "done" and head["events"] == len(session.events)
+    assert head["title"].startswith("4 graphs · 2 graph breaks") and [row[0] for row in head["stats"]][1] == 2
+
+
+def test_graph_lanes(data, session):
+    lanes = data["graph"]["lanes"]
+    assert [one["name"] for one in lanes] == [graph.name for graph in session.graphs]
+    first = lanes[0]
+    linear = first["nodes"]["linear"]
+    assert (linear[0], linear[1], linear[3]) == ("op", "linear", "2×4") and linear[7].endswith(
+        f"test_models.py:{Net.forward.__code__.co_firstlineno + 2}"
+    )
+    assert session.events[linear[6]].name == "linear"
+    assert first["break"]["title"] and isinstance(session.events[first["break"]["seq"]], GraphBreak)
+    assert {"auto", "1", "all"} <= set(first["pictures"])
+    closed = lane(Book(session), 0, ["layers.0"])
+    assert len(closed["nodes"]) < len(first["pictures"]["all"]["nodes"]) and any(
+        box[0] == "layers.0" and not box[6] for box in closed["boxes"]
+    )
+
+
+def test_source(data, session):
+    file = data["source"]["files"][0]
+    first = Net.forward.__code__.co_firstlineno
+    lines = {row[0]: row for row in file["lines"] if len(row) > 1}
+    assert lines[first + 2][2] == "cap" and lines[first + 3][2] == "py" and lines[first + 2][3] >= 4
+    assert [row[0] for row in file["breaks"]] == [first + 3]
+    track = data["source"]["track"]
+    assert [row[0] for row in track] == sorted(row[0] for row in track)
+    assert all(isinstance(session.events[row[0]], Instruction) for row in track)
+
+
+def test_timeline(data, session):
+    timeline = data["timeline"]
+    assert {"call", "frame", "attempt", "tried", "compile"} <= {span[0] for span in timeline["spans"]}
+    assert all(0 <= first <= last < len(session.events) for _, first, last, *_ in timeline["spans"])
+    assert any(span[5] for span in timeline["spans"] if span[0] == "attempt")
+    assert timeline["kept"] == sorted(set(timeline["kept"])) and timeline["clock"][-1][0] == len(session.events) - 1
+
+
+def test_breaks_have_ways_out(data):
+    found = data["breaks"]["list"]
+    assert found[0]["reason"] == "data-dependent-branch" and found[0]["excerpt"][0][2] == "x.sum() > 0"
+    assert {"where", "cond"} <= {fix["name"] for fix in found[0]["fixes"]}
+    assert {sign for sign, _ in found[0]["fixes"][0]["diff"]} == {"+", "-", " "}
+
+
+def test_guards_builder_and_speculations(data, session):
+    guards = data["guards"]
+    assert len(guards["recompiles"]) == 2 and guards["recompiles"][0][3][0][0].startswith(
+        "x is a Tensor of torch.float32, size [2, 4]"
+    )
+    assert all(kind_of(session.events[row[0]]) == "GuardInstalled" for row in guards["list"])
+    values = data["builder"]["list"]
+    assert any(row[1] == "x" and row[3] == "tensor" and row[5] for row in values)
+    tried = data["speculations"]["list"]
+    assert [row[3] for row in tried[:2]] == ["committed", "committed"] and tried[0][5]
+
+
+def test_state_and_facts_at_an_event(session):
+    book = Book(session)
+    seq = next(e.seq for e in session.events if isinstance(e, Instruction) and e.op == "BinaryOp" and e.depth == 0)
+    state = state_at(book, seq)
+    assert state["frames"][-1][0].endswith("forward") and dict(state["frames"][-1][3])["x"]
+    assert [row for row in state["ops"] if row[4]][0][0] == seq
+    assert facts(book, seq)["kind"] == "Instruction" and dict(facts(book, seq)["payload"])["op"] == "BinaryOp"
+
+
+def test_strings_of_the_program_are_text():
+    def program(x):
+        name = "</script><script>alert(1)</script><img src=x onerror=alert(1)>"
+        print(name)
+        return {name: x + 1}
+
+    page = document(tracer.trace(program, torch.ones(2)))
+    assert "</script><script>" not in page and "<img src=x" not in page and page.count("<script") == 2
+
+
+def test_large_recordings_are_made_ready_quickly():
+    """40,000 events and 1,000 nodes take about a second; nothing may grow faster than the recording."""
+    layers = [nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.LayerNorm(4)) for _ in range(240)]
+    recorded = tracer.trace(nn.Sequential(*layers).eval(), torch.ones(2, 4))
+    began = time.perf_counter()
+    made = views(Book(recorded, journal=Journal(recorded.events)))
+    assert len(recorded.events) > 20_000 and time.perf_counter() - began < 15
+    assert made["events"]["rows"] is None or len(recorded.events) <= 20_000
+    assert len(made["graph"]["lanes"][0]["nodes"]) > 700
+
+
+def test_the_bundle_is_small_and_fresh():
+    build()
+    assert fresh() and BUNDLE.stat().st_size <= LIMIT and PAGE.stat().st_size <= LIMIT
+    assert "fetch(" not in BUNDLE.read_text() and "innerHTML" not in BUNDLE.read_text()
+
+
+@pytest.mark.parametrize("suffix", [one.suffix for one in FORMATS])
+def test_every_format(session, suffix):
+    name, mime, text = file_of(session, suffix)
+    assert name.endswith(suffix) and mime and ("relu" in text or "graph break" in text)
+
+
+def test_an_unknown_format_names_the_known_ones(session):
+    with pytest.raises(tracer.TracerError, match="html"):
+        file_of(session, "doc")
