@@ -69,11 +69,26 @@ def test_graph_lanes(data, session):
     )
     assert session.events[linear[6]].name == "linear"
     assert first["break"]["title"] and isinstance(session.events[first["break"]["seq"]], GraphBreak)
-    assert {"auto", "1", "all"} <= set(first["pictures"])
-    closed = lane(Book(session), 0, ["layers.0"])
-    assert len(closed["nodes"]) < len(first["pictures"]["all"]["nodes"]) and any(
-        box[0] == "layers.0" and not box[6] for box in closed["boxes"]
-    )
+    assert "auto" in first["pictures"]
+
+
+def test_modules_are_closed_by_depth_and_one_by_one():
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.up, self.down = nn.Linear(4, 4), nn.Linear(4, 4)
+
+        def forward(self, x):
+            return x + self.down(self.up(x).relu())
+
+    blocks = nn.Sequential(*(Block() for _ in range(3)))
+    recorded = tracer.trace(blocks.eval(), torch.ones(2, 4))
+    pictures = views(Book(recorded))["graph"]["lanes"][0]["pictures"]
+    assert set(pictures) == {"auto", "1", "all"}
+    assert len(pictures["1"]["nodes"]) < len(pictures["all"]["nodes"]) and not any(box[6] for box in pictures["1"]["boxes"])
+    name = pictures["all"]["boxes"][0][0]
+    closed = lane(Book(recorded), 0, [name])
+    assert [box[6] for box in closed["boxes"] if box[0] == name] == [0] and sum(box[6] for box in closed["boxes"]) == 2
 
 
 def test_source(data, session):
