@@ -33,7 +33,7 @@ demo: $(STAMP)
 	$(BIN)/python -m examples.run_quickstart --report report
 
 test: $(STAMP)
-	TRACER_STRICT=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m "not slow and not gpu" $(PYTEST_ARGS)
+	TRACER_STRICT=1 $(BIN)/python -m pytest -n $(JOBS) -m "not slow and not gpu" $(PYTEST_ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff check .

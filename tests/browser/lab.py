@@ -22,6 +22,12 @@ FLAGS = (
     "--disable-component-update --disable-sync"
 ).split()
 
+#: JupyterLab's settings: no news; cells out of sight stay in the page, so that the n-th cell is the n-th.
+QUIET: dict[str, dict[str, Any]] = {
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+    "notebook-extension/tracker": {"windowingMode": "none"},
+}
+
 #: The system's Chromium, or None.
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -66,11 +72,10 @@ def server(folder: Path, *, seconds: float = 60) -> Iterator[str]:
         "--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     ]  # fmt: skip
     home.mkdir(exist_ok=True)
-    quiet = home / "settings" / "@jupyterlab" / "apputils-extension"
-    quiet.mkdir(parents=True, exist_ok=True)
-    (quiet / "notification.jupyterlab-settings").write_text(
-        json.dumps({"fetchNews": "false", "checkForUpdates": False})
-    )
+    for name, values in QUIET.items():
+        place = home / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(json.dumps(values))
     with open(home / "server.log", "w") as log:
         process = subprocess.Popen(command, env=settings, stdout=log, stderr=subprocess.STDOUT)
         address = f"http://127.0.0.1:{port}"

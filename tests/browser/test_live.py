@@ -49,12 +49,14 @@ CELLS = [
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
+    """One notebook for a worker's tests, its first two cells run. No test leans on another: xdist splits them."""
     folder = tmp_path_factory.mktemp("lab") / "notebooks"
     folder.mkdir()
     (folder / "model.py").write_text(MODEL)
     with server(folder) as address, chromium() as browser:
         opened = Lab(browser, address, folder, CELLS, width=1800)
         opened.run(0)
+        opened.run(1)
         yield opened
         assert opened.problems == []
 
@@ -77,7 +79,6 @@ def position(widget) -> int:
 
 
 def test_a_traced_cell_shows_its_output_and_the_widget(lab):
-    lab.run(1)
     widget = lab.widget(1)
     until(lambda: "1 graph break" in widget.locator("h2").inner_text(), what="the headline")
     assert "said" in lab.output(1) and "torch.Size([2, 8])" in lab.output(1)

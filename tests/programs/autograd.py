@@ -197,3 +197,19 @@ def parameter_made_inside(run):
     f = run(lambda x: nn.Parameter(x) * 2)
     f(randn(3))
     f(randn(3))
+
+
+@program(lambda: (randn(2), randn(2, requires_grad=True)), breaks="some")
+def views_need_a_gradient_with_their_base(x, p):
+    base = torch.zeros(2, 2)
+    first, second = base[0], base[1]
+    first.mul_(p).add_(x)
+    return base.requires_grad, second.requires_grad, first.requires_grad, base * 2, second + 1
+
+
+@program(lambda: (randn(3), randn(3, requires_grad=True)))
+def rows_are_filled_one_by_one(x, p):
+    out = torch.zeros(3, 3)
+    for i in range(3):
+        out[i] = x * p
+    return out.requires_grad, out.sum(0)

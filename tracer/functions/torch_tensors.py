@@ -151,6 +151,8 @@ def _run_inplace(ctx: Context, function: Callable[..., Any], fakes: list[Any], n
         _under_handler(ctx, function)  # a view of a leaf, or of several outputs: autograd refuses those when the graph runs
     if ctx.replaced and grad:
         check_replaced(ctx, subject)
+    if grad and _begins_to_need_grad(subject, tensors) and _shares_memory(ctx, subject):
+        raise Break("grad-write", expr=target_name(function), why="other tensors share its memory, and need a gradient from then on too")
     versions = [t._version for t in tensors]
     sizes = tuple(subject.shape) if isinstance(subject, torch.Tensor) else None
     with torch.no_grad():
@@ -164,6 +166,25 @@ def _run_inplace(ctx: Context, function: Callable[..., Any], fakes: list[Any], n
     elif wants and isinstance(value, torch.Tensor) and not value.requires_grad and (value.is_floating_point() or value.is_complex()):
         value.requires_grad_(True)
     return Outcome(value, mutated)
+
+
+def _begins_to_need_grad(subject: Any, tensors: list[Any]) -> bool:
+    if not isinstance(subject, torch.Tensor) or subject.requires_grad or not (subject.is_floating_point() or subject.is_complex()):
+        return False
+    return any(t.requires_grad for t in tensors)
+
+
+def _shares_memory(ctx: Context, subject: Any) -> bool:
+    """Whether another tensor of the trace lies in the same memory: a view, or what this is a view of."""
+    memory = subject.untyped_storage()._cdata
+    graph = ctx.graph
+    while graph is not None:
+        for node in graph.graph.nodes:
+            value = node.meta.get("example_value")
+            if isinstance(value, torch.Tensor) and value is not subject and value.untyped_storage()._cdata == memory:
+                return True
+        graph = graph.parent
+    return False
 
 
 def _under_handler(ctx: Context, function: Callable[..., Any]) -> None:
