@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Iterator
+from types import ModuleType
 
 import pytest
 
@@ -41,6 +42,38 @@ def _fresh() -> Iterator[None]:
         if torch.get_num_threads() != 1:
             torch.set_num_threads(1)
     yield
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        left = _left_behind(torch)
+        assert not left, f"the test left {', '.join(left)}"
     tracer = sys.modules.get("tracer")
     if tracer is not None and "tracer.session" in sys.modules:
         tracer.reset()
+
+
+def _left_behind(torch: ModuleType) -> list[str]:
+    """Global and thread-local settings that differ from what a process starts with; they are put back for the next test."""
+    usual = (
+        ("gradients off", not torch.is_grad_enabled(), lambda: torch.set_grad_enabled(True)),
+        ("autocast on", torch.is_autocast_enabled("cpu"), lambda: torch.set_autocast_enabled("cpu", False)),
+        (
+            "another autocast dtype",
+            torch.get_autocast_dtype("cpu") != torch.bfloat16,
+            lambda: torch.set_autocast_dtype("cpu", torch.bfloat16),
+        ),
+        (
+            "another default dtype",
+            torch.get_default_dtype() != torch.float32,
+            lambda: torch.set_default_dtype(torch.float32),
+        ),
+        ("another default device", torch.get_default_device().type != "cpu", lambda: torch.set_default_device(None)),
+        (
+            "deterministic algorithms",
+            torch.are_deterministic_algorithms_enabled(),
+            lambda: torch.use_deterministic_algorithms(False),
+        ),
+    )
+    found = [(name, restore) for name, wrong, restore in usual if wrong]
+    for _, restore in found:
+        restore()
+    return [name for name, _ in found]
