@@ -1,24 +1,19 @@
 """How long a model takes to trace, to check and to call, side by side with torch.compile, in one run.
 
-    python -m benchmarks [MODEL…] [--repeat N] [--out docs/benchmarks.md]
-
-Every number is a median over `--repeat` rounds in which the engines take turns, so that a slow minute of the machine
+Every number is a median over some rounds in which the engines take turns, so that a slow minute of the machine
 falls on all of them. What each column means is written under the table.
 """
 
 from __future__ import annotations
 
-import argparse
 import gc
 import os
-import platform
 import statistics
 import sys
 import time
 import warnings
 from collections import defaultdict
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -29,9 +24,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from tests.models.zoo import MODELS, Model, build
 
-__all__ = ["main", "measure"]
+__all__ = ["measure", "table"]
 
-OUT = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 STEADY_CALLS = 20
 COLUMNS = {
     "trace": ("trace ms", "first call minus a steady call, nothing recorded: capture, guards and code generation"),
@@ -240,43 +234,29 @@ def row(samples: dict[str, list[float]]) -> dict[str, str]:
 
 
 def page(rows: dict[str, dict[str, str]], failures: dict[str, dict[str, str]], repeat: int) -> str:
-    """The table, what its columns mean, and the machine that it was measured on."""
+    """The table and what its columns mean."""
     titles = ["model", *(title for title, _ in COLUMNS.values())]
-    lines = ["# Benchmarks", "", "Written by `make bench`; a report, not a test.", ""]
-    lines += ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
+    lines = ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
     for name, cells in rows.items():
         lines.append("| " + " | ".join([name, *(cells[key] for key in COLUMNS)]) + " |")
     lines += ["", *(f"- **{title}**: {meaning}" for title, meaning in COLUMNS.values()), ""]
     for name, failed in failures.items():
         lines += [f"- {name}, {engine}: failed with {why}" for engine, why in failed.items()]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    versions = f"torch {torch.__version__}, Python {platform.python_version()}"
-    lines.append(
-        f"\nMedians of {repeat} rounds; {versions}; {cores} cores, torch on {torch.get_num_threads()} threads."
-    )
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, f"Medians of {repeat} rounds."])
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
-    parser.add_argument("models", nargs="*", metavar="MODEL", help=f"of {', '.join(MODELS)} (default: all)")
-    parser.add_argument("--repeat", type=int, default=5, help="rounds of which the median is taken")
-    parser.add_argument("--out", type=Path, default=OUT, help="where the page is written; '-' for nowhere")
-    options = parser.parse_args(arguments)
-    unknown = [name for name in options.models if name not in MODELS]
+def table(names: Iterable[str], repeat: int) -> str:
+    """Every model's row, as Markdown. Unknown names: ValueError that lists the known ones."""
+    names = list(names) or list(MODELS)
+    unknown = [name for name in names if name not in MODELS]
     if unknown:
-        parser.error(f"no model {', '.join(unknown)}; there are: {', '.join(MODELS)}")
+        raise ValueError(f"no model {', '.join(unknown)}; there are: {', '.join(MODELS)}")
     os.environ.setdefault("TRACER_STRICT", "1")  # a fault of ours must show as one, not as a fast untraced call
     warnings.filterwarnings("ignore")
-    torch.set_num_threads(1)
     rows: dict[str, dict[str, str]] = {}
     failures: dict[str, dict[str, str]] = {}
-    for name in options.models or MODELS:
-        rows[name], failures[name] = measure(name, options.repeat)
+    for name in names:
+        rows[name], failures[name] = measure(name, repeat)
         shown = {title: rows[name][key] for key, (title, _) in COLUMNS.items()}
         print(name, *(f"{title} {text}" for title, text in shown.items()), sep="  ", flush=True)
-    text = page(rows, failures, options.repeat)
-    print("\n" + text)
-    if str(options.out) != "-":
-        options.out.write_text(text, encoding="utf-8")
-    return 0
+    return page(rows, failures, repeat)

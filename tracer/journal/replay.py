@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from tracer import events as ev
 
-__all__ = ["Kinds", "Moment", "Replay", "Slots"]
+__all__ = ["FOLLOW", "Kinds", "Moment", "Replay", "Slots"]
 
 
 class Kinds:
@@ -88,7 +88,7 @@ class Replay:
         return Moment(tuple(self.frames), self.contents, tuple(self.tried), tuple(self.attempts), self.graphs)
 
     def feed(self, event: Any) -> None:
-        follow = _FOLLOW.get(type(event))
+        follow = FOLLOW.get(type(event))
         if follow is not None:
             follow(self, event)
 
@@ -189,19 +189,22 @@ class Replay:
             self._own().raised = True
 
     def instruction(self, event: ev.Instruction) -> None:
-        while self.frames and self.frames[-1].span > event.parent:
-            self.frames.pop()
-        if not self.frames:
+        frames = self.frames
+        while frames and frames[-1].span > event.parent:
+            frames.pop()
+        if not frames:
             return
-        frame = self._own()
+        frame = frames[-1]
+        if frame.age != self.age:
+            frame = frames[-1] = frame.copy(self.age)
         effect = _EFFECTS.get(frame.op)
         stack, ids = frame.stack, event.ids
         top = stack[-1] if stack else None
         under = event.height - len(ids)
-        del stack[under:]
-        while len(stack) < under:
-            stack.append(None)  # a recording that doesn't say what is there
-        stack.extend(ids)
+        if under <= len(stack):
+            stack[under:] = ids
+        else:  # a recording that doesn't say what is there
+            stack += [*[None] * (under - len(stack)), *ids]
         if effect is not None:
             effect(self, frame, frame.arg, top)
         frame.op, frame.arg, frame.at, frame.raised = event.op, event.arg, event.seq, False
@@ -252,7 +255,8 @@ class Replay:
         self._put(self._cell(frame, name), None)
 
 
-_FOLLOW: dict[type[ev.Event], Callable[[Replay, Any], None]] = {
+#: What is done at each kind of event; the other kinds change no frame.
+FOLLOW: dict[type[ev.Event], Callable[[Replay, Any], None]] = {
     ev.AttemptStarted: Replay.attempt_started,
     ev.AttemptEnded: Replay.attempt_ended,
     ev.InlineStarted: Replay._enter,

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from tracer import events as ev
-from tracer.journal.replay import Kinds, Moment, Replay, Slots
+from tracer.journal.replay import FOLLOW, Kinds, Moment, Replay, Slots
 
 __all__ = ["STEP", "Difference", "FrameState", "State", "Timeline", "Variables"]
 
@@ -216,18 +216,33 @@ class Timeline:
 
     def advance(self, end: int) -> None:
         """Reads on, up to event `end` (not included)."""
-        events, feed = self.events, self._replay.feed
-        for seq in range(self._read, end):
-            if not seq % STEP and len(self._moments) == seq // STEP:
-                self._moments.append(self._replay.keep())
-            event = events[seq]
-            note = _NOTE.get(type(event))
-            if note is not None:
-                note(self, event)
-            feed(event)
-            self._read = seq + 1
-        if end == self._read and not end % STEP and len(self._moments) == end // STEP:
-            self._moments.append(self._replay.keep())
+        moments, replay = self._moments, self._replay
+        while True:
+            if not self._read % STEP and len(moments) == self._read // STEP:
+                moments.append(replay.keep())
+            if self._read >= end:
+                return
+            self._read_on(min(end, self._read - self._read % STEP + STEP))
+
+    def _read_on(self, end: int) -> None:
+        """The innermost loop of the first seek: nothing here but two look-ups an event."""
+        note, follow, replay, seq = _NOTE.get, FOLLOW.get, self._replay, self._read
+        guards = self._listed[ev.GuardInstalled]
+        try:
+            for event in self.events[seq:end]:
+                seq += 1
+                kind = type(event)
+                if kind is ev.GuardInstalled:
+                    guards.append(event.seq)
+                    continue
+                noting = note(kind)
+                if noting is not None:
+                    noting(self, event)
+                following = follow(kind)
+                if following is not None:
+                    following(replay, event)
+        finally:
+            self._read = seq
 
     def _summary(self, event: ev.Summary) -> None:
         known = self.summaries.setdefault(event.variable, [])
@@ -235,10 +250,9 @@ class Timeline:
             self.kinds.note(event)
         known.append(event.seq)
 
-    def _list(self, event: ev.NodeCreated | ev.InputLifted | ev.GuardInstalled) -> None:
+    def _list(self, event: ev.NodeCreated | ev.InputLifted) -> None:
         self._listed[type(event)].append(event.seq)
-        if not isinstance(event, ev.GuardInstalled):
-            self._named[event.graph, event.name] = event.seq
+        self._named[event.graph, event.name] = event.seq
 
     def _removed(self, event: ev.NodeRemoved) -> None:
         seq = self._named.pop((event.graph, event.name), None)
@@ -259,7 +273,6 @@ _NOTE: dict[type[ev.Event], Any] = {
     ev.Summary: Timeline._summary,
     ev.NodeCreated: Timeline._list,
     ev.InputLifted: Timeline._list,
-    ev.GuardInstalled: Timeline._list,
     ev.NodeRemoved: Timeline._removed,
     ev.RolledBack: Timeline._rolled_back,
 }
