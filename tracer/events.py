@@ -103,7 +103,7 @@ class FrameStarted(Begin):
     line: int
     why: str = ""
     resumes: str = ""  # the frame whose break this one goes on from
-    dynamism: tuple[tuple[str, str], ...] = ()  # (source, static | dynamic | automatic) as used
+    dynamism: tuple[tuple[str, str], ...] = ()  # (source[dimension], automatic): known to change
 
 
 class FrameFinished(Outcome):

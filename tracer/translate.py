@@ -86,7 +86,15 @@ def translate(session: Session, info: FrameInfo) -> Entry | Skip:
     outcome, graph, why, opens = "failed", "", "", -1
     try:
         if rec.on:
-            opens = rec.begin(FrameStarted, info.name, info.code.co_filename, info.code.co_firstlineno, "", session.resumed_from(info.code))
+            opens = rec.begin(
+                FrameStarted,
+                info.name,
+                info.code.co_filename,
+                info.code.co_firstlineno,
+                "",
+                session.resumed_from(info.code),
+                session.dynamism.remembered(info.code),
+            )
         for attempt in range(MAX_ATTEMPTS):
             rec.attempt, rec.depth = attempt, 0
             try:

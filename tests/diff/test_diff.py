@@ -69,6 +69,20 @@ def test_breaks_and_graphs(capsys):
     assert plain["breaks"]["gained"] and not plain["same"] and plain["graphs"]
 
 
+def test_a_break_that_moved_with_its_function_is_the_same(tmp_path):
+    program = "import torch\ndef f(x):\n    print('here')\n    x = x + 1\n    print('there')\n    return x * 2\n"
+    runs = []
+    for text in (program, program.replace("def f", "\n\ndef f"), program.replace("    print('here')\n", "")):
+        path = tmp_path / "moving.py"
+        path.write_text(text)
+        names: dict = {}
+        exec(compile(text, str(path), "exec"), names)
+        runs.append(trace(names["f"], torch.ones(2)))
+    moved, removed = runs[0].diff(runs[1]), runs[0].diff(runs[2])
+    assert not moved.breaks_gained and not moved.breaks_lost
+    assert [one.context["var"] for one in removed.breaks_lost] == ["'here'"] and not removed.breaks_gained
+
+
 def test_added_and_removed_nodes():
     nodes = [Node(f"n{i}", "call_function", f"op{i % 7}", shape=(i,)) for i in range(20)]
     pairs = align(

@@ -10,7 +10,7 @@ import torch
 
 import tracer
 from tracer.errors import TracerError
-from tracer.events import GuardInstalled, ShapeDecision
+from tracer.events import FrameStarted, GuardInstalled, ShapeDecision
 
 compiler_missing = not (shutil.which("g++") or shutil.which("clang++"))
 BACKENDS = ["eager", "aot_eager", pytest.param("inductor", marks=[pytest.mark.timeout(300), pytest.mark.skipif(compiler_missing, reason="no C++ compiler")])]
@@ -179,3 +179,15 @@ def test_modules_made_inside_after_torch_compile_was_used() -> None:
     x = torch.randn(2, 3)
     assert torch.equal(f(x), fn(x))
     assert len(f.session.graphs) == 1 and not f.session.graph_breaks
+
+
+def test_a_frame_says_what_it_is_known_to_change() -> None:
+    session = tracer.Session(backend="eager", record="all")
+    session.run(lambda x: x, torch.ones(1))
+    code = compile("def f(x, n):\n    return x * n + x.shape[0]", "f.py", "exec")
+    names: dict[str, Any] = {}
+    exec(code, names)
+    for rows, columns, n in ((3, 2, 4), (4, 2, 5), (5, 7, 6)):
+        session.run(names["f"], torch.ones(rows, columns), n)
+    started = [event.dynamism for event in session.events if isinstance(event, FrameStarted) and event.name == "f"]
+    assert started == [(), (), (("x[0]", "automatic"), ("n", "automatic"))]

@@ -22,7 +22,7 @@ _MISSING = object()
 def diff(left: Any, right: Any) -> Diff:
     """What changed from `left` to `right`: each a session or a recording."""
     a, b = left.records, right.records
-    gained, lost = _only(a.graph_breaks, b.graph_breaks, _break_key)
+    gained, lost = _breaks(a.graph_breaks, b.graph_breaks)
     guards = _guards(a, b)
     outputs, not_comparable = _outputs(left, right)
     return Diff(
@@ -119,14 +119,26 @@ def _node(left: Node | None, right: Node | None) -> NodeDiff:
 # --- breaks and guards ------------------------------------------------------------------------------------------------
 
 
-def _break_key(one: GraphBreak) -> Hashable:
+def _breaks(left: Iterable[GraphBreak], right: Iterable[GraphBreak]) -> tuple[list[GraphBreak], list[GraphBreak]]:
+    """Gained and lost, each place once. The same are: those in the same place that say the same, then those that only moved
+    within their function or with it, then those in the same place whose text changed."""
+    lost, gained = (list({(_place_key(one), _text_key(one)): one for one in side}.values()) for side in (left, right))
+    for key in (lambda one: (_place_key(one), _text_key(one)), _text_key, _place_key):
+        for one in tuple(gained):
+            other = next((other for other in lost if key(other) == key(one)), None)
+            if other is not None:
+                gained.remove(one)
+                lost.remove(other)
+    return gained, lost
+
+
+def _place_key(one: GraphBreak) -> Hashable:
     return one.reason, tuple(one.location[:2]) if one.location else ()
 
 
-def _only(left: Iterable[Any], right: Iterable[Any], key: Any) -> tuple[list[Any], list[Any]]:
-    """What stands in the second only, and in the first only, each once."""
-    a, b = {key(one): one for one in left}, {key(one): one for one in right}
-    return [one for name, one in b.items() if name not in a], [one for name, one in a.items() if name not in b]
+def _text_key(one: GraphBreak) -> Hashable:
+    function = one.user_stack[-1].function if one.user_stack else ""
+    return one.reason, function, tuple(sorted((name, text) for name, text in one.context.items() if name != "line"))
 
 
 def _guards(

@@ -33,6 +33,14 @@ class Dynamism:
         self._kept.append(code)
         return FrameDynamism(self, id(code), known or id(code) in self.known)
 
+    def remembered(self, code: Any) -> tuple[tuple[str, str], ...]:
+        """What earlier compiles of this code saw change, as (source or source[dimension], "automatic"); these are symbolic now,
+        unless the configuration or a mark says otherwise. What is seen to change first in this compile isn't among them."""
+        if not self.moved and not self.changing:
+            return ()
+        sizes = [(f"{source}[{dim}]", "automatic") for (of, source), dims in self.moved.items() if of == id(code) for dim in sorted(dims)]
+        return (*sizes, *((source, "automatic") for of, source in sorted(self.changing) if of == id(code)))
+
 
 class FrameDynamism:
     """The view of one compile. `known`: the code has entries already, so a difference is a change, not a first sight.
