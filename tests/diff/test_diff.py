@@ -73,7 +73,7 @@ def test_a_break_that_moved_with_its_function_is_the_same(tmp_path):
     program = "import torch\ndef f(x):\n    print('here')\n    x = x + 1\n    print('there')\n    return x * 2\n"
     runs = []
     for text in (program, program.replace("def f", "\n\ndef f"), program.replace("    print('here')\n", "")):
-        path = tmp_path / "moving.py"
+        path = tmp_path / f"version{len(runs)}.py"
         path.write_text(text)
         names: dict = {}
         exec(compile(text, str(path), "exec"), names)
