@@ -22,6 +22,7 @@ from .graph import shapes
 from .graph.effects import Effects
 from .graph.modes import MODES
 from .graph.subgraph import Subgraph
+from .guards.guard import expression as guard_expression
 from .interpreter import generators, intrinsics
 from .interpreter.frame import Frame, Program
 from .interpreter.loop import run
@@ -159,7 +160,13 @@ class Context:
 
     # ---- positions
     def where(self) -> tuple[Any, ...]:
-        return self.frame.location if self.frame is not None else ()
+        frame = self.frame
+        if frame is None:
+            return ()
+        said = frame.program.said
+        index = frame.pc - 1 if frame.pc else 0
+        known = said[index] if index < len(said) else None
+        return known[2] if known is not None else frame.location
 
     def leave(self, frame: Frame, outcome: str) -> None:
         kind, _, text = outcome.partition(" ")
@@ -200,7 +207,7 @@ class Context:
             return
         cause = 0
         if self.rec.on:
-            cause = self.rec.point(GuardInstalled, source.text, kind, self.session.guard_text(source, kind, expected))
+            cause = self.rec.point(GuardInstalled, source.text, kind, guard_expression(source, kind, expected))
         self.guards[key] = (expected, cause)
 
     # ---- sources

@@ -41,7 +41,7 @@ from .explain import explain, html
 from .export.nodes import nodes_of
 from .graph.dynamism import Dynamism
 from .graph.fakes import FakeRunner
-from .guards import Guard, GuardError
+from .guards import GuardError
 from .interpreter.frame import Program
 from .interpreter.paths import path_of
 from .journal import Journal, Recorder
@@ -382,9 +382,6 @@ class Session(Reruns):
             known = self._library[id(code)] = file.startswith(_LIBRARIES) or file.startswith("<frozen")
             self._kept.append(code)
         return known
-
-    def guard_text(self, source: Any, kind: str, expected: Any) -> str:
-        return Guard(source, kind, expected, 0).expression
 
     def shape_env_settings(self) -> dict[str, Any]:
         config = self.config

@@ -32,10 +32,14 @@ def constant_variable(value: Any) -> Variable:
     return ConstantVariable(value)
 
 
+#: (operation, argument, location, slots at the top of the stack that the operation before it may have written)
+Said = tuple[str, str, tuple[Any, ...], int]
+
+
 class Program:
     """What a session remembers of a code object: `steps[i]` is (handler, argument) of operation i."""
 
-    __slots__ = ("_places", "_texts", "argcount",
+    __slots__ = ("argcount",
         "cells",
         "code",
         "decoded",
@@ -43,6 +47,7 @@ class Program:
         "free_base",
         "kwonly",
         "names",
+        "said",
         "simple",
         "size",
         "steps",
@@ -67,23 +72,21 @@ class Program:
         self.total = self.argcount + self.kwonly
         self.simple = not (code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS)) and not self.kwonly
         self.free_base = self.size - len(code.co_freevars)
-        self._places: list[tuple[Any, ...] | None] = [None] * len(steps)
-        self._texts: list[str | None] = [None] * len(steps)
+        #: What events say of each operation, once one asked: (name, argument, place, how many slots the one before it wrote).
+        self.said: list[Said | None] = [None] * len(steps)
+
+    def say(self, index: int) -> Said:
+        """Operation `index` in words, and (file, line, column, end line, end column) of it."""
+        said = self.said[index]
+        if said is None:
+            op = self.decoded.ops[index]
+            text = self.names[op.arg] if names_local(op) else argument_text(op.arg)
+            said = self.said[index] = op.name, text, (self.code.co_filename, *op.location), self.tops[index]
+        return said
 
     def place(self, index: int) -> tuple[Any, ...]:
         """(file, line, column, end line, end column) of operation `index`."""
-        place = self._places[index]
-        if place is None:
-            place = self._places[index] = (self.code.co_filename, *self.decoded.ops[index].location)
-        return place
-
-    def text(self, index: int) -> str:
-        """The operation's argument, as events show it."""
-        text = self._texts[index]
-        if text is None:
-            op = self.decoded.ops[index]
-            text = self._texts[index] = self.names[op.arg] if names_local(op) else argument_text(op.arg)
-        return text
+        return (self.said[index] or self.say(index))[2]
 
 
 class Frame:

@@ -70,14 +70,16 @@ def _recorded(ctx: Context, frame: Frame, base: Frame | None) -> Variable:
     ctx.frame = frame
     root = ctx.root_frame
     rec = ctx.rec
+    every, instruction = rec.every, rec.instruction
     if frame is not root and not frame.opens:
         _announce(ctx, frame)
     while True:
         handler, arg = frame.steps[frame.pc]
         if frame is root:
             ctx.at_root(frame)
-        if rec.every:
-            _instruction(ctx, frame)
+        if every:
+            program, pc = frame.program, frame.pc
+            instruction(program.said[pc] or program.say(pc), frame.stack)
         frame.pc += 1
         try:
             answer = handler(ctx, frame, arg)
@@ -159,10 +161,3 @@ def _abandon(ctx: Context, base: Frame | None) -> None:
         if frame.opens:
             ctx.leave(frame, "broke")
         frame = frame.back
-
-
-def _instruction(ctx: Context, frame: Frame) -> None:
-    pc, program, stack = frame.pc, frame.program, frame.stack
-    top = program.tops[pc]
-    ids = tuple([v.vid or ctx.rec.variable(v) for v in stack[-top:]]) if top else ()
-    ctx.rec.instruction(program.decoded.ops[pc].name, program.text(pc), len(stack), ids, program.place(pc))

@@ -12,7 +12,7 @@ uses `aside`.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import get_ident
 from time import perf_counter_ns
 from typing import Any, Protocol
@@ -156,17 +156,27 @@ class Recorder:
         )
         return seq
 
-    def instruction(self, name: str, arg: str, height: int, ids: tuple[int, ...], location: Location) -> None:
-        """The fast path: the next operation of the frame. It ends the one before it and encloses what it causes."""
+    def instruction(self, said: tuple[str, str, Location, int], stack: Sequence[Summarised]) -> None:
+        """The fast path: the next operation of the frame, which ends the one before it and encloses what it causes.
+        said: (operation, argument, location, how many of the stack's top slots to tell of)."""
+        name, arg, location, top = said
+        if top:
+            numbers = [v.vid or self.variable(v) for v in stack[-top:]]  # may record what they are: before this event
+            ids = tuple(numbers)
+        else:
+            ids = ()
         events = self.events
-        seq = len(events)
         parent = self.parent
-        while parent >= 0:
+        if parent >= 0:
             holder = events[parent]
-            if type(holder) is not Instruction and type(holder) is not BuildStarted:
-                break  # a build encloses no instructions of its frame: one still open was left by an exception
-            parent = holder.parent
-        self.parent = seq
+            while type(holder) is Instruction or type(holder) is BuildStarted:
+                parent = (
+                    holder.parent
+                )  # a build encloses no instructions of its frame: one still open was left by an exception
+                if parent < 0:
+                    break
+                holder = events[parent]
+        self.parent = seq = len(events)
         self._append(
             Instruction(
                 seq,
@@ -180,7 +190,7 @@ class Recorder:
                 location,
                 name,
                 arg,
-                height,
+                len(stack),
                 ids,
             )
         )
