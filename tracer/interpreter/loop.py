@@ -70,7 +70,7 @@ def _recorded(ctx: Context, frame: Frame, base: Frame | None) -> Variable:
     ctx.frame = frame
     root = ctx.root_frame
     rec = ctx.rec
-    every, instruction = rec.every, rec.instruction
+    every, instruction, number = rec.every, rec.instruction, rec.variable
     if frame is not root and not frame.opens:
         _announce(ctx, frame)
     while True:
@@ -78,8 +78,10 @@ def _recorded(ctx: Context, frame: Frame, base: Frame | None) -> Variable:
         if frame is root:
             ctx.at_root(frame)
         if every:
-            program, pc = frame.program, frame.pc
-            instruction(program.said[pc] or program.say(pc), frame.stack)
+            program, stack, pc = frame.program, frame.stack, frame.pc
+            name, text, place, top = program.said[pc] or program.say(pc)
+            ids = tuple([v.vid or number(v) for v in stack[-top:]]) if top else ()
+            instruction(name, text, len(stack), ids, place)
         frame.pc += 1
         try:
             answer = handler(ctx, frame, arg)

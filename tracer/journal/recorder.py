@@ -12,7 +12,7 @@ uses `aside`.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from threading import get_ident
 from time import perf_counter_ns
 from typing import Any, Protocol
@@ -156,15 +156,8 @@ class Recorder:
         )
         return seq
 
-    def instruction(self, said: tuple[str, str, Location, int], stack: Sequence[Summarised]) -> None:
-        """The fast path: the next operation of the frame, which ends the one before it and encloses what it causes.
-        said: (operation, argument, location, how many of the stack's top slots to tell of)."""
-        name, arg, location, top = said
-        if top:
-            numbers = [v.vid or self.variable(v) for v in stack[-top:]]  # may record what they are: before this event
-            ids = tuple(numbers)
-        else:
-            ids = ()
+    def instruction(self, name: str, arg: str, height: int, ids: tuple[int, ...], location: Location) -> None:
+        """The fast path: the next operation of the frame. It ends the one before it and encloses what it causes."""
         events = self.events
         parent = self.parent
         if parent >= 0:
@@ -190,7 +183,7 @@ class Recorder:
                 location,
                 name,
                 arg,
-                len(stack),
+                height,
                 ids,
             )
         )
