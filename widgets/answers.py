@@ -27,6 +27,10 @@ def _runs(widget: Any) -> Any:
     return widget.runs.plain()
 
 
+def _compare(widget: Any, *, left: int, right: int) -> Any:
+    return widget.runs.compare(left, right)
+
+
 def _recompile(widget: Any, *, changes: dict[str, Any]) -> Any:
     return widget.runs.recompile(changes)
 
@@ -68,6 +72,7 @@ def _state(widget: Any, *, seq: int) -> Any:
 
 #: Question → what answers it, with plain data.
 ANSWERS: dict[str, Callable[..., Any]] = {
+    "compare": _compare,
     "event": _event,
     "export": _export,
     "formats": _formats,

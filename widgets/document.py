@@ -10,6 +10,7 @@ from tracer.explain import clean
 from widgets.bundle import PAGE as SCRIPT
 from widgets.bundle import build
 from widgets.models import Book, views
+from widgets.runs import Runs
 
 __all__ = ["document"]
 
@@ -26,9 +27,12 @@ PAGE = """<!doctype html>
 """
 
 
-def document(subject: Any, *, title: str = "Tracer") -> str:
-    """The page of a session or recording. RuntimeError where the bundle was never built and Node is missing."""
+def document(subject: Any, *, title: str = "Tracer", runs: Runs | None = None) -> str:
+    """The page of a session or recording; with `runs`, each of them beside the first one. RuntimeError where the bundle was
+    never built and Node is missing."""
     data = views(Book(subject))
+    if runs is not None and len(runs.sessions) > 1:
+        data["runs"] = runs.kept()
     build()
     about = f"{title}: {data['head']['title']}"
     return PAGE.format(

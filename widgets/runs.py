@@ -9,7 +9,9 @@ from typing import Any
 
 from tracer.breaks import Change, suggestions
 from tracer.config import FIELDS
+from tracer.errors import TracerError
 from tracer.explain import clean
+from widgets.models.compare import compare
 
 __all__ = ["Runs"]
 
@@ -29,6 +31,7 @@ class Runs:
     def __init__(self, session: Any):
         self.sessions = [session]
         self.diffs: list[Any] = [None]
+        self.pairs: dict[tuple[int, int], dict[str, Any]] = {}
 
     def recompile(self, changes: dict[str, Any]) -> dict[str, Any]:
         """Run the recorded call again with these settings; the runs as `plain` tells them. TracerError as `session.recompile`."""
@@ -59,6 +62,18 @@ class Runs:
             "text": f"{'The break is gone' if gone else 'The break is still there'}; {said}. See Runs.",
         }
 
+    def compare(self, left: int, right: int) -> dict[str, Any]:
+        """Any two runs on one layout: see `widgets.models.compare`. TracerError where there is no such run."""
+        for number in (left, right):
+            if not 0 <= number < len(self.sessions):
+                raise TracerError(f"there is no run {number + 1}.", next=f"there are {len(self.sessions)}")
+        known = (left, right)
+        if known not in self.pairs:
+            one, other = self.sessions[left], self.sessions[right]
+            found = self.diffs[right] if left == 0 and right else one.diff(other)
+            self.pairs[known] = compare(one, other, found)
+        return self.pairs[known]
+
     def close(self) -> None:
         """Close the sessions that were made here."""
         for session in self.sessions[1:]:
@@ -72,6 +87,11 @@ class Runs:
             "fields": [_field(name, base[name]) for name in SHOWN],
             "devices": _devices(),
         }
+
+    def kept(self) -> dict[str, Any]:
+        """As `plain`, with each later run compared with the first: for a page without a kernel."""
+        pairs = {f"0,{number}": self.compare(0, number) for number in range(1, len(self.sessions))}
+        return {**self.plain(), "compared": pairs}
 
     def _run(self, number: int, base: dict[str, Any]) -> dict[str, Any]:
         session, found = self.sessions[number], self.diffs[number]

@@ -82,7 +82,7 @@ def test_a_traced_cell_shows_its_output_and_the_widget(lab):
     widget = lab.widget(1)
     until(lambda: "1 graph break" in widget.locator("h2").inner_text(), what="the headline")
     assert "said" in lab.output(1) and "torch.Size([2, 8])" in lab.output(1)
-    assert widget.locator(".lane").count() == 2 and widget.locator("[data-id='graph_0:relu']").count() == 1
+    assert widget.locator(".gv .lane").count() == 2 and widget.locator("[data-id='graph_0:relu']").count() == 1
     until(lambda: not lab.cell(1).locator(".tracer-summary").is_visible(), what="hiding the static summary")
     assert "torch.Size" in lab.evaluate(3, "out.shape")
 
@@ -161,15 +161,12 @@ def test_recompiling_shows_the_difference(lab):
     tab(widget, "Runs")
     widget.locator("#run-dynamic").select_option("yes")
     widget.locator(".runs button[type=submit]").click()
-    until(
-        lambda: (
-            "Symbolic sizes" in widget.locator(".runs-diff").inner_text()
-            or "symbolic" in widget.locator(".runs-diff").inner_text()
-        ),
-        60,
-        "the difference",
-    )
-    assert "dynamic=True" in widget.locator(".runs .lst").inner_text()
+    until(lambda: widget.locator(".rl .ci").count() > 3, 60, "the difference")
+    assert "Symbolic sizes" in widget.locator(".rl").inner_text() and widget.locator(".cmpv .d-chg").count() > 2
+    assert "dynamic=True" in widget.locator(".runs-h select").nth(1).inner_text()
+    widget.locator(".rl .ci", has_text="linear").first.click()
+    until(lambda: "What changed" in widget.locator(".insp").inner_text(), what="what changed of a node")
+    assert "2×8" in widget.locator(".insp").inner_text()
 
 
 def test_trying_what_removes_a_break(lab):

@@ -85,7 +85,9 @@ def test_modules_are_closed_by_depth_and_one_by_one():
     recorded = tracer.trace(blocks.eval(), torch.ones(2, 4))
     pictures = views(Book(recorded))["graph"]["lanes"][0]["pictures"]
     assert set(pictures) == {"auto", "1", "all"}
-    assert len(pictures["1"]["nodes"]) < len(pictures["all"]["nodes"]) and not any(box[6] for box in pictures["1"]["boxes"])
+    assert len(pictures["1"]["nodes"]) < len(pictures["all"]["nodes"]) and not any(
+        box[6] for box in pictures["1"]["boxes"]
+    )
     name = pictures["all"]["boxes"][0][0]
     closed = lane(Book(recorded), 0, [name])
     assert [box[6] for box in closed["boxes"] if box[0] == name] == [0] and sum(box[6] for box in closed["boxes"]) == 2

@@ -61,16 +61,19 @@ def figure(
     closed: Collection[str] = (),
     limit: int | None = 400,
     cause: Place | None = None,
+    signs: Mapping[str, str] | None = None,
 ) -> Figure:
     """Choose, name and place the nodes of one graph. Past `limit` visible things, modules are closed, deepest first.
 
-    `cause` is where the graph had to end: the nodes of that expression that nothing else reads are marked.
+    `cause` is where the graph had to end: the nodes of that expression that nothing else reads are marked. `signs` stand
+    before the operators of these nodes ("+"), which are then never folded away.
     """
+    signs = signs or {}
     known = {one.name: one for one in inputs}
     nodes = [*_unrecorded(nodes, known), *nodes]
     sources = {name: one.source for name, one in known.items()}
     state = _module_state(nodes)
-    shown, folded = _chosen(nodes, state)
+    shown, folded = _chosen(nodes, state, signs)
     paths = _unboxed([cluster_of(node.module_path) for node in shown])
     read = {name for node in nodes for name in node.inputs}
     parts: dict[str, Part] = {}
@@ -79,6 +82,8 @@ def figure(
         views = folded.get(node.name, ())
         blamed = cause is not None and node.name not in read and _within(node.location, cause)
         part = _part(node, instance, views, sources.get(node.name, ""), blamed)
+        if node.name in signs:
+            part = part._replace(operator=f"{signs[node.name]} {part.operator}")
         parts[node.name] = part
         pin = {"input": "top", "output": "bottom"}.get(part.kind, "")
         placed.append(Node(node.name, (part.operator,), _width(part), path, pin))
@@ -99,7 +104,9 @@ def _unrecorded(nodes: Sequence[Record], known: Mapping[str, GraphInput]) -> lis
     return made
 
 
-def _chosen(nodes: Sequence[Record], state: Collection[str]) -> tuple[list[Record], dict[str, list[Record]]]:
+def _chosen(
+    nodes: Sequence[Record], state: Collection[str], signs: Mapping[str, str]
+) -> tuple[list[Record], dict[str, list[Record]]]:
     """The nodes to show, and for some of them the views that are folded into them."""
     readers: dict[str, int] = {}
     for node in nodes:
@@ -112,7 +119,7 @@ def _chosen(nodes: Sequence[Record], state: Collection[str]) -> tuple[list[Recor
         if node.name in state:
             continue
         viewed = [name for name in dict.fromkeys(node.inputs) if name in shown or name in holder]
-        if len(viewed) == 1 and readers[viewed[0]] == 1 and _is_view(node):
+        if len(viewed) == 1 and readers[viewed[0]] == 1 and _is_view(node) and node.name not in signs:
             into = shown[holder.get(viewed[0], viewed[0])]
             if into.op.startswith("call") and into.module_path == node.module_path:
                 folded.setdefault(into.name, []).append(node)

@@ -48,6 +48,9 @@ export const number = (n) => Number(n).toLocaleString("en-US");
 export const count = (n, one, many) => `${number(n)} ${n === 1 ? one : many || one + "s"}`;
 export const seconds = (x) => (x >= 1 ? `${x.toFixed(2)} s` : x >= 0.001 ? `${(x * 1000).toFixed(x >= 0.1 ? 0 : 1)} ms` : `${(x * 1e6).toFixed(0)} µs`);
 
+// `code` in a text, as code.
+export const worded = (text) => text.split(/(`[^`]+`)/).map((part) => (part.startsWith("`") ? h("span", { class: "mono" }, part.slice(1, -1)) : part));
+
 // One animation frame at most: later calls before it replace earlier ones.
 export function throttled(action) {
   let waiting = false;

@@ -12,7 +12,7 @@ from tracer.layout import Layout
 from tracer.records import Graph
 from widgets.models.book import Book
 
-__all__ = ["graph", "lane"]
+__all__ = ["LIMIT", "graph", "lane", "picture"]
 
 #: Visible things of one graph: past it modules are closed, deepest first; a person opens what interests them.
 LIMIT = 400
@@ -28,7 +28,7 @@ def graph(book: Book) -> dict[str, Any]:
 def lane(book: Book, number: int, closed: Collection[str]) -> dict[str, Any]:
     """One picture of one graph, with these modules closed; for a page that asks."""
     one = book.records.graphs[number]
-    return _picture(_figure(book, one, closed=closed, limit=None), _births(book, one))
+    return picture(_figure(book, one, closed=closed, limit=None), _births(book, one))
 
 
 def _lane(book: Book, number: int) -> dict[str, Any]:
@@ -39,14 +39,14 @@ def _lane(book: Book, number: int) -> dict[str, Any]:
     drawn = _figure(book, one, limit=LIMIT)
     gutter = gutter_after(one, frames, records.graph_breaks)
     births = _births(book, one)
-    pictures = {"auto": _picture(drawn, births)}
+    pictures = {"auto": picture(drawn, births)}
     boxes = {box.id: box for box in _figure(book, one, limit=None).layout.boxes} if len(one.nodes) <= LIMIT * 5 else {}
     deepest = max((box.depth for box in boxes.values()), default=-1) + 1
     for depth in range(1, min(deepest, DEPTHS) + 1):
         shut = [box.id for box in boxes.values() if box.depth >= depth - 1]
-        pictures[str(depth)] = _picture(_figure(book, one, closed=shut, limit=None), births)
+        pictures[str(depth)] = picture(_figure(book, one, closed=shut, limit=None), births)
     if deepest:
-        pictures["all"] = _picture(_figure(book, one, limit=None), births)
+        pictures["all"] = picture(_figure(book, one, limit=None), births)
     first = min((seq for (name, _), seq in book.nodes.items() if name == one.name), default=0)
     return {
         "name": one.name,
@@ -104,7 +104,7 @@ def _births(book: Book, one: Graph) -> dict[tuple[str, ...], int]:
     return births
 
 
-def _picture(drawn: Figure, births: dict[tuple[str, ...], int]) -> dict[str, Any]:
+def picture(drawn: Figure, births: dict[tuple[str, ...], int]) -> dict[str, Any]:
     """The layout as lists of numbers, rounded to pixels: nodes [id, x, y, w, h], boxes [id, x, y, w, h, nodes, open, depth, seq],
     routes [from, to, x, y, x, y, …], stubs [node, side, text, others, x, y, w, h]."""
     layout: Layout = drawn.layout

@@ -37,6 +37,7 @@ def head(book: Book) -> dict[str, Any]:
         "seconds": stats["seconds"],
         "actions": [
             {"name": "recompile", "label": "Recompile", "sign": "re", "live": True},
+            {"name": "compare", "label": "Compare", "sign": "cmp", "live": False},
             {"name": "export", "label": "Export", "sign": "exp", "live": True},
         ],
         "note": _note(book),

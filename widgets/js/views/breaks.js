@@ -1,12 +1,9 @@
 // Graph breaks: a list of what ended graphs, and in the inspector one break with its explanation and the ways out.
-import { h, icon, number, refill } from "../dom.js";
+import { h, icon, number, refill, worded } from "../dom.js";
 import { roving } from "../keys.js";
 import { copyToCell } from "../notebook.js";
 import { eventLink, facts, lineLink, section } from "./inspector.js";
 import { highlighted } from "./source.js";
-
-// `code` in a text, as code.
-export const worded = (text) => text.split(/(`[^`]+`)/).map((part) => (part.startsWith("`") ? h("span", { class: "mono" }, part.slice(1, -1)) : part));
 
 export const excerpted = (lines, style = "u") =>
   h("div", { class: "ex" }, lines.map(([n, before, marked, after]) => h("div", {}, h("span", { class: "n" }, String(n)), h("code", {}, highlighted(before), marked ? h("span", { class: style }, marked) : null, highlighted(after)))));
@@ -66,7 +63,7 @@ export function breaks(app) {
       one.fixes.length > 1 ? names : null,
       h("p", {}, worded(`${fix.do} when ${fix.when}.`), " ", h("span", { class: "mut" }, worded(`Trades: ${fix.trades}.`))),
       h("h5", { class: "gapped" }, "In an example"),
-      h("div", { class: "df-b", tabindex: "0", "aria-label": "Rewrite of the example" }, fix.diff.map(([sign, text]) => h("div", { class: { "+": "a", "-": "d" }[sign] || "", "data-s": { "+": "+", "-": "−" }[sign] || "" }, highlighted(text)))),
+      h("div", { class: "df-b", tabindex: "0", "aria-label": "Rewrite of the example" }, fix.diff.map(([sign, text]) => h("div", { class: { "+": "a", "-": "d" }[sign] || "", "data-s": { "+": "+", "-": "−" }[sign] || "" }, h("code", {}, highlighted(text))))),
       h("div", { class: "btns" }, h("button", { class: app.kernel ? "b o" : "b p", onclick: (event) => copyToCell(event.currentTarget, fix.source) }, icon("copy"), "Copy to new cell")),
     );
   }

@@ -10,6 +10,8 @@ export function headline(app) {
   const note = h("div", { class: "note", hidden: true });
   const el = h("div", {}, h("div", { class: "hd" }, title, h("div", { class: "sp" }), stats, actions), note);
 
+  let runs = 1;
+  const missing = (name) => (name === "compare" && runs < 2 ? "needs a second run" : "");
   const draw = () => {
     const head = app.data.head;
     refill(title, h("span", { class: `st ${head.sign || ""}` }, icon(SIGNS[head.sign] || "ok")), h("span", {}, head.title || ""));
@@ -24,7 +26,7 @@ export function headline(app) {
     refill(
       actions,
       (head.actions || []).map(({ name, label, sign, live, disabled }) =>
-        h("button", { class: "b o", "data-key": name, disabled: Boolean((live && reason) || disabled), title: (live && reason) || disabled || label, onclick: (event) => ((app.acting = event.currentTarget), app.emit("action", name)) }, icon(sign), h("span", { class: "lbl" }, label)),
+        h("button", { class: "b o", "data-key": name, disabled: Boolean((live && reason) || disabled || missing(name)), title: (live && reason) || disabled || missing(name) || label, onclick: (event) => ((app.acting = event.currentTarget), app.emit("action", name)) }, icon(sign), h("span", { class: "lbl" }, label)),
       ),
     );
     note.hidden = !head.note;
@@ -32,6 +34,10 @@ export function headline(app) {
   };
   app.on("data", throttled(draw));
   app.on("kernel", draw);
+  app.on("runs", (found) => {
+    runs = found;
+    draw();
+  });
   draw();
   return { el, count };
 }

@@ -1,15 +1,22 @@
-// Runs of the same call: the form for another one, made from the settings there are, and what it changed.
+// Runs of the same call: the form for another one, made from the settings there are, and any two of them side by side.
 import { h, icon, number, refill, seconds } from "../dom.js";
+import { roving } from "../keys.js";
+import { compare } from "./compare.js";
 
 const STATS = [["graph", "graphs"], ["break", "breaks"], ["guard", "guards"], ["recompile", "recompiles"], ["op", "ops"]];
+const PAGES = [["again", "Recompile"], ["both", "Compare"]];
 
 export function runs(app) {
   const form = h("form", { class: "runs-form" });
-  const list = h("div", { class: "lst" });
-  const result = h("pre", { class: "runs-diff", tabindex: "0", "aria-label": "What changed" });
+  const list = h("div", { class: "lst", role: "listbox", "aria-label": "Runs" });
   const status = h("p", { class: "mut", role: "status" });
-  const el = h("div", { class: "sc runs" }, form, status, list, result);
-  let data = null, chosen = 0, changes = {};
+  const pages = h("div", { class: "seg", role: "radiogroup", "aria-label": "Runs" });
+  const beside = compare(app, pages);
+  const first = h("div", { class: "runs-h" }, pages);
+  const again = h("div", { class: "sc runs" }, first, form, status, list);
+  const el = h("div", { class: "runs-pn" }, again);
+  let data = null, changes = {}, page = "again";
+  first.prepend(pages);
 
   const shownValue = (value) => (value === null ? "auto" : value === true ? "yes" : value === false ? "no" : String(value));
 
@@ -39,24 +46,53 @@ export function runs(app) {
     );
   }
 
+  function show(name) {
+    page = name === "both" && (data?.runs.length || 0) > 1 ? "both" : "again";
+    el.replaceChildren(page === "both" ? beside.el : again);
+    (page === "both" ? beside.head : first).prepend(pages);
+    drawPages();
+    if (page === "both") beside.shown();
+  }
+
+  function drawPages() {
+    const several = (data?.runs.length || 0) > 1;
+    refill(pages, PAGES.map(([name, label]) => h("button", { role: "radio", "data-key": name, "aria-checked": String(page === name), tabindex: page === name ? 0 : -1, disabled: name === "both" && !several, title: name === "both" && !several ? "needs a second run" : "", onclick: () => show(name) }, label)));
+  }
+
   function draw() {
     drawForm();
+    drawPages();
     refill(
       list,
-      (data?.runs || []).map((run, index) =>
-        h(
+      (data?.runs || []).map((run, index) => {
+        const choose = () => {
+          if (!index) return;
+          show("both");
+          beside.pick(0, index);
+        };
+        return h(
           "div",
-          { class: `it${index === chosen ? " sel" : ""}`, role: "option", tabindex: "0", "data-key": `r${index}`, "aria-selected": String(index === chosen), onclick: () => ((chosen = index), draw()), onkeydown: (event) => event.key === "Enter" && ((chosen = index), draw()) },
+          { class: "it", role: "option", tabindex: index ? -1 : 0, "data-key": `r${index}`, "aria-selected": "false", title: index ? "Compare with run 1" : "", onclick: choose, onkeydown: (event) => event.key === "Enter" && choose() },
           h("div", { class: "it-h" }, h("b", {}, `${index + 1}`), h("span", {}, run.title), index ? h("span", { class: `tag ${run.same ? "ok" : "here"}` }, run.same ? "same as run 1" : "differs") : null),
           h("div", { class: "mut num" }, STATS.map(([one, many], i) => `${number(run.stats[i])} ${run.stats[i] === 1 ? one : many}`).join(" · "), ` · ${seconds(run.seconds)} traced`),
           run.error ? h("div", { class: "ann" }, run.error) : null,
           run.note ? h("div", { class: "mut" }, run.note) : null,
-        ),
-      ),
+        );
+      }),
     );
-    const text = data?.runs[chosen]?.diff || "";
-    result.hidden = !text;
-    refill(result, text.split("\n").map((line) => h("div", { class: /^\s*\+/.test(line) ? "add" : /^\s*[-−]/.test(line) ? "del" : /^\s*~/.test(line) ? "chg" : "" }, line || " ")));
+  }
+
+  // What the kernel or the page itself says of the runs; a new one is compared with the first at once.
+  function take(found) {
+    const before = data?.runs.length || 0;
+    data = found;
+    beside.choices(data.runs);
+    draw();
+    if (data.runs.length > Math.max(1, before)) {
+      show("both");
+      beside.pick(0, data.runs.length - 1);
+    }
+    app.emit("runs", data.runs.length);
   }
 
   form.addEventListener("submit", (event) => {
@@ -64,22 +100,23 @@ export function runs(app) {
     const wanted = { ...changes };
     if (wanted.device === "as recorded") delete wanted.device;
     refill(status, "Running again…");
-    app.ask("recompile", { changes: wanted }).then(
-      (value) => {
-        data = value;
-        chosen = data.runs.length - 1;
-        refill(status, "");
-        draw();
-      },
-      (error) => refill(status, error.message),
-    );
+    app.ask("recompile", { changes: wanted }).then((found) => (refill(status, ""), take(found)), (error) => refill(status, error.message));
   });
 
-  const load = () =>
-    app.kernel
-      ? app.ask("runs").then((value) => ((data = value), draw()), (error) => refill(status, error.message))
-      : refill(status, "Running again needs a kernel.");
-  app.on("action", (name) => name === "recompile" && app.emit("show", "runs"));
+  function load() {
+    if (app.kernel) return app.ask("runs").then(take, (error) => refill(status, error.message));
+    if (app.data.runs) return data || take(app.data.runs);
+    refill(status, "Running again needs a kernel.");
+  }
+
+  const open = (name) => {
+    app.emit("show", "runs");
+    show(name);
+  };
+  app.on("action", (name) => (name === "recompile" ? open("again") : name === "compare" && open("both")));
+  app.on("data", (names) => names.includes("runs") && take(app.data.runs));
+  roving(list, ".it", { vertical: true });
+  roving(pages, "button");
   draw();
-  return { el, shown: load, badge: () => (data && data.runs.length > 1 ? data.runs.length : null) };
+  return { el, shown: () => (load(), page === "both" && beside.shown()), badge: () => (data && data.runs.length > 1 ? data.runs.length : null) };
 }

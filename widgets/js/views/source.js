@@ -1,6 +1,6 @@
 // The program's lines: a bar for what is in a graph, ticks for what ran as Python, an octagon where the graph broke, an arrow
 // where the moment is. The right edge counts the nodes that a line made.
-import { before, h, icon, number, refill, throttled } from "../dom.js";
+import { before, h, icon, number, refill, throttled, worded } from "../dom.js";
 import { eventLink, facts, section } from "./inspector.js";
 
 const WORDS = /^(?:False|None|True|and|as|assert|async|await|break|class|continue|def|del|elif|else|except|finally|for|from|global|if|import|in|is|lambda|nonlocal|not|or|pass|raise|return|try|while|with|yield|match|case)$/;
@@ -91,7 +91,7 @@ export function source(app) {
           nodes ? h("span", { class: "x", title: `${number(nodes)} ${nodes === 1 ? "node" : "nodes"}` }, String(nodes)) : null,
         );
         rows.set(n, { row, self, code, text, stop });
-        return stop ? [row, h("button", { class: "ann lk", onclick: () => choose(self, stop) }, stop[2])] : row;
+        return stop ? [row, h("button", { class: "ann lk", onclick: () => choose(self, stop) }, h("span", {}, worded(stop[2])))] : row;
       }),
     );
     mark();
