@@ -437,3 +437,18 @@ def generic_alias_and_typing(layer, x):
         typing.get_origin(list[int]) is list,
         isinstance(x, torch.Tensor | int),
     )
+
+
+@scenario(recompiles=1)
+def getattribute_appears_between_calls(run):
+    class Holder:
+        def __init__(self):
+            self.value = 2
+
+    holder = Holder()
+    g = run(lambda x: x * holder.value)
+    g(randn(3))
+    Holder.__getattribute__ = lambda self, name: 5
+    g(randn(3))
+    del Holder.__getattribute__
+    g(randn(3))

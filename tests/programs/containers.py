@@ -306,3 +306,24 @@ def copies(nested, x):
     shallow, deep = copy.copy(nested), copy.deepcopy(nested)
     shallow[0].append(x + 1)
     return nested, shallow, deep, shallow[0] is nested[0], deep[1] is nested[1]
+
+
+class Ordered(collections.OrderedDict):
+    pass
+
+
+@scenario(breaks="some", recompiles=2)
+def ordered_dict_subclass_is_reordered_between_calls(run):
+    table = Ordered(a=2, b=3)
+
+    def f(x):
+        for value in table.values():
+            x = x * value + 1
+        return x
+
+    g = run(f)
+    g(randn(3))
+    table.move_to_end("a")
+    g(randn(3))
+    table.move_to_end("a", last=False)
+    g(randn(3))

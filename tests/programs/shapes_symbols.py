@@ -537,3 +537,23 @@ def items_and_symbols(run):
     g = run(f)
     for n in (4, 6, 8):
         g(randn(n), torch.tensor(n // 2))
+
+
+@scenario(**UNKNOWN)
+def inputs_change_their_own_shape(run):
+    """The second size is symbolic; the guards on it are of the shape that the argument came with."""
+
+    def reshaped(how, *args):
+        def f(x):
+            getattr(x, how)(*args)
+            return x + x.shape[0]
+
+        g = run(f)
+        for rows in (3, 5, 7):
+            g(randn(rows, 4))
+
+    reshaped("unsqueeze_", 0)
+    reshaped("squeeze_", 0)
+    reshaped("t_")
+    reshaped("transpose_", 0, 1)
+    reshaped("as_strided_", (2, 2), (2, 1))

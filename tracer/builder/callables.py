@@ -110,15 +110,18 @@ def module_subclass(ctx: Context, value: Any, source: Source) -> Any:
     return PinnedVariable(value, source)
 
 
+# Predicates ask the type: `isinstance` would read `__class__`, which may be the program's own code.
+_OPERATORS = (
+    torch._ops.OpOverload,
+    torch._ops.OpOverloadPacket,
+    torch._ops._OpNamespace,
+    torch._ops._Ops,
+    torch._ops.HigherOrderOperator,
+)
+
+
 def _is_operator(value: Any) -> bool:
-    return isinstance(
-        value,
-        torch._ops.OpOverload
-        | torch._ops.OpOverloadPacket
-        | torch._ops._OpNamespace
-        | torch._ops._Ops
-        | torch._ops.HigherOrderOperator,
-    )
+    return issubclass(type(value), _OPERATORS)
 
 
 @rules.when(_is_operator, 80)
@@ -140,7 +143,7 @@ def typing_object(ctx: Context, value: Any, source: Source) -> Any:
 
 
 def _is_numpy(value: Any) -> bool:
-    return type(value).__module__.split(".")[0] == "numpy" or isinstance(value, type) and value.__module__.split(".")[0] == "numpy"
+    return type(value).__module__.split(".")[0] == "numpy" or issubclass(type(value), type) and value.__module__.split(".")[0] == "numpy"
 
 
 @rules.when(_is_numpy, 95)
@@ -162,7 +165,7 @@ def _is_known_by_identity(value: Any) -> bool:
         "weakref",
         "torch._C",
         "torch",
-    ) and not isinstance(value, torch.nn.Module | dict | list)
+    ) and not issubclass(type(value), torch.nn.Module | dict | list)
 
 
 @rules.when(_is_known_by_identity, 60)

@@ -158,15 +158,21 @@ class _InOrder:
 _IN_ORDER = _InOrder()
 
 
+def _guard_order(ctx: Context, value: Any, source: Source) -> None:
+    """Of an OrderedDict, or an instance of a subclass; nothing to do for other dicts."""
+    if not issubclass(type(value), collections.OrderedDict):
+        return
+    ctx.guard(source, "USER", _IN_ORDER)
+    if not _IN_ORDER(value):
+        raise Break("unsupported-type", type="OrderedDict", why="move_to_end has changed its order, which guards don't see")
+
+
 @rules.exact(dict, collections.OrderedDict)
 def dict_(ctx: Context, value: Any, source: Source) -> Any:
     """A dict: values read lazily; its keys and their order are guarded when more than values under known keys is read."""
     ctx.guard(source, "TYPE_MATCH", type(value))
     keys = list(dict.keys(value))
-    if type(value) is not dict:
-        ctx.guard(source, "USER", _IN_ORDER)
-        if not _IN_ORDER(value):
-            raise Break("unsupported-type", type="OrderedDict", why="move_to_end has changed its order, which guards don't see")
+    _guard_order(ctx, value, source)
     if not keys or not all(map(_is_constant_key, keys)):
         return DictVariable(dict_keys(ctx, value, source), type(value), source)
     variable = DictVariable({k: Lazy(dict.__getitem__(value, k), source.item(k)) for k in keys}, type(value), source)
@@ -186,9 +192,10 @@ def defaultdict(ctx: Context, value: Any, source: Source) -> Any:
 def dict_subclass(ctx: Context, value: Any, source: Source) -> Any:
     """An instance of a dict subclass: an object with a dict in it."""
     ctx.guard(source, "TYPE_MATCH", type(value))
-    cls = collections.OrderedDict if isinstance(value, collections.OrderedDict) else dict
+    _guard_order(ctx, value, source)
+    cls = collections.OrderedDict if issubclass(type(value), collections.OrderedDict) else dict
     factory = None
-    if isinstance(value, collections.defaultdict):
+    if issubclass(type(value), collections.defaultdict):
         cls, factory = collections.defaultdict, ctx.build(value.default_factory, source.attr("default_factory"))
     return _holder(value, source, DictVariable(dict_keys(ctx, value, source), cls, None, factory))
 

@@ -51,7 +51,7 @@ def code(ctx: Context, value: Any, source: Source) -> Any:
     return ConstantVariable(value, source)
 
 
-@rules.when(lambda value: isinstance(value, enum.Enum), 90)
+@rules.when(lambda value: issubclass(type(value), enum.Enum), 90)
 def enumeration(ctx: Context, value: Any, source: Source) -> Any:
     """A member of an enum: known by identity."""
     ctx.guard(source, "ID_MATCH", value)

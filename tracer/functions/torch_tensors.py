@@ -136,11 +136,17 @@ _ARITHMETIC = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul
 _INPLACE = frozenset({operator.setitem, *[getattr(operator, "i" + n) for n in (*_ARITHMETIC, "and", "or", "xor")]})
 
 
+#: Give the tensor itself another shape.
+_RESHAPES = frozenset({"as_strided_", "squeeze_", "swapaxes_", "swapdims_", "t_", "transpose_", "unsqueeze_"})
+
+
 def _run_inplace(ctx: Context, function: Callable[..., Any], fakes: list[Any], named: dict[str, Any], tensors: list[Any]) -> Any:
     """In-place operators run without grad on fakes (memo results are leaves); requires_grad is carried by hand."""
     from ..graph.fakes import Outcome
 
     subject = named.get("out", fakes[0] if fakes else None)
+    if getattr(function, "__name__", "") in _RESHAPES and isinstance(subject, torch.Tensor) and any(type(s) is not int for s in subject.shape):
+        raise Break("storage-changed", expr=target_name(function))  # the guards on its sizes are of the size it came with
     grad = torch.is_grad_enabled() and getattr(function, "__module__", "") != "torch.nn.init"  # those switch it off themselves
     if grad and isinstance(subject, torch.Tensor) and subject.requires_grad and ctx.tensors.is_leaf_input(ctx, subject):
         if getattr(function, "__name__", "") in ("requires_grad_", "retain_grad", "detach_"):
