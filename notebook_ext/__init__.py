@@ -23,6 +23,8 @@ def unload(ipython: Any) -> None:
     magics = ipython.magics_manager.registry.pop(TraceMagics.__name__, None)
     if magics is not None:
         magics.close()
-        ipython.magics_manager.magics["cell"].pop("trace", None)
+        for kind, names in magics.magics.items():
+            for name in names:
+                ipython.magics_manager.magics[kind].pop(name, None)
     transforms = ipython.input_transformer_manager.cleanup_transforms
     transforms[:] = [one for one in transforms if one is not redirect_awaiting]

@@ -8,22 +8,35 @@ from __future__ import annotations
 
 import ast
 import inspect
+import sys
+from collections.abc import Callable
 from types import CodeType, TracebackType
 from typing import Any, NamedTuple
 
-__all__ = ["Cell", "compile_cell", "run_cell", "run_cell_async", "shown_as_usual"]
+__all__ = ["Cell", "Piece", "compile_cell", "run_cell", "run_cell_async", "shown_as_usual"]
+
+
+class Piece(NamedTuple):
+    """Some statements of a cell, or an expression whose value is displayed."""
+
+    code: CodeType
+    shown: bool = False
+
+    @property
+    def awaits(self) -> bool:
+        return bool(self.code.co_flags & inspect.CO_COROUTINE)
 
 
 class Cell(NamedTuple):
     """A cell ready to run."""
 
     file: str  # the name that linecache knows it by
-    pieces: tuple[CodeType, ...]  # statements, then what is displayed
+    pieces: tuple[Piece, ...]  # statements, then what is displayed
     nested: bool = False  # it uses magics or shell commands
 
     @property
     def awaits(self) -> bool:
-        return any(piece.co_flags & inspect.CO_COROUTINE for piece in self.pieces)
+        return any(piece.awaits for piece in self.pieces)
 
 
 def compile_cell(shell: Any, text: str) -> Cell:
@@ -35,8 +48,12 @@ def compile_cell(shell: Any, text: str) -> Cell:
     silent, shown = _split(tree.body, shell.ast_node_interactivity, quiet=text.rstrip().endswith(";"))
     pieces = []
     if silent:
-        pieces.append(compile(ast.Module(silent, tree.type_ignores), file, "exec", flags, True))
-    pieces += [compile(ast.Interactive([node]), file, "single", flags, True) for node in shown]
+        pieces.append(Piece(compile(ast.Module(silent, tree.type_ignores), file, "exec", flags, True)))
+    for node in shown:
+        if isinstance(node, ast.Expr):
+            pieces.append(Piece(compile(ast.Expression(node.value), file, "eval", flags, True), shown=True))
+        else:
+            pieces.append(Piece(compile(ast.Interactive([node]), file, "single", flags, True)))
     return Cell(file, tuple(pieces), nested="get_ipython()" in source and "get_ipython()" not in text)
 
 
@@ -54,17 +71,30 @@ def _split(body: list[ast.stmt], interactivity: str, *, quiet: bool) -> tuple[li
 def run_cell(shell: Any, cell: Cell) -> None:
     """Run the pieces in the user's namespace, in this thread."""
     __tracebackhide__ = True
+    show = _displayed()
     for piece in cell.pieces:
-        exec(piece, shell.user_global_ns, shell.user_ns)
+        value = eval(piece.code, shell.user_global_ns, shell.user_ns)
+        if piece.shown:
+            show(value)
 
 
 async def run_cell_async(shell: Any, cell: Cell) -> None:
     """The same for a cell with `await` in it, on the loop that runs already."""
     __tracebackhide__ = True
+    show = _displayed()
     for piece in cell.pieces:
-        value = eval(piece, shell.user_global_ns, shell.user_ns)
-        if piece.co_flags & inspect.CO_COROUTINE:
-            await value
+        value = eval(piece.code, shell.user_global_ns, shell.user_ns)
+        if piece.awaits:
+            value = await value
+        if piece.shown:
+            show(value)
+
+
+def _displayed() -> Callable[[Any], None]:
+    """Displays a value as the shell does. What IPython calls to make text of it is not the cell's, so it isn't traced."""
+    from tracer.runtime.hook import without_hook
+
+    return without_hook(lambda value: sys.displayhook(value))
 
 
 def shown_as_usual(shell: Any, error: BaseException, file: str) -> None:

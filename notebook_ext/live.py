@@ -19,7 +19,7 @@ class Live:
 
     def __init__(self, shell: Any) -> None:
         self.shell = shell
-        self._widgets: list[Any] = []
+        self.widgets: list[Any] = []
         self._steppers: dict[str, Any] = {}  # cell → what was stepped there last
 
     @property
@@ -34,7 +34,7 @@ class Live:
         from widgets.root import TraceWidget
 
         widget = TraceWidget(session, stepper=stepper)
-        self._widgets.append(widget)
+        self.widgets.append(widget)
         display(widget)
         return widget
 
@@ -59,9 +59,9 @@ class Live:
             if stepper.session is session and not stepper.done:
                 stepper.abandon()
         self._steppers = {cell: s for cell, s in self._steppers.items() if s.session is not session}
-        for widget in [w for w in self._widgets if w.session is session]:
+        for widget in [w for w in self.widgets if w.session is session]:
             widget.finish()
-            self._widgets.remove(widget)
+            self.widgets.remove(widget)
 
     def _cell(self) -> str:
         """What the page calls the running cell; "" where it doesn't say."""

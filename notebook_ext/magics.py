@@ -1,4 +1,5 @@
-"""`%%trace`: run a cell with everything that it calls traced, then show what happened."""
+"""The magics. `%%trace`: run a cell with everything that it calls traced, then show what happened. `%trace_config`: what later
+cells start from. `%trace_diff`: two runs compared."""
 
 from __future__ import annotations
 
@@ -8,11 +9,14 @@ from typing import Any
 
 from IPython.core.display_functions import display
 from IPython.core.error import UsageError
-from IPython.core.magic import Magics, cell_magic, magics_class
+from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
 from notebook_ext.cells import Cell, compile_cell, run_cell, run_cell_async, shown_as_usual
+from notebook_ext.compared import compared, runs_of
+from notebook_ext.devices import on_device
 from notebook_ext.live import Live
+from notebook_ext.settings import ROWS, Settings, described
 from tracer.errors import TracerError
 from widgets.summary import summary
 
@@ -22,8 +26,6 @@ __all__ = ["TraceMagics", "redirect_awaiting"]
 HANDLE = "_tracer_session"
 #: … and what drives it, where it is stepped.
 STEPPER = "_tracer_stepper"
-#: So many sessions of a notebook stay open; older ones are closed, their recordings stay readable.
-KEEP = 5
 AWAITS = "This cell awaits, so it can't be stepped. What it calls is traced; coroutines themselves run as Python."
 NESTED = "This cell uses magics or shell commands, which belong to the main thread, so it can't be stepped. What it calls is traced."
 DYNAMIC = {"auto": None, "yes": True, "no": False}
@@ -46,12 +48,17 @@ class TraceMagics(Magics):
         super().__init__(shell)
         self.make_session = make_session
         self.sessions: list[Any] = []
+        self.names: dict[Any, str] = {}  # session → the cell that made it, as its prompt says
+        self.settings = Settings()
         self.live = Live(shell)
 
     @magic_arguments()
-    @argument("--engine", choices=["tracer"], default="tracer", help="Who captures the graphs.")
-    @argument("--backend", default="eager", help="What turns a graph into a callable: eager, inductor, …")
-    @argument("--dynamic", choices=[*DYNAMIC], default="auto", help="Symbolic sizes: when they vary, always, never.")
+    @argument("--engine", choices=["tracer"], help="Who captures the graphs.")
+    @argument("--backend", help="What turns a graph into a callable: eager, aot_eager, inductor, …")
+    @argument("--dynamic", choices=[*DYNAMIC], help="Symbolic sizes: when they vary, always, never.")
+    @argument(
+        "--device", metavar="D", help="Run on copies of the cell's modules and tensors there: cpu, cuda, cuda:1, …"
+    )
     @argument(
         "--step",
         action="store_true",
@@ -71,7 +78,12 @@ class TraceMagics(Magics):
     def trace(self, line: str, cell: str) -> None:
         """Run the cell with everything that it calls traced, then say what happened.
 
-        The cell's own lines run as Python, its names appear in the namespace. The session is `_tracer_session`.
+        The cell's own lines run as Python, its names appear in the namespace. The session is `_tracer_session`, and what drives a
+        stepped cell is `_tracer_stepper`. Options that are left out are as `%trace_config` says.
+
+        With --device, the modules and tensors that the cell reaches by names of the notebook are replaced by copies on that
+        device while it runs (training a copy leaves the notebook's model as it is), and tensors that name no device are made
+        there. What the cell assigns stays on the device; all other names hold their own values again afterwards.
         """
         __tracebackhide__ = True
         options = parse_argstring(self.trace, line)
@@ -86,12 +98,13 @@ class TraceMagics(Magics):
 
     def _step(self, options: Any, cell: Cell) -> None:
         """The cell in a thread of its own; the widget that is shown drives it, or the stepper `_tracer_stepper`."""
+        device = self._device(options)
         session = self._session(options)
-        label = f"In [{self.shell.execution_count}]"
+        label = self.names[session]
 
         def run() -> None:
             try:
-                with session.tracing(label):
+                with on_device(device, cell, self.shell.user_ns), session.tracing(label):
                     run_cell(self.shell, cell)
             except Exception as error:
                 shown_as_usual(self.shell, error, cell.file)
@@ -118,10 +131,11 @@ class TraceMagics(Magics):
     def _traced(self, options: Any, cell: Cell) -> Iterator[None]:
         """A session round the cell; the summary is shown whether or not the cell fails."""
         __tracebackhide__ = True
+        device = self._device(options)
         session = self._session(options)
         widget = None if options.quiet else self.live.show(session)
         try:
-            with session.tracing(f"In [{self.shell.execution_count}]"):
+            with on_device(device, cell, self.shell.user_ns), session.tracing(self.names[session]):
                 yield
         except BaseException as error:
             shown_as_usual(self.shell, error, cell.file)
@@ -132,20 +146,38 @@ class TraceMagics(Magics):
             self._finish(session, options)
 
     def _session(self, options: Any) -> Any:
-        try:
-            session = self.make_session(backend=options.backend, dynamic=DYNAMIC[options.dynamic])
-        except TracerError as error:
-            raise UsageError(str(error)) from None
-        self._keep(session)
+        given = {
+            name: getattr(options, name)
+            for name in ("engine", "backend", "dynamic")
+            if getattr(options, name) is not None
+        }
+        if "dynamic" in given:
+            given["dynamic"] = DYNAMIC[given["dynamic"]]
+        with _told():
+            session = self.make_session(**self.settings.of_session(**given))
+        self.sessions.append(session)
+        self.names[session] = f"In [{self.shell.displayhook.prompt_count}]"
+        self._keep()
+        self.shell.push({HANDLE: session}, interactive=False)
         return session
 
-    def _keep(self, session: Any) -> None:
-        self.sessions.append(session)
-        for old in self.sessions[:-KEEP]:
+    def _device(self, options: Any) -> Any:
+        """Where the cell runs; None for where its values are. UsageError where this machine has no such device."""
+        wanted = options.device or self.settings.device
+        if wanted is None:
+            return None
+        from tracer.rerun.running import device_here
+
+        with _told():
+            return device_here(wanted, asked_by=f"%%trace --device {wanted}")
+
+    def _keep(self) -> None:
+        """Close the sessions that are too many, the oldest first."""
+        for old in self.sessions[: -self.settings.keep]:
             self.live.forget(old)
             old.close()
-        del self.sessions[:-KEEP]
-        self.shell.push({HANDLE: session}, interactive=False)
+            self.names.pop(old, None)
+        del self.sessions[: -self.settings.keep]
 
     def _finish(self, session: Any, options: Any) -> None:
         if not options.quiet:
@@ -155,12 +187,67 @@ class TraceMagics(Magics):
             if not options.quiet:
                 print(f"Recording: {options.save}")
 
+    @no_var_expand
+    @line_magic
+    def trace_config(self, line: str) -> None:
+        """Set what later `%%trace` cells start from; options of a cell win.
+
+        %trace_config                                  all settings: * marks what was set here
+        %trace_config dynamic recompile_limit          some of them, with what is possible
+        %trace_config backend=aot_eager dynamic=yes    change some; either all are taken or none
+        %trace_config keep=2                           close older sessions: 2 stay open
+        %trace_config device=cuda                      as %%trace --device cuda
+        %trace_config reorderable_logging_functions={print}
+        %trace_config reset                            the defaults again
+
+        Values are Python's, or yes, no, auto, none. Settings:
+        """
+        line, settings = line.strip(), self.settings
+        with _told():
+            if line == "reset":
+                settings.reset()
+            elif "=" in line:
+                settings.change(line, self.shell.user_ns)
+            else:
+                names = described(line)
+                display({"text/html": settings.html(names), "text/plain": settings.text(names)}, raw=True)
+        self._keep()
+
+    trace_config.__doc__ = (
+        f"{trace_config.__doc__}{''.join(f'{chr(10)}          {name:<34}{row.meaning}' for name, row in ROWS.items())}"
+    )
+
+    @line_magic
+    def trace_diff(self, line: str) -> None:
+        """Show what changed from one run to another: graphs, breaks, guards, recompiles, times.
+
+        %trace_diff                              the last two runs
+        %trace_diff 3 5                          the cells In [3] and In [5]
+        %trace_diff 3 "In [3] dynamic=True"      a cell, and what was recompiled under its widget
+        %trace_diff before _tracer_session       sessions and recordings by their names in the notebook
+
+        Runs are the traced cells that are still kept (see `%trace_config keep`) and what was recompiled in their widgets.
+        """
+        with _told():
+            runs = runs_of([(self.names[session], session) for session in self.sessions], self.live.widgets)
+            data = compared(line, runs, self.shell.user_ns)
+        display(data, raw=True)
+
     def close(self) -> None:
         """Close every session that is still open."""
         while self.sessions:
             session = self.sessions.pop()
             self.live.forget(session)
             session.close()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """An error of ours is shown as its text, without a traceback."""
+    try:
+        yield
+    except TracerError as error:
+        raise UsageError(str(error)) from None
 
 
 def redirect_awaiting(lines: list[str]) -> list[str]:

@@ -83,3 +83,10 @@ def test_a_recording_is_saved(live, tmp_path) -> None:
 def test_an_unknown_backend_is_refused_in_words(live) -> None:
     result, captured = run(live, "%%trace --backend nothing_like_it\nran = 1")
     assert result.error_in_exec is not None and "ran" not in live.user_ns
+
+
+def test_displaying_a_value_is_not_traced(live) -> None:
+    live.run_cell(FUNCTION)
+    _, captured = run(live, "%%trace\nf(torch.ones(4))\ntorch.ones(3)")
+    assert [frame.name for frame in live.user_ns["_tracer_session"].frames] == ["f"]
+    assert "tensor([1., 1., 1.])" in captured.stdout

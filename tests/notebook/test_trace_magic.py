@@ -110,7 +110,7 @@ def test_options_reach_the_session(shell) -> None:
     run(shell, "%%trace --backend inductor --dynamic yes\n0")
     assert session(shell).settings == {"backend": "inductor", "dynamic": True}
     run(shell, "%%trace --engine tracer --dynamic no\n0")
-    assert session(shell).settings == {"backend": "eager", "dynamic": False}
+    assert session(shell).settings == {"engine": "tracer", "dynamic": False}
 
 
 def test_the_recording_is_saved_even_where_the_cell_failed(shell, tmp_path) -> None:
@@ -118,7 +118,7 @@ def test_the_recording_is_saved_even_where_the_cell_failed(shell, tmp_path) -> N
     assert session(shell).saved == [f"{tmp_path}/one.jsonl"]
 
 
-@pytest.mark.parametrize("line", ["--step", "--dynamic maybe", "--engine other", "--device cuda"])
+@pytest.mark.parametrize("line", ["--step", "--dynamic maybe", "--engine other", "--device cuda:99"])
 def test_unknown_options_are_refused(shell, line: str) -> None:
     result, _ = run(shell, f"%%trace {line}\nran = 1")
     assert type(result.error_in_exec).__name__ == "UsageError" or result.error_in_exec is not None

@@ -317,7 +317,7 @@ class _Uncopied(list):  # type: ignore[type-arg]
 def test_errors_name_what_there_is() -> None:
     session = tracer.trace(lambda x: x + 1, torch.ones(1))
     for settings, says in [
-        ({"device": "cuda:77"}, "can't recompile on 'cuda:77': this machine has cpu"),
+        ({"device": "cuda:77"}, "can't run on 'cuda:77': this machine has cpu"),
         ({"device": "nowhere"}, "this machine has cpu"),
         ({"call": 4}, "these are: 1"),
         ({"dtype": torch.int8}, "a floating dtype"),

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..session import Session
     from .kept import Keeper
 
-__all__ = ["TracedOnly", "find", "recompile", "run_again"]
+__all__ = ["TracedOnly", "device_here", "find", "recompile", "run_again"]
 
 
 class TracedOnly(BaseException):
@@ -74,10 +74,8 @@ def _nothing(keeper: Keeper) -> str:
     )
 
 
-def _device(device: Any) -> torch.device | None:
-    """A device of this machine, or one error that names those there are."""
-    if device is None:
-        return None
+def device_here(device: Any, *, asked_by: str) -> torch.device:
+    """A device of this machine, or one TracerError that names those there are."""
     present = ["cpu", *(f"{kind}:{n}" for kind, count in _accelerators() for n in range(count))]
     try:
         wanted = torch.device(device)
@@ -85,8 +83,8 @@ def _device(device: Any) -> torch.device | None:
         wanted = None
     if wanted is None or f"{wanted.type}:{wanted.index or 0}" not in [*present, "cpu:0"]:
         raise TracerError(
-            f"can't recompile on {str(device)!r}: this machine has {', '.join(present)}.",
-            asked_by=f"session.recompile(device={str(device)!r})",
+            f"can't run on {str(device)!r}: this machine has {', '.join(present)}.",
+            asked_by=asked_by,
             next="pass one of those devices, or open the recording on a machine that has it",
         )
     return wanted
@@ -131,7 +129,8 @@ def recompile(
 ) -> Session:
     """See `Session.recompile`."""
     kept = find(session, call)
-    where, kind, cast = _device(device), _dtype("dtype", dtype), _dtype("autocast", autocast)
+    where = None if device is None else device_here(device, asked_by=f"session.recompile(device={str(device)!r})")
+    kind, cast = _dtype("dtype", dtype), _dtype("autocast", autocast)
     chosen = session.overrides if overrides is None else overrides
     return run_again(
         session,
