@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import journal, models
+from benchmarks import journal, models, page
 
 OUT = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 HEAD = "# Benchmarks\n\nWritten by `make bench`; a report, not a test.\n"
@@ -26,12 +26,13 @@ HEAD = "# Benchmarks\n\nWritten by `make bench`; a report, not a test.\n"
 PARTS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "models": ("Tracing", lambda options: models.table(options.models, options.repeat)),
     "recordings": ("Recordings and time travel", lambda _: journal.table()),
+    "page": ("The page", lambda _: page.table()),
 }
 
 
-def sections(page: str) -> dict[str, str]:
+def sections(text: str) -> dict[str, str]:
     """Title → text of every section of a page."""
-    parts = re.split(r"^## (.+)\n", page, flags=re.MULTILINE)
+    parts = re.split(r"^## (.+)\n", text, flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 

@@ -44,7 +44,8 @@ export function refill(element, ...children) {
   if (key !== undefined) element.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
 }
 
-export const number = (n) => Number(n).toLocaleString("en-US");
+const format = new Intl.NumberFormat("en-US");
+export const number = (n) => format.format(n);
 export const count = (n, one, many) => `${number(n)} ${n === 1 ? one : many || one + "s"}`;
 export const seconds = (x) => (x >= 1 ? `${x.toFixed(2)} s` : x >= 0.001 ? `${(x * 1000).toFixed(x >= 0.1 ? 0 : 1)} ms` : `${(x * 1e6).toFixed(0)} µs`);
 

@@ -16,6 +16,8 @@ __all__ = ["LIMIT", "graph", "lane", "picture"]
 
 #: Visible things of one graph: past it modules are closed, deepest first; a person opens what interests them.
 LIMIT = 400
+#: Nodes of a graph that is drawn at every depth; and with everything open, where no kernel could open what is closed.
+SMALL, OPENED = 5 * LIMIT, 25_000
 #: Depths of nesting that a page without a kernel can choose from, beside the one it opens with.
 DEPTHS = 4
 
@@ -40,13 +42,14 @@ def _lane(book: Book, number: int) -> dict[str, Any]:
     gutter = gutter_after(one, frames, records.graph_breaks)
     births = _births(book, one)
     pictures = {"auto": picture(drawn, births)}
-    boxes = {box.id: box for box in _figure(book, one, limit=None).layout.boxes} if len(one.nodes) <= LIMIT * 5 else {}
+    opened = _figure(book, one, limit=None) if len(one.nodes) <= (SMALL if book.live else OPENED) else None
+    boxes = {box.id: box for box in opened.layout.boxes} if opened is not None else {}
     deepest = max((box.depth for box in boxes.values()), default=-1) + 1
-    for depth in range(1, min(deepest, DEPTHS) + 1):
+    for depth in range(1, (min(deepest, DEPTHS) if len(one.nodes) <= SMALL else 0) + 1):
         shut = [box.id for box in boxes.values() if box.depth >= depth - 1]
         pictures[str(depth)] = picture(_figure(book, one, closed=shut, limit=None), births)
-    if deepest:
-        pictures["all"] = picture(_figure(book, one, limit=None), births)
+    if deepest and opened is not None:
+        pictures["all"] = picture(opened, births)
     first = min((seq for (name, _), seq in book.nodes.items() if name == one.name), default=0)
     return {
         "name": one.name,

@@ -4,6 +4,8 @@ import { canvas } from "../canvas.js";
 import { h, icon, number, refill, throttled } from "../dom.js";
 import { eventLink, facts, lineLink, section } from "./inspector.js";
 
+const CHIPS = 60; // neighbours of a node that are listed
+
 export function graph(app) {
   const search = h("input", { class: "in", placeholder: "Find a node", "aria-label": "Find a node", hidden: true });
   const depth = h("select", { class: "in", "aria-label": "Depth", title: "How deep modules are opened" });
@@ -105,6 +107,7 @@ export function graph(app) {
   });
   const tools = [search, depth, h("button", { class: "b ic", title: "Find a node (/)", "aria-label": "Find a node", onclick: find }, icon("srch")), ...picture.tools];
 
+  const listed = (names, link) => [names.slice(0, CHIPS).map(link), names.length > CHIPS ? h("span", { class: "mut" }, `and ${number(names.length - CHIPS)} more`) : null];
   app.describers.node = (selection) => {
     const [lane, id] = split(selection.id);
     if (!lane || !lane.nodes[id]) return null;
@@ -116,8 +119,8 @@ export function graph(app) {
       sub: [lane.title, " · ", eventLink(app, seq), line ? [" · ", lineLink(app, line)] : null],
       parts: [
         facts([["name", h("span", { class: "mono" }, id)], ["calls", h("span", { class: "mono wrap" }, args ? `${target}(${args})` : target)], ["result", [dtype, shape, device].filter(Boolean).join(" · ")], ["module", path_]]),
-        reads.length ? section("Reads", h("div", { class: "chain" }, reads.map(link))) : null,
-        users.length ? section("Read by", h("div", { class: "chain" }, users.map(link))) : null,
+        reads.length ? section("Reads", h("div", { class: "chain" }, listed(reads, link))) : null,
+        users.length ? section("Read by", h("div", { class: "chain" }, listed(users, link))) : null,
       ],
     };
   };

@@ -46,6 +46,8 @@ function underline(parts, from, to, style) {
 // Columns of the recording count UTF-8 bytes.
 const column = (text, bytes) => (bytes < 0 ? bytes : new TextDecoder().decode(new TextEncoder().encode(text).slice(0, bytes)).length);
 
+const CHIPS = 60; // nodes of a line that are listed
+
 export function source(app) {
   const list = h("div", { class: "src", role: "listbox", "aria-label": "Lines", tabindex: "0" });
   const scroll = h("div", { class: "sc" }, list);
@@ -54,6 +56,7 @@ export function source(app) {
   const title = h("h3", {});
   const files = h("select", { class: "in", "aria-label": "File" });
   const follow = h("button", { class: "b ic", "aria-pressed": "true", title: "Follow the moment", "aria-label": "Follow the moment" }, icon("line"));
+  let tracked = null, moments = []; // the events at which the place changes
   let at = 0, following = true, rows = new Map(), drawnAt = -1;
 
   const data = () => app.data.source || { files: [], track: [] };
@@ -61,7 +64,8 @@ export function source(app) {
 
   function place() {
     const track = data().track;
-    const index = before(track.map((entry) => entry[0]), app.now);
+    if (tracked !== track) [tracked, moments] = [track, track.map((entry) => entry[0])];
+    const index = before(moments, app.now);
     return index < 0 ? null : track[index];
   }
 
@@ -166,7 +170,8 @@ export function source(app) {
     if (!line) return null;
     const [n, text, mark_, , first, last] = line;
     const lanes = app.data.graph?.lanes || [];
-    const nodes = lanes.flatMap((lane) => Object.entries(lane.nodes).filter(([, node]) => node[7] === selection.id).map(([id, node]) => ({ id: `${lane.name}:${id}`, seq: node[6], words: node[1], lane: lane.title })));
+    const all = lanes.flatMap((lane) => Object.entries(lane.nodes).filter(([, node]) => node[7] === selection.id).map(([id, node]) => ({ id: `${lane.name}:${id}`, seq: node[6], words: node[1], lane: lane.title })));
+    const nodes = all.slice(0, CHIPS);
     const reached = first >= 0 ? h("span", {}, eventLink(app, first), first === last ? null : [" to ", eventLink(app, last, number(last))]) : "not reached";
     return {
       title: `${one.name}:${n}`,
@@ -174,7 +179,7 @@ export function source(app) {
       parts: [
         h("p", { class: "mono" }, text.trim()),
         facts([["when", reached]]),
-        nodes.length ? section("Nodes it made", h("div", { class: "chain" }, nodes.map((node) => h("button", { class: "chip", title: node.lane, onclick: () => app.select({ type: "node", id: node.id, seq: node.seq, line: selection.id, title: node.words }) }, node.words)))) : null,
+        nodes.length ? section("Nodes it made", h("div", { class: "chain" }, nodes.map((node) => h("button", { class: "chip", title: node.lane, onclick: () => app.select({ type: "node", id: node.id, seq: node.seq, line: selection.id, title: node.words }) }, node.words)), all.length > CHIPS ? h("span", { class: "mut" }, `and ${number(all.length - CHIPS)} more`) : null)) : null,
       ],
     };
   };

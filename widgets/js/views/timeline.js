@@ -16,16 +16,23 @@ export function timeline(app) {
   let givenUp = false, byTime = false;
 
   const clock = () => app.data.timeline?.clock || [];
+  let clocked = null, sides = []; // the clock as two lists
+  function columns(points) {
+    if (clocked !== points) [clocked, sides] = [points, [0, 1].map((side) => points.map((point) => point[side]))];
+    return sides;
+  }
+
   // µs of an event, between the points that are known; and back.
   function between(points, value, from, to) {
     if (!points.length) return 0;
-    const at = Math.max(0, before(points.map((p) => p[from]), value));
+    const at = Math.max(0, before(columns(points)[from], value));
     const [a, b] = [points[at], points[Math.min(points.length - 1, at + 1)]];
     const part = b[from] === a[from] ? 0 : (value - a[from]) / (b[from] - a[from]);
     return a[to] + Math.min(1, Math.max(0, part)) * (b[to] - a[to]);
   }
   const total = () => Math.max(1, byTime ? clock().at(-1)?.[1] || 1 : app.last);
-  const width = () => Math.max(100, body.clientWidth - LABELS - RIGHT);
+  let measured = 0; // of the panel, when it was drawn last: asking again would lay the page out anew
+  const width = () => Math.max(100, measured - LABELS - RIGHT);
   const x = (seq) => LABELS + ((byTime ? between(clock(), seq, 0, 1) : seq) / total()) * width();
   const seqAt = (px) => {
     const value = Math.min(1, Math.max(0, (px - LABELS) / width())) * total();
@@ -35,7 +42,9 @@ export function timeline(app) {
   function draw() {
     const data = app.data.timeline;
     if (!data) return;
+    measured = body.clientWidth;
     const seqs = [];
+    marked = new Map();
     let y = AXIS + 2;
     const parts = [axis()];
     for (const [row, label] of ROWS) {
@@ -70,16 +79,40 @@ export function timeline(app) {
       }
       y += TICK;
     }
-    const height = y + 4;
+    height = y + 4;
     if (app.paused) parts.push(s("rect", { class: "later", x: x(app.data.head.at), y: AXIS, width: Math.max(0, LABELS + width() - x(app.data.head.at)), height: height - AXIS }));
-    parts.push(playhead(height));
     svg.setAttribute("height", String(height));
-    svg.setAttribute("viewBox", `0 0 ${body.clientWidth || 1} ${height}`);
-    svg.replaceChildren(...parts);
+    svg.setAttribute("viewBox", `0 0 ${measured || 1} ${height}`);
+    svg.replaceChildren(...parts, head);
+    point();
+    choose();
     refill(about, `${number(app.last + 1)} events · ${seconds((clock().at(-1)?.[1] || 0) / 1e6)}`);
     rows = seqs;
   }
   let rows = []; // [y, seqs] of the rows with ticks, for clicks
+  let marked = new Map(), lit = []; // event → what is drawn of it; what is marked as selected
+  let height = 0;
+  const stem = s("line", { y1: 4 }), tip = s("path", {}), head = s("g", { class: "play" }, stem, tip);
+
+  // The moment and the selection change often: they move, all else stays as it is drawn.
+  function point() {
+    if (!app.data.timeline) return;
+    const at = x(app.now);
+    for (const [name, value] of Object.entries({ x1: at, x2: at, y2: height })) stem.setAttribute(name, String(value));
+    tip.setAttribute("d", `M${at - 4.5} 1h9v6l-4.500 4-4.500-4z`);
+  }
+
+  function choose() {
+    for (const one of lit) one.classList.remove("sel");
+    lit = marked.get(app.selection?.seq) || [];
+    for (const one of lit) one.classList.add("sel");
+  }
+
+  function known(seq, element) {
+    if (marked.has(seq)) marked.get(seq).push(element);
+    else marked.set(seq, [element]);
+    return element;
+  }
 
   function axis() {
     const g = s("g", { class: "ax" }), count = Math.max(2, Math.floor(width() / 150));
@@ -93,22 +126,16 @@ export function timeline(app) {
 
   function drawSpan([kind, first, last, label, short, dropped], left, wide, y, row) {
     const style = kind === "tried" ? "sp" : kind === "compile" ? "cmp" : dropped ? "up" : { call: "s0", frame: "s1", attempt: "s2" }[row] || "s2";
-    const chosen = app.selection?.seq === first;
-    const g = s("g", { class: `spn${chosen ? " sel" : ""}`, onclick: (event) => (event.stopPropagation(), app.select({ type: kind === "tried" ? "speculation" : "event", id: first, seq: first, title: label })) });
+    const g = s("g", { class: "spn", onclick: (event) => (event.stopPropagation(), app.select({ type: kind === "tried" ? "speculation" : "event", id: first, seq: first, title: label })) });
     g.append(s("title", {}, `${label}${dropped ? " · given up" : ""} · events ${number(first)} to ${number(last)}`), s("rect", { class: style, x: left, y: y + 1, width: wide, height: 15, rx: 2 }));
     const room = (wide - 8) / 5.6, text = label.length <= room ? label : short.length <= room ? short : "";
     if (text) g.append(s("text", { x: left + 4, y: y + 12 }, text));
-    return g;
+    return known(first, g);
   }
 
   function diamond(seq, text, y) {
     const at = x(seq), self = { type: "break", id: seq, seq, title: "Graph break" };
-    return s("g", { class: `dia${app.selection?.seq === seq ? " sel" : ""}`, onclick: (event) => (event.stopPropagation(), app.select(self)) }, s("path", { d: `M${at} ${y}l5 5-5 5-5-5z` }), s("text", { x: at + 8, y: y + 9 }, text));
-  }
-
-  function playhead(height) {
-    const at = x(app.now);
-    return s("g", { class: "play" }, s("line", { x1: at, x2: at, y1: 4, y2: height }), s("path", { d: `M${at - 4.5} 1h9v6l-4.500 4-4.500-4z` }));
+    return known(seq, s("g", { class: "dia", onclick: (event) => (event.stopPropagation(), app.select(self)) }, s("path", { d: `M${at} ${y}l5 5-5 5-5-5z` }), s("text", { x: at + 8, y: y + 9 }, text)));
   }
 
   body.addEventListener("pointerdown", (event) => {
@@ -144,8 +171,8 @@ export function timeline(app) {
 
   const later = throttled(draw);
   app.on("data", (names) => (names.includes("timeline") || names.includes("head")) && later());
-  app.on("time", later);
-  app.on("select", later);
+  app.on("time", throttled(point));
+  app.on("select", throttled(choose));
   app.on("resize", later);
   drawFilters();
   return { el, icon };
