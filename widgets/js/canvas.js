@@ -154,7 +154,11 @@ export function canvas({ label, does, born = () => true, begun = () => true }) {
     if (node) reveal(lane, node);
   }
 
-  function reveal(lane, [, nx, ny, w, ht]) {
+  let sought = null; // what to reveal once the view has a size
+
+  function reveal(lane, node) {
+    if (!view.clientWidth) return (sought = [lane, node]);
+    const [, nx, ny, w, ht] = node;
     const now = sight(), x = lane.dx + nx, y = lane.dy + ny;
     if (x < now.x0 || x + w > now.x1) panX = view.clientWidth / 2 - (x + w / 2) * scale;
     if (y < now.y0 || y + ht > now.y1) panY = view.clientHeight / 2 - (y + ht / 2) * scale;
@@ -236,7 +240,15 @@ export function canvas({ label, does, born = () => true, begun = () => true }) {
     svg.addEventListener("pointerup", done);
   });
 
-  const sizes = new ResizeObserver(() => (touched ? move() : fit()));
+  function sized() {
+    if (!view.clientWidth) return;
+    if (touched) move();
+    else fit();
+    const [lane, node] = sought || [];
+    sought = null;
+    if (lane && lanes.includes(lane)) reveal(lane, node);
+  }
+  const sizes = new ResizeObserver(sized);
   sizes.observe(view);
   const tools = [
     h("button", { class: "b ic", title: "Smaller (−)", "aria-label": "Zoom out", onclick: () => zoom(1 / 1.2) }, "−"),
@@ -246,7 +258,7 @@ export function canvas({ label, does, born = () => true, begun = () => true }) {
   ];
   return {
     view, tools, set, draw, go, reveal, every, fit,
-    shown: () => (touched ? move() : fit()),
+    shown: sized,
     keep: () => (touched = true),
     lane: (name) => lanes.find((lane) => lane.name === name),
     all: () => lanes,

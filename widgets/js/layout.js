@@ -1,6 +1,6 @@
 // Where the views stand: headline and transport above, source | tabs | inspector, the timeline below. By the root's own
 // width, never the window's: under 1180 px the source becomes the first tab, under 900 px the inspector the last one.
-import { count, h, refill } from "./dom.js";
+import { count, h, icon, refill } from "./dom.js";
 import { keys, roving } from "./keys.js";
 import { breaks } from "./views/breaks.js";
 import { builder } from "./views/builder.js";
@@ -36,6 +36,7 @@ export function layout(app, main) {
   const views = new Map(TABS.map(([name, title, make]) => [name, { name, title, ...make(app) }]));
   const panels = new Map();
   for (const [name, view] of views) {
+    if (view.el.hasAttribute("role")) view.el = h("div", { class: "pnb" }, view.el); // a list stays a list
     view.el.setAttribute("role", "tabpanel");
     view.el.setAttribute("aria-label", view.title);
     panels.set(name, view);
@@ -101,9 +102,10 @@ export function layout(app, main) {
     const selection = app.selection;
     refill(
       bar,
-      h("span", {}, selection ? selection.title || `${selection.type} ${selection.id}` : "Nothing is selected"),
+      selection?.type === "break" ? icon("brk") : null,
+      h("span", {}, selection ? h("b", {}, selection.title || `${selection.type} ${selection.id}`) : "Nothing is selected", selection?.line ? ` ${selection.line.split("/").at(-1)}` : ""),
       h("div", { class: "sp", style: { flex: "1" } }),
-      selection ? h("button", { class: "b", onclick: () => show("inspector") }, "Inspect") : null,
+      selection ? h("button", { class: "b o", onclick: () => show("inspector") }, selection.type === "break" ? "Explain and fix" : "Inspect") : null,
     );
   }
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from tracer.explain import headline
+from tracer.records import Records
 from widgets.models.book import Book
 
 __all__ = ["head"]
@@ -24,7 +26,7 @@ def head(book: Book) -> dict[str, Any]:
         else "fault" if records.faults else "error" if failed else "broken" if records.graph_breaks else "recording" if state == "recording" else "fine"
     )  # fmt: skip
     return {
-        "title": headline(records) if state != "tracing" else "Tracing",
+        "title": _title(records) if state != "tracing" else "Tracing",
         "sign": sign,
         "state": state,
         "events": len(book.events),
@@ -42,6 +44,12 @@ def head(book: Book) -> dict[str, Any]:
         ],
         "note": _note(book),
     }
+
+
+def _title(records: Records) -> str:
+    """The headline without the numbers that stand beside it."""
+    beside = re.compile(r"[\d,]+ (guard|recompile|op)s?|[\d.,]+ (s|ms|µs)")
+    return " · ".join(part for part in headline(records).split(" · ") if not beside.fullmatch(part))
 
 
 def _state(book: Book) -> str:

@@ -135,7 +135,7 @@ export function timeline(app) {
 
   function diamond(seq, text, y) {
     const at = x(seq), self = { type: "break", id: seq, seq, title: "Graph break" };
-    return known(seq, s("g", { class: "dia", onclick: (event) => (event.stopPropagation(), app.select(self)) }, s("path", { d: `M${at} ${y}l5 5-5 5-5-5z` }), s("text", { x: at + 8, y: y + 9 }, text)));
+    return known(seq, s("g", { class: "dia", onclick: (event) => (event.stopPropagation(), app.select(self)) }, s("path", { d: `M${at} ${y}l5 5-5 5-5-5z` }), s("text", at > LABELS + width() - 46 ? { x: at - 8, y: y + 9, "text-anchor": "end" } : { x: at + 8, y: y + 9 }, text)));
   }
 
   body.addEventListener("pointerdown", (event) => {
