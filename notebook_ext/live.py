@@ -6,6 +6,7 @@ call that it was stepping up.
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ class Live:
         self.shell = shell
         self.widgets: list[Any] = []
         self._steppers: dict[str, Any] = {}  # cell → what was stepped there last
+        atexit.register(self.leave)
 
     @property
     def possible(self) -> bool:
@@ -60,8 +62,17 @@ class Live:
                 stepper.abandon()
         self._steppers = {cell: s for cell, s in self._steppers.items() if s.session is not session}
         for widget in [w for w in self.widgets if w.session is session]:
-            widget.finish()
+            widget.retire()
             self.widgets.remove(widget)
+
+    def leave(self) -> None:
+        """The kernel ends, or the magics go: steppers are given up, widgets send nothing more."""
+        atexit.unregister(self.leave)
+        for stepper in self._steppers.values():
+            if not stepper.done:
+                stepper.abandon()
+        for widget in self.widgets:
+            widget.stop()
 
     def _cell(self) -> str:
         """What the page calls the running cell; "" where it doesn't say."""

@@ -3,6 +3,8 @@ cells start from. `%trace_diff`: two runs compared."""
 
 from __future__ import annotations
 
+import contextvars
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -28,6 +30,7 @@ HANDLE = "_tracer_session"
 STEPPER = "_tracer_stepper"
 AWAITS = "This cell awaits, so it can't be stepped. What it calls is traced; coroutines themselves run as Python."
 NESTED = "This cell uses magics or shell commands, which belong to the main thread, so it can't be stepped. What it calls is traced."
+STEPPED = "The cell waits in a thread of its own: the widget's buttons go on, or `_tracer_stepper` (over, line, until, run, …)."
 DYNAMIC = {"auto": None, "yes": True, "no": False}
 
 
@@ -102,6 +105,9 @@ class TraceMagics(Magics):
         session = self._session(options)
         label = self.names[session]
 
+        places: list[Any] = []  # where the summary will stand: below the widget
+        ended = threading.Event()
+
         def run() -> None:
             try:
                 with on_device(device, cell, self.shell.user_ns), session.tracing(label):
@@ -113,8 +119,15 @@ class TraceMagics(Magics):
             finally:
                 if options.save:
                     session.save(options.save)
+                ended.set()
+                for place in places:
+                    _update(place, session)
 
         stepper = self.live.step(session, run, breaks=options.breaks)
+        if not options.quiet:
+            places.append(display({"text/plain": STEPPED}, raw=True, display_id=True))
+            if ended.is_set():  # it found nothing to wait at
+                _update(places[0], session)
         self.shell.push({STEPPER: stepper}, interactive=False)
 
     async def trace_awaiting(self, line: str, cell: str) -> None:
@@ -181,7 +194,7 @@ class TraceMagics(Magics):
 
     def _finish(self, session: Any, options: Any) -> None:
         if not options.quiet:
-            display({"text/html": summary(session), "text/plain": session.explain()}, raw=True)
+            display(_summary(session), raw=True)
         if options.save:
             session.save(options.save)
             if not options.quiet:
@@ -239,6 +252,18 @@ class TraceMagics(Magics):
             session = self.sessions.pop()
             self.live.forget(session)
             session.close()
+        self.live.leave()
+
+
+def _summary(session: Any) -> dict[str, str]:
+    """What stays in the notebook when the widget is gone, as data of a display."""
+    return {"text/html": summary(session), "text/plain": session.explain()}
+
+
+def _update(place: Any, session: Any) -> None:
+    """Put the summary where it was promised. A message of the cell that runs now, if one does: who executes a notebook without a
+    page listens to no other. (A kernel's messages belong to the cell that the context names; an empty one names the latest.)"""
+    contextvars.Context().run(place.update, _summary(session), raw=True)
 
 
 @contextmanager

@@ -53,7 +53,7 @@ class TraceWidget(anywidget.AnyWidget):
         self._wake = threading.Event()
         self._drawn = threading.Event()
         self._drawn.set()
-        self._closing = False
+        self._closing = self._retired = False
         self.on_msg(self._heard)
         if stepper is not None:
             stepper.on_change = self._wake.set
@@ -65,6 +65,8 @@ class TraceWidget(anywidget.AnyWidget):
         if "hello" in message:
             self._sent.clear()
             self._wake.set()
+            if not self._pump.is_alive():
+                self._show(list(VIEWS))
         elif "drawn" in message:
             self._drawn.set()
         elif "do" in message:
@@ -102,6 +104,12 @@ class TraceWidget(anywidget.AnyWidget):
         self.tracing = False
         self._wake.set()
 
+    def retire(self) -> None:
+        """As `finish`, and nothing more will ever come: the thread that sends views sends the last ones and ends. A page that
+        is opened again is answered all the same."""
+        self._retired = True
+        self.finish()
+
     def book(self) -> Book:
         """For an answer: what is known now, in the thread that asks."""
         return Book(self.session)
@@ -109,9 +117,16 @@ class TraceWidget(anywidget.AnyWidget):
     def refresh(self) -> None:
         self._wake.set()
 
-    def close(self) -> None:
+    def stop(self) -> None:
+        """Send nothing more. The connection stays; where the process is about to end, sending would fail."""
         self._closing = True
+        self._drawn.set()
         self._wake.set()
+        if self._pump is not threading.current_thread():
+            self._pump.join(PATIENCE)
+
+    def close(self) -> None:
+        self.stop()
         self.runs.close()
         super().close()
 
@@ -123,6 +138,8 @@ class TraceWidget(anywidget.AnyWidget):
             if self._closing:
                 return
             self._drawn.wait(PATIENCE)
+            if self._closing:
+                return
             count, running = len(self.session.recorder.events), self._running()
             if running and count == seen:
                 continue
@@ -132,6 +149,8 @@ class TraceWidget(anywidget.AnyWidget):
             if len(names) > 1:
                 pictures = time.monotonic()
             seen = count
+            if self._retired and not self._running():
+                return
             time.sleep(max(1 / RATE, (time.monotonic() - began) / 2 if running else 0))
 
     def _running(self) -> bool:

@@ -67,7 +67,9 @@ def test_what_was_recompiled_under_a_widget_has_its_title(two, monkeypatch) -> N
         session = two.user_ns["_tracer_session"]
         runs = Runs(session)
 
-        def finish(self) -> None: ...
+        def retire(self) -> None: ...
+
+        def stop(self) -> None: ...
 
     Widget.runs.recompile({"dynamic": True})
     magics = two.magics_manager.registry["TraceMagics"]

@@ -70,7 +70,7 @@ class TimeDiff:
         return self.right / self.left if self.left and self.right is not None else None
 
 
-@dataclass
+@dataclass(repr=False)
 class Diff:
     """What changed from one run to another. `gained`, `lost`: in the second run only, in the first run only."""
 
@@ -143,6 +143,11 @@ class Diff:
             "settings": [[name, repr(a), repr(b)] for name, a, b in self.settings],
             "times": [[t.name, t.left, t.right, t.ratio] for t in self.times],
         }
+
+    def __repr__(self) -> str:
+        from tracer.diff.report import headline
+
+        return f"<tracer.Diff: {headline(self)}>"
 
     def __str__(self) -> str:
         from tracer.diff.report import text

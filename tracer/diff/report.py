@@ -15,6 +15,8 @@ __all__ = ["headline", "html", "sections", "text"]
 
 #: Rows of one list; more are counted.
 MOST = 30
+#: A page opens a list of guards that is no longer than this.
+OPEN = 8
 SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 
 
@@ -108,7 +110,9 @@ def _guards(diff: Diff) -> Section | None:
     ]
     return (
         Section(
-            f"Guards · {count(len(rows), 'difference')}", [Table(tuple(rows[:MOST])), *_more(len(rows) - MOST, "guard")]
+            f"Guards · {count(len(rows), 'difference')}",
+            [Table(tuple(rows[:MOST])), *_more(len(rows) - MOST, "guard")],
+            folded=len(rows) > OPEN,
         )
         if rows
         else None

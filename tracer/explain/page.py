@@ -37,7 +37,7 @@ _STYLE = f"""
   text-decoration-skip-ink:none}}
 .tracer-explain .number{{color:var(--t-muted);user-select:none}}
 .tracer-explain table{{border-collapse:collapse;margin:.3em 0;background:none}}
-.tracer-explain td{{padding:.1em 1.2em .1em 0;text-align:left;vertical-align:top;
+.tracer-explain table td{{padding:.1em 1.2em .1em 0;text-align:left!important;vertical-align:top;
   white-space:pre-wrap;border:0;color:inherit}}
 .tracer-explain td.group{{font-weight:600;padding-top:.4em}}
 """.strip()
