@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from .callers import entry, name_of
+from .callers import name_of
 from .compat import disable as _disable
 from .config import FIELDS, TraceConfig
 from .functions.marks import ALLOWED
@@ -39,10 +39,9 @@ class CompiledFunction:
     """What `tracer.compile` gives: calls run through its own session. Attributes are those of the original."""
 
     def __init__(self, original: Callable[..., Any], session: Session):
-        self.__dict__.update({"session": session, "original": original, "_target": entry(original)})
+        self.__dict__.update({"session": session, "original": original, "_target": session.prepare(original)})
         if not isinstance(original, torch.nn.Module):
             functools.update_wrapper(self, original, updated=())
-        session._note_target(self._target)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         session = self.session

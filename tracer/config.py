@@ -122,7 +122,9 @@ class TraceConfig:
     # Frozen dataclasses hash their fields; options may be a dict, so configurations compare but don't hash.
     __hash__ = None  # type: ignore[assignment]
 
-    engine: str = _one_of("Compiling", "str", ("tracer",), "tracer", "Who captures the graphs.")
+    engine: str = _one_of(
+        "Compiling", "str", ("tracer", "dynamo"), "tracer", "Who captures the graphs: our compiler, or the installed torch.compile, which is watched."
+    )
     backend: str | Callable[..., Any] = _option(
         "Compiling",
         "str | callable",

@@ -21,8 +21,9 @@ import torch
 
 from . import records as typed
 from .breaks import render
-from .callers import entry, name_of
+from .callers import name_of
 from .config import TraceConfig
+from .engines import hook_of, target_of
 from .errors import TracerError
 from .events import (
     CacheHit,
@@ -50,7 +51,7 @@ from .rerun import Keeper, Reruns
 from .rerun.running import TracedOnly
 from .runtime import backends
 from .runtime.answers import Entry, Root, Skip
-from .runtime.hook import FrameHook, without_hook
+from .runtime.hook import without_hook
 from .runtime.policy import Facts, Policy
 from .signals import Break, Decision, Restart, Untraceable
 from .sources import Roots
@@ -109,7 +110,7 @@ class Session(Reruns):
         self._resumes: dict[int, str] = {}  # resume code → the frame whose break it goes on from
         self.facts = Facts()
         self.policy = Policy(self.facts)
-        self.hook = FrameHook(self._compile, decide=self._decide, on_skip=self._skipped, on_fault=self._fault, strict=self.config.strict)
+        self.hook = hook_of(self)
         if self.recorder.on:
             versions = {"torch": str(torch.__version__), "python": sys.version.split()[0]}
             self._opens = self.recorder.begin(SessionStarted, 0, 1, versions, self.plain_config())
@@ -131,7 +132,7 @@ class Session(Reruns):
         """What `run` calls for `fn`: of a module the same function each time, so that compiled entries are found again."""
         target: Callable[..., Any] | None = self._callers.get(id(fn))
         if target is None:
-            target = entry(fn)
+            target = target_of(self, fn)
             if target is not fn:
                 self._callers[id(fn)] = target
         self._note_target(target)
@@ -219,6 +220,8 @@ class Session(Reruns):
         would have applied earlier in the frame, the frame begins again (raises Restart). Otherwise compiled entries that may
         know nothing of it are dropped."""
         (wanted,) = read(override)
+        if self.config.engine != "tracer":
+            self.hook.refuse(wanted.text)
         self.pins.set(tuple(dict.fromkeys((*self.pins.all, wanted))))
         self.plans.clear()
         for program in self._programs.values():

@@ -7,6 +7,7 @@ outlives a stepper that was dropped just long enough to let the worker go.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -38,12 +39,12 @@ class _Order:
 
 
 class Gate:
-    """`mute()` turns the hook off for the worker's thread when the call is given up.
+    """`mute()` turns the hook off for the worker's thread when the call is given up; `pausing()` is entered for each wait.
 
     State changes only under `_changed`; `at` and `why` say where the worker waits, and `at` is None while it runs.
     """
 
-    def __init__(self, events: Sequence[Event], mute: Callable[[int], None]):
+    def __init__(self, events: Sequence[Event], mute: Callable[[int], None], pausing: Callable[[], Any] = contextlib.nullcontext):
         self.progress = Progress(events)
         self.breakpoints: list[Breakpoint] = []
         self.at: Event | None = None
@@ -56,6 +57,7 @@ class Gate:
         self._changed = threading.Condition()
         self._outside = ef.current_region()
         self._mute = mute
+        self._pausing = pausing
 
     # --- the worker's side ------------------------------------------------------------------------------------------
 
@@ -90,7 +92,7 @@ class Gate:
     def _wait(self, event: Event, why: str) -> None:
         region = ef.set_region(self._outside)  # one number for the whole process: not ours while others run
         try:
-            with self._changed:
+            with self._pausing(), self._changed:
                 self.at, self.why = event, why
                 self._tell()
                 while True:

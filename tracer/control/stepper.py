@@ -6,6 +6,7 @@ The commands are pdb's where pdb has them (`until`, breakpoints with conditions 
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import threading
 import weakref
@@ -90,7 +91,7 @@ class Stepper:
                 next="end it with run() or abort(), or step in another session",
             )
         self.session = session
-        self._gate = Gate(session.recorder.events, _mute(session.hook))
+        self._gate = Gate(session.recorder.events, _mute(session.hook), _pausing(session.hook))
         self._call = _Call(self._gate, session, call)
         self._gate.go(first or (stops.first_instruction if session.recorder.every else stops.into))
         self._view: int | None = None
@@ -395,6 +396,17 @@ def _mute(hook: Any) -> Callable[[int], None]:
             alive.muted = ident
 
     return mute
+
+
+def _pausing(hook: Any) -> Callable[[], Any]:
+    """What is entered while the call waits. The hook is not held."""
+    reference = weakref.ref(hook)
+
+    def pausing() -> Any:
+        alive = reference()
+        return contextlib.nullcontext() if alive is None else alive.pausing()
+
+    return pausing
 
 
 def _let_go(gate: Gate, thread: threading.Thread) -> None:

@@ -12,6 +12,7 @@ the code objects of the program, which C++ looks up before it asks again. Invari
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import itertools
 import os
@@ -104,6 +105,10 @@ class FrameHook:
                 self._leave()
         finally:
             ef.set_eval_frame(prior)
+
+    def pausing(self) -> contextlib.nullcontext[None]:
+        """Entered while a stepped call waits: this hook holds nothing that others need."""
+        return contextlib.nullcontext()
 
     def active(self) -> _Active:
         """A context in which frames that this thread calls are seen. Re-entrant; `run` is cheaper for one call."""

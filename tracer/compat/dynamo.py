@@ -1,0 +1,331 @@
+"""Where torch.compile can be watched: the functions of torch._dynamo that the observer wraps, and how they are wrapped.
+
+`POINTS` is the table; `probe()` says which of them the installed torch has. `Wrapped` puts wrappers in their place and
+takes them away again: a function that other modules imported by name is replaced there too. A wrapper says it is of the
+file that it wraps, so that torch leaves it out of the user stacks that it shows.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import sys
+import threading
+import types
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+__all__ = ["POINTS", "Point", "Probe", "Wrapped", "asking_lock", "compiled", "configured", "probe", "tracing_block"]
+
+
+class Point(NamedTuple):
+    """A function to wrap. `path`: in its module, `Class.method` or a function's name. `reads`: its parameters that the hook reads
+    by name. `gives`: what nobody learns without it."""
+
+    name: str
+    module: str
+    path: str
+    reads: tuple[str, ...]
+    gives: str
+
+
+def _point(name: str, module: str, path: str, reads: str, gives: str) -> Point:
+    return Point(name, f"torch.{module}", path, tuple(reads.split()), gives)
+
+
+#: Every hook point. The order is that of a compile.
+POINTS: tuple[Point, ...] = (
+    _point("answer", "_dynamo.convert_frame", "ConvertFrameAssert.__call__", "frame", "functions left to Python"),
+    _point(
+        "frame",
+        "_dynamo.convert_frame",
+        "_compile",
+        "code globals locals closure one_graph compile_id",
+        "frames and their outcome",
+    ),
+    _point(
+        "recompile",
+        "_dynamo.guards",
+        "get_and_maybe_log_recompilation_reasons",
+        "cache_entries frame",
+        "recompiles, failed guards",
+    ),
+    _point("attempt", "_dynamo.convert_frame", "trace_frame", "code locals", "attempts and restarts"),
+    _point(
+        "instruction", "_dynamo.symbolic_convert", "InstructionTranslatorBase.step", "", "instructions, stacks, locals"
+    ),
+    _point(
+        "exception",
+        "_dynamo.symbolic_convert",
+        "InstructionTranslatorBase.exception_handler",
+        "",
+        "exceptions that the program raised",
+    ),
+    _point("inline", "_dynamo.symbolic_convert", "InliningInstructionTranslator.inline_call_", "", "followed calls"),
+    _point("build", "_dynamo.variables.builder", "VariableBuilder.__call__", "value", "values that enter the trace"),
+    _point("guard", "_guards", "GuardsSet.add", "guard skip", "guards"),
+    _point("node", "_dynamo.output_graph", "SubgraphTracer.create_node", "", "operations"),
+    _point(
+        "node_value",
+        "_dynamo.utils",
+        "set_example_value",
+        "node example_value",
+        "shapes of operations as they are made",
+    ),
+    _point(
+        "node_removed",
+        "_dynamo.output_graph",
+        "SubgraphTracer.remove_node",
+        "node",
+        "operations that were taken out again",
+    ),
+    _point(
+        "input",
+        "_dynamo.output_graph",
+        "SubgraphTracer.create_graph_input",
+        "name example_value source",
+        "inputs of graphs",
+    ),
+    _point(
+        "body",
+        "_dynamo.output_graph",
+        "OutputGraph.subtracer",
+        "source_target prior_tracer description",
+        "bodies of operators",
+    ),
+    _point(
+        "effect_attribute",
+        "_dynamo.side_effects",
+        "SideEffects.store_attr",
+        "item name value",
+        "attributes that were set",
+    ),
+    _point("effect_cell", "_dynamo.side_effects", "SideEffects.store_cell", "cellvar value", "cells that were set"),
+    _point("effect_mutation", "_dynamo.side_effects", "SideEffects.mutation", "var", "containers that were changed"),
+    _point(
+        "automatic",
+        "_dynamo.pgo",
+        "process_automatic_dynamic",
+        "name entry",
+        "sizes that are dynamic because they changed",
+    ),
+    _point(
+        "symbol", "fx.experimental.symbolic_shapes", "ShapeEnv.create_symbol", "val source", "sizes that became symbols"
+    ),
+    _point(
+        "shape_guard", "fx.experimental.symbolic_shapes", "ShapeEnv._log_guard", "g forcing_spec", "guards on sizes"
+    ),
+    _point(
+        "specialised",
+        "fx.experimental.symbolic_shapes",
+        "ShapeEnv._set_replacement",
+        "a",
+        "symbols that became numbers",
+    ),
+    _point(
+        "break_text",
+        "_dynamo.exc",
+        "format_graph_break_message",
+        "gb_type context explanation hints",
+        "explanations of breaks",
+    ),
+    _point("cut", "_dynamo.output_graph", "OutputGraph.compile_subgraph", "reason", "graph breaks"),
+    _point("backend", "_dynamo.output_graph", "OutputGraph.call_user_compiler", "gm", "compiled graphs"),
+)
+
+
+class Probe(NamedTuple):
+    """What was found of a point: `why` is "" where it can be wrapped."""
+
+    point: Point
+    owner: Any
+    function: Any
+    why: str
+
+
+@functools.cache
+def probe() -> tuple[Probe, ...]:
+    """Every point in the installed torch. Imports torch._dynamo."""
+    return tuple(_find(point) for point in POINTS)
+
+
+def _find(point: Point) -> Probe:
+    *classes, name = point.path.split(".")
+    try:
+        owner: Any = importlib.import_module(point.module)
+    except ImportError as error:
+        return Probe(point, None, None, f"there is no module {point.module}: {error}")
+    for part in classes:
+        owner = getattr(owner, part, None)
+    function = vars(owner).get(name) if owner is not None else None
+    if not callable(function):
+        return Probe(point, None, None, f"there is no {point.module}.{point.path}")
+    known = inspect.signature(function).parameters
+    missing = [parameter for parameter in point.reads if parameter not in known]
+    if missing:
+        return Probe(point, None, None, f"{point.path} has no parameter {', '.join(missing)}")
+    return Probe(point, owner, function, "")
+
+
+def reader(function: Any) -> Callable[[tuple[Any, ...], dict[str, Any]], dict[str, Any]]:
+    """(args, kwargs) of a call → its arguments by parameter, defaults included."""
+    signature = inspect.signature(function)
+
+    def read(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        return bound.arguments
+
+    return read
+
+
+class Wrapped:
+    """Wrappers in place: made by `install`, gone after `remove`. `left`: places that somebody else replaced meanwhile."""
+
+    def __init__(self) -> None:
+        self._places: list[tuple[Any, str, Any, Any]] = []
+        self.left: list[str] = []
+
+    def install(self, found: Probe, wrapper: types.FunctionType) -> None:
+        original = found.function
+        functools.update_wrapper(wrapper, original)
+        wrapper.__code__ = wrapper.__code__.replace(co_filename=inspect.unwrap(original).__code__.co_filename)
+        name = found.point.path.rpartition(".")[2]
+        self._put(found.owner, name, wrapper)
+        if not isinstance(found.owner, type):
+            for module in list(sys.modules.values()):
+                if (
+                    isinstance(module, types.ModuleType)
+                    and module.__name__.startswith("torch.")
+                    and vars(module).get(name) is original
+                ):
+                    self._put(module, name, wrapper)
+
+    def replace(self, module: str, name: str, new: Any) -> None:
+        """A module's attribute, by another object."""
+        self._put(importlib.import_module(module), name, new)
+
+    def _put(self, owner: Any, name: str, new: Any) -> None:
+        self._places.append((owner, name, vars(owner)[name], new))
+        setattr(owner, name, new)
+
+    def remove(self) -> None:
+        """What was there before is there again, but where somebody else has put something of his own over it."""
+        for owner, name, original, new in reversed(self._places):
+            if vars(owner).get(name) is new:
+                setattr(owner, name, original)
+            else:
+                self.left.append(f"{getattr(owner, '__name__', owner)}.{name}")
+        self._places.clear()
+
+
+class _AskingLock:
+    """The compile lock, which asks first whether waiting for it would ever end."""
+
+    def __init__(self, lock: Any, ask: Callable[[], None]):
+        self.lock, self.ask = lock, ask
+
+    def __enter__(self) -> Any:
+        self.ask()
+        return self.lock.__enter__()
+
+    def __exit__(self, *exc: object) -> Any:
+        return self.lock.__exit__(*exc)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.lock, name)
+
+
+def asking_lock(wrapped: Wrapped, ask: Callable[[], None]) -> None:
+    """Every compile of torch.compile calls `ask` before it waits for the lock; what it raises goes to who calls."""
+    module = "torch._dynamo.convert_frame"
+    held = getattr(importlib.import_module(module), "compile_lock", None)
+    if isinstance(held, type(threading.RLock())):
+        wrapped.replace(module, "compile_lock", _AskingLock(held, ask))
+
+
+# --- running --------------------------------------------------------------------------------------------------------------
+
+
+def compiled(fn: Any, *, region: bool = True, **settings: Any) -> Any:
+    """`torch.compile(fn, **settings)`, where torch can with entries that no other caller of it meets."""
+    import torch
+
+    if region and "isolate_recompiles" in inspect.signature(torch.compile).parameters:
+        settings["isolate_recompiles"] = True
+    return torch.compile(fn, **settings)
+
+
+@contextmanager
+def tracing_block(backend: Any, *, fullgraph: bool, dynamic: bool | None) -> Iterator[None]:
+    """Functions called inside are compiled by torch.compile; the block's own code runs as Python."""
+    import torch._dynamo as dynamo
+
+    context = dynamo.optimize(backend, nopython=fullgraph, dynamic=dynamic)
+    with dynamo.config.patch(raise_on_ctx_manager_usage=False):
+        context.__enter__()
+    try:
+        yield
+    finally:
+        context.__exit__(None, None, None)
+
+
+def configured(changes: dict[str, Any]) -> Any:
+    """A context in which torch.compile's settings are changed; names it doesn't have are left out."""
+    import torch._dynamo as dynamo
+
+    return dynamo.config.patch({name: value for name, value in changes.items() if hasattr(dynamo.config, name)})
+
+
+def forget(codes: Iterable[types.CodeType]) -> None:
+    """Drop the compiled entries of these code objects."""
+    from torch._C._dynamo.eval_frame import reset_code
+
+    for code in codes:
+        reset_code(code)
+
+
+# --- what it knows while it traces ------------------------------------------------------------------------------------------
+
+
+class Position(NamedTuple):
+    """What the compile of this thread says of itself. All None outside of one."""
+
+    compile_id: Any
+    translator: Any
+
+
+def translator_now() -> Any:
+    """The root translator of the frame that this thread traces; None outside."""
+    return getattr(sys.modules["torch._dynamo.symbolic_convert"].tls, "current_tx", None)
+
+
+def user_stack() -> list[Any]:
+    """The user's frames of the trace, outermost first, as traceback.FrameSummary."""
+    from torch._guards import TracingContext
+
+    return list(TracingContext.extract_stack()) if TracingContext.try_get() is not None else []
+
+
+def is_restart(error: BaseException | None) -> bool:
+    """Whether an attempt ended only to begin again."""
+    return isinstance(error, sys.modules["torch._dynamo.exc"].RestartAnalysis)
+
+
+def is_break(error: BaseException | None) -> bool:
+    """Whether torch.compile gave up for a reason of the program's."""
+    return isinstance(error, sys.modules["torch._dynamo.exc"].Unsupported)
+
+
+def observed_exceptions() -> tuple[type, ...]:
+    return (sys.modules["torch._dynamo.exc"].ObservedException,)
+
+
+def in_frame_guards(guards: Any) -> bool:
+    """Whether a set of guards is that of the frame which this thread traces."""
+    from torch._guards import TracingContext
+
+    context = TracingContext.try_get()
+    return context is not None and context.guards_context.dynamo_guards is guards

@@ -1,0 +1,530 @@
+"""The hooks, one for each point of `tracer.compat.dynamo.POINTS`: what is read there, and which events it becomes.
+
+A body does its first half, gives way to the function itself, and gets back what that returned or raised. Parameters are named as
+torch names them where a hook reads them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from typing import Any
+
+from .. import events as ev
+from ..compat import dynamo
+from ..translate import Compiled, FrameInfo
+from . import breaks
+from .switch import Hook, current
+from .values import fields, guard_text, looked_at, plain_text, readable, resolved, source_text, summary
+from .watch import Attempt, Watch, location
+
+__all__ = ["HOOKS"]
+
+#: By the name of their point.
+HOOKS: dict[str, Hook] = {}
+
+
+def hook(point: str, level: str = "decisions") -> Any:
+    """Enters a body into the table."""
+
+    def enter(body: Any) -> Any:
+        HOOKS[point] = Hook(point, body, level=level)
+        return body
+
+    return enter
+
+
+def wrapping(point: str, level: str = "decisions") -> Any:
+    """Enters a maker of wrappers into the table, for functions that are more than a call."""
+
+    def enter(make: Any) -> Any:
+        HOOKS[point] = Hook(point, level=level, make=make)
+        return make
+
+    return enter
+
+
+# ---- frames
+@hook("answer")
+def answer(watch: Watch, converter: Any, frame: Any, *args: Any, **kwargs: Any) -> Any:
+    """A function that torch.compile leaves to Python without looking inside."""
+    compiled = len(watch.frames)
+    result, _ = yield
+    why = getattr(result, "skip_reason", None)
+    if why and len(watch.frames) == compiled:
+        code = frame.f_code
+        watch.rec.point(ev.FrameSkipped, watch.name_of(code)[0], code.co_filename, code.co_firstlineno, str(why))
+
+
+@hook("frame", level="nothing")
+def frame_(
+    watch: Watch, code: Any, globals: Any, locals: Any, builtins: Any, closure: Any, *args: Any, **kwargs: Any
+) -> Any:
+    """One compile of one frame: from the question to the entry, or to why there is none."""
+    session, rec = watch.session, watch.rec
+    began = time.perf_counter()
+    name, resumes = watch.name_of(code)
+    info = FrameInfo(code, dict(locals), globals, tuple(closure or ()))
+    session.keeper.compiling(session, info)
+    number = session.begin_frame(info)
+    mark = rec.mark()
+    watch.codes[id(code)] = code
+    watch.frames[str(kwargs.get("compile_id", number))] = number
+    watch.compiling.append(name)
+    watch.because = ""
+    outer, rec.where = rec.where, watch.where
+    opens = rec.begin(ev.FrameStarted, name, code.co_filename, code.co_firstlineno, "", resumes) if rec.on else -1
+    graphs = session.graph_number
+    try:
+        result, error = yield
+        outcome, why = _outcome(result, error)
+        if dynamo.is_break(error) and not kwargs.get("one_graph", args[1] if len(args) > 1 else False) and rec.on:
+            breaks.event_of(watch, str(error), getattr(error, "real_stack", None) or [])
+        guarded = getattr(result, "guarded_code", None)
+        if guarded is not None:
+            watch.note_resumes(guarded.code, globals, name, number)
+            _generated(watch, guarded.code, f"{name} {number}", graphs)
+        if rec.on:
+            graph = f"graph_{graphs}" if guarded is not None and session.graph_number > graphs else ""
+            rec.end(ev.FrameFinished, opens, outcome, graph, why)
+    finally:
+        session.trace_seconds += time.perf_counter() - began
+        if watch.compiling:
+            watch.compiling.pop()
+        rec.restore(mark)
+        session.end_frame()
+        rec.where = outer
+        rec.parent = rec.events[opens].parent if opens >= 0 else rec.parent
+
+
+def _outcome(result: Any, error: BaseException | None) -> tuple[str, str]:
+    if error is None:
+        skipped = getattr(result, "guarded_code", None) is None
+        return (
+            ("skipped", str(getattr(result, "skip_reason", None) or "nothing to compile"))
+            if skipped
+            else ("compiled", "")
+        )
+    if not isinstance(error, Exception):
+        return "aborted", type(error).__name__
+    return ("skipped" if dynamo.is_break(error) else "failed"), _first_line(error)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+def _generated(watch: Watch, code: Any, name: str, graphs: int) -> None:
+    if watch.rec.on:
+        graph = f"graph_{graphs}" if watch.session.graph_number > graphs else ""
+        watch.rec.point(ev.CodeGenerated, graph, name, "", len(code.co_code) // 2)
+
+
+_FAILED = re.compile(r"^(\d+/\d+): (.*)", re.DOTALL)
+
+
+@hook("recompile")
+def recompile(watch: Watch, cache_entries: Any, frame: Any, *args: Any, **kwargs: Any) -> Any:
+    """Entries there are, and why none of them fits."""
+    reasons, _ = yield
+    if not reasons:
+        return
+    for reason in reasons:
+        found = _FAILED.match(reason)
+        entry, text = (watch.frames.get(found[1], found[1]), found[2]) if found else ("", reason)
+        expression = text.partition("  # ")[0].strip()
+        watch.rec.point(ev.GuardFailed, entry, _failed_source(expression), expression, "")
+    watch.rec.point(ev.Recompiled, watch.name_of(frame.f_code)[0], len(cache_entries), False)
+
+
+_SOURCE = re.compile(r"(?:[LG]\['\w+'\]|tensor '[^']+')[\w.\[\]']*")
+
+
+def _failed_source(expression: str) -> str:
+    found = _SOURCE.search(expression)
+    return (
+        readable(found[0].removeprefix("tensor '").rstrip("'") if found[0].startswith("tensor") else found[0])
+        if found
+        else ""
+    )
+
+
+@hook("attempt", level="nothing")
+def attempt(watch: Watch, code: Any, globals: Any, locals: Any, *args: Any, **kwargs: Any) -> Any:
+    """One reading of the frame."""
+    rec = watch.rec
+    mine = Attempt(watch, code)
+    watch.attempts.append(mine)
+    bound = tuple(
+        (name, 0)
+        for name in (*code.co_varnames, *code.co_cellvars, *code.co_freevars)
+        if name in locals or name in code.co_freevars
+    )
+    opens = rec.begin(ev.AttemptStarted, watch.because, tuple(dict.fromkeys(bound))) if rec.on else -1
+    ended = "aborted"
+    try:
+        _, error = yield
+        ended, watch.because = _ended(error)
+        if rec.on:
+            watch.settle()
+            mine.translators.clear()
+            rec.depth = 0
+            rec.end(ev.AttemptEnded, opens, ended, watch.because)
+    finally:
+        if watch.attempts and watch.attempts[-1] is mine:
+            watch.attempts.pop()
+        rec.attempt += ended == "restarted"
+        rec.depth = 0
+        watch.session.hook.traced_once()
+
+
+def _ended(error: BaseException | None) -> tuple[str, str]:
+    if error is None:
+        return "kept", ""
+    if dynamo.is_restart(error):
+        return "restarted", str(getattr(error, "restart_reason", None) or _first_line(error)).partition("\n")[0]
+    return ("failed", _first_line(error)) if isinstance(error, Exception) else ("aborted", type(error).__name__)
+
+
+# ---- instructions
+@wrapping("instruction", level="every")
+def instruction(row: Hook, function: Any) -> Any:
+    """The hot one: no generator, and nothing after the step."""
+
+    def step(translator: Any) -> Any:
+        watch = current()
+        if watch is not None and "every" in watch.levels:
+            watch.busy = True
+            try:
+                _instruction(watch, translator)
+            except Exception as fault:
+                watch.fault(fault)
+            finally:
+                watch.busy = False
+        return function(translator)
+
+    return step
+
+
+def _instruction(watch: Watch, translator: Any) -> None:
+    attempt, index = watch.attempt, translator.instruction_pointer
+    if attempt is None or index is None:
+        return
+    if attempt.pending:
+        watch.settle()
+    found = translator.instructions[index]
+    numbers = [attempt.numbers.of(one) for one in translator.stack]
+    _, before = attempt.stacks.get(id(translator), (None, []))
+    same = 0
+    for one, other in zip(numbers, before):
+        if one != other:
+            break
+        same += 1
+    attempt.stacks[id(translator)] = (translator, numbers)
+    watch.rec.instruction(
+        operation(found.opname), _argument(found), len(numbers), tuple(numbers[same:]), location(translator, found)
+    )
+
+
+_OPERATIONS: dict[str, str] = {"LOAD_FAST_CHECK": "LoadFast", "LOAD_FAST_BORROW": "LoadFast"}
+
+
+def operation(name: str) -> str:
+    """`LOAD_FAST` → `LoadFast`, as our own operations are called."""
+    known = _OPERATIONS.get(name)
+    if known is None:
+        known = _OPERATIONS[name] = "".join(part.capitalize() for part in name.split("_"))
+    return known
+
+
+def _argument(found: Any) -> str:
+    value = found.argval
+    if value is None or found.target is not None:
+        return ""
+    return value if type(value) is str else plain_text(value)
+
+
+@hook("exception")
+def exception(watch: Watch, translator: Any, raised: Any, *args: Any, **kwargs: Any) -> Any:
+    """The program raised an exception, which it may handle."""
+    if isinstance(raised, BaseException) and isinstance(raised, dynamo.observed_exceptions()):
+        watch.rec.point(ev.ExceptionObserved, type(raised).__name__.removeprefix("Observed"), _first_line(raised)[:200])
+    yield
+
+
+@hook("inline")
+def inline(watch: Watch, translator: Any) -> Any:
+    """A call is followed."""
+    attempt, rec, code = watch.attempt, watch.rec, translator.f_code
+    if (
+        attempt is None or attempt.translators and attempt.translators[-1] is translator
+    ):  # a generator's own method calls the common one
+        return
+    bound = tuple((name, attempt.numbers.of(one)) for name, one in translator.symbolic_locals.items())
+    opens = rec.begin(ev.InlineStarted, code.co_qualname, code.co_filename, code.co_firstlineno, bound)
+    attempt.translators.append(translator)
+    rec.depth += 1
+    try:
+        result, error = yield
+        attempt.translators.pop()
+        if error is None:
+            rec.end(ev.InlineFinished, opens, "returned", summary(resolved(result))[1])
+        else:
+            raised = isinstance(error, dynamo.observed_exceptions())
+            rec.end(ev.InlineFinished, opens, "raised" if raised else "broke", _first_line(error)[:200])
+    finally:
+        rec.depth = max(0, rec.depth - 1)
+        if attempt.translators and attempt.translators[-1] is translator:
+            attempt.translators.pop()
+
+
+# ---- values and guards
+@hook("build")
+def build(watch: Watch, builder: Any, value: Any) -> Any:
+    """A value enters the trace, for the first time."""
+    attempt, rec = watch.attempt, watch.rec
+    source = fields(builder).get("source")
+    if attempt is None or looked_at(builder.tx.output.variable_tracker_cache.get(source)):
+        return
+    parent = rec.parent
+    opens = rec.begin(ev.BuildStarted, source_text(source), type(value).__name__)
+    tracker, error = yield
+    if error is None:
+        made = resolved(tracker)
+        rec.end(ev.VariableBuilt, opens, type(made).__name__, (), attempt.numbers.of(made))
+    else:
+        rec.parent = parent
+
+
+@wrapping("guard")
+def guard(row: Hook, function: Any) -> Any:
+    """A guard that is new to the frame. torch's own record of who asked for it leaves our frame out."""
+
+    def add(guards: Any, guard: Any, **kwargs: Any) -> Any:
+        watch = current()
+        if watch is None or "decisions" not in watch.levels:
+            return function(guards, guard, **kwargs)
+        known = len(guards.inner)
+        result = function(guards, guard, **{**kwargs, "skip": kwargs.get("skip", 0) + 1})
+        if len(guards.inner) != known:
+            watch.after(watch.before(_guarded, (guards, guard), {}), None, None)
+        return result
+
+    return add
+
+
+def _guarded(watch: Watch, guards: Any, guard: Any) -> Any:
+    if watch.attempt is not None and dynamo.in_frame_guards(guards):
+        kind = guard.inner_create_fn().__name__
+        name = guard.name
+        source = readable(str(name() if callable(name) else name))
+        watch.rec.point(ev.GuardInstalled, source, kind, guard_text(kind, source))
+    yield
+
+
+# ---- graphs
+@hook("node")
+def node(watch: Watch, tracer: Any, *args: Any, **kwargs: Any) -> Any:
+    """An operation, told as soon as its value is known."""
+    made, error = yield
+    attempt = watch.attempt
+    if error is None and attempt is not None and made.op not in ("placeholder", "output"):
+        attempt.pending[made] = watch.graph_of(tracer)
+        attempt.places[made] = watch.where()
+
+
+@hook("node_value")
+def node_value(watch: Watch, node: Any, example_value: Any) -> Any:
+    """What an operation gives."""
+    yield
+    attempt = watch.attempt
+    if attempt is not None and node in attempt.pending:
+        watch.announce(node, attempt.pending[node])
+
+
+@hook("node_removed")
+def node_removed(watch: Watch, tracer: Any, node: Any) -> Any:
+    """An operation was of no use."""
+    name = node.name
+    _, error = yield
+    attempt = watch.attempt
+    if error is None and attempt is not None:
+        attempt.pending.pop(node, None)
+        watch.removed(name, watch.graph_of(tracer))
+
+
+@hook("input")
+def input_(
+    watch: Watch, tracer: Any, name: str, type_expr: Any, example_value: Any, before: bool = False, source: Any = None
+) -> Any:
+    """A value from outside, as an input of a graph."""
+    proxy, error = yield
+    if error is None and watch.attempt is not None:
+        watch.lifted(proxy.node.name, watch.graph_of(tracer), source_text(source) or name, example_value)
+
+
+@wrapping("body")
+def body(row: Hook, function: Any) -> Any:
+    """The body of an operator is tried in a graph of its own."""
+
+    @contextlib.contextmanager
+    def subtracer(output: Any, source_target: Any, *args: Any, **kwargs: Any) -> Any:
+        watch = current()
+        steps = (
+            watch.before(_tried, (source_target,), {}) if watch is not None and "decisions" in watch.levels else None
+        )
+        try:
+            with function(output, source_target, *args, **kwargs) as tracer:
+                if watch is not None and watch.attempt is not None and steps is not None:
+                    watch.attempt.graphs.setdefault(
+                        id(tracer), (tracer, f"{_operator(source_target)}_{watch.attempt.bodies}")
+                    )
+                yield tracer
+        except BaseException as error:
+            if watch is not None:
+                watch.after(steps, None, error)
+            raise
+        if watch is not None:
+            watch.after(steps, tracer, None)
+
+    return subtracer
+
+
+def _operator(target: Any) -> str:
+    name = getattr(target, "__name__", None) or getattr(target, "name", None)
+    name = name() if callable(name) else name
+    return str(name or target or "body")
+
+
+def _tried(watch: Watch, target: Any) -> Any:
+    attempt, rec = watch.attempt, watch.rec
+    if attempt is None:
+        return
+    attempt.bodies += 1
+    name = f"{_operator(target)}_{attempt.bodies}"
+    opens = rec.begin(ev.SpeculationStarted, _operator(target), name)
+    depth = rec.depth
+    tracer, error = yield
+    rec.depth = depth
+    watch.settle()
+    if error is None:
+        rec.end(ev.Committed, opens, name, tuple(proxy.node.name for proxy in tracer.lifted_freevars))
+    else:
+        rec.end(ev.RolledBack, opens, _first_line(error)[:200])
+
+
+# ---- side effects
+@hook("effect_attribute")
+def effect_attribute(watch: Watch, effects: Any, item: Any, name: str, value: Any, *args: Any, **kwargs: Any) -> Any:
+    """`object.name = value`; cells are told by their own hook."""
+    yield
+    if watch.attempt is not None and name != "cell_contents":
+        held = resolved(item)
+        _effect(watch, "attribute", held, f".{name} = {summary(resolved(value))[1]}")
+
+
+@hook("effect_cell")
+def effect_cell(watch: Watch, effects: Any, cellvar: Any, value: Any) -> Any:
+    """A variable that functions share was set."""
+    yield
+    if watch.attempt is not None:
+        _effect(watch, "cell", resolved(cellvar), f" = {summary(resolved(value))[1]}")
+
+
+@hook("effect_mutation")
+def effect_mutation(watch: Watch, effects: Any, var: Any) -> Any:
+    """A container is about to change."""
+    yield
+    if watch.attempt is not None:
+        _effect(watch, "mutation", resolved(var), "")
+
+
+def _effect(watch: Watch, kind: str, held: Any, text: str) -> None:
+    attempt = watch.attempt
+    assert attempt is not None
+    if fields(held).get("source") is not None or kind == "mutation":
+        words = summary(held)
+        watch.rec.point(ev.SideEffect, kind, words[5] or words[1], text)
+    attempt.numbers.changed(held)
+
+
+# ---- shapes
+@hook("automatic")
+def automatic(watch: Watch, translator: Any, name: str, entry: Any, *args: Any, **kwargs: Any) -> Any:
+    """A size differs from the one that was seen before, so it becomes a symbol."""
+    merged, error = yield
+    if error is None and merged is not None and watch.attempt is not None:
+        before, now = str(entry.render()), str(merged.render())
+        if before != now:
+            watch.rec.point(
+                ev.ShapeDecision, "", readable(name), f"automatic dynamic: {before} here, {now} from now on"
+            )
+
+
+@hook("symbol")
+def symbol(watch: Watch, env: Any, val: Any, source: Any, *args: Any, **kwargs: Any) -> Any:
+    """A size became a symbol."""
+    made, error = yield
+    if error is None and watch.attempt is not None and getattr(made, "free_symbols", None):
+        watch.rec.point(ev.ShapeDecision, str(made), source_text(source), f"symbolic, {val} in this call")
+
+
+@hook("shape_guard")
+def shape_guard(watch: Watch, env: Any, prefix: Any, g: Any, forcing_spec: Any = False) -> Any:
+    """Something was relied on about sizes."""
+    if watch.attempt is not None:
+        kind = "SPECIALISATION" if forcing_spec else "SHAPE_ENV"
+        watch.rec.point(ev.GuardInstalled, "", kind, str(g))
+    yield
+
+
+@hook("specialised")
+def specialised(watch: Watch, env: Any, a: Any, *args: Any, **kwargs: Any) -> Any:
+    """A symbol turned out to be one number, or another symbol."""
+    before = env.replacements.get(a)
+    yield
+    now = env.replacements.get(a)
+    if watch.attempt is not None and now is not None and now != before:
+        what = "specialised to" if not now.free_symbols else "the same as"
+        watch.rec.point(ev.ShapeDecision, str(a), "", f"{what} {now}")
+
+
+# ---- breaks
+@hook("break_text")
+def break_text(watch: Watch, gb_type: Any, context: Any, explanation: Any, hints: Any) -> Any:
+    """The text of what may become a break."""
+    message, error = yield
+    if error is None:
+        watch.told.note(message, gb_type, context, explanation, hints, watch.where())
+
+
+@hook("cut")
+def cut(watch: Watch, output: Any, tx: Any, reason: Any, *args: Any, **kwargs: Any) -> Any:
+    """The graph ends: at the frame's end, or before what breaks it."""
+    if watch.attempt is not None:
+        watch.settle()
+        if reason.graph_break:
+            breaks.event_of(watch, str(reason.reason), list(reason.user_stack))
+    yield
+
+
+@hook("backend", level="nothing")
+def backend(watch: Watch, output: Any, gm: Any, *args: Any, **kwargs: Any) -> Any:
+    """A finished graph goes to the backend."""
+    session, rec, attempt = watch.session, watch.rec, watch.attempt
+    if attempt is None:
+        return
+    label = session.backend_label
+    examples = [one.meta.get("example_value") for one in gm.graph.nodes if one.op == "placeholder"]
+    opens = -1
+    if rec.on:
+        watch.agree(gm)
+        opens = rec.begin(ev.GraphCompileStarted, attempt.graph, label)
+    began = time.perf_counter()
+    _, error = yield
+    if rec.on:
+        text = "" if error is None else f"{type(error).__name__}: {_first_line(error)}"
+        rec.end(ev.GraphCompiled, opens, attempt.graph, label, time.perf_counter() - began, text)
+    if error is None:
+        session.keep_graph(Compiled(rec.frame, attempt.graph, gm, examples, ""))

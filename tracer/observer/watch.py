@@ -1,0 +1,265 @@
+"""What one session knows of the compile that it watches, and how that becomes events: position, frames, graphs, numbers.
+
+The hooks say what happened; here it gets its place: which frame and attempt, which graph, which line.
+"""
+
+from __future__ import annotations
+
+import traceback
+import types
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .. import events as ev
+from ..compat import dynamo
+from ..export.nodes import _module as module_of
+from .breaks import Told
+from .nodes import arguments_text, target_text
+from .switch import Body
+from .values import Numbers, device_of, dtype_of, shape_of
+
+if TYPE_CHECKING:
+    from ..session import Session
+
+__all__ = ["Attempt", "Watch"]
+
+_LEVELS = {
+    "all": frozenset({"every", "decisions", "nothing"}),
+    "decisions": frozenset({"decisions", "nothing"}),
+    "nothing": frozenset({"nothing"}),
+}
+
+
+class Made(NamedTuple):
+    """A node or an input as it was told."""
+
+    kind: type[ev.Event]
+    location: ev.Location
+    payload: tuple[Any, ...]
+
+
+class Attempt:
+    """One reading of a frame. `stacks`: of each translator, the numbers that its last instruction was recorded with."""
+
+    def __init__(self, watch: Watch, code: types.CodeType):
+        self.code = code
+        self.graph = watch.session.next_graph_name()
+        self.numbers = Numbers(watch.rec)
+        self.stacks: dict[int, tuple[Any, list[int]]] = {}
+        self.graphs: dict[int, tuple[Any, str]] = {}  # tracers of subgraphs
+        self.pending: dict[Any, str] = {}  # nodes whose value isn't known yet, with their graph
+        self.made: dict[tuple[str, str], Made] = {}  # (graph, name) → what was recorded
+        self.places: dict[Any, ev.Location] = {}  # of nodes, as they were made
+        self.translators: list[Any] = []
+        self.bodies = 0
+
+
+class Watch:
+    """A session's eyes. `busy`: one of its hooks is at work; `faults`: what went wrong in them during this call."""
+
+    def __init__(self, session: Session):
+        self.session, self.rec = session, session.recorder
+        self.levels = _LEVELS[session.config.record]
+        self.busy = False
+        self.off: set[str] = set()
+        self.faults: list[Exception] = []
+        self.told = Told()
+        self.attempts: list[Attempt] = []
+        self.compiling: list[str] = []  # names of the frames being compiled, outermost first
+        self.frames: dict[str, str] = {}  # compile id → frame
+        self.names: dict[int, tuple[types.CodeType, str, str]] = {}  # resume code → (code, name, frame it goes on from)
+        self.codes: dict[int, types.CodeType] = {}
+        self.because = ""
+
+    # ---- hooks
+    def before(self, body: Body, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The first half of a hook; what `after` needs, None where there is no second half."""
+        self.busy = True
+        try:
+            steps = body(self, *args, **kwargs)
+            next(steps)
+            return steps
+        except StopIteration:
+            return None
+        except Exception as fault:
+            self.fault(fault)
+            return None
+        finally:
+            self.busy = False
+
+    def after(self, steps: Any, result: Any, error: BaseException | None) -> None:
+        """The second half."""
+        if steps is None:
+            return
+        self.busy = True
+        try:
+            steps.send((result, error))
+        except StopIteration:
+            pass
+        except Exception as fault:
+            self.fault(fault)
+        finally:
+            self.busy = False
+
+    def fault(self, fault: Exception) -> None:
+        """A hook failed: recorded, and raised or warned about when the call has ended."""
+        self.faults.append(fault)
+        if self.rec.on:
+            text = "".join(traceback.format_exception(fault))
+            self.rec.point(ev.InternalFault, type(fault).__name__, str(fault), text)
+
+    # ---- where
+    @property
+    def attempt(self) -> Attempt | None:
+        return self.attempts[-1] if self.attempts else None
+
+    @property
+    def translator(self) -> Any:
+        """The innermost translator."""
+        attempt = self.attempt
+        return (
+            attempt.translators[-1]
+            if attempt is not None and attempt.translators
+            else dynamo.translator_now()
+            if attempt is not None
+            else None
+        )
+
+    def where(self) -> ev.Location:
+        """The instruction that is being followed."""
+        translator = self.translator
+        if translator is None:
+            attempt = self.attempt
+            return (
+                (attempt.code.co_filename, attempt.code.co_firstlineno, None, attempt.code.co_firstlineno, None)
+                if attempt is not None
+                else ()
+            )
+        return location(translator, getattr(translator, "current_instruction", None))
+
+    # ---- frames
+    def name_of(self, code: types.CodeType) -> tuple[str, str]:
+        """(name, the frame that it goes on from): resume functions go by the function that they are a part of."""
+        known = self.names.get(id(code))
+        return (known[1], known[2]) if known is not None else (code.co_qualname, "")
+
+    def note_resumes(self, code: types.CodeType, namespace: dict[str, Any], name: str, frame: str) -> None:
+        """The generated code of a frame calls the functions that go on behind its break by their global names."""
+        for called in code.co_names:
+            if called.startswith("__resume_at"):
+                resume = getattr(namespace.get(called), "__code__", None)
+                if resume is not None:
+                    self.names[id(resume)] = (resume, name, frame)
+
+    # ---- graphs
+    def graph_of(self, tracer: Any) -> str:
+        """The name of a (sub)graph: the frame's own, or the body that is tried."""
+        attempt = self.attempt
+        assert attempt is not None
+        known = attempt.graphs.get(id(tracer))
+        return known[1] if known is not None else attempt.graph
+
+    def announce(self, node: Any, graph: str) -> None:
+        """One node, with what is known of its value. It stays where it was made, under whatever name it ends."""
+        attempt = self.attempt
+        assert attempt is not None
+        attempt.pending.pop(node, None)
+        if (graph, node.name) in attempt.made:
+            return
+        value = node.meta.get("example_value")
+        words = (
+            target_text(node.target),
+            arguments_text(node),
+            shape_of(value),
+            dtype_of(value),
+            device_of(value),
+            module_of(node),
+        )
+        place = attempt.places.setdefault(node, self.where())
+        self.tell(
+            Made(
+                ev.NodeCreated,
+                place,
+                (graph, node.name, node.op, *words, tuple(one.name for one in node.all_input_nodes)),
+            )
+        )
+
+    def lifted(self, name: str, graph: str, source: str, value: Any) -> None:
+        attempt = self.attempt
+        if attempt is not None and (graph, name) not in attempt.made:
+            self.tell(
+                Made(
+                    ev.InputLifted,
+                    self.where(),
+                    (graph, name, source, shape_of(value), dtype_of(value), device_of(value)),
+                )
+            )
+
+    def tell(self, made: Made) -> None:
+        attempt, rec = self.attempt, self.rec
+        assert attempt is not None
+        attempt.made[made.payload[:2]] = made
+        outer, rec.where = rec.where, lambda: made.location
+        try:
+            rec.point(made.kind, *made.payload)
+        finally:
+            rec.where = outer
+
+    def removed(self, name: str, graph: str) -> None:
+        attempt = self.attempt
+        if attempt is not None and attempt.made.pop((graph, name), None) is not None:
+            self.rec.point(ev.NodeRemoved, graph, name)
+
+    def settle(self) -> None:
+        """Nodes that never got a value are told now."""
+        attempt = self.attempt
+        if attempt is not None and attempt.pending:
+            for node, graph in list(attempt.pending.items()):
+                self.announce(node, graph)
+
+    def agree(self, gm: Any) -> None:
+        """The recorded nodes become those of the finished graph: some were renamed, unused ones are gone, checks were added. What
+        follows the first difference is told again, in the order of the graph."""
+        attempt = self.attempt
+        assert attempt is not None
+        self.settle()
+        graph, final = attempt.graph, [node for node in gm.graph.nodes if node.op != "output"]
+        for inputs in (True, False):
+            wanted = [node for node in final if (node.op == "placeholder") is inputs]
+            told = [
+                made
+                for made in attempt.made.values()
+                if made.payload[0] == graph and (made.kind is ev.InputLifted) is inputs
+            ]
+            same = next(
+                (n for n, (node, made) in enumerate(zip(wanted, told)) if node.name != made.payload[1]),
+                min(len(wanted), len(told)),
+            )
+            known = {made.payload[1]: made for made in told[same:]}
+            for name in known:
+                self.removed(name, graph)
+            for node in wanted[same:]:
+                if node.name in known:
+                    self.tell(known[node.name])
+                elif inputs:
+                    self.lifted(node.name, graph, "", node.meta.get("example_value"))
+                else:
+                    self.announce(node, graph)
+
+    # ---- the end of a call
+    def ended(self) -> None:
+        """Nothing of a call that was given up is left."""
+        self.attempts.clear()
+        self.compiling.clear()
+        self.because = ""
+        self.told.clear()
+
+
+def location(translator: Any, instruction: Any) -> ev.Location:
+    """The place of an instruction; its line only, where it has no columns."""
+    file = translator.f_code.co_filename
+    positions = getattr(instruction, "positions", None)
+    if positions is not None and positions.lineno:
+        return file, positions.lineno, positions.col_offset, positions.end_lineno, positions.end_col_offset
+    line = translator.lineno
+    line = line if type(line) is int and line > 0 else translator.f_code.co_firstlineno
+    return file, line, None, line, None
