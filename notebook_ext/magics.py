@@ -7,6 +7,7 @@ import contextvars
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from IPython.core.display_functions import display
@@ -245,6 +246,33 @@ class TraceMagics(Magics):
             runs = runs_of([(self.names[session], session) for session in self.sessions], self.live.widgets)
             data = compared(line, runs, self.shell.user_ns)
         display(data, raw=True)
+
+    @magic_arguments()
+    @argument("path", metavar="PATH", help="The file; its suffix names the format: .py, .pt2, .html, .json, .svg, …")
+    @argument("--format", metavar="NAME", help="The format, where the suffix doesn't name it.")
+    @argument("--run", metavar="CELL", help="The number of a traced cell; without it, the last one.")
+    @line_magic
+    def trace_export(self, line: str) -> None:
+        """Write what a traced cell captured as a file, next to the notebook.
+
+        %trace_export model.py                   a module that runs on its own, with its tensors in model.safetensors
+        %trace_export report.html                the widget's views in one page
+        %trace_export graph.svg --run 3          the picture of the cell In [3]
+        """
+        with _told():
+            options = parse_argstring(self.trace_export, line)
+            for path in self._run(options.run).export(Path(options.path).expanduser(), options.format):
+                print(path)
+
+    def _run(self, number: str | None) -> Any:
+        """The session of a traced cell. TracerError where there is none."""
+        if not self.sessions:
+            raise TracerError("no cell was traced yet.", next="run a cell that begins with %%trace")
+        for session in reversed(self.sessions):
+            if number is None or self.names[session] == f"In [{number}]":
+                return session
+        known = ", ".join(self.names[session] for session in self.sessions)
+        raise TracerError(f"In [{number}] is not a traced cell that is still kept.", next=f"kept: {known}")
 
     def close(self) -> None:
         """Close every session that is still open."""

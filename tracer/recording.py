@@ -14,19 +14,24 @@ from typing import Any
 import tracer.explain as _explain
 from tracer.config import TraceConfig
 from tracer.events import Event
+from tracer.found import Found
 from tracer.journal import Journal
 from tracer.journal import load as _load
 from tracer.overrides import Override
-from tracer.records import Call, Fault, Frame, Graph, GraphBreak, Guard, Recompile, Records, Speculation, from_events
+from tracer.records import Call, Records, from_events
 
 __all__ = ["Recording", "load"]
 
 
-class Recording:
+class Recording(Found):
     """`events`, `frames`, `graphs`, … as of a session; `journal` is the index over the events."""
 
     def __init__(self, journal: Journal, path: str = ""):
-        self.journal, self.path = journal, path
+        self._journal, self.path = journal, path
+
+    @property
+    def journal(self) -> Journal:
+        return self._journal
 
     @property
     def events(self) -> Sequence[Event]:
@@ -59,52 +64,10 @@ class Recording:
     def calls(self) -> list[Call]:
         return self.records.calls
 
-    @property
-    def frames(self) -> list[Frame]:
-        return self.records.frames
-
-    @property
-    def graphs(self) -> list[Graph]:
-        return self.records.graphs
-
-    @property
-    def graph_breaks(self) -> list[GraphBreak]:
-        return self.records.graph_breaks
-
-    @property
-    def guards(self) -> list[Guard]:
-        return self.records.guards
-
-    @property
-    def speculations(self) -> list[Speculation]:
-        return self.records.speculations
-
-    @property
-    def recompiles(self) -> list[Recompile]:
-        return self.records.recompiles
-
-    @property
-    def faults(self) -> list[Fault]:
-        return self.records.faults
-
-    @property
-    def stats(self) -> dict[str, float]:
-        return self.records.stats
-
     def explain(self) -> str:
         """What happened, as text for a terminal."""
-        text = _explain.explain(self.records)
+        text = super().explain()
         return f"{text}\n{self._cut()}" if self.truncated else text
-
-    def diff(self, other: Any) -> Any:
-        """What changed from this run to another recording or session: a `tracer.diff.Diff`."""
-        from tracer.diff import diff
-
-        return diff(self, other)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the recording again; compressed if the name ends in .gz."""
-        self.journal.save(path)
 
     def _repr_html_(self) -> str:
         return _explain.html(self.records, note=self._cut() if self.truncated else "")

@@ -38,8 +38,8 @@ from .events import (
     SessionFinished,
     SessionStarted,
 )
-from .explain import explain, html
 from .export.nodes import nodes_of
+from .found import Found
 from .graph.dynamism import Dynamism
 from .graph.fakes import FakeRunner
 from .guards import GuardError
@@ -71,7 +71,7 @@ class FullGraphError(TracerError):
         self.reason = reason
 
 
-class Session(Reruns):
+class Session(Found, Reruns):
     """Traces what it runs. Any field of `TraceConfig` is a keyword; unknown ones are refused with the list of known ones.
 
     overrides: decisions to take in the compiler's place, as `Override`s or their texts (see `tracer.overrides`).
@@ -448,7 +448,6 @@ class Session(Reruns):
 
     @property
     def journal(self) -> Journal:
-        """The index over the events: by kind, by frame, as a tree, and what was known at each of them."""
         if self._journal is None:
             self._journal = Journal(self.recorder.events)
         self.recorder.flush()
@@ -456,7 +455,6 @@ class Session(Reruns):
 
     @property
     def records(self) -> typed.Records:
-        """Typed records of what happened so far, made from the events."""
         events = self.events
         if self._records is None or self._records[0] != len(events) or not self.recorder.on:
             made = typed.from_events(events)
@@ -477,52 +475,11 @@ class Session(Reruns):
         return graph
 
     @property
-    def frames(self) -> list[typed.Frame]:
-        return self.records.frames
-
-    @property
-    def graphs(self) -> list[typed.Graph]:
-        return self.records.graphs
-
-    @property
-    def graph_breaks(self) -> list[typed.GraphBreak]:
-        return self.records.graph_breaks
-
-    @property
-    def guards(self) -> list[typed.Guard]:
-        return self.records.guards
-
-    @property
-    def speculations(self) -> list[typed.Speculation]:
-        return self.records.speculations
-
-    @property
-    def recompiles(self) -> list[typed.Recompile]:
-        return self.records.recompiles
-
-    @property
     def stats(self) -> dict[str, float]:
         return {**self.records.stats, "trace_seconds": self.trace_seconds}
 
-    def explain(self) -> str:
-        """What happened, as text for a terminal."""
-        return explain(self.records)
-
-    def diff(self, other: Any) -> Any:
-        """What changed from this run to another session or recording: a `tracer.diff.Diff`."""
-        from .diff import diff
-
-        return diff(self, other)
-
-    def _repr_html_(self) -> str:
-        return html(self.records)
-
     def __repr__(self) -> str:
         return f"<tracer.Session backend={self.backend_label!r}: {len(self.compiled)} compiled frames, {len(self._breaks)} graph breaks>"
-
-    def save(self, path: Any) -> None:
-        """Write the recording: JSON lines, gzip where the path ends in .gz."""
-        self.journal.save(path)
 
     # ---- ending
     def reset(self) -> None:

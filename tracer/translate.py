@@ -71,11 +71,12 @@ class FrameInfo:
 class Compiled:
     """What a session keeps with an entry."""
 
-    __slots__ = ("example_inputs", "frame", "gm", "graph", "lowered", "source")
+    __slots__ = ("changes", "example_inputs", "frame", "gm", "graph", "lowered", "source")
 
     def __init__(self, frame: str, graph: str, gm: Any, example_inputs: list[Any], source: str):
         self.frame, self.graph, self.gm, self.example_inputs, self.source = frame, graph, gm, example_inputs, source
         self.lowered: Any = None
+        self.changes: tuple[str, ...] = ()  # existing objects that the frame leaves changed, but for tensors
 
 
 def translate(session: Session, info: FrameInfo) -> Entry | Skip:
@@ -263,6 +264,7 @@ def _compile(ctx: Context, info: FrameInfo, root: Frame, result: Variable | None
     if rec.on:
         rec.point(CodeGenerated, graph, name, text, len(code.co_code) // 2)
     record = Compiled(frame_id, graph, compiled.gm, compiled.examples, text)
+    record.changes = tuple(body.changed)
     with _outside(ctx):
         record.lowered = _lower(ctx, info)
     session.keep_graph(record)

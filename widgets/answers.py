@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tracer.errors import TracerError
-from widgets.exports import FORMATS, file_of
+from tracer.export.table import export, exporters
+from widgets.exports import files_of
 from widgets.models.events import facts
 from widgets.models.graph import lane
 from widgets.models.state import state_at
@@ -46,24 +48,23 @@ def _try(widget: Any, *, seq: int, number: int) -> Any:
 
 
 def _formats(_widget: Any) -> Any:
-    return [[one.suffix, one.label] for one in FORMATS]
+    return [[one.name, one.label] for one in exporters().values()]
 
 
 def _export(widget: Any, *, suffix: str) -> Any:
-    name, mime, text = file_of(widget.session, suffix)
-    return {"name": name, "mime": mime, "text": text}
+    return [
+        {"name": name, "mime": mime, "data": b64encode(data).decode()}
+        for name, mime, data in files_of(widget.session, suffix)
+    ]
 
 
-def _save(widget: Any, *, suffix: str) -> str:
-    """Written into the kernel's folder, which is the notebook's; a file that is there already stays, the new one is numbered."""
-    name, _, text = file_of(widget.session, suffix)
-    path = Path(name)
-    for number in range(2, 1000):
-        if not path.exists():
-            break
-        path = Path(f"trace-{number}.{suffix}")
-    path.write_text(text)
-    return str(path)
+def _save(widget: Any, *, suffix: str) -> list[str]:
+    """Written into the kernel's folder, which is the notebook's; files that are there already stay, the new ones are numbered."""
+    stem, number = "trace", 1
+    while any(Path().glob(f"{stem}.*")):
+        number += 1
+        stem = f"trace-{number}"
+    return [str(path) for path in export(widget.session, f"{stem}.{suffix}")]
 
 
 def _state(widget: Any, *, seq: int) -> Any:

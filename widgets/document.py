@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from tracer.explain import clean
@@ -12,7 +13,7 @@ from widgets.bundle import build
 from widgets.models import Book, views
 from widgets.runs import Runs
 
-__all__ = ["document"]
+__all__ = ["document", "write"]
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -38,6 +39,11 @@ def document(subject: Any, *, title: str = "Tracer", runs: Runs | None = None) -
     return PAGE.format(
         title=escape(clean(about)), data=_embedded(data), bundle=SCRIPT.read_text().replace("</", "<\\/")
     )
+
+
+def write(subject: Any, path: Path) -> None:
+    """The page as a file: the exporter of .html."""
+    path.write_text(document(subject), encoding="utf-8")
 
 
 def _embedded(data: Any) -> str:

@@ -182,14 +182,18 @@ def test_trying_what_removes_a_break(lab):
 
 def test_every_format_is_exported(lab, tmp_path):
     widget = lab.widget(1)
-    for suffix in ("html", "jsonl", "svg", "dot", "txt"):
+    for suffix in ("html", "jsonl", "json", "svg", "dot", "txt", "perfetto"):
         widget.locator(".acts button", has_text="Export").click()
         with lab.page.expect_download() as download:
-            widget.locator(".mn [role=menuitem]", has_text=f".{suffix}").click()
+            widget.locator(f".mn [role=menuitem][data-key='{suffix}']").click()
         path = tmp_path / download.value.suggested_filename
         download.value.save_as(path)
         text = path.read_text()
         assert path.suffix == f".{suffix}" and ("relu" in text or "graph break" in text)
+    widget.locator(".acts button", has_text="Export").click()
+    with lab.page.expect_download() as download:
+        widget.locator(".mn [role=menuitem][data-key='py']").click()
+    assert download.value.suggested_filename.partition(".")[2] in ("py", "safetensors")
     assert "<svg" in (tmp_path / "trace.svg").read_text()
     opened = lab.page.context.browser.new_page()
     problems = []

@@ -17,7 +17,9 @@ from tracer.records import Frame, Graph, GraphBreak, GraphInput, Node, Place, Re
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def op(name: str, *inputs: str, target: str = "torch.relu", path: str = "", shape: tuple = (4, 3), line: int = 1) -> Node:
+def op(
+    name: str, *inputs: str, target: str = "torch.relu", path: str = "", shape: tuple = (4, 3), line: int = 1
+) -> Node:
     place = Place("model.py", line)
     return Node(name, "call_function", target, "", shape, "float32", "cpu", path, place, inputs)
 
@@ -131,7 +133,9 @@ def test_shapes() -> None:
 def broken() -> Records:
     first = Graph("graph_0", "0/0", nodes=[given_input("x"), op("h", "x", line=41), op("gt", "h", line=42, shape=())])
     second = Graph("graph_1", "1/0", nodes=[given_input("h"), op("z", "h", line=43)])
-    found = GraphBreak("data-dependent-branch", "Branch on a value", location=Place("model.py", 42), frames=["0/0", "1/0"])
+    found = GraphBreak(
+        "data-dependent-branch", "Branch on a value", location=Place("model.py", 42), frames=["0/0", "1/0"]
+    )
     frames = [Frame("0/0", "f", "model.py", 39, graph="graph_0"), Frame("1/0", "f", "model.py", 39, resumes="0/0")]
     return Records(frames=frames, graphs=[first, second], graph_breaks=[found])
 

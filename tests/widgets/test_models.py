@@ -14,7 +14,7 @@ from tracer.events import GraphBreak, Instruction, kind_of
 from tracer.journal import Journal
 from widgets.bundle import BUNDLE, LIMIT, PAGE, build, fresh
 from widgets.document import document
-from widgets.exports import FORMATS, file_of
+from widgets.exports import files_of
 from widgets.models import VIEWS, Book, views
 from widgets.models.events import facts
 from widgets.models.graph import lane
@@ -167,12 +167,17 @@ def test_the_bundle_is_small_and_fresh():
     assert "fetch(" not in BUNDLE.read_text() and "innerHTML" not in BUNDLE.read_text()
 
 
-@pytest.mark.parametrize("suffix", [one.suffix for one in FORMATS])
+@pytest.mark.parametrize("suffix", ["html", "jsonl", "json", "svg", "dot", "txt", "perfetto"])
 def test_every_format(session, suffix):
-    name, mime, text = file_of(session, suffix)
-    assert name.endswith(suffix) and mime and ("relu" in text or "graph break" in text)
+    ((name, mime, data),) = files_of(session, suffix)
+    assert name.endswith(suffix) and mime and (b"relu" in data or b"graph break" in data)
+
+
+def test_a_module_comes_with_its_tensors():
+    session = tracer.trace(torch.nn.Linear(2, 2), torch.ones(1, 2))
+    assert [name for name, _, _ in files_of(session, "py")] == ["trace.py", "trace.safetensors"]
 
 
 def test_an_unknown_format_names_the_known_ones(session):
     with pytest.raises(tracer.TracerError, match="html"):
-        file_of(session, "doc")
+        files_of(session, "doc")

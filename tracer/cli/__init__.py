@@ -1,4 +1,4 @@
-"""The command line: `python -m tracer run | step | show | diff`.
+"""The command line: `python -m tracer run | step | show | diff | export`.
 
 - `arguments`: the parser; `scripts`: running a program as Python would; `progress`: a line on stderr while that takes long
 - `prompt`: the pdb-like prompt of `step`
@@ -114,7 +114,9 @@ def show(options: Any) -> int:
 
     recording = load(options.recording)
     if options.json:
-        print(json.dumps(_plain(recording), indent=1, default=str))
+        from tracer.export.data import plain
+
+        print(json.dumps(plain(recording), indent=1))
     elif options.events is not None:
         wanted = _kinds(options.events)
         for event in recording.events:
@@ -182,29 +184,13 @@ def _graph(recording: Any, name: str) -> str:
     return "\n".join(lines)
 
 
-def _plain(recording: Any) -> dict[str, Any]:
-    records = recording.records
-    names = ("calls", "frames", "graphs", "graph_breaks", "guards", "speculations", "recompiles", "faults")
-    plain = {name: [_record(one) for one in getattr(records, name)] for name in names}
-    return {"versions": dict(recording.versions), "config": recording.config.plain(), "stats": recording.stats, **plain}
+def export(options: Any) -> int:
+    """A recording in another format."""
+    from tracer.recording import load
+
+    for path in load(options.recording).export(options.path, options.format):
+        print(path)
+    return 0
 
 
-def _record(one: Any) -> dict[str, Any]:
-    """A record's own fields; what only a living session has, and events, are left out."""
-    import dataclasses
-
-    hidden = {"gm", "example_inputs", "cause", "guards"}
-    found = {}
-    for field in dataclasses.fields(one):
-        if field.name in hidden:
-            continue
-        value = getattr(one, field.name)
-        found[field.name] = (
-            [_record(part) if dataclasses.is_dataclass(part) else part for part in value]
-            if isinstance(value, list)
-            else value
-        )
-    return found
-
-
-COMMANDS = {"run": run, "step": step, "show": show, "diff": diff}
+COMMANDS = {"run": run, "step": step, "show": show, "diff": diff, "export": export}

@@ -50,6 +50,14 @@ def parser() -> argparse.ArgumentParser:
     diff.add_argument("left", help="the recording before")
     diff.add_argument("right", help="the recording now")
     diff.add_argument("--json", action="store_true", help="the differences as JSON")
+    export = commands.add_parser(
+        "export",
+        help="write a recording in another format",
+        description="Write a page, a picture, a time line, … of a recording (docs/export.md). Prints the paths that were written.",
+    )
+    export.add_argument("recording", help="a file that --save or session.save wrote")
+    export.add_argument("path", help="the file to write; its suffix names the format")
+    export.add_argument("--format", metavar="NAME", help="the format, where the suffix doesn't name it")
     return made
 
 

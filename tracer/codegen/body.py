@@ -49,6 +49,7 @@ class Body:
         self.loads: list[str] = []
         self.builds: list[str] = []
         self.effects: list[str] = []
+        self.changed: list[str] = []  # existing objects that are not as they were afterwards, as a person would write them
         self.outputs: list[Any] = []
         self._queue: list[Callable[[], str]] = []
         self.advanced: dict[Variable, int] = {}
@@ -223,6 +224,8 @@ class Body:
             if source.kind == "cell" and source.key in ending:
                 waiting.append(variable)
                 continue
+            if variable.changes(self.ctx):
+                self.changed.append(source.text)
             variable.replay(self, self.value(variable))
             self.settle_later()
         self._finish_ends()

@@ -1,16 +1,24 @@
-"""Graphs as dot text, for programs that lay out graphs themselves. Nothing is run: the `dot` program isn't needed."""
+"""Graphs as dot text, for programs that lay out graphs themselves, and as the picture that the program `dot` draws of it."""
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import graphviz
 
+from tracer.errors import TracerError
 from tracer.explain import clean
 from tracer.export.figure import cluster_of, operator_of, shape_text
 from tracer.records import Graph, Node
 
-__all__ = ["dot"]
+__all__ = ["dot", "draw", "write"]
+
+#: `dot` takes minutes on graphs of thousands of nodes.
+SECONDS = 60.0
 
 
 def dot(graphs: Sequence[Graph]) -> str:
@@ -62,3 +70,32 @@ def _label(node: Node) -> str:
 def _text(text: str) -> str:
     """Escaped for a label: backslashes mean something there, and so do angle brackets around the whole."""
     return str(graphviz.nohtml(graphviz.escape(clean(text))))
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+def write(session: Any, path: Path) -> None:
+    """dot text."""
+    path.write_text(dot(session.records.graphs), encoding="utf-8")
+
+
+def draw(session: Any, path: Path, *, seconds: float = SECONDS) -> None:
+    """PNG, drawn by `dot`. TracerError where it is missing, fails, or isn't done in time."""
+    program = shutil.which("dot")
+    other = "export to .svg, which needs no program"
+    if program is None:
+        raise TracerError(
+            "a .png is drawn by the program dot, which is not installed.", next=f"install Graphviz, or {other}"
+        )
+    text = dot(session.records.graphs)
+    try:
+        done = subprocess.run(
+            [program, "-Tpng"], input=text.encode(), capture_output=True, timeout=seconds, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise TracerError(f"dot was not done after {seconds:g} s.", next=other) from None
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip()
+        raise TracerError(f"dot failed with exit status {done.returncode}: {said[:500]}", next=other)
+    path.write_bytes(done.stdout)

@@ -154,8 +154,10 @@ def run_again(
     dtype: torch.dtype | None = None,
     autocast: torch.dtype | None = None,
     execute: bool = True,
+    given: Callable[[Any, tuple[Any, ...], dict[str, Any], list[Any]], None] | None = None,
 ) -> Session:
-    """The kept call in a new session with these settings. Errors of ours are raised, with the new session as their `session`;
+    """The kept call in a new session with these settings. `given` hears of the copies before they are used: the function,
+    arguments, values of globals and cells. Errors of ours are raised, with the new session as their `session`;
     an exception of the program is the new session's `error`, and warned about where the recorded call had none."""
     new = type(session)(overrides=overrides, **settings)
     new.rerun_of = session
@@ -164,6 +166,8 @@ def run_again(
         target = new.prepare(copies.fn)
         kept.memory.apply(new, {id(kept.code): id(target.__code__)} if kept.code is not None else {})
         new.traces_only = not execute
+        if given is not None:
+            given(copies.fn, copies.args, copies.kwargs, copies.values)
         start = _Start()
         with _as_recorded(new, kept, copies, autocast, device or _first_device(copies), start):
             new.run(copies.fn, *copies.args, **copies.kwargs)

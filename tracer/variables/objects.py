@@ -8,7 +8,7 @@ import types
 from typing import TYPE_CHECKING, Any
 
 from ..signals import Break, NotConstant
-from .base import Variable
+from .base import Lazy, Variable
 from .functions import UNSET
 from .mappings import DictVariable
 from .sequences import TupleVariable
@@ -137,6 +137,12 @@ class ObjectVariable(Variable):
         writer = body.pin(_write, "write_attributes")
         return f"{writer}({name}, {{{', '.join(f'{k!r}: {body.value(body.ctx.settle(v))}' for k, v in list(self.attrs.items()) if v is not UNSET)}}})"
 
+    def changes(self, ctx: Context) -> bool:
+        held = ctx.objects.instance_dict(self.value)
+        if held is None or self.data is not None and self.data in ctx.effects:
+            return True
+        return not all(_is_still(held.get(name, UNSET), stored) for name, stored in self.attrs.items())
+
     def replay(self, body: Body, name: str) -> None:
         gone = [k for k, v in self.attrs.items() if v is UNSET]
         if gone:
@@ -145,6 +151,16 @@ class ObjectVariable(Variable):
             body.effect(self._assign(body, name))
         if self.data is not None and self.data in body.ctx.effects:
             self.data.replay(body, name)
+
+
+def _is_still(held: Any, stored: Any) -> bool:
+    """Whether writing `stored` where `held` is changes nothing."""
+    if stored is UNSET or type(stored) is Lazy:
+        return held is (stored.value if type(stored) is Lazy else UNSET)
+    try:
+        return stored.real() is held
+    except NotConstant:
+        return False
 
 
 def _write(target: Any, attributes: dict[str, Any]) -> None:

@@ -19,19 +19,21 @@ export function exporting(app) {
 
   function download(suffix) {
     refill(status, "Making the file…");
-    app.ask("export", { suffix }).then(({ name, mime, text }) => {
-      const url = URL.createObjectURL(new Blob([text], { type: mime }));
-      const link = h("a", { href: url, download: name });
-      menu.append(link);
-      link.click();
-      link.remove();
-      setTimeout(() => URL.revokeObjectURL(url), 10_000);
+    app.ask("export", { suffix }).then((files) => {
+      for (const { name, mime, data } of files) {
+        const url = URL.createObjectURL(new Blob([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], { type: mime }));
+        const link = h("a", { href: url, download: name });
+        menu.append(link);
+        link.click();
+        link.remove();
+        setTimeout(() => URL.revokeObjectURL(url), 10_000);
+      }
       close();
     }, (error) => refill(status, error.message));
   }
 
   function save(suffix) {
-    app.ask("save", { suffix }).then((path) => refill(status, `Written: ${path}`), (error) => refill(status, error.message));
+    app.ask("save", { suffix }).then((paths) => refill(status, `Written: ${paths.join(", ")}`), (error) => refill(status, error.message));
   }
 
   function close() {

@@ -1,0 +1,41 @@
+"""torch's pytrees: what containers are, and where in them a leaf is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from torch.utils import _pytree as pytree
+
+__all__ = ["accessor", "leaves", "leaves_with_path", "mapped"]
+
+
+def leaves(tree: Any) -> list[Any]:
+    """Everything in nested containers that is no container itself."""
+    found: list[Any] = pytree.tree_leaves(tree)
+    return found
+
+
+def leaves_with_path(tree: Any) -> list[tuple[tuple[Any, ...], Any]]:
+    """(path, leaf): `accessor` writes a path down."""
+    return [(tuple(path), leaf) for path, leaf in pytree.tree_leaves_with_path(tree)]
+
+
+def accessor(path: tuple[Any, ...]) -> str:
+    """A path as Python's own access: `['q'][0].field`."""
+    parts = []
+    for key in path:
+        if isinstance(key, pytree.GetAttrKey):
+            parts.append(f".{key.name}")
+        elif isinstance(key, pytree.SequenceKey):
+            parts.append(f"[{key.idx}]")
+        elif isinstance(key, pytree.MappingKey):
+            parts.append(f"[{key.key!r}]")
+        else:
+            raise TypeError(f"no way to write down {type(key).__name__}")
+    return "".join(parts)
+
+
+def mapped(function: Callable[[Any], Any], tree: Any) -> Any:
+    """The same containers with `function(leaf)` in place of every leaf, in the order of `leaves`."""
+    return pytree.tree_map(function, tree)

@@ -1,0 +1,262 @@
+"""One captured graph as the text of an nn.Module class.
+
+Weights become attributes at the paths they have in the module they come from; bodies of higher-order operators become classes of
+their own. What a graph calls is imported by name; TracerError names what only the program has.
+"""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import keyword
+import operator
+import re
+import types
+from typing import Any
+
+import torch
+from torch import fx
+from torch.utils import checkpoint
+
+from tracer.errors import TracerError
+from tracer.export.capture import CapturedGraph, Input
+from tracer.export.tensors import Layout, plain
+
+__all__ = ["GraphClass", "constant"]
+
+#: Whose functions an exported module may import.
+PACKAGES = frozenset({"torch", "operator", "_operator", "math", "builtins", "collections", "functools", "itertools"})
+KNOWN = {
+    "torch": "", "device": "from torch import device", "inf": "from math import inf", "nan": "from math import nan",
+    "NoneType": "from types import NoneType",
+}  # fmt: skip
+
+
+def constant(value: Any) -> str:
+    """A plain value as Python."""
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return f"float({str(value)!r})"
+    return repr(value)
+
+
+class GraphClass:
+    """`forward` takes what isn't a weight, in the graph's order. `tensors`: by name, for the layout. `imports`: lines."""
+
+    def __init__(self, graph: CapturedGraph, name: str):
+        self.graph, self.name = graph, name
+        self.imports: set[str] = set()
+        self.weights = {one.name: path for one, path in self._paths(graph)}
+        self.inputs = [one for one in graph.inputs if one.name not in self.weights]
+        self.attributes: dict[str, Any] = {}  # path → (key of the layout, whether a parameter, requires grad)
+        self.tensors: dict[str, torch.Tensor] = {f"{name}.rng": graph.rng}
+        self.children: list[tuple[str, str, str]] = []  # (attribute, class, its text)
+        for one in graph.inputs:
+            if one.name in self.weights:
+                parameter = one.value.requires_grad or isinstance(self._original(one), torch.nn.Parameter)
+                self._hold(self.weights[one.name], one.value, parameter)
+        self.code = self._code(graph.gm, name, self.weights, root=True)
+        for prefix, values in (("input", [one.value for one in self.inputs]), ("output", graph.outputs)):
+            self.tensors |= {f"{name}.{prefix}.{i}": v for i, v in enumerate(values) if isinstance(v, torch.Tensor)}
+        self.tensors |= {f"{name}.after.{i}": one.after for i, one in enumerate(self.inputs) if one.after is not None}
+
+    def _original(self, one: Input) -> Any:
+        return self.graph.originals[0][self.graph.inputs.index(one)]
+
+    def _paths(self, graph: CapturedGraph) -> list[tuple[Input, str]]:
+        """Weights and the attribute paths that they get."""
+        taken = {str(node.target) for node in graph.gm.graph.nodes if node.op == "get_attr"}
+        found = []
+        for number, one in enumerate(graph.inputs):
+            own = one.owned or isinstance(graph.originals[0][number], torch.nn.Parameter)
+            if not own or one.path is not None:
+                continue
+            path = re.sub(r"\[(\d+)\]", r".\1", one.source.removeprefix("self."))
+            parts = path.split(".")
+            free = not any(
+                path.startswith(f"{other}.") or other.startswith(f"{path}.") or other == path for other in taken
+            )
+            if not free or not all(map(_fit, parts)):
+                path = one.name
+            taken.add(path)
+            found.append((one, path))
+        return found
+
+    def _hold(self, path: str, value: torch.Tensor, parameter: bool) -> None:
+        key = f"{self.name}.{path}"
+        self.tensors[key] = value
+        self.attributes[path] = key, parameter, value.requires_grad
+
+    # --- code
+    def _code(self, gm: fx.GraphModule, name: str, weights: dict[str, str], *, root: bool) -> str:
+        graph = self._rewritten(gm, weights)
+        self._children(gm, graph, name, root)
+        python = graph.python_code("self")
+        text = python.src.strip()
+        for label, value in python.globals.items():
+            if re.search(rf"\b{re.escape(label)}\b", text):
+                self._import(label, value)
+        head, _, body = text.partition("\n")
+        head = re.sub(r"(?<=[,(] )(\w+)\s*:[^,)]*(?=[,)])", r"\1", re.sub(r"\)\s*->.*:$", "):", head))
+        checks = [
+            f"    sized({one.source!r}, {one.parameter}, {one.value.dtype}, {one.shape})"
+            for one in (self.inputs if root else ())
+            if isinstance(one.value, torch.Tensor)
+        ]
+        return "\n".join([head, *checks, body])
+
+    def _rewritten(self, gm: fx.GraphModule, weights: dict[str, str]) -> fx.Graph:
+        """The graph with weights read from attributes; a checkpointed body is called as any program calls one."""
+        made, known = fx.Graph(), {}
+        for node in gm.graph.nodes:
+            if node.op == "placeholder" and node.target in weights or node.op == "placeholder" and node.name in weights:
+                known[node] = made.create_node("get_attr", weights.get(node.name, ""), name=node.name)
+                continue
+            new = made.node_copy(node, lambda other: known[other])
+            new.type = None
+            if node.op == "call_function" and node.target is torch.ops.higher_order.tag_activation_checkpoint:
+                new.target = checkpoint.checkpoint
+            known[node] = new
+        return made
+
+    def _children(self, gm: fx.GraphModule, graph: fx.Graph, name: str, root: bool) -> None:
+        """Classes for the bodies that the graph calls, and its own tensors among the attributes."""
+        for node in graph.nodes:
+            if node.op != "get_attr" or root and node.target in self.attributes:
+                continue
+            value = _attribute(gm, node.target)
+            if isinstance(value, fx.GraphModule):
+                label = _child(name, node.target)
+                if not any(known == label for _, known, _ in self.children):
+                    self.children.append((node.target, label, self._code(value, label, {}, root=False)))
+                continue
+            if not isinstance(value, torch.Tensor) or not root:
+                raise TracerError(
+                    f"the graph holds a {type(value).__name__} ({node.target}) that can't be written down as Python.",
+                    next="export to .html",
+                )
+            self._hold(str(node.target), value, isinstance(value, torch.nn.Parameter))
+
+    def _import(self, label: str, value: Any) -> None:
+        line = KNOWN.get(label)
+        if line is None:
+            line = _import_line(label, value)
+        if line:
+            self.imports.add(line)
+
+    # --- text
+    def text(self, layout: Layout) -> str:
+        """The classes of the bodies, then the graph's own."""
+        frame = self.graph.frame
+        where = f" of {frame.name} ({_file(frame.file)}:{frame.line})" if frame is not None else ""
+        takes = "\n".join(f"        {one.parameter}: {_doc(one.source)}" for one in self.inputs)
+        lines = [
+            f"class {self.name}(torch.nn.Module):",
+            f'    """{_doc(self.graph.name)}{_doc(where)}.{"" if not takes else " It takes:"}',
+        ]
+        lines += [
+            *(["", takes] if takes else []),
+            '    """',
+            "",
+            "    def __init__(self, held=None):",
+            "        super().__init__()",
+        ]
+        lines.append("        held = load() if held is None else held")
+        for path, (key, parameter, grad) in self.attributes.items():
+            value = layout.texts[key]
+            made = f"torch.nn.Parameter({value}, requires_grad={grad})" if parameter else value
+            lines.append(f"        put(self, {path!r}, {made})")
+        lines += [f"        self.{attribute} = {label}()" for attribute, label in self._bodies(self.name)]
+        bodies = [
+            f"class {label}(torch.nn.Module):\n{self._nested(label)}{_indented(code)}\n"
+            for _, label, code in self.children
+        ]
+        return "\n\n".join([*bodies, "\n".join([*lines, "", _indented(self.code)])]) + "\n"
+
+    def _bodies(self, parent: str) -> list[tuple[str, str]]:
+        """(attribute, class) of the bodies that a class calls."""
+        return [(attribute, label) for attribute, label, _ in self.children if label == _child(parent, attribute)]
+
+    def _nested(self, label: str) -> str:
+        """`__init__` of a body that has bodies itself."""
+        own = [f"        self.{attribute} = {other}()" for attribute, other in self._bodies(label)]
+        return "\n".join(["    def __init__(self):", "        super().__init__()", *own]) + "\n\n" if own else ""
+
+    def case(self, layout: Layout) -> str:
+        """One recorded run."""
+        graph = self.graph
+
+        def listed(prefix: str, values: Any) -> str:
+            texts = []
+            for i, value in enumerate(values):
+                key = f"{self.name}.{prefix}.{i}"
+                if key in layout.texts:
+                    texts.append(
+                        layout.texts[key] + (".requires_grad_()" if prefix == "input" and value.requires_grad else "")
+                    )
+                elif plain(value):
+                    texts.append(constant(value))
+                else:
+                    raise TracerError(
+                        f"an {prefix} of {graph.name} is a {type(value).__name__}, which can't be written down.",
+                        next="export to .html",
+                    )
+            return f"[{', '.join(texts)}]"
+
+        after = ", ".join(
+            f"{i}: {layout.texts[f'{self.name}.after.{i}']}"
+            for i, one in enumerate(self.inputs)
+            if one.after is not None
+        )
+        inputs, outputs = listed("input", [one.value for one in self.inputs]), listed("output", graph.outputs)
+        rng = layout.texts[f"{self.name}.rng"]
+        return f"    yield {self.name}, {inputs}, {outputs}, {{{after}}}, {rng}, {graph.grad}, {graph.autocast}\n"
+
+
+def _child(parent: str, attribute: str) -> str:
+    """The class of a body."""
+    return f"{parent}_{re.sub(r'[^0-9a-zA-Z_]', '_', attribute)}"
+
+
+def _file(file: str) -> str:
+    """The last part of a file's name."""
+    return re.split(r"[\\/]", file)[-1]
+
+
+def _doc(text: str) -> str:
+    return text.replace("\\", "/").replace('"""', "'''")
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" if line.strip() else "" for line in text.split("\n"))
+
+
+def _fit(part: str) -> bool:
+    """Whether a part of a path can be an attribute of a plain module."""
+    return (
+        part.isdigit() or part.isidentifier() and not keyword.iskeyword(part) and not hasattr(torch.nn.Module(), part)
+    )
+
+
+def _attribute(module: Any, path: str) -> Any:
+    return operator.attrgetter(path)(module)
+
+
+def _import_line(label: str, value: Any) -> str:
+    """`from torch.nn import functional as F`; TracerError for what isn't torch's or Python's."""
+    found: Any = value
+    if isinstance(value, types.ModuleType):
+        name, top = value.__name__, value.__name__.partition(".")[0]
+        line = f"import {name}" if label == name else f"import {name} as {label}"
+    else:
+        module, name = getattr(value, "__module__", None) or "", getattr(value, "__qualname__", "")
+        top = module.partition(".")[0]
+        line = f"from {module} import {name}" + ("" if label == name else f" as {label}")
+        found = (
+            getattr(importlib.import_module(module), name, None) if top in PACKAGES and name.isidentifier() else None
+        )
+    if top not in PACKAGES or found is not value:
+        raise TracerError(
+            f"the graph calls {getattr(value, '__qualname__', label)}, which only the program has, so it can't run on its own.",
+            next="inline that function (tracer.Override), or export to .html",
+        )
+    return "" if found is getattr(builtins, label, None) else line
