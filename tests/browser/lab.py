@@ -27,6 +27,8 @@ QUIET: dict[str, dict[str, Any]] = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
     "notebook-extension/tracker": {"windowingMode": "none"},
 }
+#: Another extension's: widgets are saved with the notebook, which is off by default.
+SAVING = ("@jupyter-widgets/jupyterlab-manager", "plugin", {"saveState": True})
 
 #: The system's Chromium, or None.
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -70,12 +72,16 @@ def server(folder: Path, *, seconds: float = 60) -> Iterator[str]:
         sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}", "--ServerApp.port_retries=0",
         "--IdentityProvider.token=", "--ServerApp.password=", "--ServerApp.disable_check_xsrf=True", f"--ServerApp.root_dir={folder}",
         "--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        "--LabApp.expose_app_in_browser=True",
     ]  # fmt: skip
     home.mkdir(exist_ok=True)
     for name, values in QUIET.items():
         place = home / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(json.dumps(values))
+    place = home / "settings" / SAVING[0] / f"{SAVING[1]}.jupyterlab-settings"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(json.dumps(SAVING[2]))
     with open(home / "server.log", "w") as log:
         process = subprocess.Popen(command, env=settings, stdout=log, stderr=subprocess.STDOUT)
         address = f"http://127.0.0.1:{port}"
@@ -118,19 +124,48 @@ class Lab:
         *,
         width: int = 1500,
         height: int = 1000,
-        dark: bool = False,
+        theme: str = "light",
+        name: str = "notebook.ipynb",
     ):
-        self.path = folder / "notebook.ipynb"
-        notebook(self.path, cells)
+        self.path, self.address = folder / name, address
+        if cells:
+            notebook(self.path, cells)
         self.page = browser.new_page(viewport={"width": width, "height": height})
         self.problems: list[str] = []
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
         self.page.on("console", lambda message: self.problems.append(message.text) if message.type == "error" else None)
-        self.page.goto(f"{address}/lab/tree/notebook.ipynb?reset")
+        self.open()
+        if theme == "dark":
+            self.command("apputils:change-theme", theme="JupyterLab Dark")
+            self.page.wait_for_selector("body[data-jp-theme-light=false]", state="attached")
+
+    def open(self) -> None:
+        """Open the notebook, or open it again as it lies on the disk; wait for its kernel."""
+        self.page.goto(f"{self.address}/lab/tree/{self.path.name}?reset")
         self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
         self.page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']", timeout=60_000)
-        if dark:
-            self.page.evaluate("document.body.dataset.jpThemeLight = 'false'")
+
+    def save(self) -> None:
+        """Save, and wait until the file holds what the page shows."""
+        before = self.path.read_bytes()
+        self.command("docmanager:save")
+        deadline = time.monotonic() + 20
+        while self.path.read_bytes() == before:
+            if time.monotonic() > deadline:
+                raise TimeoutError("the notebook was not saved")
+            time.sleep(0.05)
+        time.sleep(0.3)
+
+    def end_kernels(self) -> None:
+        """Shut every kernel of the server down."""
+        for session in json.loads(urllib.request.urlopen(f"{self.address}/api/sessions").read()):
+            urllib.request.urlopen(
+                urllib.request.Request(f"{self.address}/api/sessions/{session['id']}", method="DELETE")
+            ).read()
+
+    def command(self, name: str, **terms: Any) -> None:
+        """One of JupyterLab's own commands, without waiting for its end: some ask in a dialog first."""
+        self.page.evaluate("([name, terms]) => void window.jupyterapp.commands.execute(name, terms)", [name, terms])
 
     def run(self, number: int, *, wait: bool = True, seconds: float = 90) -> None:
         """Run one cell, as with Ctrl+Enter, and wait until it has run. A kernel that is still connecting forgets what it was

@@ -18,11 +18,10 @@ export class App extends EventTarget {
     this.describers = {}; // type of selection → what the inspector says of it
     this.waiting = new Map();
     this.asked = 0;
-    if (this.channel) this.channel.onmessage = (message) => this.receive(message);
   }
 
   get kernel() {
-    return this.channel !== null && this.channel.alive !== false;
+    return this.channel !== null && this.channel.alive;
   }
 
   get last() {
@@ -95,6 +94,15 @@ export class App extends EventTarget {
   }
 
   // --- the kernel
+  connected(alive) {
+    this.channel.alive = alive;
+    if (!alive) {
+      for (const { reject } of this.waiting.values()) reject(new Error("the kernel is gone"));
+      this.waiting.clear();
+    }
+    this.emit("kernel");
+  }
+
   send(message) {
     if (this.kernel) this.channel.send(message);
   }

@@ -5,7 +5,7 @@ import { CARD, defs, drawBox, drawBreak, drawNode, drawStub, EDGE, extent, GUTTE
 
 const AHEAD = 400; // pixels drawn around what is in sight
 const FAR = 0.42; // from this scale down nodes have no text
-const MAP = [168, 112]; // of the map, at most
+const MAP = [132, 88]; // of the map, at most
 const READABLE = 0.84;
 
 // does: { choose(lane, id), chooseBox(lane, id), chooseBreak(lane), toggle(lane, id), says(lane, id, open), key(event),

@@ -56,15 +56,20 @@ function hideSummary(el) {
   };
 }
 
+// A kernel is there once it has answered: a model restored from a saved notebook looks like any other, and what becomes of its
+// comm can't be read here, only that something did.
 function render({ model, el }) {
-  const channel = { send: (message) => model.send(message), onmessage: null, alive: true };
-  const hear = (message) => channel.onmessage?.(message);
-  model.on("msg:custom", hear);
+  const channel = { send: (message) => model.send(message), alive: false };
   const kept = model.get("snapshot");
   const { app, close } = mount(el, channel, kept && kept.head ? kept : null);
+  const hear = (message) => {
+    if (!channel.alive) app.connected(true);
+    app.receive(message);
+  };
+  model.on("msg:custom", hear);
   const died = () => {
-    channel.alive = model.comm_live !== false;
-    app.emit("kernel");
+    app.connected(false);
+    channel.send({ hello: 1 });
   };
   model.on("comm_live_update", died);
   channel.send({ hello: 1 });

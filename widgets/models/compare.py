@@ -6,7 +6,7 @@ What is the same in both runs is quiet: modules without a change are closed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -27,7 +27,7 @@ MOST = 200
 
 
 def compare(left: Any, right: Any, diff: Diff) -> dict[str, Any]:
-    """{title, same, figures: [[name, before, now, better]], outputs: {text, equal}, lanes, groups: [{title, rows: [[sign, text, detail,
+    """{title, same, figures: [[name, before, now]], outputs: {text, equal}, lanes, groups: [{title, rows: [[sign, text, detail,
     node, line]]}], bars: [[name, [[part, seconds]]]]}. `lanes` are the graph view's, each with a `state` and `marks`: node → state.
     `node` is "graph_0:relu", "" where a row is of none."""
     a, b = left.records, right.records
@@ -176,7 +176,8 @@ class _Lane:
 
 def _what(pair: NodeDiff) -> list[list[str]]:
     """What changed of a node, shapes as the graph says them."""
-    assert pair.left is not None and pair.right is not None
+    if pair.left is None or pair.right is None:
+        return []
     shapes = [shape_text(side.shape) or "no tensor" for side in (pair.left, pair.right)]
     return [
         [name, *shapes] if name == "shape" else [name, clean(before), clean(now)] for name, before, now in pair.what
@@ -238,14 +239,11 @@ def _output_rows(diff: Diff) -> list[list[str]]:
 def _figures(diff: Diff, left: Records, right: Records) -> list[list[str]]:
     before, now = left.stats, right.stats
     rows = [
-        [name, f"{int(before[key]):,}", f"{int(now[key]):,}", ""]
+        [name, f"{int(before[key]):,}", f"{int(now[key]):,}"]
         for name, key in (("Graphs", "graphs"), ("Breaks", "graph_breaks"), ("Guards", "guards"), ("Ops", "ops"))
     ]
-    times: Mapping[str, Any] = {one.name: one for one in diff.times}
-    for name, key in (("Tracing", "tracing"), ("Backend", "backend")):
-        one = times[key]
-        if one.left is not None or one.right is not None:
-            rows.append([name, *(seconds(side) if side is not None else "–" for side in (one.left, one.right)), ""])
+    tracing = next(one for one in diff.times if one.name == "tracing")
+    rows.append(["Tracing", *(seconds(side) if side is not None else "–" for side in (tracing.left, tracing.right))])
     return rows
 
 

@@ -83,6 +83,7 @@ export function inspector(app) {
     } else show(described || describeEvent(app, selection));
   }
   app.on("select", draw);
+  app.on("kernel", draw);
   app.on("time", () => !app.selection && app.paused && draw());
   app.on("data", (names) => {
     const breaks = app.data.breaks?.list;

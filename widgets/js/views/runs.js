@@ -115,6 +115,7 @@ export function runs(app) {
   };
   app.on("action", (name) => (name === "recompile" ? open("again") : name === "compare" && open("both")));
   app.on("data", (names) => names.includes("runs") && take(app.data.runs));
+  app.on("kernel", () => (el.isConnected && app.kernel && !data ? load() : draw()));
   roving(list, ".it", { vertical: true });
   roving(pages, "button");
   draw();
