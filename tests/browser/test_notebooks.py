@@ -72,7 +72,11 @@ def test_a_kernel_can_be_restarted_while_a_call_waits(lab):
     paused(opened.widget(1))
     opened.command("kernelmenu:restart")
     opened.page.locator(".jp-Dialog button.jp-mod-warn, .jp-Dialog button.jp-mod-accept").last.click()
-    until(lambda: not opened.widget(1).locator(".tr button[aria-label=Run]:not(:disabled)").count(), 60, "disabled buttons")
+    until(
+        lambda: not opened.widget(1).locator(".tr button[aria-label=Run]:not(:disabled)").count(),
+        60,
+        "disabled buttons",
+    )
     assert opened.widget(1).locator(".nd, .nothing, .lane").count()  # what it showed stays
     opened.run(0)
     opened.run(1)
@@ -98,13 +102,17 @@ def test_a_saved_notebook_shows_the_last_view_without_a_kernel(lab):
     opened.run(0)
     opened.run(1)
     until(lambda: opened.widget(1).locator(".nd").count() > 3, what="the graph")
+    opened.page.wait_for_timeout(1500)  # what is saved follows what is shown
     opened.save()
     opened.end_kernels()
     opened.open()
     widget = opened.widget(1)
     until(lambda: widget.locator(".nd").count() > 3, 30, "the last view")
     assert "1 graph break" in widget.locator("h2").inner_text()
-    until(lambda: widget.locator(".acts button[disabled]", has_text="Export").count(), what="saying that it needs a kernel")
+    until(
+        lambda: widget.locator(".acts button[disabled]", has_text="Export").count(),
+        what="saying that it needs a kernel",
+    )
     tab(widget, "Breaks")
     widget.locator(".it").first.click()
     until(lambda: "torch.where" in widget.locator(".insp").inner_text(), what="the explanation, from what was saved")
@@ -115,6 +123,7 @@ def test_an_untrusted_notebook_shows_the_static_summary(lab, place):
     opened.run(0)
     opened.run(1)
     until(lambda: opened.widget(1).locator(".nd").count() > 3, what="the graph")
+    opened.page.wait_for_timeout(1500)  # what is saved follows what is shown
     opened.save()
     opened.end_kernels()
     content = json.loads(opened.path.read_text())

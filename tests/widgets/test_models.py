@@ -16,6 +16,7 @@ from widgets.bundle import BUNDLE, LIMIT, PAGE, build, fresh
 from widgets.document import document
 from widgets.exports import files_of
 from widgets.models import VIEWS, Book, views
+from widgets.models.compare import compare
 from widgets.models.events import facts
 from widgets.models.graph import lane
 from widgets.models.state import state_at
@@ -138,6 +139,36 @@ def test_state_and_facts_at_an_event(session):
     assert state["frames"][-1][0].endswith("forward") and dict(state["frames"][-1][3])["x"]
     assert [row for row in state["ops"] if row[4]][0][0] == seq
     assert facts(book, seq)["kind"] == "Instruction" and dict(facts(book, seq)["payload"])["op"] == "BinaryOp"
+
+
+def test_a_page_of_a_large_recording_holds_some_moments():
+    layers = [nn.Sequential(nn.Linear(4, 4), nn.ReLU()) for _ in range(60)]
+    small, large = (tracer.trace(nn.Sequential(*layers[:size]).eval(), torch.ones(2, 4)) for size in (1, 60))
+    few, many = (views(Book(one))["state"] for one in (small, large))
+    assert few["all"] and len(few["held"]) > 10
+    assert not many["all"] and 10 < len(many["held"]) <= 400 and all(one["ops"] for one in many["held"].values())
+
+
+def test_runs_that_differ_share_one_layout():
+    """A node of the first run only and one of the second run only are both drawn, each marked, nothing else is."""
+    torch.manual_seed(0)
+
+    def program(x, fast):
+        x = x + 1
+        x = x.relu() if fast else x.tanh()
+        return x.sum()
+
+    left, right = (tracer.trace(program, torch.ones(2), fast) for fast in (True, False))
+    found = compare(left, right, left.diff(right))
+    (only,) = found["lanes"]
+    assert only["state"] == "changed" and set(only["marks"].values()) <= {"added", "removed", "changed"}
+    drawn = {only["nodes"][row[0]][1] for row in only["pictures"]["auto"]["nodes"]}
+    assert {"~ tanh"} <= drawn or {"+ tanh", "− relu"} <= drawn
+    assert {"add", "sum"} <= drawn and found["outputs"]["equal"] is False and not found["same"]
+    assert json.loads(json.dumps(found)) == found
+    assert [row[0] for row in found["figures"]] == ["Graphs", "Breaks", "Guards", "Ops", "Tracing"]
+    same = compare(left, left, left.diff(left))
+    assert same["same"] and not same["lanes"][0]["marks"] and [g["title"] for g in same["groups"]] == []
 
 
 def test_strings_of_the_program_are_text():

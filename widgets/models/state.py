@@ -6,22 +6,32 @@ from typing import Any
 
 from tracer.events import Instruction
 from tracer.explain import clean
-from widgets.models.book import Book
+from widgets.models.book import Book, is_library
 
 __all__ = ["state", "state_at"]
 
 #: Operations shown before and after the one that runs.
 AROUND = 14
-#: Moments that a page without a kernel holds: of larger recordings none.
-HELD = 1500
+#: Moments that a page without a kernel holds; of a larger recording so many in the program's own functions.
+HELD, THINNED = 1500, 400
 
 
 def state(book: Book) -> dict[str, Any]:
-    """{held: {seq: what `state_at` gives} or None}: for a page without a kernel, the state at each operation of a small recording."""
+    """{held: {seq: what `state_at` gives} or None, all}: for a page without a kernel, the state at each operation of a small recording,
+    and of a larger one (`all` is false) at operations of the files that calls began in, evenly thinned."""
     if book.live:
-        return {"held": None}
-    found = [e.seq for e in book.journal.of(Instruction) if not book.journal.abandoned(e.seq)]
-    return {"held": {seq: state_at(book, seq) for seq in found} if len(found) <= HELD else None}
+        return {"held": None, "all": False}
+    found = [e for e in book.journal.of(Instruction) if not book.journal.abandoned(e.seq)]
+    everything = len(found) <= HELD
+    if not everything:
+        homes = {frame.file for frame in book.records.frames if not is_library(frame.file)}
+        found = [e for e in found if e.location and str(e.location[0]) in homes] or found
+        found = (
+            [found[round(at * (len(found) - 1) / (THINNED - 1))] for at in range(THINNED)]
+            if len(found) > THINNED
+            else found
+        )
+    return {"held": {e.seq: state_at(book, e.seq) for e in found}, "all": everything}
 
 
 def state_at(book: Book, seq: int) -> dict[str, Any]:

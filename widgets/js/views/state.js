@@ -1,6 +1,7 @@
 // What is known at the moment: the functions that are being traced, their symbolic locals and stack, the operations around.
 import { before, h, number, refill, throttled } from "../dom.js";
-import { lineLink } from "./inspector.js";
+import { roving } from "../keys.js";
+import { eventLink, lineLink } from "./inspector.js";
 
 export function state(app) {
   const operations = h("div", {});
@@ -22,7 +23,7 @@ export function state(app) {
         const first = index === 0 || found.ops[index - 1][3] !== line;
         return [
           first ? h("span", { class: "lnr" }, `line ${line}`) : null,
-          h("div", { class: now ? "cur" : seq > app.now ? "nx" : "", role: "button", tabindex: "-1", onclick: () => app.seek(seq) }, h("i", {}, now ? "▸" : ""), h("i", {}, number(seq)), h("span", {}, op), h("span", { class: "a" }, arg)),
+          h("div", { class: now ? "cur" : seq > app.now ? "nx" : "", role: "button", tabindex: now ? "0" : "-1", "data-key": `o${seq}`, onclick: () => app.seek(seq), onkeydown: (event) => event.key === "Enter" && app.seek(seq) }, h("i", {}, now ? "▸" : ""), h("i", {}, number(seq)), h("span", {}, op), h("span", { class: "a" }, arg)),
         ];
       })),
     );
@@ -56,8 +57,12 @@ export function state(app) {
     const seqs = Object.keys(held).map(Number), at = before(seqs, seq);
     shown = seq;
     draw(at < 0 ? { frames: [], ops: [] } : held[seqs[at]]);
+    if (app.data.state.all || at < 0 || seqs[at] === seq) return;
+    note.hidden = false; // the page of a large recording holds some moments only
+    refill(note, "As it was at ", eventLink(app, seqs[at]), ", the last moment before this one that the page holds; a kernel has them all.");
   }
 
+  roving(operations, "[role=button]", { vertical: true });
   const later = throttled(load);
   app.on("time", later);
   app.on("data", () => {
