@@ -53,8 +53,7 @@ def _guards(page: Any) -> None:
 
 def _state(page: Any) -> None:
     page.locator(".tab[data-key=state]").click()
-    page.locator(".tl .play").wait_for(state="attached")
-    page.locator(".dia").nth(1).click()
+    page.locator(".tl .dia").nth(1).click()
     page.locator(".insp .num", has_text="event").first.click()
 
 

@@ -136,6 +136,18 @@ def test_two_runs_that_captured_the_same_say_so(opened):
     assert "needs a kernel" in page.locator(".cmpv").inner_text()
 
 
+def test_every_mark_of_a_break_leads_to_its_explanation(opened):
+    page = opened()
+    for where in (".tl .dia", ".nd.brkc", ".src .ln.brk"):
+        page.locator(".gv").focus()
+        page.keyboard.press("ArrowDown")
+        marks = page.locator(where)
+        assert marks.count() >= 1
+        for at in range(marks.count()):
+            marks.nth(at).dispatch_event("click")
+            assert "torch.where" in page.locator(".insp").inner_text(), where
+
+
 # --- widths, keyboard, names, themes ----------------------------------------------------------------------------------
 
 

@@ -77,6 +77,11 @@ class Book:
             event = self.events[event.parent]
 
     @staticmethod
+    def stop(event: GraphBreak) -> str:
+        """`file:line` of a break; "" where it has none."""
+        return f"{event.user_stack[-1][0]}:{event.user_stack[-1][1]}" if event.user_stack else ""
+
+    @staticmethod
     def place(event: Event) -> str:
         """`file:line` of an event, as selections on the page name lines; "" where it has none."""
         return f"{event.location[0]}:{event.location[1]}" if event.location else ""

@@ -58,9 +58,7 @@ def _lane(book: Book, number: int) -> dict[str, Any]:
         "frame": one.frame,
         "seq": first,
         "nodes": _nodes(book, one, drawn),
-        "break": {"title": gutter.title, "resumes": gutter.resumes, "seq": _break_seq(book, one)}
-        if gutter.title
-        else None,
+        "break": {"title": gutter.title, "resumes": gutter.resumes, **_break(book, one)} if gutter.title else None,
         "pictures": pictures,
     }
 
@@ -93,8 +91,10 @@ def _nodes(book: Book, one: Graph, drawn: Figure) -> dict[str, Any]:
     return found
 
 
-def _break_seq(book: Book, one: Graph) -> int | None:
-    return next((event.seq for event in book.breaks if event.frame == one.frame), None)
+def _break(book: Book, one: Graph) -> dict[str, Any]:
+    """The event of the break that ended this graph, and its line."""
+    event = next((event for event in book.breaks if event.frame == one.frame), None)
+    return {"seq": event.seq if event is not None else None, "line": book.stop(event) if event is not None else ""}
 
 
 def _births(book: Book, one: Graph) -> dict[tuple[str, ...], int]:

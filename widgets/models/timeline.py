@@ -45,7 +45,7 @@ ROWS: dict[type[Event], str] = {
 
 
 def timeline(book: Book) -> dict[str, Any]:
-    """{spans: [[row, first, last, label, short, given up]], ticks: {values, guards, nodes: [seq], breaks: [[seq, label]]},
+    """{spans: [[row, first, last, label, short, given up]], ticks: {values, guards, nodes: [seq], breaks: [[seq, label, line]]},
     stops: [[seq, kind]], clock: [[seq, µs]], kept: [seq] or None}. `row`: call, frame, attempt, compile, tried, or 0, 1, 2
     for followed calls by depth."""
     events, journal = book.events, book.journal
@@ -71,11 +71,11 @@ def timeline(book: Book) -> dict[str, Any]:
         *((e.seq, "speculation") for e in journal.of(SpeculationStarted)),
         *((e.seq, "frame") for e in journal.of(FrameStarted)),
     ]
-    breaks = [[e.seq, f"line {e.user_stack[-1][1]}" if e.user_stack else e.title] for e in book.breaks]
+    breaks = [[e.seq, f"line {e.user_stack[-1][1]}" if e.user_stack else e.title, book.stop(e)] for e in book.breaks]
     return {
         "spans": spans,
         "ticks": {**ticks, "breaks": breaks},
-        "stops": sorted([*([seq, "break"] for seq, _ in breaks), *(list(stop) for stop in stops)]),
+        "stops": sorted([*([seq, "break"] for seq, _, _ in breaks), *(list(stop) for stop in stops)]),
         "clock": _clock(events),
         "kept": _kept(book) if len(events) <= STEPS else None,
         "instructions": len(journal.of(Instruction)),

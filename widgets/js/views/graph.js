@@ -15,7 +15,7 @@ export function graph(app) {
   let found = new Set(), hits = [];
 
   const nodeOf = (lane, id) => ({ type: "node", id: `${lane.name}:${id}`, seq: lane.nodes[id][6], line: lane.nodes[id][7] || undefined, title: lane.nodes[id][1] });
-  const breakOf = (lane) => ({ type: "break", id: lane.break.seq, seq: lane.break.seq, title: lane.break.title });
+  const breakOf = (lane) => ({ type: "break", id: lane.break.seq, seq: lane.break.seq, line: lane.break.line || undefined, title: "Graph break" });
   const picture = canvas({
     label: "Graph",
     born: (lane, id) => (lane.nodes[id] ? lane.nodes[id][6] : lane.births.get(id) ?? 0) <= app.now,

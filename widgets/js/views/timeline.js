@@ -65,7 +65,7 @@ export function timeline(app) {
       const ticks = data.ticks[name];
       parts.push(s("text", { class: "lab", x: 10, y: y + 9 }, label));
       if (name === "breaks") {
-        for (const [seq, text] of ticks) parts.push(diamond(seq, text, y));
+        for (const [seq, text, line] of ticks) parts.push(diamond(seq, text, line, y));
       } else {
         let d = "", last = -9;
         for (const seq of ticks) {
@@ -133,8 +133,8 @@ export function timeline(app) {
     return known(first, g);
   }
 
-  function diamond(seq, text, y) {
-    const at = x(seq), self = { type: "break", id: seq, seq, title: "Graph break" };
+  function diamond(seq, text, line, y) {
+    const at = x(seq), self = { type: "break", id: seq, seq, line: line || undefined, title: "Graph break" };
     return known(seq, s("g", { class: "dia", onclick: (event) => (event.stopPropagation(), app.select(self)) }, s("path", { d: `M${at} ${y}l5 5-5 5-5-5z` }), s("text", at > LABELS + width() - 46 ? { x: at - 8, y: y + 9, "text-anchor": "end" } : { x: at + 8, y: y + 9 }, text)));
   }
 
