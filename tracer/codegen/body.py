@@ -224,7 +224,7 @@ class Body:
             if source.kind == "cell" and source.key in ending:
                 waiting.append(variable)
                 continue
-            if variable.changes(self.ctx):
+            if variable.is_changed(self.ctx):
                 self.changed.append(source.text)
             variable.replay(self, self.value(variable))
             self.settle_later()

@@ -116,7 +116,7 @@ class Variable:
         """Emit what makes a new object of this kind; answer the name that holds it. Sourced objects are loaded instead."""
         raise Break("unsupported-type", type=self.python_type().__name__, why="it can't be rebuilt outside the graph")
 
-    def changes(self, ctx: Context) -> bool:
+    def is_changed(self, ctx: Context) -> bool:
         """Whether the changes leave the existing object otherwise than it was; True where that isn't known."""
         return True
 

@@ -385,7 +385,7 @@ class EnumerateVariable(_Composite):
 
 def _advanced(body: Body, part: Variable, steps: int) -> None:
     """Note that replaying moves the real iterator of `part`, and those below it, by `steps`."""
-    if isinstance(part, SequenceIteratorVariable) and part.owner in body.ctx.effects and type(part.owner) is not list:
+    if isinstance(part, SequenceIteratorVariable) and type(part.owner) is not list and part.owner in body.ctx.effects:
         raise Break("mutated-while-iterating", type=part.cls.__name__)
     body.advanced[part] = body.advanced.get(part, 0) + steps
     for below in part.parts if isinstance(part, ZipVariable) else [part.part] if isinstance(part, EnumerateVariable) else []:

@@ -137,7 +137,7 @@ class ObjectVariable(Variable):
         writer = body.pin(_write, "write_attributes")
         return f"{writer}({name}, {{{', '.join(f'{k!r}: {body.value(body.ctx.settle(v))}' for k, v in list(self.attrs.items()) if v is not UNSET)}}})"
 
-    def changes(self, ctx: Context) -> bool:
+    def is_changed(self, ctx: Context) -> bool:
         held = ctx.objects.instance_dict(self.value)
         if held is None or self.data is not None and self.data in ctx.effects:
             return True
