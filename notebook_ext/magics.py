@@ -57,7 +57,7 @@ class TraceMagics(Magics):
         self.live = Live(shell)
 
     @magic_arguments()
-    @argument("--engine", choices=["tracer"], help="Who captures the graphs.")
+    @argument("--engine", choices=["tracer", "dynamo"], help="Who captures the graphs: our compiler, or torch.compile.")
     @argument("--backend", help="What turns a graph into a callable: eager, aot_eager, inductor, …")
     @argument("--dynamic", choices=[*DYNAMIC], help="Symbolic sizes: when they vary, always, never.")
     @argument(

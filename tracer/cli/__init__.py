@@ -44,6 +44,8 @@ def _settings(options: Any) -> dict[str, Any]:
     from tracer.cli.arguments import DYNAMIC, setting
 
     settings = dict(setting(text) for text in options.set)
+    if options.engine:
+        settings["engine"] = options.engine
     if options.backend:
         settings["backend"] = options.backend
     if options.dynamic:

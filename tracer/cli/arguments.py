@@ -69,6 +69,9 @@ def _program(command: argparse.ArgumentParser) -> None:
     command.add_argument("script", help="a Python file, or with -m a module")
     command.add_argument("arguments", nargs="*", metavar="-- ARGUMENT", help="the script's own arguments, behind --")
     command.add_argument("-m", dest="module", action="store_true", help="SCRIPT is a module's name")
+    command.add_argument(
+        "--engine", choices=["tracer", "dynamo"], help="who captures the graphs: our compiler, or torch.compile"
+    )
     command.add_argument("--backend", help="what turns a graph into a callable: eager, inductor, …")
     command.add_argument("--dynamic", choices=list(DYNAMIC), help="symbolic sizes: when they vary, always, never")
     command.add_argument(

@@ -187,6 +187,7 @@ class Wrapped:
     def __init__(self) -> None:
         self._places: list[tuple[Any, str, Any, Any]] = []
         self.left: list[str] = []
+        self.at_end: list[Callable[[], Any]] = []
 
     def install(self, found: Probe, wrapper: types.FunctionType) -> None:
         original = found.function
@@ -219,6 +220,8 @@ class Wrapped:
             else:
                 self.left.append(f"{getattr(owner, '__name__', owner)}.{name}")
         self._places.clear()
+        while self.at_end:
+            self.at_end.pop()()
 
 
 class _AskingLock:
@@ -244,6 +247,22 @@ def asking_lock(wrapped: Wrapped, ask: Callable[[], None]) -> None:
     held = getattr(importlib.import_module(module), "compile_lock", None)
     if isinstance(held, type(threading.RLock())):
         wrapped.replace(module, "compile_lock", _AskingLock(held, ask))
+
+
+def tell_of_hits(wrapped: Wrapped, told: Callable[[bool], None]) -> None:
+    """`told` is called whenever the compiled entries of a function were checked: whether one of them holds."""
+    from torch._C._dynamo import eval_frame
+
+    set_hook = getattr(eval_frame, "set_guard_complete_hook", None)
+    if set_hook is None:
+        return
+
+    def complete(hit: bool) -> bool:
+        told(hit)
+        return hit if prior is None else prior(hit)  # a false answer compiles anew, though an entry holds
+
+    prior = set_hook(complete)
+    wrapped.at_end.append(lambda: set_hook(prior))
 
 
 # --- running --------------------------------------------------------------------------------------------------------------

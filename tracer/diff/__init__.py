@@ -22,11 +22,12 @@ _MISSING = object()
 def diff(left: Any, right: Any) -> Diff:
     """What changed from `left` to `right`: each a session or a recording."""
     a, b = left.records, right.records
-    gained, lost = _breaks(a.graph_breaks, b.graph_breaks)
-    guards = _guards(a, b)
+    apart = left.config.engine != right.config.engine
+    gained, lost = _breaks(a.graph_breaks, b.graph_breaks, apart)
+    guards = _guarded(a, b) if apart else _guards(a, b)
     outputs, not_comparable = _outputs(left, right)
     return Diff(
-        graphs=_graphs(a, b),
+        graphs=_graphs(a, b, apart),
         breaks_gained=tuple(gained),
         breaks_lost=tuple(lost),
         guards_gained=guards[0],
@@ -44,17 +45,22 @@ def diff(left: Any, right: Any) -> Diff:
 # --- graphs -----------------------------------------------------------------------------------------------------------
 
 
-def _graphs(left: Records, right: Records) -> tuple[GraphDiff, ...]:
+def _graphs(left: Records, right: Records, apart: bool) -> tuple[GraphDiff, ...]:
     """Graphs of the same function, in order: the n-th compile of it here and there. A function that moved in its file, or a
-    script under another name, is still the same by its name."""
+    script under another name, is still the same by its name. `apart`: two engines, which may begin in different functions:
+    graphs that begin on the same line are the same too."""
     a, b = _framed(left), _framed(right)
-    pairs = align(
-        a,
-        b,
+    keys: list[Any] = [
         lambda one: (one[1].name, one[1].file, one[1].line) if one[1] else (),
         lambda one: one[1].name if one[1] else "",
-    )
-    return tuple(_graph(one, other) for one, other in pairs)
+    ]
+    pairs = align(a, b, *([*keys[1:], _begins] if apart else keys))
+    return tuple(_graph(one, other, apart) for one, other in pairs)
+
+
+def _begins(framed: tuple[Graph, Frame | None]) -> Hashable:
+    """Where the first node of a graph was made."""
+    return next((tuple(node.location[:2]) for node in framed[0].nodes if node.location is not None), ())
 
 
 def _framed(records: Records) -> list[tuple[Graph, Frame | None]]:
@@ -69,20 +75,21 @@ def _frames(records: Records) -> dict[str, Frame]:
 _Placed = tuple[Any, int]  # a node and its line
 
 
-def _graph(left: tuple[Graph, Frame | None] | None, right: tuple[Graph, Frame | None] | None) -> GraphDiff:
+def _graph(left: tuple[Graph, Frame | None] | None, right: tuple[Graph, Frame | None] | None, apart: bool) -> GraphDiff:
     a, b = left and left[0], right and right[0]
-    nodes = align(_placed(left), _placed(right), _node_key, _target_key, _line_key)
+    nodes = align(_placed(left, apart), _placed(right, apart), _node_key, _target_key, _line_key)
     held = b or a
     assert held is not None
     return GraphDiff(held.name, a, b, tuple(_node(x and x[0], y and y[0]) for x, y in nodes))
 
 
-def _placed(side: tuple[Graph, Frame | None] | None) -> list[_Placed]:
-    """Nodes with their lines, counted from the function's own first one where they are in its file: it may have moved."""
+def _placed(side: tuple[Graph, Frame | None] | None, apart: bool) -> list[_Placed]:
+    """Nodes with their lines, counted from the function's own first one where they are in its file: it may have moved. Not so
+    between engines, which run the same file and may begin in different functions of it."""
     if side is None:
         return []
     graph, frame = side
-    file, first = (frame.file, frame.line) if frame is not None else ("", 0)
+    file, first = (frame.file, frame.line) if frame is not None and not apart else ("", 0)
     return [
         (n, 0 if n.location is None else (n.location.line or 0) - (first if n.location.file == file else 0))
         for n in graph.nodes
@@ -119,11 +126,15 @@ def _node(left: Node | None, right: Node | None) -> NodeDiff:
 # --- breaks and guards ------------------------------------------------------------------------------------------------
 
 
-def _breaks(left: Iterable[GraphBreak], right: Iterable[GraphBreak]) -> tuple[list[GraphBreak], list[GraphBreak]]:
+def _breaks(
+    left: Iterable[GraphBreak], right: Iterable[GraphBreak], apart: bool
+) -> tuple[list[GraphBreak], list[GraphBreak]]:
     """Gained and lost, each place once. The same are: those in the same place that say the same, then those that only moved
-    within their function or with it, then those in the same place whose text changed."""
+    within their function or with it, then those in the same place whose text changed; between engines (`apart`), which name
+    reasons in their own way, those in the same place."""
     lost, gained = (list({(_place_key(one), _text_key(one)): one for one in side}.values()) for side in (left, right))
-    for key in (lambda one: (_place_key(one), _text_key(one)), _text_key, _place_key):
+    keys: list[Any] = [lambda one: (_place_key(one), _text_key(one)), _text_key, _place_key]
+    for key in [*keys, lambda one: _place_key(one)[1:]] if apart else keys:
         for one in tuple(gained):
             other = next((other for other in lost if key(other) == key(one)), None)
             if other is not None:
@@ -132,7 +143,7 @@ def _breaks(left: Iterable[GraphBreak], right: Iterable[GraphBreak]) -> tuple[li
     return gained, lost
 
 
-def _place_key(one: GraphBreak) -> Hashable:
+def _place_key(one: GraphBreak) -> tuple[Any, ...]:
     return one.reason, tuple(one.location[:2]) if one.location else ()
 
 
@@ -158,6 +169,15 @@ def _guards(
     places = {k[:3]: k for k in lost}
     changed = [(lost.pop(places[k[:3]]), gained.pop(k)) for k in list(gained) if k[1] and places.get(k[:3]) in lost]
     return tuple(gained.values()), tuple(lost.values()), tuple(changed)
+
+
+def _guarded(
+    left: Records, right: Records
+) -> tuple[tuple[Guard, ...], tuple[Guard, ...], tuple[tuple[Guard, Guard], ...]]:
+    """Two engines check in their own words, so only what is checked counts: values that just one of them looks at."""
+    before, after = ({g.source: g for g in records.guards if g.source} for records in (left, right))
+    gained = tuple(g for source, g in after.items() if source not in before)
+    return gained, tuple(g for source, g in before.items() if source not in after), ()
 
 
 # --- sizes, settings, outputs, times ----------------------------------------------------------------------------------

@@ -137,6 +137,8 @@ class DynamoEngine:
         watch = self.watch
         if watch is None:
             watch = self.watch = Watch(self.session)
+            for _, gives, why in switch.missing():
+                warnings.warn(f"with this torch Tracer can't follow {gives}: {why}", RuntimeWarning, stacklevel=5)
         changes = _changes(self.session.config)
         try:
             with dynamo.configured(changes) if changes else contextlib.nullcontext(), switch.observing(watch):

@@ -89,6 +89,7 @@ def _install() -> dynamo.Wrapped:
                 hook = HOOKS[found.point.name]
                 wrapped.install(found, (hook.make or _wrapper)(hook, found.function))
         dynamo.asking_lock(wrapped, _ask)
+        dynamo.tell_of_hits(wrapped, _looked_up)
     except BaseException:
         wrapped.remove()
         raise
@@ -113,6 +114,13 @@ def _wrapper(hook: Hook, function: Any) -> Any:
         return result
 
     return wrapper
+
+
+def _looked_up(hit: bool) -> None:
+    """Compiled entries of a function were checked; one that holds is run."""
+    watch = _here.watch
+    if hit and watch is not None and not watch.busy:
+        watch.hit()
 
 
 # --- pausing --------------------------------------------------------------------------------------------------------------

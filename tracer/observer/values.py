@@ -20,17 +20,25 @@ _ROOT = re.compile(r"[LG]\['([A-Za-z_]\w*)'\]")
 _HELD = re.compile(r"\._(?:modules|parameters|buffers)\['([^']+)'\]")
 
 
+_BUILTIN = re.compile(r"__builtins_dict___\d+\['(\w+)'\]")
+_IMPORTED = re.compile(r"__import_(\w+)")
+
+
 def readable(name: str) -> str:
-    """`L['self']._modules['a']._parameters['weight']` → `self.a.weight`."""
-    return _HELD.sub(r".\1", _ROOT.sub(r"\1", name))
+    """`L['self']._modules['a']._parameters['weight']` → `self.a.weight`; builtins and modules by their own names."""
+    text = _HELD.sub(r".\1", _BUILTIN.sub(r"\1", _ROOT.sub(r"\1", name)))
+    return _IMPORTED.sub(lambda found: found[1].replace("_dot_", "."), text)
 
 
 def source_text(source: Any) -> str:
     """Where a value is found, as the program would say; "" for none."""
     if source is None:
         return ""
-    name = getattr(source, "name", "")
-    return readable(str(name() if callable(name) else name))
+    try:
+        name = getattr(source, "name", "")
+        return readable(str(name() if callable(name) else name))
+    except NotImplementedError:  # a place that only the generated code has
+        return type(source).__name__
 
 
 def shape_of(value: Any) -> Shape:
