@@ -53,8 +53,8 @@ def _guards(page: Any) -> None:
 
 def _state(page: Any) -> None:
     page.locator(".tab[data-key=state]").click()
-    page.locator(".tl .dia").nth(1).click()
-    page.locator(".insp .num", has_text="event").first.click()
+    page.locator(".scrub").focus()
+    page.keyboard.press("PageUp")
 
 
 def _runs(page: Any) -> None:
