@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import os
 import sys
 from collections.abc import Callable
 from types import CodeType, TracebackType
@@ -97,6 +98,23 @@ def _displayed() -> Callable[[Any], None]:
     return without_hook(lambda value: sys.displayhook(value))
 
 
+def _without_ours(start: TracebackType) -> TracebackType:
+    """The same traceback without the compiler's own frames: an interrupt may come while it works."""
+    import tracer
+
+    ours = os.path.join(os.path.dirname(tracer.__file__), "")
+    kept: list[TracebackType] = []
+    one: TracebackType | None = start
+    while one is not None:
+        if not one.tb_frame.f_code.co_filename.startswith(ours):
+            kept.append(one)
+        one = one.tb_next
+    made: TracebackType | None = None
+    for one in reversed(kept):
+        made = TracebackType(made, one.tb_frame, one.tb_lasti, one.tb_lineno)
+    return made or start
+
+
 def shown_as_usual(shell: Any, error: BaseException, file: str) -> None:
     """Make the shell show this error from the cell's own first line on, as if the cell had been run without a magic."""
     start: TracebackType | None = error.__traceback__
@@ -104,6 +122,7 @@ def shown_as_usual(shell: Any, error: BaseException, file: str) -> None:
         start = start.tb_next
     if start is None or isinstance(error, SyntaxError):
         return
+    start = _without_ours(start)
 
     def render() -> Any:
         return shell.InteractiveTB.structured_traceback(type(error), error, start, tb_offset=0)
