@@ -217,3 +217,15 @@ def test_our_own_engine_imports_nothing_of_it() -> None:
 
 def test_nothing_of_torchs_is_wrapped_while_nobody_watches() -> None:
     assert SubgraphTracer.create_node.__code__.co_name == "create_node"
+
+
+def test_the_page_lists_every_hook_point() -> None:
+    from pathlib import Path
+
+    text = (Path(__file__).resolve().parents[2] / "docs" / "observer.md").read_text(encoding="utf-8")
+    rows = {line.split("|")[1].strip().strip("`"): line for line in text.splitlines() if line.startswith("| `")}
+    assert set(rows) == {f"{point.module.removeprefix('torch.')}.{point.path}" for point in dynamo.POINTS}
+    assert all(
+        rows[f"{found.point.module.removeprefix('torch.')}.{found.point.path}"].rstrip("| ").endswith("yes")
+        for found in dynamo.probe()
+    )

@@ -306,14 +306,13 @@ def forget(codes: Iterable[types.CodeType]) -> None:
         reset_code(code)
 
 
+def left_alone(why: str) -> Any:
+    """The answer that a frame runs as Python; functions that it calls are asked about."""
+    answer = sys.modules["torch._dynamo.convert_frame"].ConvertFrameReturn
+    return answer(skip_reason=why) if "skip_reason" in inspect.signature(answer).parameters else answer()
+
+
 # --- what it knows while it traces ------------------------------------------------------------------------------------------
-
-
-class Position(NamedTuple):
-    """What the compile of this thread says of itself. All None outside of one."""
-
-    compile_id: Any
-    translator: Any
 
 
 def translator_now() -> Any:

@@ -6,5 +6,6 @@ call methods of its trackers, and a fault of theirs is recorded and raised or wa
 """
 
 from .engine import DynamoEngine
+from .switch import missing
 
-__all__ = ["DynamoEngine"]
+__all__ = ["DynamoEngine", "missing"]

@@ -114,14 +114,19 @@ class DynamoEngine:
 
     @contextlib.contextmanager
     def active(self) -> Iterator[None]:
-        """Functions that are called inside are compiled by torch.compile, and watched."""
+        """Functions that are called inside are compiled by torch.compile, and watched; the block's own level runs as Python."""
         session, config = self.session, self.session.config
         with (
             self._own_region(),
             self.active_for_call(),
             dynamo.tracing_block(session.backend, fullgraph=config.fullgraph, dynamic=config.dynamic),
         ):
-            yield
+            assert self.watch is not None
+            self.watch.blocks += 1
+            try:
+                yield
+            finally:
+                self.watch.blocks -= 1
 
     @contextlib.contextmanager
     def _own_region(self) -> Iterator[None]:

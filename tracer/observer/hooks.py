@@ -46,8 +46,53 @@ def wrapping(point: str, level: str = "decisions") -> Any:
 
 
 # ---- frames
-@hook("answer")
-def answer(watch: Watch, converter: Any, frame: Any, *args: Any, **kwargs: Any) -> Any:
+@wrapping("answer")
+def answer(row: Hook, function: Any) -> Any:
+    """The question itself. Of a block of code, what is not the program's is not asked about."""
+
+    def __call__(converter: Any, frame: Any, *args: Any, **kwargs: Any) -> Any:
+        watch = current()
+        if watch is None:
+            return function(converter, frame, *args, **kwargs)
+        if watch.blocks and _surroundings(frame):
+            return dynamo.left_alone("not the program's own code")
+        steps = watch.before(_answered, (frame,), {}) if "decisions" in watch.levels else None
+        try:
+            result = function(converter, frame, *args, **kwargs)
+        except BaseException as error:
+            watch.after(steps, None, error)
+            raise
+        watch.after(steps, result, None)
+        return result
+
+    return __call__
+
+
+#: Packages whose functions stand around a block of code, or show what it prints.
+_AROUND = frozenset(
+    [
+        "tracer",
+        "notebook_ext",
+        "widgets",
+        "contextlib",
+        "IPython",
+        "ipykernel",
+        "traitlets",
+        "comm",
+        "jupyter_client",
+        "tornado",
+        "zmq",
+    ]
+)
+
+
+def _surroundings(frame: Any) -> bool:
+    """Whether a frame in a block is the block's own level, or belongs to what runs the block."""
+    name = frame.f_globals.get("__name__")
+    return frame.f_code.co_name == "<module>" or isinstance(name, str) and name.partition(".")[0] in _AROUND
+
+
+def _answered(watch: Watch, frame: Any) -> Any:
     """A function that torch.compile leaves to Python without looking inside."""
     compiled = len(watch.frames)
     result, _ = yield

@@ -60,6 +60,7 @@ class Watch:
         self.session, self.rec = session, session.recorder
         self.levels = _LEVELS[session.config.record]
         self.busy = False
+        self.blocks = 0  # `with session.tracing()` that are open
         self.off: set[str] = set()
         self.faults: list[Exception] = []
         self.told = Told()
