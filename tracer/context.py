@@ -348,8 +348,8 @@ class Context:
     # ---- exceptions of the program
     def throw(self, error: ExceptionVariable) -> NoReturn:
         """Raise `error` in the program, chained to what is being handled."""
-        if self.handled is not None and self.handled is not error and error.context is None:
-            error.context = self.handled
+        if self.handled is not None and self.handled is not error and (error.context is None or error.source is not None):
+            error.chain(self, self.handled)
         if self.rec.on:
             self.rec.point(ExceptionObserved, error.cls.__name__, error.describe())
         raise Raised(error)

@@ -7,7 +7,7 @@ import traceback
 import torch
 from torch import randn
 
-from tests.programs import program
+from tests.programs import program, scenario
 
 UNKNOWN = {"breaks": None, "graphs": None, "recompiles": None}
 
@@ -417,3 +417,42 @@ def in_place_on_a_view_of_a_leaf_raises(w):
         view.add_(1)
     except RuntimeError as error:
         return w + 1, str(error)
+
+
+@program(lambda: (ValueError("outside"), randn(3)))
+def exception_from_outside_is_chained(error, x):
+    try:
+        try:
+            raise KeyError("k")
+        except KeyError:
+            raise error
+    except ValueError as caught:
+        seen = caught.__cause__, caught.__suppress_context__, caught is error
+    error.args = (1, "two")
+    return x + 1, seen, error.__context__, error.args, error
+
+
+def caught_in_turn(error, x):
+    try:
+        try:
+            raise error
+        except ValueError as first:
+            raise TypeError("second") from first
+    except TypeError as second:
+        try:
+            raise error
+        except ValueError:
+            return x + 1, second.__context__, second.__cause__ is error
+
+
+def chain_of(error, x):
+    return x + 1, error.__context__, error.__cause__, error.__suppress_context__
+
+
+@scenario(graphs=None)
+def chain_of_an_exception_from_outside(run):
+    error = ValueError("outside")
+    run(caught_in_turn)(error, randn(3))
+    run(chain_of)(error, randn(3))
+    error.__cause__ = KeyError("another")
+    run(chain_of)(error, randn(3))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..signals import Break, Declined
-from ..variables import ConstantVariable, ExceptionVariable, ModuleVariable, ObjectVariable
+from ..variables import ConstantVariable, ExceptionVariable, Lazy, ModuleVariable, ObjectVariable
 from .table import rules
 
 if TYPE_CHECKING:
@@ -48,7 +48,11 @@ def exception(ctx: Context, value: BaseException, source: Source) -> Any:
     """An exception object from outside (an `except` clause before a break, an argument)."""
     ctx.guard(source, "TYPE_MATCH", type(value))
     args = ctx.build(value.args, source.attr("args"))
-    return ExceptionVariable(type(value), args.unpack(ctx), value, source)
+    made = ExceptionVariable(type(value), args.unpack(ctx), value, source)
+    made.cause = Lazy(value.__cause__, source.attr("__cause__"))
+    made.context = Lazy(value.__context__, source.attr("__context__"))
+    made.suppress = Lazy(value.__suppress_context__, source.attr("__suppress_context__"))
+    return made
 
 
 @rules.base(types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType)

@@ -101,6 +101,7 @@ def raise_(ctx: Context, frame: Frame, count: int) -> None:
     error = _instance(ctx, stack.pop())
     if cause is not None:
         ctx.mutate(error)
+        ctx.mutate(error)
         error.cause = None if cause.python_type() is type(None) else _instance(ctx, cause)
         error.suppress = True
     ctx.throw(error)
@@ -137,7 +138,9 @@ def before_with(ctx: Context, frame: Frame, _: Any) -> Any:
     stack = frame.stack
     manager = stack.pop()
     cls = manager.python_type()
-    if type(ctx.protocol.find(ctx, cls, "__enter__")[1]) is types.MethodDescriptorType and not isinstance(manager, ObjectVariable):
+    if type(ctx.protocol.find(ctx, cls, "__enter__")[1]) is types.MethodDescriptorType and not isinstance(
+        manager, ObjectVariable
+    ):
         ctx.break_("opaque-context", expr=manager.describe(), type=cls.__name__)
     if not ctx.protocol.has(ctx, cls, "__enter__"):
         ctx.raise_(TypeError, f"{cls.__name__!r} object does not support the context manager protocol")

@@ -74,8 +74,8 @@ def throw(ctx: Context, generator: GeneratorVariable, error: ExceptionVariable) 
 
     frame, caller = generator.frame, ctx.frame
     frame.back = caller
-    if ctx.handled is not None and error.context is None and ctx.handled is not error:
-        error.context = ctx.handled
+    if ctx.handled is not None and ctx.handled is not error and (error.context is None or error.source is not None):
+        error.chain(ctx, ctx.handled)
     unwind(ctx, frame, Raised(error), caller)
     ctx.frame = caller  # `unwind` goes on in the frame that handles it; resuming enters it from the caller
     return _resume(ctx, generator)
@@ -83,7 +83,12 @@ def throw(ctx: Context, generator: GeneratorVariable, error: ExceptionVariable) 
 
 def _delegate(frame: Frame) -> GeneratorVariable | None:
     """The generator that `yield from` is waiting for."""
-    if frame.stack and isinstance(frame.stack[-1], GeneratorVariable) and frame.pc >= 2 and frame.decoded.ops[frame.pc - 2].name == "Send":
+    if (
+        frame.stack
+        and isinstance(frame.stack[-1], GeneratorVariable)
+        and frame.pc >= 2
+        and frame.decoded.ops[frame.pc - 2].name == "Send"
+    ):
         return frame.stack[-1]
     return None
 

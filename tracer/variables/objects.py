@@ -75,7 +75,9 @@ class ObjectVariable(Variable):
         """Write the instance's own attribute (UNSET deletes it)."""
         ctx.mutate(self)
         if value is UNSET or self.attrs.get(name) is UNSET:
-            self.attrs.pop(name, None)  # an attribute that comes again is the last one; one that changes stays in its place
+            self.attrs.pop(
+                name, None
+            )  # an attribute that comes again is the last one; one that changes stays in its place
         self.attrs[name] = value
         if self in ctx.instance_dicts:
             ctx.instance_dicts[self].items.store(name, value)
@@ -203,16 +205,17 @@ class ModuleVariable(ObjectVariable):
 
 
 class ExceptionVariable(ObjectVariable):
-    """An exception. `args` are its arguments; `cause` and `context` as Python sets them."""
+    """An exception. `args` are its arguments; `cause`, `context` and `suppress` as Python sets them, and as they are read
+    from one that existed before (`Lazy` until then)."""
 
     __slots__ = ("args", "cause", "context", "implicit", "suppress", "trace")
 
     def __init__(self, cls: type, args: list[Variable], value: Any = None, source: Source | None = None):
         super().__init__(value, cls, source)
         self.args = args
-        self.cause: Variable | None = None
-        self.context: Variable | None = None
-        self.suppress = False
+        self.cause: Variable | Lazy | None = None
+        self.context: Variable | Lazy | None = None
+        self.suppress: bool | Lazy = False
         #: Whether the interpreter raised it: such exceptions know more than their arguments (which name, of which object).
         self.implicit = False
         self.trace: Any = None
@@ -229,11 +232,11 @@ class ExceptionVariable(ObjectVariable):
         if name == "args":
             return TupleVariable(list(self.args), tuple)
         if name == "__cause__":
-            return self.cause or NONE
+            return NONE if self.cause is None else ctx.settle(self.cause)
         if name == "__context__":
-            return self.context or NONE
+            return NONE if self.context is None else ctx.settle(self.context)
         if name == "__suppress_context__":
-            return literal(self.suppress)
+            return ctx.settle(self.suppress) if type(self.suppress) is Lazy else literal(self.suppress)
         if name == "__traceback__":
             raise Break(
                 "exec-or-eval", expr="__traceback__", why="a traceback exists only when the exception is really raised"
@@ -254,6 +257,23 @@ class ExceptionVariable(ObjectVariable):
             raise
         except Exception:
             return None
+
+    def chain(self, ctx: Context, handled: Variable) -> None:
+        """Raised while `handled` was being handled. Where that one came of this one, the chain is cut there, as CPython does."""
+        if self.source is not None:
+            ctx.mutate(self)
+        link, seen = handled, {handled}
+        while isinstance(link, ExceptionVariable) and link.context is not None:
+            following = ctx.settle(link.context)
+            if following is self:
+                ctx.mutate(link)
+                link.context = None
+                break
+            if following in seen:
+                break
+            seen.add(following)
+            link = following
+        self.context = handled
 
     def snapshot(self) -> Any:
         return dict(self.attrs), self.data, list(self.args), self.cause, self.context, self.suppress
@@ -281,6 +301,30 @@ class ExceptionVariable(ObjectVariable):
             body.later(lambda: f"{name}.__suppress_context__ = {self.suppress}", self)
         return name
 
+    def is_changed(self, ctx: Context) -> bool:
+        return bool(self._changes(ctx)) or super().is_changed(ctx)
+
+    def _changes(self, ctx: Context) -> list[str]:
+        before = ctx.effects.before(self)
+        if before is None:
+            return []
+        now = self.snapshot()
+        return [
+            name
+            for name, index in _NATIVE.items()
+            if now[index] is not before[index] and (index != _NATIVE["args"] or now[index] != before[index])
+        ]
+
+    def replay(self, body: Body, name: str) -> None:
+        super().replay(body, name)
+        changed = self._changes(body.ctx)
+        if "__cause__" in changed and "__suppress_context__" not in changed:
+            changed.append("__suppress_context__")  # setting a cause sets it too
+        for part in changed:
+            value = body.value(self.native_attribute(body.ctx, part))
+            body.settle_later()
+            body.effect(f"{name}.{part} = {value}")
+
     @classmethod
     def of(cls, ctx: Context, error: BaseException) -> ExceptionVariable:
         """The variable of an exception that a native operation raised while tracing."""
@@ -294,5 +338,8 @@ class ExceptionVariable(ObjectVariable):
             variable.attrs[key] = ctx.wrap(value)
         return variable
 
+
+#: What an exception holds beside its `__dict__`, and where its snapshot has it. A cause comes before what it sets too.
+_NATIVE = {"args": 2, "__cause__": 3, "__context__": 4, "__suppress_context__": 5}
 
 METHOD_TYPES = (types.FunctionType,)
