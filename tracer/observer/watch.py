@@ -70,7 +70,6 @@ class Watch:
         self.names: dict[int, tuple[types.CodeType, str, str]] = {}  # resume code → (code, name, frame it goes on from)
         self.codes: dict[int, types.CodeType] = {}
         self.because = ""
-        self.hits_of = "compiled code"
 
     # ---- hooks
     def before(self, body: Body, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -248,14 +247,9 @@ class Watch:
                     self.announce(node, graph)
 
     def hit(self) -> None:
-        """A compiled entry runs. torch doesn't say which; the function that called it is known by the call's first one only."""
-        if not self.rec.on or self.compiling:
-            return
-        self.busy = True
-        try:
-            self.rec.aside(ev.CacheHit, self.hits_of, frame="")
-        finally:
-            self.busy = False
+        """A compiled entry runs; torch doesn't say which."""
+        if self.rec.on and not self.compiling:
+            self.rec.aside(ev.CacheHit, "compiled code")
 
     # ---- the end of a call
     def ended(self) -> None:
