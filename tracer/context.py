@@ -85,6 +85,8 @@ class Context:
         self.global_values: dict[tuple[int, str], Variable] = {}
         self.class_lookups: dict[tuple[type, str], tuple[type | None, Any]] = {}
         self.instance_dicts: dict[Variable, Any] = {}
+        self.entered: list[tuple[Any, Source]] = []  # the root frame's arguments
+        self.owners: dict[int, Source] = {}  # id of an instance's `__dict__` → the instance, where it was built
         self.namespaces: dict[int, NamespaceVariable] = {}
         self.sources: dict[tuple[str, Any], Source] = {}
         self.memo: dict[Any, Variable] = {}  # answers of cached functions, by arguments

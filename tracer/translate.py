@@ -196,6 +196,7 @@ def _root_frame(ctx: Context, info: FrameInfo) -> Frame:
     """The frame as it is entered: arguments lazily built, cells of its own and of its closure."""
     program = ctx.program(info.code)
     args, cells = codegen.entry_names(info.code)
+    ctx.entered = [(value, ctx.local(name)) for name, value in info.locals.items()]
     locals: list[Any] = [None] * program.size
     own = len(info.code.co_cellvars)
     for name in args:

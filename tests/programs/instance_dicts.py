@@ -5,7 +5,7 @@ import types
 import torch
 from torch import randn
 
-from tests.programs import program
+from tests.programs import Args, program
 
 UNKNOWN = {"breaks": None, "graphs": None, "recompiles": None}
 
@@ -170,3 +170,30 @@ def circle_through_a_function(x):
 def simple_namespaces_compare_their_attributes(a, x):
     b = types.SimpleNamespace(q=1)
     return x + 1, a == b, a != b, b == types.SimpleNamespace(q=2), b == types.SimpleNamespace(q=1), b == 1
+
+
+def its_dict_first():
+    a = A(1)
+    return Args(a.__dict__, a, randn(3))
+
+
+@program(its_dict_first)
+def instance_dict_met_first(d, a, x):
+    d["k"] = x + 1
+    a.n = 7
+    d.pop("m")
+    return a.k * 2, d["n"], hasattr(a, "m"), d is vars(a), list(d), a
+
+
+@program(lambda: (lambda a: Args([a.__dict__], [a], randn(3)))(A(1)), breaks="some")
+def instance_dict_met_first_in_a_list(dicts, owners, x):
+    dicts[0]["k"] = x + 1
+    owners[0].n = 7
+    return owners[0].k * 2, dicts[0]["n"], dicts[0] is vars(owners[0]), list(dicts[0])
+
+
+@program(lambda: (lambda a: Args([a.__dict__], [a], randn(3)))(A(1)))
+def instance_dict_met_later_in_a_list(dicts, owners, x):
+    owners[0].n = 7
+    dicts[0]["k"] = x + 1
+    return owners[0].k * 2, dicts[0]["n"], dicts[0] is vars(owners[0]), list(dicts[0])

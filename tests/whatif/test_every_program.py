@@ -15,7 +15,6 @@ ACTIONS = ("break_here", "eager", "graph_node", "inline")
 
 #: (program, action) that any break there gets wrong, whoever asks for it.
 KNOWN = {
-    ("instance_dicts.instance_dict_of_a_new_object", "break_here"),
     ("hard.dict_and_set_run_user_hash_in_order", "break_here"),
     ("hard.dict_and_set_run_user_hash_in_order", "eager"),
 }
@@ -29,7 +28,14 @@ def lines_of(program: Any) -> list[int]:
 def held_against_untraced(program: Any, action: str, number: int) -> None:
     text = f"{action} at {program.fn.__code__.co_filename}:{number}"
     compiler = Traced(**{**program.config, "overrides": [text]})
-    check(program.fn, program.make_args, program.calls, compiler=compiler, ignore=program.ignore, tolerance=program.tolerance)
+    check(
+        program.fn,
+        program.make_args,
+        program.calls,
+        compiler=compiler,
+        ignore=program.ignore,
+        tolerance=program.tolerance,
+    )
 
 
 @pytest.mark.parametrize("program", random.Random(5).sample(PROGRAMS, 80), ids=lambda program: program.name)
@@ -38,3 +44,17 @@ def test_some(program: Any) -> None:
     action = chosen.choice(ACTIONS)
     if (program.name, action) not in KNOWN and lines_of(program):
         held_against_untraced(program, action, chosen.choice(lines_of(program)))
+
+
+@pytest.mark.parametrize("program", random.Random(6).sample(PROGRAMS, 40), ids=lambda program: program.name)
+def test_a_break_at_some_line(program: Any) -> None:
+    if (program.name, "break_here") not in KNOWN and lines_of(program):
+        held_against_untraced(program, "break_here", random.Random(program.name).choice(lines_of(program)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
+def test_a_break_at_every_line(program: Any) -> None:
+    if (program.name, "break_here") not in KNOWN:
+        for number in lines_of(program):
+            held_against_untraced(program, "break_here", number)

@@ -171,6 +171,9 @@ def _guard_order(ctx: Context, value: Any, source: Source) -> None:
 def dict_(ctx: Context, value: Any, source: Source) -> Any:
     """A dict: values read lazily; its keys and their order are guarded when more than values under known keys is read."""
     ctx.guard(source, "TYPE_MATCH", type(value))
+    owner = ctx.objects.owner_of(ctx, value, source) if type(value) is dict else None
+    if owner is not None:
+        return ctx.objects.instance_namespace(ctx, owner)
     keys = list(dict.keys(value))
     _guard_order(ctx, value, source)
     if not keys or not all(map(_is_constant_key, keys)):

@@ -85,7 +85,29 @@ def user_object(ctx: Context, value: Any, source: Source) -> Any:
         return ObjectVariable(value, cls, source, ConstantVariable(held))
     if native is not object:
         return Declined(f"an instance of a subclass of {native.__name__}")
+    _not_met_as_a_dict(ctx, value, source)
     return ObjectVariable(value, cls, source)
+
+
+def _not_met_as_a_dict(ctx: Context, value: Any, source: Source) -> None:
+    """A dict that was built before anyone knew whose `__dict__` it is doesn't follow the instance's attributes."""
+    held = ctx.objects.instance_dict(value)
+    if held is None:
+        return
+    ctx.owners[id(held)] = source
+    known = ctx.by_id.get(id(held))
+    if (
+        known is not None
+        and known.source is not None
+        and known.source is not source.dict()
+        and not ctx.objects.is_namespace(known)
+    ):
+        raise Break(
+            "unsupported-type",
+            type=type(value).__name__,
+            expr=source.text,
+            why=f"its __dict__ is {known.source.text} too, met before it",
+        )
 
 
 class _Equals:

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from ..sources import Source
 
 __all__ = [
-    "builtin_data", "delete_instance_attribute", "get_raw", "instance_attribute", "instance_dict", "native_base", "set_instance_attribute",
-    "set_raw",
+    "builtin_data", "delete_instance_attribute", "get_raw", "instance_attribute", "instance_dict", "instance_namespace", "is_namespace",
+    "native_base", "owner_of", "set_instance_attribute", "set_raw",
 ]  # fmt: skip
 
 _HEAP = 1 << 9
@@ -169,7 +169,28 @@ def instance_namespace(ctx: Context, variable: ObjectVariable) -> Variable:
         elif key not in slots:
             items[key] = value
     made = ctx.instance_dicts[variable] = InstanceDictVariable(items, variable, source)
+    if source is not None:
+        ctx.remember(made, held, source)
     return made
+
+
+def owner_of(ctx: Context, held: dict[Any, Any], source: Source) -> ObjectVariable | None:
+    """Whose `__dict__` a dict is that was met by itself (a local `d = vars(x)`, behind a break): of what was built and of the
+    frame's own arguments. Guarded to stay so."""
+    built = ctx.owners.get(id(held))
+    owner = ctx.by_source.get(built) if built is not None else None
+    for value, place in ctx.entered if owner is None else ():
+        if type(value).__flags__ & _HEAP and value is not held and instance_dict(value) is held:
+            owner = ctx.build(value, place)
+    if type(owner) is not ObjectVariable or owner.source is None or source is owner.source.dict():
+        return None
+    ctx.guard(source, "SAME_OBJECT", owner.source.dict(), owner.source.dict())
+    return owner
+
+
+def is_namespace(variable: Variable) -> bool:
+    """Whether it follows an instance's attributes."""
+    return isinstance(variable, InstanceDictVariable)
 
 
 class _Attributes(dict[Any, Any]):
@@ -351,7 +372,9 @@ def delete_raw(ctx: Context, variable: ObjectVariable, name: str) -> None:
         ctx.call_now(ctx.build(raw.fdel, ctx.pinned(owner).dict().item(name).attr("fdel")), [variable])  # type: ignore[arg-type]
         return
     kind = type(raw)
-    deleter_owner, deleter = find(ctx, kind, "__delete__") if kind.__flags__ & _HEAP and owner is not None else (None, MISSING)
+    deleter_owner, deleter = (
+        find(ctx, kind, "__delete__") if kind.__flags__ & _HEAP and owner is not None else (None, MISSING)
+    )
     if type(deleter) is types.FunctionType and owner is not None and deleter_owner is not None:
         method = class_entry(ctx, deleter_owner, "__delete__", deleter)
         ctx.call_now(method, [class_entry(ctx, owner, name, raw), variable])
