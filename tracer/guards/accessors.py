@@ -133,6 +133,8 @@ def _lower_item(manager: Any, owner: Any, source: Source, example: Any, enum: An
     assert source.base is not None
     # The manager of a class's dict holds the dict itself, where Python sees a proxy.
     if issubclass(kind, dict) or source.base.kind == "dict":
+        if isinstance(key, torch.Tensor):  # C++ asks whether two keys are equal, and takes a tensor for the answer
+            return manager.lambda_manager(lambda value: _read_item(value, key), "", example, enum)
         return manager.dict_getitem_manager(key, "", example, enum)
     if type(key) is int and key >= 0:
         if issubclass(kind, list):
