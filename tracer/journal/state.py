@@ -208,11 +208,12 @@ class Timeline:
 
     def listed(self, kind: type[ev.Event], first: int, last: int) -> list[Any]:
         """The events of one kind from `first` to `last` in the frame and attempt of `first`, less what was taken back."""
-        events, begun, seqs = self.events, self.events[first], self._listed[kind]
-        found = [
-            events[seq] for seq in seqs[bisect_left(seqs, first) : bisect_right(seqs, last)] if self.alive(seq, last)
-        ]
-        return [event for event in found if event.frame == begun.frame and event.attempt == begun.attempt]
+        events, gone, seqs = self.events, self._gone, self._listed[kind]
+        frame, attempt = events[first].frame, events[first].attempt
+        found = [events[seq] for seq in seqs[bisect_left(seqs, first) : bisect_right(seqs, last)]]
+        if gone:
+            found = [event for event in found if self.alive(event.seq, last)]
+        return [event for event in found if event.attempt == attempt and event.frame == frame]
 
     def advance(self, end: int) -> None:
         """Reads on, up to event `end` (not included)."""
