@@ -15,7 +15,7 @@ EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.ipynb"))
 
 #: What each notebook must tell: headlines of summaries, and what its cells print.
 TOLD = {
-    "quickstart": ["1 graph · 0 graph breaks", "Graph break"],
+    "quickstart": ["1 graph · 0 graph breaks", "Data-dependent branching", "'tracer'  →  'dynamo'", "2 graphs captured the same in both runs"],
     "why_does_my_model_break": [
         "3 graphs · 2 graph breaks", "2 graphs · 1 graph break", "1 graph · 0 graph breaks", "3 graphs → 2 · −1 break",
         "Tensor turned into a Python number", "same results, and the log still works",
@@ -31,7 +31,7 @@ TOLD = {
 }  # fmt: skip
 #: How many traced cells leave a summary.
 SUMMARIES = {
-    "quickstart": 3,
+    "quickstart": 4,
     "why_does_my_model_break": 3,
     "recompiles_and_dynamic_shapes": 6,
     "step_through_a_cond": 3,

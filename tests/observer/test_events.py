@@ -70,6 +70,26 @@ def test_a_break_has_torchs_words_and_our_entry(capsys) -> None:
     assert first.gm is not None and "print-call" in session.explain()
 
 
+def test_a_jump_on_a_tensor_is_told_by_its_own_text() -> None:
+    """torch ends the graph there for a reason that quotes nothing of what it said."""
+
+    def program(x):
+        if x.sum() > 0:
+            x = x + 1
+        if x.max() > 100:
+            x = x - 1
+        return x * 2
+
+    x = torch.ones(3)
+    ours, theirs = tracer.trace(program, x), tracer.trace(program, x).recompile(engine="dynamo")
+    assert [found.title for found in theirs.graph_breaks] == ["Data-dependent branching"] * 2
+    assert [(found.reason, found.location.line) for found in theirs.graph_breaks] == [
+        (found.reason, found.location.line) for found in ours.graph_breaks
+    ]
+    diff = ours.diff(theirs)
+    assert not diff.breaks_gained and not diff.breaks_lost
+
+
 def test_nodes_are_those_of_the_graph(session) -> None:
     for graph in session.graphs:
         wanted = [node.name for node in graph.gm.graph.nodes]

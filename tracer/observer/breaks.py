@@ -17,6 +17,9 @@ __all__ = ["Told", "payload"]
 _NUMBER = re.compile(r"/gb/gb(\d{4})\.html")
 
 
+#: How the reason of a jump on a tensor's value begins.
+_JUMP = "generic_jump"
+
 #: Where one number stands for several entries: (what the context says, the entry that means that).
 _CLOSER = ((re.compile(r"\bprint\b.*Tensor", re.DOTALL), "print-tensor"), (re.compile(r"\bprint\b"), "print-call"))
 
@@ -42,10 +45,14 @@ class Told:
     def note(self, message: str, title: str, context: str, explanation: str, hints: Any, location: Location) -> None:
         number = _NUMBER.search(message)
         found = f"GB{number[1]}" if number else ""
+        self._texts.pop(message, None)  # what is told again is the newest
         self._texts[message] = Text(str(title), str(context), str(explanation), tuple(map(str, hints)), found, location)
 
     def of(self, reason: str) -> Text | None:
-        """The text that a reason quotes: the newest that it holds, else the newest whose title it begins with."""
+        """The text that a reason quotes: the newest that it holds, else the newest whose title it begins with. A jump on a tensor is
+        told and ends the graph at once, for a reason that quotes nothing: the newest text is its own."""
+        if reason.startswith(_JUMP):
+            return next(reversed(self._texts.values()), None)
         for message, text in reversed(self._texts.items()):
             if message in reason or reason and reason in message:
                 return text
