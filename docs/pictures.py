@@ -57,6 +57,12 @@ def _state(page: Any) -> None:
     page.keyboard.press("PageUp")
 
 
+def _stages(page: Any) -> None:
+    page.locator(".tab[data-key=stages]").click()
+    page.locator(".mid .seg button", has_text="AOT backward").click()
+    page.locator(".cd.fx div[data-line]", has_text="layer_norm:").dispatch_event("click")
+
+
 def _runs(page: Any) -> None:
     page.locator(".acts button", has_text="Compare").click()
     page.wait_for_selector(".cmpv .nd")
@@ -72,6 +78,7 @@ VIEWS: dict[str, tuple[Callable[[Any], None], tuple[int, int]]] = {
     "builder": (_tab("builder", "tr.r:nth-child(6)"), SIZE),
     "state": (_state, SIZE),
     "speculations": (_tab("speculations", ".mid .it"), SIZE),
+    "stages": (_stages, (1280, 640)),
     "timeline": (_tab("graph", ".tl .seg button:nth-child(2)"), SIZE),
     "runs": (_runs, SIZE),
     "narrow": (_tab("graph"), (800, 800)),
@@ -92,16 +99,26 @@ def recorded() -> tuple[tracer.Session, Runs]:
     return session, runs
 
 
+def staged() -> tuple[tracer.Session, None]:
+    """A call with gradients, by a backend that shows what it makes of the graphs."""
+    torch.manual_seed(0)
+    session = tracer.Session("trace", backend="aot_eager")
+    session.run(Sampler().eval(), torch.randint(0, 128, (2, 8)))
+    return session, None
+
+
 def pictures(names: list[str], to: Path) -> None:
-    session, runs = recorded()
     with tempfile.TemporaryDirectory() as folder, chromium() as browser:
-        path = Path(folder) / "page.html"
-        path.write_text(document(session, runs=runs), encoding="utf-8")
+        paths = {}
+        for make in {staged if name == "stages" else recorded for name in names}:
+            session, runs = make()
+            paths[make] = Path(folder) / f"{make.__name__}.html"
+            paths[make].write_text(document(session, runs=runs), encoding="utf-8")
         for theme in THEMES:
             for name in names:
                 act, (width, height) = VIEWS[name]
                 page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=theme)
-                page.goto(f"file://{path}")
+                page.goto(f"file://{paths[staged if name == 'stages' else recorded]}")
                 page.wait_for_selector(".nd")
                 act(page)
                 page.mouse.move(2, 2)

@@ -417,7 +417,8 @@ class Context:
         modules = self.modules_now()
         if modules:
             node.meta["nn_module_stack"] = modules
-        node.meta["location"] = self.user_location()
+        frame = self.user_frame()
+        node.meta["location"], node.meta["function"] = (frame.location, frame.decoded.code.co_qualname) if frame is not None else ((), "")
         if self.rec.on:
             self._announce_node(node, fake)
         return node
@@ -472,12 +473,12 @@ class Context:
         stop.user_stack = tuple(reversed(user))
         stop.location = user[0][:5] if user else ()
 
-    def user_location(self) -> tuple[Any, ...]:
-        """The innermost location in code that isn't torch's own."""
+    def user_frame(self) -> Frame | None:
+        """The innermost frame that isn't torch's own."""
         frame = self.frame
         while frame is not None and frame.back is not None and self.session.is_library(frame.decoded.code):
             frame = frame.back
-        return frame.location if frame is not None else ()
+        return frame
 
     def size_of(self, tensor: TensorVariable, dim: int) -> Variable:
         """`tensor.size(dim)`: a literal, or a symbolic integer."""

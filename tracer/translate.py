@@ -18,7 +18,7 @@ import torch
 from . import codegen
 from .breaks import render
 from .codegen.body import Body
-from .compat import fakes, graphs
+from .compat import fakes, graphs, is_eager
 from .compat.guards import STATES
 from .compat.memo import without_cache
 from .context import BreakHere, Context
@@ -37,6 +37,7 @@ from .functions.modules import BACKWARD, backward_unseen
 from .graph.fakes import quiet
 from .graph.finish import finish_graph
 from .graph.modes import MODES, AutocastState, restoring, with_inference, without_inference
+from .graph.places import note_places
 from .guards import Guard, lower, overlapping
 from .guards.shapes import shape_guard
 from .interpreter.exceptions import ExceptionState
@@ -45,6 +46,7 @@ from .interpreter.loop import run
 from .interpreter.paths import step_of
 from .runtime.answers import Entry, Skip
 from .runtime.backends import compile_graph
+from .runtime.stages import stages_of, tell_stages
 from .signals import Break, Decision, Raised, Restart, Untraceable
 from .sources import Roots
 from .variables import NULL, UNSET, CellVariable, Lazy, Variable
@@ -328,15 +330,21 @@ def _backend(ctx: Context, compiled: Any) -> Any:
     opens = rec.begin(GraphCompileStarted, name, label) if rec.on else 0
     began = time.perf_counter()
     error = ""
+    shown = stages_of(rec, name) if rec.on else None
+    if not is_eager(session.backend):
+        note_places(compiled.gm)
     graphs.force_code(compiled.gm)  # a graph that can't be written down is our fault, and must not surface in the program's call
     try:
         with _outside(ctx):
-            function = compile_graph(compiled.gm, compiled.examples, session.backend, fake_mode=ctx.fake_mode, name=name, number=session.graph_number)
+            function = compile_graph(
+                compiled.gm, compiled.examples, session.backend, fake_mode=ctx.fake_mode, name=name, number=session.graph_number, shown=shown
+            )
     except Exception as failure:
         error = str(failure)
         raise
     finally:
-        if rec.on:
+        if shown is not None:
+            tell_stages(rec, name, shown)
             rec.end(GraphCompiled, opens, name, label, time.perf_counter() - began, error)
     return session.without_hook(restoring(function.function) if ctx.mode_nodes else function.function)
 

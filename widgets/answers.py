@@ -12,6 +12,7 @@ from tracer.export.table import export, exporters
 from widgets.exports import files_of
 from widgets.models.events import facts
 from widgets.models.graph import lane
+from widgets.models.stages import text_of
 from widgets.models.state import state_at
 
 __all__ = ["ANSWERS"]
@@ -71,6 +72,10 @@ def _state(widget: Any, *, seq: int) -> Any:
     return state_at(widget.book(), seq)
 
 
+def _stage(widget: Any, *, graph: str, number: int) -> Any:
+    return text_of(widget.book(), graph, number)
+
+
 #: Question → what answers it, with plain data.
 ANSWERS: dict[str, Callable[..., Any]] = {
     "compare": _compare,
@@ -81,6 +86,7 @@ ANSWERS: dict[str, Callable[..., Any]] = {
     "recompile": _recompile,
     "runs": _runs,
     "save": _save,
+    "stage": _stage,
     "state": _state,
     "try": _try,
 }

@@ -166,6 +166,35 @@ def inside(page):
     )
 
 
+def test_stages_stand_beside_the_graph_and_share_its_lines(opened):
+    session = tracer.Session("trace", backend="aot_eager")
+    net = Net()
+    session.run(net, torch.ones(2, 4))
+    page = opened(content=document(session))
+    page.tab("stages")
+    pressed = ".mid .seg [aria-pressed=true]"
+    assert page.locator(pressed).inner_text() == "AOT forward"
+    assert page.locator(".mid .seg button").all_inner_texts() == ["AOT forward", "AOT backward"]
+    fx, stage = page.locator("[role=listbox][aria-label='FX graph']"), page.locator("[role=listbox][aria-label=Stage]")
+    assert "torch.nn.functional.linear" in fx.inner_text() and "torch.ops.aten.addmm" in stage.inner_text()
+    place = f"{__file__}:{Net.forward.__code__.co_firstlineno + 2}"  # x = block(x): the line whose calls made the nodes
+    fx.locator("div", has_text="linear_1:").click()
+    assert page.locator(".insp h4").inner_text().startswith("linear")
+    chosen = page.root("return [...root.querySelectorAll('[aria-label=Stage] .rel')].map(one => one.dataset.line)")
+    assert len(chosen) > 3 and len(set(chosen)) == 1 and chosen[0].split(":")[0] == place.split(":")[0]
+    page.locator(".mid .seg button", has_text="backward").click()
+    assert "tangents_1" in stage.inner_text() and page.locator("[aria-label=Stage] .rel").count() > 3
+    page.locator("select[aria-label=Graph]").select_option("1")
+    assert page.locator(pressed).inner_text() == "AOT forward" and "addmm" not in stage.inner_text()
+    page.locator(".scrub").focus()
+    page.keyboard.press("Home")
+    assert page.locator("[aria-label=Stage] .nothing").count() == 1, "nothing was compiled yet at the first event"
+    for width in (800, 1400):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.wait_for_timeout(100)
+        assert inside(page) == []
+
+
 @pytest.mark.parametrize("width", [800, 1000, 1400])
 def test_everything_has_its_place_at_every_width(opened, width):
     page = opened(width)
@@ -340,7 +369,7 @@ class Evil(torch.nn.Module):
     exec(compile(source, str(path), "exec"), held)
     Evil = type(EVIL, (held["Evil"],), {})
     model = Evil(EVIL.replace(".", "·")).eval()
-    session = tracer.Session("trace")
+    session = tracer.Session("trace", backend="aot_eager")
     for size in (1, 2):
         session.run(model, torch.ones(size, 2), {EVIL: torch.ones(size, 2)})
     return session

@@ -86,6 +86,12 @@ def overridden(x):
 
 
 #: What a sample's session is told besides its name.
+def staged(x):
+    return (x * 2).sum()
+
+
+#: The backend where it is not eager.
+BACKENDS = {"staged": "aot_eager"}
 OVERRIDES = {"overridden": ("graph_node helper", "eager nobody", "skip_guard x")}
 
 #: name → (function, arguments made afresh)
@@ -100,4 +106,5 @@ SAMPLES = {
     "native": (native, lambda: (torch.ones(5),)),
     "overridden": (overridden, lambda: (torch.ones(3),)),
     "doomed": (doomed, lambda: (torch.ones(3),)),
+    "staged": (staged, lambda: (torch.ones(3, requires_grad=True),)),
 }

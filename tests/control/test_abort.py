@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import tracer
-from tests.control.samples import OVERRIDES, SAMPLES, plain
+from tests.control.samples import BACKENDS, OVERRIDES, SAMPLES, plain
 from tests.differential import world_state
 from tracer.compat import evalframe as ef
 from tracer.control import Aborted, Stepper
@@ -21,7 +21,7 @@ from tracer.errors import TracerError
 from tracer.events import KINDS, kind_of
 
 #: Not met inside a call: the session's own, a fault of ours, what only later parts record.
-ELSEWHERE = {"SessionStarted", "SessionFinished", "CallFinished", "InternalFault", "ArtifactProduced", "Output"}
+ELSEWHERE = {"SessionStarted", "SessionFinished", "CallFinished", "InternalFault", "Output"}
 
 LOGGERS = sorted(logging.root.manager.loggerDict)
 
@@ -32,6 +32,7 @@ def outside() -> dict:
         **world_state(),
         "region": ef.current_region(),
         "loggers": [logging.getLogger(name).level for name in LOGGERS],
+        "handlers": [list(getattr(logging.getLogger(name), "handlers", ())) for name in LOGGERS],
         "threads": [t.name for t in threading.enumerate() if t.name.startswith("tracer-step")],
     }
 
@@ -59,7 +60,7 @@ def works(session: tracer.Session, name: str) -> None:
 
 def recorded(name: str) -> list:
     fn, make = SAMPLES[name]
-    session = tracer.Session("step", overrides=OVERRIDES.get(name, ()))
+    session = tracer.Session("step", overrides=OVERRIDES.get(name, ()), backend=BACKENDS.get(name, "eager"))
     try:
         session.run(fn, *make())
     except ValueError:
@@ -92,7 +93,7 @@ def test_every_kind_is_met():
 def test_abort_at_every_kind(kind, name, count, capsys):
     fn, make = SAMPLES[name]
     before = outside()
-    session = tracer.Session("step", overrides=OVERRIDES.get(name, ()))
+    session = tracer.Session("step", overrides=OVERRIDES.get(name, ()), backend=BACKENDS.get(name, "eager"))
     seen = itertools.count(1)
     first = lambda _, event: kind if kind_of(event) == kind and next(seen) == count else ""
     stepper = Stepper(session, functools.partial(session.run, fn, *make()), first=first)
@@ -111,7 +112,7 @@ def test_abort_at_every_kind(kind, name, count, capsys):
 def test_abort_at_every_single_event(name, capsys):
     """The session survives all of them in a row, and a dropped stepper is an abort too."""
     fn, make = SAMPLES[name]
-    session = tracer.Session("step", overrides=OVERRIDES.get(name, ()))
+    session = tracer.Session("step", overrides=OVERRIDES.get(name, ()), backend=BACKENDS.get(name, "eager"))
     before = outside()
     for number in range(0, len(recorded(name)), 3):
         stepper = session.step(fn, *make())

@@ -54,6 +54,24 @@ def exits(x):
         return y * 2
 
 
+def counted(x):
+    def numbers():
+        yield 1
+        yield 2
+
+    for number in numbers():
+        x = x * number
+    return x
+
+
+def checkpointed(x):
+    def body(y):
+        print("inside")
+        return y + 1
+
+    return torch.utils.checkpoint.checkpoint(body, x, use_reentrant=False) * 2
+
+
 def run_all(run):
     """Every program, through a function that runs one call."""
     x = torch.ones(4)
@@ -69,3 +87,5 @@ def run_all(run):
     run(appended, x, [])
     run(unused, x)
     run(exits, x)
+    run(counted, x)
+    run(checkpointed, x.clone().requires_grad_())

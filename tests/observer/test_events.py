@@ -19,8 +19,7 @@ from tracer.observer import switch
 
 #: Kinds that our own compiler, re-runs or overrides tell of, and torch.compile has nothing like.
 OTHERS = {
-    "GeneratorResumed", "ArtifactProduced", "OverrideApplied", "OverrideUnmatched", "UnsafeRun", "InternalFault", "Output", "RolledBack",
-    "SessionFinished",
+    "OverrideApplied", "OverrideUnmatched", "UnsafeRun", "InternalFault", "Output", "SessionFinished",
 }  # fmt: skip
 
 
@@ -34,7 +33,7 @@ def fresh():
 @pytest.fixture(scope="module")
 def session():
     torch._dynamo.reset()
-    made = tracer.Session(engine="dynamo", strict=True)
+    made = tracer.Session(engine="dynamo", strict=True, backend="aot_eager")
     programs.run_all(made.run)
     return made
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 
 import pytest
@@ -10,7 +11,8 @@ import torch
 from torch import nn
 
 import tracer
-from tracer.events import GraphBreak, Instruction, kind_of
+from tracer.events import ArtifactProduced, GraphBreak, Instruction, kind_of
+from tracer.explain.words import file_name
 from tracer.journal import Journal
 from widgets.bundle import BUNDLE, LIMIT, PAGE, build, fresh
 from widgets.document import document
@@ -19,6 +21,7 @@ from widgets.models import VIEWS, Book, views
 from widgets.models.compare import compare
 from widgets.models.events import facts
 from widgets.models.graph import lane
+from widgets.models.stages import stages, text_of
 from widgets.models.state import state_at
 
 
@@ -58,6 +61,29 @@ def test_head(data, session):
     head = data["head"]
     assert head["sign"] == "broken" and head["state"] == "done" and head["events"] == len(session.events)
     assert head["title"].startswith("4 graphs · 2 graph breaks") and [row[0] for row in head["stats"]][1] == 2
+
+
+def test_stages_come_with_their_texts_unless_a_kernel_can_be_asked(session, monkeypatch):
+    assert views(Book(session))["stages"] == {"graphs": []}
+    other = tracer.Session("trace", backend="aot_eager")
+    net = Net()
+    other.run(net, torch.ones(2, 4))
+    (one, *_) = stages(Book(other))["graphs"]
+    assert [row[1:3] for row in one["stages"]] == [["aot_forward", "AOT forward"], ["aot_backward", "AOT backward"]]
+    seq, _, _, text, places = one["stages"][0]
+    assert isinstance(other.events[seq], ArtifactProduced) and text == other.graphs[0].artifacts[0].text.replace(__file__, file_name(__file__))
+    at = f"{__file__}:{Net.forward.__code__.co_firstlineno + 2}"
+    first, last = places[0], next(row for row in places if not row[1])
+    lines = text.split("\n")
+    assert first[1] == at and lines[first[0]].strip().startswith("# File: ") and lines[last[0]].strip() in ("", "return (")
+    nodes = [row for row in one["lines"] if row[1] == "linear"]
+    assert len(nodes) == 1 and nodes[0][3] == at and other.events[nodes[0][2]].name == "linear"
+
+    monkeypatch.setattr(sys.modules["widgets.models.stages"], "AT_ONCE", 100)  # the package has a function of that name
+    live = Book(other, journal=Journal(other.events))
+    assert stages(live)["graphs"][0]["stages"][0][3:] == [None, []]
+    assert text_of(live, other.graphs[0].name, 0) == [text, places]
+    assert stages(Book(other))["graphs"][0]["stages"][0][3] == text, "a page without a kernel holds all of them"
 
 
 def test_graph_lanes(data, session):

@@ -8,6 +8,7 @@ is first used. One module per seam:
 - `graphs`: graph modules whose code is generated late, tracing contexts
 - `guards`: the C++ guard managers and what they are made from
 - `backends`: names of backends, and the wrappers that torch.compile puts around them
+- `stages`: the texts of AOTAutograd and inductor, out of the structured trace
 - `marks`: what `mark_dynamic`, `disable`, `allow_in_graph`, … leave behind
 """
 

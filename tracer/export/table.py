@@ -59,6 +59,7 @@ OURS: tuple[Exporter, ...] = (
     _ours("svg", "Picture of the graphs", "image/svg+xml", "tracer.export.texts:picture"),
     _ours("png", "Picture drawn by the program dot", "image/png", "tracer.export.dot:draw"),
     _ours("dot", "Graphs as Graphviz text", "text/vnd.graphviz", "tracer.export.dot:write"),
+    _ours("stages.txt", "AOT graphs and inductor's code, beside each graph", "text/plain", "tracer.export.listing:stages"),
     _ours("txt", "Explanation", "text/plain", "tracer.export.texts:explanation"),
 )  # fmt: skip
 

@@ -5,8 +5,8 @@ emit copies it into the event's header. Callers guard every emit with `if record
 recorder.every:`), so that a silent session pays one attribute test. Invariant: `events[i].seq == i`.
 
 Threads: whoever holds the session's compile lock owns the recorder and uses `begin`, `end`, `point` and `instruction`.
-Code that may run elsewhere or without the lock (a cache hit in generated code, an artifact from the backward thread)
-uses `aside`.
+Code that may run elsewhere or without the lock uses `aside` (a cache hit in generated code) or `later` (an artifact of
+the backward, out of torch).
 """
 
 from __future__ import annotations
@@ -190,11 +190,14 @@ class Recorder:
 
     def aside(self, kind: type[Event], *payload: Any, frame: str = "") -> None:
         """Records a point from any thread, with or without the lock; another thread's joins the list a little later."""
-        ident = get_ident()
-        if ident == self._owner:
+        if get_ident() == self._owner:
             self.point(kind, *payload)
         else:
-            self._asides.append((kind, perf_counter_ns() - self._began, ident, frame, payload))
+            self.later(kind, *payload, frame=frame)
+
+    def later(self, kind: type[Event], *payload: Any, frame: str = "") -> None:
+        """Records a point from anywhere, also out of torch's own callbacks: nobody pauses at it, and nothing is raised."""
+        self._asides.append((kind, perf_counter_ns() - self._began, get_ident(), frame, payload))
 
     def flush(self) -> None:
         """Lets other threads' asides join. For the owner, or when no call is running (before reading or saving)."""

@@ -7,12 +7,14 @@ torch names them where a hook reads them.
 from __future__ import annotations
 
 import contextlib
+import inspect
 import re
 import time
 from typing import Any
 
 from .. import events as ev
 from ..compat import dynamo
+from ..runtime import stages
 from ..translate import Compiled, FrameInfo
 from . import breaks
 from .switch import Hook, current
@@ -300,14 +302,18 @@ def exception(watch: Watch, translator: Any, raised: Any, *args: Any, **kwargs: 
 
 @hook("inline")
 def inline(watch: Watch, translator: Any) -> Any:
-    """A call is followed."""
+    """A call is followed, or a generator goes on."""
     attempt, rec, code = watch.attempt, watch.rec, translator.f_code
     if (
         attempt is None or attempt.translators and attempt.translators[-1] is translator
     ):  # a generator's own method calls the common one
         return
     bound = tuple((name, attempt.numbers.of(one)) for name, one in translator.symbolic_locals.items())
-    opens = rec.begin(ev.InlineStarted, code.co_qualname, code.co_filename, code.co_firstlineno, bound)
+    where = (code.co_qualname, code.co_filename, code.co_firstlineno, bound)
+    if code.co_flags & inspect.CO_GENERATOR:
+        opens = rec.begin(ev.GeneratorResumed, *where, tuple(map(attempt.numbers.of, translator.stack)))
+    else:
+        opens = rec.begin(ev.InlineStarted, *where)
     attempt.translators.append(translator)
     rec.depth += 1
     try:
@@ -567,8 +573,11 @@ def backend(watch: Watch, output: Any, gm: Any, *args: Any, **kwargs: Any) -> An
         watch.agree(gm)
         opens = rec.begin(ev.GraphCompileStarted, attempt.graph, label)
     began = time.perf_counter()
-    _, error = yield
+    shown = stages.stages_of(rec, attempt.graph)
+    with stages.listen(shown) if rec.on else contextlib.nullcontext():
+        _, error = yield
     if rec.on:
+        stages.tell_stages(rec, attempt.graph, shown)
         text = "" if error is None else f"{type(error).__name__}: {_first_line(error)}"
         rec.end(ev.GraphCompiled, opens, attempt.graph, label, time.perf_counter() - began, text)
     if error is None:

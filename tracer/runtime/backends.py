@@ -7,6 +7,7 @@ ShapeEnv: tracing may have changed its fakes in place, and the backend begins be
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import torch
 from torch import fx
 
-from ..compat import backends, fakes, graphs
+from ..compat import backends, fakes, graphs, stages
 from ..errors import BackendError, TracerError
 from .hook import disabled
 
@@ -62,6 +63,7 @@ def compile_graph(
     options: Mapping[str, Any] | None = None,
     dynamic: bool | None = None,
     real_inputs: Sequence[Any] | None = None,
+    shown: stages.Stages | None = None,
 ) -> CompiledGraph:
     """Give `gm` to `backend`.
 
@@ -70,6 +72,7 @@ def compile_graph(
     real_inputs:    when given, the backend gets these instead (as under torch.compile), and finds the fakes of
                     `example_inputs` when it makes them fake.
     number:         of the graph in its session; names inductor's files.
+    shown:          gets what the backend shows of its stages: AOTAutograd's graphs, inductor's code.
 
     Whatever the backend raises, but for interrupts, becomes a BackendError that names graph and backend.
     """
@@ -82,7 +85,7 @@ def compile_graph(
             if backends.is_eager(function):
                 result = graphs.plain_forward(gm)
             else:
-                result = _call(function, gm, inputs, fake_mode, number, real_inputs)
+                result = _call(function, gm, inputs, fake_mode, number, real_inputs, shown)
     except TracerError:
         raise
     except Exception as failure:
@@ -110,6 +113,7 @@ def _call(
     fake_mode: Any,
     number: int,
     real_inputs: Sequence[Any] | None,
+    shown: stages.Stages | None,
 ) -> Any:
     fresh = fakes.new_fake_mode(fake_mode.shape_env) if fake_mode is not None else fakes.new_fake_mode()
     given = [fakes.remake(fresh, value) for value in inputs]
@@ -119,8 +123,12 @@ def _call(
                 fresh.fake_tensor_converter.set_tensor_memo(real, fake)
         given = list(real_inputs)
     graphs.force_code(gm)
-    with graphs.tracing_context(fresh), graphs.compile_context(number):
+    with graphs.tracing_context(fresh), graphs.compile_context(number), _heard(shown):
         return function(gm, given)
+
+
+def _heard(shown: stages.Stages | None) -> contextlib.AbstractContextManager[None]:
+    return contextlib.nullcontext() if shown is None else stages.listen(shown)
 
 
 def _size(gm: fx.GraphModule) -> str:

@@ -12,6 +12,7 @@ import { inspector } from "./views/inspector.js";
 import { runs } from "./views/runs.js";
 import { source } from "./views/source.js";
 import { speculations } from "./views/speculations.js";
+import { stages } from "./views/stages.js";
 import { state } from "./views/state.js";
 import { timeline } from "./views/timeline.js";
 import { transport } from "./views/transport.js";
@@ -28,6 +29,7 @@ const TABS = [
   ["builder", "Builder", builder],
   ["state", "State", state],
   ["speculations", "Speculations", speculations],
+  ["stages", "Stages", stages],
   ["runs", "Runs", runs],
   ["inspector", "Inspector", inspector],
 ];

@@ -19,6 +19,7 @@ from widgets.models.guards import guards
 from widgets.models.head import head
 from widgets.models.source import source
 from widgets.models.speculations import speculations
+from widgets.models.stages import stages
 from widgets.models.state import state
 from widgets.models.timeline import timeline
 
@@ -36,6 +37,7 @@ VIEWS: dict[str, Callable[[Book], Any]] = {
     "builder": builder,
     "speculations": speculations,
     "state": state,
+    "stages": stages,
 }
 
 

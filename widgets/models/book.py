@@ -8,20 +8,10 @@ from typing import Any
 
 from tracer.events import Event, GraphBreak, InputLifted, NodeCreated
 from tracer.journal import Journal
+from tracer.journal.places import user_place
 from tracer.records import Records, from_events
 
-__all__ = ["Book", "is_library"]
-
-
-#: Code of these belongs to nobody who reads here.
-_LIBRARIES = ("/torch/", "/lib/python3.", "<frozen", "<call of")
-
-
-def is_library(file: str) -> bool:
-    """Whether a file is torch's, the standard library's or our own: not what a person wrote or chose to read."""
-    return any(part in file for part in _LIBRARIES) and "/site-packages/" not in file.replace(
-        "/site-packages/torch/", ""
-    )
+__all__ = ["Book"]
 
 
 class Book:
@@ -65,16 +55,7 @@ class Book:
 
     def user_place(self, event: Event) -> tuple[str, int] | None:
         """(file, line) of the innermost code around an event that is no library's: the caller's, where a library did it."""
-        first: tuple[str, int] | None = None
-        while True:
-            if event.location and event.location[1]:
-                here = (str(event.location[0]), int(event.location[1]))
-                if not is_library(here[0]):
-                    return here
-                first = first or here
-            if event.parent < 0:
-                return first
-            event = self.events[event.parent]
+        return user_place(self.events, event)
 
     @staticmethod
     def stop(event: GraphBreak) -> str:

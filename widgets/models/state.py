@@ -6,7 +6,8 @@ from typing import Any
 
 from tracer.events import Instruction
 from tracer.explain import clean
-from widgets.models.book import Book, is_library
+from tracer.journal.places import is_library
+from widgets.models.book import Book
 
 __all__ = ["state", "state_at"]
 

@@ -1,0 +1,26 @@
+"""What a backend showed of its stages, as events of the graph's recording."""
+
+from __future__ import annotations
+
+from tracer.compat.stages import Stage, Stages, listen
+from tracer.events import ArtifactProduced
+from tracer.journal import Recorder
+
+__all__ = ["Stages", "listen", "stages_of", "tell_stages"]
+
+
+def stages_of(rec: Recorder, graph: str) -> Stages:
+    """For one compilation: its stages wait to be told, so that nobody pauses or raises inside the backend; the backward's
+    code, which inductor makes when the backward first runs, joins the recording by itself."""
+    frame = rec.frame
+
+    def late(stage: Stage) -> None:
+        rec.later(ArtifactProduced, graph, *stage, frame=frame)
+
+    return Stages(late)
+
+
+def tell_stages(rec: Recorder, graph: str, stages: Stages) -> None:
+    """The stages of a compilation that has ended, well or not."""
+    for stage in stages.found:
+        rec.point(ArtifactProduced, graph, *stage)
