@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from tracer.loading import load_everything
+
 __all__ = ["load", "unload"]
 
 
 def load(ipython: Any) -> None:
-    """Register the magics; loading again replaces them."""
+    """Register the magics; loading again replaces them. What a first trace imports is imported now: a cell that is interrupted
+    then is never cut off in the middle of an import."""
+    load_everything()
     from notebook_ext.magics import TraceMagics, redirect_awaiting
 
     unload(ipython)
