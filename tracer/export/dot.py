@@ -12,7 +12,8 @@ import graphviz
 
 from tracer.errors import TracerError
 from tracer.explain import clean
-from tracer.export.figure import cluster_of, operator_of, shape_text
+from tracer.export.bodies import Flat, flat
+from tracer.export.figure import operator_of, shape_text
 from tracer.records import Graph, Node
 
 __all__ = ["dot", "draw", "write"]
@@ -27,12 +28,13 @@ def dot(graphs: Sequence[Graph]) -> str:
     for number, graph in enumerate(graphs):
         with whole.subgraph(name=f"cluster_{number}") as lane:
             lane.attr(label=_text(graph.name))
-            _fill(lane, graph.nodes, number)
+            _fill(lane, flat(graph.nodes, graph.bodies), number)
     return str(whole.source)
 
 
-def _fill(lane: graphviz.Digraph, nodes: Sequence[Node], number: int) -> None:
+def _fill(lane: graphviz.Digraph, whole: Flat, number: int) -> None:
     """Nodes get numbered names of ours, so that no name of theirs is read as dot's syntax."""
+    nodes = whole.nodes
     ids = {node.name: f"g{number}n{index}" for index, node in enumerate(nodes)}
     stack: list[tuple[str, graphviz.Digraph]] = []  # the open boxes, outermost first
     boxes = 0
@@ -43,17 +45,18 @@ def _fill(lane: graphviz.Digraph, nodes: Sequence[Node], number: int) -> None:
             (stack[-1][1] if stack else lane).subgraph(box)
 
     for node in nodes:
-        path = cluster_of(node.module_path)
+        path = whole.paths[node.name]
         common = 0
         while common < min(len(path), len(stack)) and stack[common][0] == path[common]:
             common += 1
         close(common)
-        for name in path[common:]:
-            box = graphviz.Digraph(f"cluster_{number}_{boxes}", graph_attr={"label": _text(name), "style": "rounded"})
-            stack.append((name, box))
+        for depth in range(common, len(path)):
+            style = "dashed" if path[: depth + 1] in whole.bodies else "rounded"
+            box = graphviz.Digraph(f"cluster_{number}_{boxes}", graph_attr={"label": _text(path[depth]), "style": style})
+            stack.append((path[depth], box))
             boxes += 1
-        style = {} if node.op.startswith("call") else {"style": "dotted"}
-        (stack[-1][1] if stack else lane).node(ids[node.name], _label(node), **style)
+        look = {} if node.op.startswith("call") else {"style": "dotted"}
+        (stack[-1][1] if stack else lane).node(ids[node.name], _label(node), **look)
     close(0)
     for node in nodes:
         for read in node.inputs:

@@ -12,8 +12,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from tracer.export.bodies import Flat, Path, cluster_of, flat
 from tracer.layout import Edge, Layout, Node, lay_out
-from tracer.records import GraphInput, Place
+from tracer.records import Body, GraphInput, Place
 from tracer.records import Node as Record
 
 __all__ = ["Figure", "Part", "cluster_of", "figure", "operator_of", "shape_text"]
@@ -50,6 +51,7 @@ class Figure:
     title: str = ""
     subtitle: str = ""
     hidden: int = field(default=0)  # parameters that are not drawn
+    whole: Flat = field(default_factory=Flat)  # what was to be drawn: the graph's nodes and those of its bodies
 
 
 def figure(
@@ -62,19 +64,21 @@ def figure(
     limit: int | None = 400,
     cause: Place | None = None,
     signs: Mapping[str, str] | None = None,
+    bodies: Sequence[Body] = (),
 ) -> Figure:
     """Choose, name and place the nodes of one graph. Past `limit` visible things, modules are closed, deepest first.
 
     `cause` is where the graph had to end: the nodes of that expression that nothing else reads are marked. `signs` stand
-    before the operators of these nodes ("+"), which are then never folded away.
+    before the operators of these nodes ("+"), which are then never folded away. `bodies` of operators are boxes in the graph.
     """
     signs = signs or {}
     known = {one.name: one for one in inputs}
-    nodes = [*_unrecorded(nodes, known), *nodes]
+    whole = flat(nodes, bodies)
+    nodes = [*_unrecorded(whole.nodes, known), *whole.nodes]
     sources = {name: one.source for name, one in known.items()}
     state = _module_state(nodes)
-    shown, folded = _chosen(nodes, state, signs)
-    paths = _unboxed([cluster_of(node.module_path) for node in shown])
+    shown, folded = _chosen(nodes, state, signs, whole.paths)
+    paths = _unboxed([whole.paths.get(node.name, ()) for node in shown], whole.bodies)
     read = {name for node in nodes for name in node.inputs}
     parts: dict[str, Part] = {}
     placed: list[Node] = []
@@ -90,7 +94,7 @@ def figure(
     stand_in = {view.name: name for name, views in folded.items() for view in views}
     edges = _edges(shown, folded, stand_in)
     layout = lay_out(placed, edges, closed=closed, limit=limit)
-    return Figure(layout, parts, title, subtitle, len(state))
+    return Figure(layout, parts, title, subtitle, len(state), whole)
 
 
 def _unrecorded(nodes: Sequence[Record], known: Mapping[str, GraphInput]) -> list[Record]:
@@ -105,7 +109,7 @@ def _unrecorded(nodes: Sequence[Record], known: Mapping[str, GraphInput]) -> lis
 
 
 def _chosen(
-    nodes: Sequence[Record], state: Collection[str], signs: Mapping[str, str]
+    nodes: Sequence[Record], state: Collection[str], signs: Mapping[str, str], paths: Mapping[str, Path]
 ) -> tuple[list[Record], dict[str, list[Record]]]:
     """The nodes to show, and for some of them the views that are folded into them."""
     readers: dict[str, int] = {}
@@ -121,7 +125,7 @@ def _chosen(
         viewed = [name for name in dict.fromkeys(node.inputs) if name in shown or name in holder]
         if len(viewed) == 1 and readers[viewed[0]] == 1 and _is_view(node) and node.name not in signs:
             into = shown[holder.get(viewed[0], viewed[0])]
-            if into.op.startswith("call") and into.module_path == node.module_path:
+            if into.op.startswith("call") and paths[into.name] == paths[node.name]:
                 folded.setdefault(into.name, []).append(node)
                 holder[node.name] = into.name
                 continue
@@ -171,50 +175,14 @@ def _within(inner: Place | None, outer: Place) -> bool:
 # --- boxes ------------------------------------------------------------------------------------------------------------
 
 
-def cluster_of(module_path: object) -> tuple[str, ...]:
-    """The boxes a node lies in, outermost first, from a dotted path or from (path, class) of each module around it.
-
-    >>> cluster_of("h.0.attn")
-    ('h.0', 'attn')
-    >>> cluster_of([("L['self'].h.0", "Block"), ("L['self'].h.0.attn", "Attention")])
-    ('h.0', 'attn')
-    """
-    if isinstance(module_path, str):
-        return _joined(module_path)
-    if not isinstance(module_path, Iterable):
-        return ()
-    boxes: list[str] = []
-    before: tuple[str, ...] = ()
-    for entry in module_path:
-        path = str(entry if isinstance(entry, str) else next(iter(entry), ""))
-        whole = _joined(path)
-        inner = whole[len(before) :] if whole[: len(before)] == before else whole
-        boxes += inner
-        before = whole if len(whole) > len(before) else (*before, *inner)
-    return tuple(boxes)
-
-
-def _joined(path: str) -> tuple[str, ...]:
-    """The parts of a dotted path; the number of an entry of a container stays with the container's name."""
-    path = re.sub(r"^L\[['\"]?self['\"]?\]\.?", "", path)
-    path = re.sub(r"\[['\"]?([^\]'\"]+)['\"]?\]", r".\1", path)
-    parts: list[str] = []
-    for part in filter(None, path.split(".")):
-        if part.isdigit() and parts:
-            parts[-1] += "." + part
-        elif part not in ("_modules", "self"):
-            parts.append(part)
-    return tuple(parts)
-
-
-def _unboxed(paths: list[tuple[str, ...]]) -> list[tuple[tuple[str, ...], str]]:
-    """For each node its boxes, without those that hold it alone, and the name of the innermost of these."""
+def _unboxed(paths: list[Path], kept: Collection[Path] = ()) -> list[tuple[Path, str]]:
+    """For each node its boxes, without those that hold it alone (but for the `kept`), and the name of the innermost of these."""
     result = []
     for number, path in enumerate(paths):
         before = paths[number - 1] if number else ()
         after = paths[number + 1] if number + 1 < len(paths) else ()
         depth = len(path)
-        while depth and before[:depth] != path[:depth] and after[:depth] != path[:depth]:
+        while depth and path[:depth] not in kept and before[:depth] != path[:depth] and after[:depth] != path[:depth]:
             depth -= 1
         result.append((path[:depth], path[-1] if depth < len(path) else ""))
     return result

@@ -21,6 +21,7 @@ def lanes(records: Records, *, limit: int | None = 400, most: int | None = None)
         drawn = figure(
             graph.nodes,
             inputs=graph.inputs,
+            bodies=graph.bodies,
             title=graph.name or f"graph {number}",
             subtitle=subtitle(graph, frames.get(graph.frame)),
             limit=limit,

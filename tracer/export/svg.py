@@ -45,6 +45,7 @@ STYLE = f"""
 .tracer-graph .cause rect{{stroke:var(--g-break)}}
 .tracer-graph .cause text{{fill:var(--g-break)}}
 .tracer-graph .box>rect{{fill:none;stroke:var(--g-edge)}}
+.tracer-graph .body>rect{{stroke:#8a5cc7;stroke-dasharray:4 3}}
 .tracer-graph .lane>rect{{fill:var(--g-sunk);stroke:var(--g-rule)}}
 .tracer-graph .lane .title{{font-size:12px;font-weight:600}}
 .tracer-graph .name{{font-weight:600}}
@@ -105,7 +106,7 @@ def _lane(one: Figure, left: float, width: float, height: float) -> str:
     places: dict[str, Placed | Box] = {node.id: node for node in layout.nodes}
     places.update((box.id, box) for box in layout.boxes)
     drawn = [
-        *(_frame(box) for box in layout.boxes),
+        *(_frame(box, box.path in one.whole.bodies) for box in layout.boxes),
         _edges(layout.routes),
         *(_header(box) for box in layout.boxes),
         *(_stub(stub, places[stub.node]) for stub in layout.stubs),
@@ -135,13 +136,14 @@ def _node(placed: Placed, part: Part) -> str:
     return f'<g class="{kind}">{_tip(part.tip)}{_rect(placed, 3)}<text y="{middle}">{"".join(spans)}</text></g>'
 
 
-def _frame(box: Box) -> str:
-    """A module, without its name: open a frame, closed a node with a second sheet behind it."""
+def _frame(box: Box, body: bool) -> str:
+    """A module or an operator's body, without its name: open a frame, closed a node with a second sheet behind it."""
+    kind = " body" if body else ""
     tip = _tip(f"{box.id}: {_ops(box)}")
     if box.open:
-        return f'<g class="box">{tip}{_rect(box, 4)}</g>'
+        return f'<g class="box{kind}">{tip}{_rect(box, 4)}</g>'
     behind = f'<rect x="{_n(box.x + 3)}" y="{_n(box.y + 3)}" width="{_n(box.width)}" height="{_n(box.height)}" rx="3"/>'
-    return f'<g class="closed">{tip}{behind}{_rect(box, 3)}</g>'
+    return f'<g class="closed{kind}">{tip}{behind}{_rect(box, 3)}</g>'
 
 
 def _ops(box: Box) -> str:

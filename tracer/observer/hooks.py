@@ -460,6 +460,7 @@ def _tried(watch: Watch, target: Any) -> Any:
     rec.depth = depth
     watch.settle()
     if error is None:
+        watch.agree(tracer.graph, name)
         rec.end(ev.Committed, opens, name, tuple(proxy.node.name for proxy in tracer.lifted_freevars))
     else:
         rec.end(ev.RolledBack, opens, _first_line(error)[:200])
@@ -570,7 +571,7 @@ def backend(watch: Watch, output: Any, gm: Any, *args: Any, **kwargs: Any) -> An
     examples = [one.meta.get("example_value") for one in gm.graph.nodes if one.op == "placeholder"]
     opens = -1
     if rec.on:
-        watch.agree(gm)
+        watch.agree(gm.graph, attempt.graph)
         opens = rec.begin(ev.GraphCompileStarted, attempt.graph, label)
     began = time.perf_counter()
     shown = stages.stages_of(rec, attempt.graph)

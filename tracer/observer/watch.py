@@ -217,13 +217,13 @@ class Watch:
             for node, graph in list(attempt.pending.items()):
                 self.announce(node, graph)
 
-    def agree(self, gm: Any) -> None:
-        """The recorded nodes become those of the finished graph: some were renamed, unused ones are gone, checks were added. What
+    def agree(self, finished: Any, graph: str) -> None:
+        """The recorded nodes become those of the finished graph (the fx.Graph of a body, or of all): some were renamed, unused ones are gone, checks were added. What
         follows the first difference is told again, in the order of the graph."""
         attempt = self.attempt
         assert attempt is not None
         self.settle()
-        graph, final = attempt.graph, [node for node in gm.graph.nodes if node.op != "output"]
+        final = [node for node in finished.nodes if node.op != "output"]
         for inputs in (True, False):
             wanted = [node for node in final if (node.op == "placeholder") is inputs]
             told = [

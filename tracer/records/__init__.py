@@ -7,6 +7,7 @@ here imports torch or calls a `repr` that it doesn't know.
 from tracer.records.reader import from_events
 from tracer.records.types import (
     Artifact,
+    Body,
     Call,
     Fault,
     Frame,
@@ -28,6 +29,7 @@ from tracer.records.types import (
 
 __all__ = [
     "Artifact",
+    "Body",
     "Call",
     "Fault",
     "Frame",

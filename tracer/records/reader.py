@@ -10,6 +10,7 @@ from tracer.events import Event
 from tracer.journal import Journal
 from tracer.records.types import (
     Artifact,
+    Body,
     Call,
     Fault,
     Frame,
@@ -44,8 +45,8 @@ class _Reader:
         self.records = Records(sources=journal.sources or None)
         self.calls: dict[int, Call] = {}
         self.frames: dict[int, Frame] = {}
-        self.nodes: dict[tuple[str, str], dict[str, Node]] = {}  # (frame, graph) → by name
-        self.inputs: dict[tuple[str, str], dict[str, GraphInput]] = {}
+        self.nodes: dict[tuple[str, str | int], dict[str, Node]] = {}  # (frame, graph or the body's first event) → by name
+        self.inputs: dict[tuple[str, str | int], dict[str, GraphInput]] = {}
         self.graphs: dict[str, Graph] = {}
         self.tried: dict[int, Speculation] = {}
         self.failed: list[ev.GuardFailed] = []
@@ -70,10 +71,39 @@ class _Reader:
             graph.nodes = list(self.nodes.get((graph.frame, graph.name), {}).values())
             graph.inputs = list(self.inputs.get((graph.frame, graph.name), {}).values())
             graph.guards = [guard for guard in records.guards if guard.frame == graph.frame]
+            graph.bodies = self._bodies(graph.frame, graph.nodes, None)
         records.speculations = self._speculations()
         records.overrides = list(self.overrides.values())
         records.counts = dict(self.counts)
         return records
+
+    def _bodies(self, frame: str, nodes: list[Node], around: int | None) -> list[Body]:
+        """The bodies in a graph of a frame, or in the body that the event `around` began. The nodes that stand for them come in
+        the order in which they were tried; most bear their names."""
+        tried = {seq: one for seq, one in self.tried.items() if one.frame == frame and one.outcome == "committed"}
+        inner = [seq for seq in tried if not self.journal.abandoned(seq) and self._around(seq) == around]
+        stands = [node for node in nodes if node.op == "get_attr" and not node.dtype]
+        if len(stands) == len(inner):
+            named = {node.target: seq for node, seq in zip(stands, inner, strict=True)}
+        else:  # one that nothing reads was taken out
+            named = {tried[seq].graph: seq for seq in inner}
+        found = []
+        for node in stands:
+            seq = named.get(node.target)
+            if seq is not None:
+                found.append(self._body(frame, node.name, seq, tried[seq]))
+        return found
+
+    def _around(self, seq: int) -> int | None:
+        begun = self.journal.enclosing(seq, ev.SpeculationStarted)
+        return begun.seq if begun is not None else None
+
+    def _body(self, frame: str, stands: str, seq: int, tried: Speculation) -> Body:
+        nodes = list(self.nodes.get((frame, seq), {}).values())
+        told = list(self.inputs.get((frame, seq), {}))
+        names = told if len(told) == len(tried.lifted) else [f"lifted_{name}" for name in tried.lifted]
+        inputs = tuple(zip(names, tried.lifted, strict=True))
+        return Body(stands, tried.graph, tried.operator, nodes, inputs, self._bodies(frame, nodes, seq), seq)
 
     def _speculations(self) -> list[Speculation]:
         """Those of kept attempts, and bodies whose failure made the frame begin again, each once."""
@@ -122,7 +152,7 @@ class _Reader:
         self.records.guards.append(Guard(event.source, event.kind, event.expression, event.frame, where, cause))
 
     def node_created(self, event: ev.NodeCreated) -> None:
-        self.nodes.setdefault((event.frame, event.graph), {})[event.name] = Node(
+        self.nodes.setdefault(self._home(event), {})[event.name] = Node(
             event.name,
             event.op,
             event.target,
@@ -136,12 +166,20 @@ class _Reader:
         )
 
     def node_removed(self, event: ev.NodeRemoved) -> None:
-        self.nodes.get((event.frame, event.graph), {}).pop(event.name, None)
-        self.inputs.get((event.frame, event.graph), {}).pop(event.name, None)
+        home = self._home(event)
+        self.nodes.get(home, {}).pop(event.name, None)
+        self.inputs.get(home, {}).pop(event.name, None)
 
     def input_lifted(self, event: ev.InputLifted) -> None:
         lifted = GraphInput(event.name, event.source, event.shape, event.dtype, event.device)
-        self.inputs.setdefault((event.frame, event.graph), {})[event.name] = lifted
+        self.inputs.setdefault(self._home(event), {})[event.name] = lifted
+
+    def _home(self, event: ev.NodeCreated | ev.NodeRemoved | ev.InputLifted) -> tuple[str, str | int]:
+        """Which graph an event is about: bodies of one frame may have the same name, one in the other."""
+        around = self.tried and self.journal.enclosing(event.seq, ev.SpeculationStarted)
+        while around and self.tried[around.seq].body != event.graph:
+            around = self.journal.enclosing(around.seq, ev.SpeculationStarted)
+        return (event.frame, around.seq if around else event.graph)
 
     def graph_compiled(self, event: ev.GraphCompiled) -> None:
         if not event.error:

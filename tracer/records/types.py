@@ -13,6 +13,7 @@ from tracer.events import Event, Shape
 
 __all__ = [
     "Artifact",
+    "Body",
     "Call",
     "Fault",
     "Frame",
@@ -155,6 +156,20 @@ class Guard:
 
 
 @dataclass(slots=True)
+class Body:
+    """A body of a higher-order operator that became a graph inside a graph. `node` stands for it there; `inputs`: its
+    placeholders, each with the node outside whose value it is; `seq`: the event that began it."""
+
+    node: str
+    name: str
+    operator: str = ""
+    nodes: list[Node] = field(default_factory=list)
+    inputs: tuple[tuple[str, str], ...] = ()
+    bodies: list[Body] = field(default_factory=list)
+    seq: int = field(default=-1, compare=False)
+
+
+@dataclass(slots=True)
 class Graph:
     """One compiled graph. `guards` are those of its frame."""
 
@@ -166,6 +181,7 @@ class Graph:
     inputs: list[GraphInput] = field(default_factory=list)
     guards: list[Guard] = field(default_factory=list, repr=False)
     artifacts: list[Artifact] = field(default_factory=list, repr=False)
+    bodies: list[Body] = field(default_factory=list, repr=False)
     call: int = 0
     gm: Any = field(default=None, compare=False, repr=False)
     example_inputs: Any = field(default=None, compare=False, repr=False)

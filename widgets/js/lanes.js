@@ -79,10 +79,10 @@ function header(lane, [id, x, y, w, , count, open], does) {
 }
 
 export function drawBox(lane, box, style, does) {
-  const [id, x, y, w, ht, , open] = box;
+  const [id, x, y, w, ht, , open, , , body] = box;
   const shape = { x, y, width: w, height: ht };
-  if (open) return s("g", { class: style }, s("rect", { class: `cl m`, ...shape, rx: 4 }), header(lane, box, does));
-  const g = s("g", { class: `nd mod${style}`, onclick: () => does.chooseBox(lane, id) });
+  if (open) return s("g", { class: style }, s("rect", { class: `cl m${body ? " spec" : ""}`, ...shape, rx: 4 }), header(lane, box, does));
+  const g = s("g", { class: `nd mod${body ? " body" : ""}${style}`, onclick: () => does.chooseBox(lane, id) });
   g.append(s("rect", { class: "sheet", ...shape, x: x + 3, y: y + 3, rx: 3 }), s("rect", { class: "m", ...shape, rx: 3 }), header(lane, box, does));
   return g;
 }

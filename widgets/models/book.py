@@ -6,10 +6,10 @@ import linecache
 from functools import cached_property
 from typing import Any
 
-from tracer.events import Event, GraphBreak, InputLifted, NodeCreated
+from tracer.events import Event, GraphBreak, InputLifted, NodeCreated, SpeculationStarted
 from tracer.journal import Journal
 from tracer.journal.places import user_place
-from tracer.records import Records, from_events
+from tracer.records import Body, Records, from_events
 
 __all__ = ["Book"]
 
@@ -39,6 +39,17 @@ class Book:
         """(graph, node) → the event that made it, in attempts that were kept (or are still going on); inputs too."""
         made: tuple[InputLifted | NodeCreated, ...] = (*self.journal.of(InputLifted), *self.journal.of(NodeCreated))
         return {(e.graph, e.name): e.seq for e in made if not self.journal.abandoned(e.seq)}
+
+    def made_in(self, body: Body) -> dict[str, int]:
+        """The nodes of an operator's body → the events that made them."""
+        first, last = self.journal.span(body.seq)
+        found = {}
+        for event in self.events[first : last + 1]:
+            if isinstance(event, NodeCreated) and event.graph == body.name:
+                around = self.journal.enclosing(event.seq, SpeculationStarted)
+                if around is not None and around.seq == body.seq:  # not a body in it that has the same name
+                    found[event.name] = event.seq
+        return found
 
     @cached_property
     def breaks(self) -> list[GraphBreak]:

@@ -6,7 +6,8 @@ from collections.abc import Collection
 from typing import Any
 
 from tracer.explain import clean
-from tracer.export.figure import Figure, cluster_of, figure
+from tracer.export.bodies import Flat
+from tracer.export.figure import Figure, figure
 from tracer.export.session import gutter_after, subtitle
 from tracer.layout import Layout
 from tracer.records import Graph
@@ -30,7 +31,8 @@ def graph(book: Book) -> dict[str, Any]:
 def lane(book: Book, number: int, closed: Collection[str]) -> dict[str, Any]:
     """One picture of one graph, with these modules closed; for a page that asks."""
     one = book.records.graphs[number]
-    return picture(_figure(book, one, closed=closed, limit=None), _births(book, one))
+    drawn = _figure(book, one, closed=closed, limit=None)
+    return picture(drawn, _births(_seqs(book, one, drawn.whole), drawn.whole))
 
 
 def _lane(book: Book, number: int) -> dict[str, Any]:
@@ -40,7 +42,7 @@ def _lane(book: Book, number: int) -> dict[str, Any]:
     frames = {f.id: f for f in records.frames if f.id}
     drawn = _figure(book, one, limit=LIMIT)
     gutter = gutter_after(one, frames, records.graph_breaks)
-    births = _births(book, one)
+    births = _births(_seqs(book, one, drawn.whole), drawn.whole)
     pictures = {"auto": picture(drawn, births)}
     opened = _figure(book, one, limit=None) if len(one.nodes) <= (SMALL if book.live else OPENED) else None
     boxes = {box.id: box for box in opened.layout.boxes} if opened is not None else {}
@@ -68,6 +70,7 @@ def _figure(book: Book, one: Graph, *, closed: Collection[str] = (), limit: int 
     return figure(
         one.nodes,
         inputs=one.inputs,
+        bodies=one.bodies,
         closed=closed,
         limit=limit,
         cause=gutter_after(one, frames, book.records.graph_breaks).place,
@@ -78,10 +81,11 @@ def _nodes(book: Book, one: Graph, drawn: Figure) -> dict[str, Any]:
     """What a node says, by its name: [kind, operator, instance, shape, folded, cause, seq, line, module, target, arguments, dtype,
     device, what it reads]."""
     found = {}
-    by_name = {node.name: node for node in one.nodes}
+    by_name = {node.name: node for node in drawn.whole.nodes}
+    seqs = _seqs(book, one, drawn.whole)
     for name, part in drawn.parts.items():
         node = by_name.get(name)
-        seq = book.nodes.get((one.name, name), 0)
+        seq = seqs.get(name) or book.nodes.get((one.name, name), 0)
         place = book.user_place(book.events[seq]) if seq else None
         found[name] = [
             part.kind, clean(part.operator), clean(part.instance), clean(part.shape), part.folded, int(part.cause), seq,
@@ -91,25 +95,39 @@ def _nodes(book: Book, one: Graph, drawn: Figure) -> dict[str, Any]:
     return found
 
 
+def _seqs(book: Book, one: Graph, whole: Flat) -> dict[str, int]:
+    """The event that made each node, those of bodies too."""
+    made: dict[int, dict[str, int]] = {}
+    found = {}
+    for node in whole.nodes:
+        body, name = whole.homes.get(node.name, (None, node.name))
+        if body is None:
+            found[name] = book.nodes.get((one.name, name), 0)
+        else:
+            if body.seq not in made:
+                made[body.seq] = book.made_in(body)
+            found[node.name] = made[body.seq].get(name, 0)
+    return found
+
+
 def _break(book: Book, one: Graph) -> dict[str, Any]:
     """The event of the break that ended this graph, and its line."""
     event = next((event for event in book.breaks if event.frame == one.frame), None)
     return {"seq": event.seq if event is not None else None, "line": book.stop(event) if event is not None else ""}
 
 
-def _births(book: Book, one: Graph) -> dict[tuple[str, ...], int]:
+def _births(seqs: dict[str, int], whole: Flat) -> dict[tuple[str, ...], int]:
     """When the first node was made that lies in a box, by the box's path."""
     births: dict[tuple[str, ...], int] = {}
-    for node in one.nodes:
-        seq, path = book.nodes.get((one.name, node.name), 0), cluster_of(node.module_path)
+    for name, path in whole.paths.items():
         for depth in range(1, len(path) + 1):
-            births[path[:depth]] = min(seq, births.get(path[:depth], seq))
+            births[path[:depth]] = min(seqs[name], births.get(path[:depth], seqs[name]))
     return births
 
 
 def picture(drawn: Figure, births: dict[tuple[str, ...], int]) -> dict[str, Any]:
-    """The layout as lists of numbers, rounded to pixels: nodes [id, x, y, w, h], boxes [id, x, y, w, h, nodes, open, depth, seq],
-    routes [from, to, x, y, x, y, …], stubs [node, side, text, others, x, y, w, h]."""
+    """The layout as lists of numbers, rounded to pixels: nodes [id, x, y, w, h], boxes [id, x, y, w, h, nodes, open, depth, seq, whether
+    it is a body of an operator], routes [from, to, x, y, x, y, …], stubs [node, side, text, others, x, y, w, h]."""
     layout: Layout = drawn.layout
     return {
         "nodes": [[n.id, _px(n.x), _px(n.y), _px(n.width), _px(n.height)] for n in layout.nodes],
@@ -124,6 +142,7 @@ def picture(drawn: Figure, births: dict[tuple[str, ...], int]) -> dict[str, Any]
                 int(b.open),
                 b.depth,
                 births.get(b.path, 0),
+                int(b.path in drawn.whole.bodies),
             ]
             for b in layout.boxes
         ],
