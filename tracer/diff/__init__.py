@@ -6,12 +6,14 @@ both runs hold their result; a recording holds none.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterable
 from typing import Any
 
 from tracer.diff.align import align
 from tracer.diff.model import Diff, GraphDiff, NodeDiff, OutputDiff, TimeDiff
 from tracer.events import ShapeDecision
+from tracer.export.bodies import flat
 from tracer.records import Frame, Graph, GraphBreak, Guard, Node, Records
 
 __all__ = ["Diff", "GraphDiff", "NodeDiff", "OutputDiff", "TimeDiff", "diff"]
@@ -92,8 +94,12 @@ def _placed(side: tuple[Graph, Frame | None] | None, apart: bool) -> list[_Place
     file, first = (frame.file, frame.line) if frame is not None and not apart else ("", 0)
     return [
         (n, 0 if n.location is None else (n.location.line or 0) - (first if n.location.file == file else 0))
-        for n in graph.nodes
+        for n in flat(graph.nodes, graph.bodies).boxed()
     ]
+
+
+#: Bodies of operators are numbered, by each engine in its own way.
+_NUMBER = re.compile(r"_\d+(?=\.|$)")
 
 
 def _node_key(placed: _Placed) -> Hashable:
@@ -103,7 +109,8 @@ def _node_key(placed: _Placed) -> Hashable:
 def _target_key(placed: _Placed) -> tuple[str, ...]:
     """For nodes of lines that moved within the function."""
     node = placed[0]
-    return node.op, node.name if node.op == "placeholder" else node.target, node.module_path
+    path = _NUMBER.sub("", node.module_path) if "/" in node.name else node.module_path
+    return node.op, node.name if node.op == "placeholder" else node.target, path
 
 
 def _line_key(placed: _Placed) -> Hashable:

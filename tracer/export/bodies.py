@@ -28,6 +28,10 @@ class Flat:
     bodies: dict[Path, Body] = field(default_factory=dict)
     homes: dict[str, tuple[Body, str]] = field(default_factory=dict)
 
+    def boxed(self) -> list[Node]:
+        """The nodes; the module path of one that lies in a body names its boxes."""
+        return [replace(node, module_path=".".join(self.paths[node.name])) if node.name in self.homes else node for node in self.nodes]
+
     def add(self, node: Node, path: Path) -> None:
         self.nodes.append(node)
         self.paths[node.name] = path

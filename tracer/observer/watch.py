@@ -218,8 +218,8 @@ class Watch:
                 self.announce(node, graph)
 
     def agree(self, finished: Any, graph: str) -> None:
-        """The recorded nodes become those of the finished graph (the fx.Graph of a body, or of all): some were renamed, unused ones are gone, checks were added. What
-        follows the first difference is told again, in the order of the graph."""
+        """The recorded nodes become those of the finished graph (the fx.Graph of a body, or of all): some were renamed, unused ones
+        are gone, checks were added. What follows the first difference is told again, in the order of the graph."""
         attempt = self.attempt
         assert attempt is not None
         self.settle()
