@@ -91,6 +91,16 @@ def test_a_short_skip_passes_beside_the_nodes_between() -> None:
         )
 
 
+def test_an_edge_does_not_cross_a_higher_box_in_the_row_of_its_source() -> None:
+    nodes = [node("x"), *(node(name, cluster=("m",)) for name in ("a", "b", "c", "d")), node("side"), node("add")]
+    edges = [Edge("x", "a"), Edge("a", "b"), Edge("b", "c"), Edge("c", "d"), Edge("x", "side"), Edge("d", "add"), Edge("side", "add")]
+    picture = lay_out(nodes, edges)
+    (box,) = picture.boxes
+    (route,) = (r for r in picture.routes if r.source == "side")
+    (x, _), (below, floor), (_, end) = route.points
+    assert not box.x <= x <= box.x + box.width and (below, floor) == (x, box.y + box.height) and end > floor
+
+
 def test_a_constant_stands_above_what_reads_it_not_at_the_top() -> None:
     nodes, edges = chain("a", "b", "c", "d")
     nodes.insert(2, node("arange"))

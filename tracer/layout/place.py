@@ -72,6 +72,7 @@ class _Placing:
         self.inside: dict[int, tuple[list[Row], list[float], dict[int, float], dict[Lane, float]]] = {}
         self.spots: dict[int, tuple[float, float]] = {}  # visible thing → (axis, top)
         self.lanes: dict[Lane, tuple[float, float, float]] = {}  # (axis, top, bottom)
+        self.floors: dict[int, float] = {}  # child → the bottom of its row, where a higher one stands beside it
 
     def run(self) -> Layout:
         for source, target, _, _, drawn in self.ranks.links:
@@ -165,6 +166,8 @@ class _Placing:
                     self.lanes[item] = (axis + lanes[item], top, top + height)
                 else:
                     self.spots[item] = (axis + axes[item], top)
+                    if self.extents[item].height < height:
+                        self.floors[item] = top + height
             top += height + self.metrics.row_gap
 
     def _nodes(self) -> Iterable[Placed]:
@@ -203,10 +206,11 @@ class _Placing:
                 continue
             axis, top = spots[source]
             start = (axis, top + extents[source].height)
+            # past a higher box in the same row an edge goes straight down: slanting, it would cross the box
+            points = [start, (axis, self.floors[high])] if high in self.floors else [start]
             if of[low] - of[high] == 1:
-                yield Route(name[source], name[target], (start, spots[target]))
+                yield Route(name[source], name[target], (*points, spots[target]))
             else:
-                points = [start]
                 for between in range(of[high] + 1, of[low]):
                     axis, top, bottom = lanes[high, low, between]
                     points += [(axis, top), (axis, bottom)]
