@@ -166,6 +166,28 @@ def inside(page):
     )
 
 
+def test_bodies_of_operators_are_boxes_whose_nodes_are_nodes(opened):
+    page = opened()
+    page.tab("graph")
+    assert page.locator(".gv .cl.spec").count() == 2
+    add = page.locator('.nd[data-id="graph_1:cond_true/add"]')
+    add.click()
+    place = Net.forward.__code__.co_firstlineno + 5
+    assert page.locator(".insp h4").inner_text() == "add" and f"test_page.py:{place}" in page.locator(".insp .sub").inner_text()
+    assert "cond_true/add" in page.locator(".insp").inner_text()
+    assert page.root("return [...root.querySelectorAll('.src .ln.sel .n')].map(one => one.textContent)") == [str(place)]
+    page.locator(".insp .chip", has_text="cond").click()  # read by the operator
+    assert page.locator(".insp h4").inner_text() == "cond"
+    page.locator(".gv").focus()
+    page.keyboard.press("/")
+    page.keyboard.type("cond_false/")
+    assert page.locator("input[aria-label='Find a node']").get_attribute("title") == "1 found"
+    page.keyboard.press("Escape")
+    page.locator(".scrub").focus()
+    page.keyboard.press("Home")
+    assert page.locator(".gv .cl.spec").count() == 0, "nothing was tried yet at the first event"
+
+
 def test_stages_stand_beside_the_graph_and_share_its_lines(opened):
     session = tracer.Session("trace", backend="aot_eager")
     net = Net()

@@ -27,7 +27,7 @@ TOLD = {
         "cond is about to try cond_true", "cond_false is accepted; lifted: flatten, l_self_easy_weight_, l_self_easy_bias_",
         "(True, torch.Size([2, 10]))", "RolledBack: the body changes self outside itself", "one graph, the same scores",
     ],
-    "compare_backends": ["backend      graphs", "inductor", "computed on", "In [3] → In ["],
+    "compare_backends": ["backend      graphs", "inductor_code", "void  kernel", "computed on", "In [3] → In ["],
 }  # fmt: skip
 #: How many traced cells leave a summary.
 SUMMARIES = {
