@@ -148,6 +148,38 @@ def test_every_mark_of_a_break_leads_to_its_explanation(opened):
             assert "torch.where" in page.locator(".insp").inner_text(), where
 
 
+# --- bodies of operators ----------------------------------------------------------------------------------------------
+
+GONE = """id => !document.querySelector('.tracer-widget').shadowRoot.querySelector(`[data-id="${id}"]`)"""
+
+
+def test_a_box_closes_and_opens_without_a_kernel(opened):
+    page = opened()
+    node, box = page.locator("[data-id='graph_1:cond_true/add']"), page.locator("[data-box='graph_1:cond_true']")
+    node.click()
+    assert "cond_true of cond" in page.locator(".insp").inner_text()
+    assert "Close cond_true, a body of cond" in box.locator("title").text_content()
+    box.click()
+    assert node.count() == 0 and page.locator("[data-id='graph_1:cond_false/sub']").count() == 1
+    assert page.locator(".nd.mod.body").count() == 1 and "1 op" in page.locator(".nd.mod.body").text_content()
+    box.click()
+    assert node.count() == 1 and page.locator(".nd.mod.body").count() == 0
+
+
+def test_a_body_appears_with_its_first_node(opened):
+    page = opened()
+    node, box = page.locator("[data-id='graph_1:cond_false/sub']"), page.locator("[data-box='graph_1:cond_false']")
+    before = page.locator("[data-id='graph_1:cond_true/add']")
+    node.click()
+    page.locator(".insp .sub button", has_text="event").click()
+    page.wait_for_function(GONE, arg="graph_1:cond")
+    assert (node.count(), box.count(), before.count()) == (1, 1, 1), "the operator's node comes after its bodies"
+    page.locator(".scrub").focus()
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_function(GONE, arg="graph_1:cond_false/sub")
+    assert (node.count(), box.count(), before.count()) == (0, 0, 1)
+
+
 # --- widths, keyboard, names, themes ----------------------------------------------------------------------------------
 
 

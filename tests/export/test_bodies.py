@@ -98,6 +98,7 @@ def test_pictures_have_a_box_for_each(session):
 def test_svg_dot_and_page_show_them(session, tmp_path):
     (path,) = session.export(tmp_path / "net.svg")
     assert path.read_text().count('<g class="box body">') == 5
+    assert path.read_text().count("a body of cond, ") == 4
     text = dot(session.graphs)
     assert text.count("style=dashed") == 5 and all(body.node in text for body in session.graphs[0].bodies)
     (lane,) = views(Book(session))["graph"]["lanes"]
@@ -109,8 +110,8 @@ def test_svg_dot_and_page_show_them(session, tmp_path):
         assert (type(event).__name__, event.name, event.graph) == ("NodeCreated", body.nodes[0].name, body.name) and said[6] > body.seq
         assert said[7].startswith(f"{__file__}:")
     boxes = {box[0]: box for box in lane["pictures"]["auto"]["boxes"]}
-    assert boxes[yes.node][9] == 1 and boxes[yes.node][8] > yes.seq
-    assert all(box[9] == 0 for box in boxes.values() if box[0].split(".")[-1] in ("mlp", "out"))
+    assert boxes[yes.node][9] == "cond" and boxes[yes.node][8] > yes.seq
+    assert all(box[9] == "" for box in boxes.values() if box[0].split(".")[-1] in ("mlp", "out"))
 
 
 def test_a_difference_in_a_body_is_a_difference():

@@ -32,6 +32,10 @@ class Flat:
         """The nodes; the module path of one that lies in a body names its boxes."""
         return [replace(node, module_path=".".join(self.paths[node.name])) if node.name in self.homes else node for node in self.nodes]
 
+    def role(self, path: Path) -> str:
+        """The operator whose body a box holds; "" for a module's."""
+        return self.bodies[path].operator if path in self.bodies else ""
+
     def add(self, node: Node, path: Path) -> None:
         self.nodes.append(node)
         self.paths[node.name] = path

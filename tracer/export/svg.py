@@ -27,11 +27,11 @@ MARGIN = 8.0
 
 LIGHT = (
     "--g-text:#1c1e21;--g-muted:#5b6068;--g-edge:#a3a6aa;--g-rule:#d3d5d8;--g-sunk:#f6f7f8;--g-node:#fff;"
-    "--g-break:#c22727;--g-blush:#fdeeee"
+    "--g-break:#c22727;--g-blush:#fdeeee;--g-body:#ab8ccf;--g-tint:#f5f1f9"
 )
 DARK = (
     "--g-text:#e4e6ea;--g-muted:#a3a9b3;--g-edge:#6f757d;--g-rule:#3f444b;--g-sunk:#1f2226;--g-node:#16181b;"
-    "--g-break:#ff8078;--g-blush:#3a2222"
+    "--g-break:#ff8078;--g-blush:#3a2222;--g-body:#8d72ab;--g-tint:#2a2631"
 )
 STYLE = f"""
 .tracer-graph{{{LIGHT};color-scheme:light dark;font-family:var(--jp-ui-font-family,system-ui,sans-serif)}}
@@ -45,7 +45,8 @@ STYLE = f"""
 .tracer-graph .cause rect{{stroke:var(--g-break)}}
 .tracer-graph .cause text{{fill:var(--g-break)}}
 .tracer-graph .box>rect{{fill:none;stroke:var(--g-edge)}}
-.tracer-graph .body>rect{{stroke:#8a5cc7;stroke-dasharray:4 3}}
+.tracer-graph .body>rect{{stroke:var(--g-body)}}
+.tracer-graph .box.body>rect{{fill:var(--g-tint);stroke-dasharray:4 3}}
 .tracer-graph .lane>rect{{fill:var(--g-sunk);stroke:var(--g-rule)}}
 .tracer-graph .lane .title{{font-size:12px;font-weight:600}}
 .tracer-graph .name{{font-weight:600}}
@@ -106,7 +107,7 @@ def _lane(one: Figure, left: float, width: float, height: float) -> str:
     places: dict[str, Placed | Box] = {node.id: node for node in layout.nodes}
     places.update((box.id, box) for box in layout.boxes)
     drawn = [
-        *(_frame(box, box.path in one.whole.bodies) for box in layout.boxes),
+        *(_frame(box, one.whole.role(box.path)) for box in layout.boxes),
         _edges(layout.routes),
         *(_header(box) for box in layout.boxes),
         *(_stub(stub, places[stub.node]) for stub in layout.stubs),
@@ -136,10 +137,10 @@ def _node(placed: Placed, part: Part) -> str:
     return f'<g class="{kind}">{_tip(part.tip)}{_rect(placed, 3)}<text y="{middle}">{"".join(spans)}</text></g>'
 
 
-def _frame(box: Box, body: bool) -> str:
+def _frame(box: Box, role: str) -> str:
     """A module or an operator's body, without its name: open a frame, closed a node with a second sheet behind it."""
-    kind = " body" if body else ""
-    tip = _tip(f"{box.id}: {_ops(box)}")
+    kind = " body" if role else ""
+    tip = _tip(f"{box.id}: {f'a body of {role}, ' if role else ''}{_ops(box)}")
     if box.open:
         return f'<g class="box{kind}">{tip}{_rect(box, 4)}</g>'
     behind = f'<rect x="{_n(box.x + 3)}" y="{_n(box.y + 3)}" width="{_n(box.width)}" height="{_n(box.height)}" rx="3"/>'

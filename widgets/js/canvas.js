@@ -1,7 +1,7 @@
 // A picture of lanes that can be panned and zoomed. Only what is in sight is drawn; from afar nodes are drawn as one path, so
 // that 10,000 of them pan smoothly. A map in the corner shows where one is while something lies out of sight.
 import { h, s } from "./dom.js";
-import { CARD, defs, drawBox, drawBreak, drawNode, drawStub, EDGE, extent, GUTTER, line, outline, path, stand } from "./lanes.js";
+import { CARD, defs, drawBox, drawBreak, drawHeader, drawNode, drawStub, EDGE, extent, GUTTER, line, outline, path, stand } from "./lanes.js";
 
 const AHEAD = 400; // pixels drawn around what is in sight
 const FAR = 0.42; // from this scale down nodes have no text
@@ -18,7 +18,7 @@ export function canvas({ label, does, born = () => true, begun = () => true }) {
   const empty = h("div", { class: "nothing", hidden: true }, "No graph was captured.");
   const frame = s("rect", { class: "sight" }), sketch = s("g");
   const map = s("svg", { class: "map", "aria-hidden": "true" }, sketch, frame);
-  const view = h("div", { class: "gv", tabindex: "0", role: "group", "data-key": label, "aria-label": `${label}: arrows move between nodes, Enter inspects, E opens and closes a module, F fits` }, svg, map, empty);
+  const view = h("div", { class: "gv", tabindex: "0", role: "group", "data-key": label, "aria-label": `${label}: arrows move between nodes, Enter inspects, E opens and closes a box, F fits` }, svg, map, empty);
   const percent = h("span", { class: "num mut zoomed" });
   let lanes = [], scale = 1, panX = 0, panY = 0, drawn = null, touched = false, factor = 1;
 
@@ -76,11 +76,13 @@ export function canvas({ label, does, born = () => true, begun = () => true }) {
 
   function nearby(lane, inSight) {
     const { picture, nodes } = lane, out = [];
-    for (const box of picture.boxes) if (inSight(box[1], box[2], box[3], box[4]) && born(lane, box[0])) out.push(drawBox(lane, box, does.boxStyle(lane, box[0]), does));
+    const boxes = picture.boxes.filter((box) => inSight(box[1], box[2], box[3], box[4]) && born(lane, box[0]));
+    for (const box of boxes) out.push(drawBox(lane, box, does.boxStyle(lane, box[0]), does));
     for (const [from, to, ...points] of picture.routes) {
       if (!reaches(points, inSight) || !born(lane, from) || !born(lane, to)) continue;
       out.push(s("path", { class: does.lit(lane, from) || does.lit(lane, to) ? "ed hi" : "ed", d: path(points), "marker-end": "url(#tw-head)" }));
     }
+    for (const box of boxes) if (box[6]) out.push(drawHeader(lane, box, does.boxStyle(lane, box[0]), does));
     for (const stub of picture.stubs) if (inSight(stub[4], stub[5], stub[6], stub[7]) && born(lane, stub[0])) out.push(drawStub(lane, stub, { go }));
     for (const node of picture.nodes) if (nodes[node[0]] && inSight(node[1], node[2], node[3], node[4]) && born(lane, node[0])) out.push(drawNode(lane, node, does.style(lane, node[0]), does));
     return out;

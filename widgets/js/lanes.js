@@ -64,10 +64,11 @@ export function drawNode(lane, [id, x, y, w, ht], style, does) {
   return g;
 }
 
-function header(lane, [id, x, y, w, , count, open], does) {
+// The name of a box and what opens and closes it: above the edges that enter it.
+export function drawHeader(lane, [id, x, y, w, , count, open], style, does) {
   const path_ = id.split("#")[0].split(".").at(-1);
   const name = /^\d+$/.test(path_) ? id.split("#")[0].split(".").slice(-2).join(".") : path_;
-  const g = s("g", { class: "clh", onclick: (event) => (event.stopPropagation(), does.toggle(lane, id)) });
+  const g = s("g", { class: `clh${style}`, "data-box": `${lane.name}:${id}`, onclick: (event) => (event.stopPropagation(), does.toggle(lane, id)) });
   g.append(
     s("title", {}, does.says(lane, id, open)),
     s("rect", { x, y, width: w, height: 20, fill: "transparent", class: "band" }),
@@ -79,11 +80,11 @@ function header(lane, [id, x, y, w, , count, open], does) {
 }
 
 export function drawBox(lane, box, style, does) {
-  const [id, x, y, w, ht, , open, , , body] = box;
+  const [id, x, y, w, ht, , open, , , role] = box;
   const shape = { x, y, width: w, height: ht };
-  if (open) return s("g", { class: style }, s("rect", { class: `cl m${body ? " spec" : ""}`, ...shape, rx: 4 }), header(lane, box, does));
-  const g = s("g", { class: `nd mod${body ? " body" : ""}${style}`, onclick: () => does.chooseBox(lane, id) });
-  g.append(s("rect", { class: "sheet", ...shape, x: x + 3, y: y + 3, rx: 3 }), s("rect", { class: "m", ...shape, rx: 3 }), header(lane, box, does));
+  if (open) return s("g", { class: style }, s("rect", { class: `cl m${role ? " spec" : ""}`, ...shape, rx: 4 }));
+  const g = s("g", { class: `nd mod${role ? " body" : ""}${style}`, onclick: () => does.chooseBox(lane, id) });
+  g.append(s("rect", { class: "sheet", ...shape, x: x + 3, y: y + 3, rx: 3 }), s("rect", { class: "m", ...shape, rx: 3 }), drawHeader(lane, box, "", does));
   return g;
 }
 

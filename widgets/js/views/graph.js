@@ -10,8 +10,8 @@ export function graph(app) {
   const search = h("input", { class: "in", placeholder: "Find a node", "aria-label": "Find a node", hidden: true });
   const depth = h("select", { class: "in", "aria-label": "Depth", title: "How deep modules are opened" });
   let chosen = "auto";
-  const closed = new Map(); // lane name → the modules that a person closed or opened there
-  const own = new Map(); // lane name → the picture that the kernel made for them
+  const closed = new Map(); // lane name → the boxes that a person closed or opened there
+  const own = new Map(); // lane name → the picture that the kernel made for them, or that the page has
   let found = new Set(), hits = [];
 
   const nodeOf = (lane, id) => ({ type: "node", id: `${lane.name}:${id}`, seq: lane.nodes[id][6], line: lane.nodes[id][7] || undefined, title: lane.nodes[id][1] });
@@ -26,7 +26,10 @@ export function graph(app) {
       chooseBreak: (lane) => app.select(breakOf(lane)),
       chosen: () => app.selection?.id,
       toggle,
-      says: (_lane, id, open) => (app.kernel ? `${open ? "Close" : "Open"} ${id}` : `${id}: opening one module needs a kernel; Depth changes all`),
+      says: (lane, id, open) => {
+        const role = lane.picture.boxes.find((box) => box[0] === id)?.[9], what = role ? `${id}, a body of ${role}` : id;
+        return toggles(lane) ? `${open ? "Close" : "Open"} ${what}` : `${what}: opening one box needs a kernel; Depth changes all`;
+      },
       key,
       style: (lane, id) => {
         const self = nodeOf(lane, id);
@@ -46,17 +49,32 @@ export function graph(app) {
     picture.set(data, (lane) => own.get(lane.name) || lane.pictures[chosen] || lane.pictures.all || lane.pictures.auto);
   }
 
+  const shutIn = (drawn) => drawn.boxes.filter((box) => !box[6]).map((box) => box[0]);
+  const toggles = (lane) => Boolean(app.kernel || lane.choices?.length);
+
   function toggle(lane, id) {
-    if (!app.kernel) return;
-    const shut = closed.get(lane.name) || new Set(lane.picture.boxes.filter((box) => !box[6]).map((box) => box[0]));
-    shut.has(id) ? shut.delete(id) : shut.add(id);
-    closed.set(lane.name, shut);
-    app.ask("lane", { number: lane.number, closed: [...shut] }).then((drawn) => {
+    const keep = (drawn) => {
       own.set(lane.name, drawn);
       picture.keep();
       arrange();
-    });
+    };
+    if (app.kernel) {
+      const shut = closed.get(lane.name) || new Set(shutIn(lane.picture));
+      shut.has(id) ? shut.delete(id) : shut.add(id);
+      closed.set(lane.name, shut);
+      app.ask("lane", { number: lane.number, closed: [...shut] }).then(keep);
+      return;
+    }
+    // Without a kernel: the picture that the page has of the boxes that are closed then; what is inside a closed one is not among them.
+    const box = lane.picture.boxes.find((one) => one[0] === id), shut = new Set(shutIn(lane.picture));
+    if (!box) return;
+    if (box[6]) for (const other of lane.picture.boxes) if (holds(box, other)) shut.delete(other[0]);
+    shut.has(id) ? shut.delete(id) : shut.add(id);
+    const drawn = lane.choices?.find((one) => shutIn(one).length === shut.size && shutIn(one).every((name) => shut.has(name)));
+    if (drawn) keep(drawn);
   }
+
+  const holds = ([, x, y, w, ht, , , depth], other) => other[7] > depth && other[1] >= x && other[2] >= y && other[1] + other[3] <= x + w && other[2] + other[4] <= y + ht;
 
   function key(event) {
     if (event.key !== "e") return false;
@@ -74,7 +92,7 @@ export function graph(app) {
   // ---- finding
   search.addEventListener("input", () => {
     const text = search.value.trim().toLowerCase();
-    hits = text ? picture.every().filter(({ lane, node }) => [node[0], ...lane.nodes[node[0]].slice(1, 4), lane.nodes[node[0]][8]].some((part) => String(part).toLowerCase().includes(text))) : [];
+    hits = text ? picture.every().filter(({ lane, node }) => [node[0], ...lane.nodes[node[0]].slice(1, 4), lane.nodes[node[0]][8], lane.nodes[node[0]][14] || ""].some((part) => String(part).toLowerCase().includes(text))) : [];
     found = new Set(hits.map(({ lane, node }) => `${lane.name}:${node[0]}`));
     search.title = `${number(hits.length)} found`;
     picture.draw();
@@ -111,14 +129,14 @@ export function graph(app) {
   app.describers.node = (selection) => {
     const [lane, id] = split(selection.id);
     if (!lane || !lane.nodes[id]) return null;
-    const [, operator, instance, shape, , , seq, line, path_, target, args, dtype, device, reads] = lane.nodes[id];
+    const [, operator, instance, shape, , , seq, line, path_, target, args, dtype, device, reads, body] = lane.nodes[id];
     const users = Object.entries(lane.nodes).filter(([, node]) => node[13].includes(id)).map(([name]) => name);
     const link = (name) => (lane.nodes[name] ? h("button", { class: "chip", onclick: () => picture.go(lane, name) }, name) : h("span", { class: "mono mut" }, name));
     return {
       title: `${operator}${instance ? " " + instance : ""}`,
       sub: [lane.title, " · ", eventLink(app, seq), line ? [" · ", lineLink(app, line)] : null],
       parts: [
-        facts([["name", h("span", { class: "mono" }, id)], ["calls", h("span", { class: "mono wrap" }, args ? `${target}(${args})` : target)], ["result", [dtype, shape, device].filter(Boolean).join(" · ")], ["module", path_]]),
+        facts([["name", h("span", { class: "mono" }, id)], ["calls", h("span", { class: "mono wrap" }, args ? `${target}(${args})` : target)], ["result", [dtype, shape, device].filter(Boolean).join(" · ")], ["module", path_], ["body", body]]),
         reads.length ? section("Reads", h("div", { class: "chain" }, listed(reads, link))) : null,
         users.length ? section("Read by", h("div", { class: "chain" }, listed(users, link))) : null,
       ],
@@ -127,7 +145,7 @@ export function graph(app) {
   app.describers.module = (selection) => {
     const [lane, id] = split(selection.id);
     const box = lane?.picture.boxes.find((one) => one[0] === id);
-    return box ? { title: id, sub: [lane.title, ` · ${number(box[5])} ops`], parts: [h("div", { class: "btns" }, h("button", { class: "b o", disabled: !app.kernel, title: app.kernel ? "" : "needs a kernel", onclick: () => toggle(lane, id) }, box[6] ? "Close" : "Open"))] } : null;
+    return box ? { title: id, sub: [lane.title, box[9] ? ` · a body of ${box[9]}` : null, ` · ${number(box[5])} ops`], parts: [h("div", { class: "btns" }, h("button", { class: "b o", disabled: !toggles(lane), title: toggles(lane) ? "" : "needs a kernel", onclick: () => toggle(lane, id) }, box[6] ? "Close" : "Open"))] } : null;
   };
   const split = (id) => {
     const at = id.indexOf(":");
