@@ -186,10 +186,11 @@ class SpeculationStarted(Begin):
 
 
 class Committed(Outcome):
-    """The body became a graph; the values listed were lifted into its inputs."""
+    """The body became a graph; the values listed were lifted into its inputs, and these of its nodes are what it returns."""
 
     graph: str
     lifted: tuple[str, ...] = ()
+    results: tuple[str, ...] = ()  # none in recordings made before they were told
 
 
 class RolledBack(Outcome):

@@ -128,6 +128,30 @@ def test_a_difference_in_a_body_is_a_difference():
     assert runs[1].diff(runs[2]).graphs[0].state == "same"
 
 
+@pytest.mark.parametrize("engine", ["tracer", "dynamo"])
+def test_an_operator_reads_what_its_bodies_return_not_what_is_left_over(engine):
+    def yes(x):
+        x.sum()  # nobody reads it
+        y = x + 1
+        return y, y * 2
+
+    def program(p, x):
+        y, z = torch.cond(p, yes, lambda x: (x.sin(), x.cos()), (x,))
+        return y + z
+
+    torch._dynamo.reset()
+    made = tracer.Session("trace", engine=engine, strict=True)
+    made.run(program, torch.tensor(True), torch.ones(3))
+    (graph,) = made.graphs
+    first, second = graph.bodies
+    targets = {node.name: node.target.rsplit(".", 1)[-1] for node in first.nodes}
+    assert [targets[name] for name in first.results] == ["add", "mul"] and len(second.results) == 2 and "sum" in targets.values()
+    whole = {node.name: node for node in flat(graph.nodes, graph.bodies).nodes}
+    cond = next(node for node in whole.values() if node.target.endswith("cond"))
+    assert list(cond.inputs[1:]) == [f"{body.node}/{name}" for body in (first, second) for name in body.results]
+    assert whole[f"{first.node}/{first.results[0]}"].args == f"{first.inputs[0][1]}, 1", "named as outside"
+
+
 def test_engines_agree_on_bodies():
     def program(p, x):
         return torch.cond(p, lambda x: x.sin() + 1, lambda x: x.tan(), (x,)) * 2

@@ -52,7 +52,7 @@ def _pour(
     made: Flat, nodes: Sequence[Node], bodies: Sequence[Body], box: Path, modules: Path, outside: Mapping[str, str], home: Body | None
 ) -> list[str]:
     """Adds one graph. `box`: what it lies in; `modules`: of these, the modules around its operator; `outside`: its placeholders →
-    nodes that are there. Answers what nobody in it reads: its results."""
+    nodes that are there. Answers what it returns: of a recording that doesn't tell, what nobody in it reads."""
     prefix = f"{'/'.join(body.node for body in _around(made, box))}/" if home is not None else ""
     known, held = dict(outside), {body.node: body for body in bodies}
     results: dict[str, list[str]] = {}  # the node that stands for a body → what the body returns
@@ -74,10 +74,16 @@ def _pour(
         inputs = _inputs(node, known, results, inner)
         read.update(inputs)
         mine.append(name)
-        made.add(replace(node, name=name, inputs=inputs), path)
+        made.add(replace(node, name=name, inputs=inputs, args=_said(node.args, outside)), path)
         if home is not None:
             made.homes[name] = (home, node.name)
-    return [name for name in mine if name not in read]
+    told = [known[name] for name in home.results if name in known] if home is not None else []
+    return told or [name for name in mine if name not in read]
+
+
+def _said(args: str, outside: Mapping[str, str]) -> str:
+    """Arguments with the names outside for a body's placeholders."""
+    return re.sub(r"\w+", lambda word: outside.get(word[0], word[0]), args) if outside else args
 
 
 def _around(made: Flat, box: Path) -> list[Body]:

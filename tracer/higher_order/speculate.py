@@ -87,7 +87,8 @@ def speculate(ctx: Context, operator: str, name: str, function: Variable, args: 
         _rolled_back(ctx, opens, rejected.does)
         raise
     if rec.on:
-        rec.end(Committed, opens, name, tuple(n.name for n in body.lifted))
+        results = (n.name for n in subgraph.graph.output_node().all_input_nodes if n.op != "placeholder")
+        rec.end(Committed, opens, name, tuple(n.name for n in body.lifted), tuple(results))
     return body
 
 

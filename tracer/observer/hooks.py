@@ -461,7 +461,9 @@ def _tried(watch: Watch, target: Any) -> Any:
     watch.settle()
     if error is None:
         watch.agree(tracer.graph, name)
-        rec.end(ev.Committed, opens, name, tuple(proxy.node.name for proxy in tracer.lifted_freevars))
+        returned = [one for node in tracer.graph.find_nodes(op="output") for one in node.all_input_nodes]
+        results = tuple(one.name for one in returned if one.op != "placeholder")
+        rec.end(ev.Committed, opens, name, tuple(proxy.node.name for proxy in tracer.lifted_freevars), results)
     else:
         rec.end(ev.RolledBack, opens, _first_line(error)[:200])
 

@@ -49,6 +49,7 @@ class _Reader:
         self.inputs: dict[tuple[str, str | int], dict[str, GraphInput]] = {}
         self.graphs: dict[str, Graph] = {}
         self.tried: dict[int, Speculation] = {}
+        self.results: dict[int, tuple[str, ...]] = {}  # of the bodies that were committed
         self.failed: list[ev.GuardFailed] = []
         self.artifacts: dict[str, list[Artifact]] = {}
         self.overrides: dict[str, OverrideUse] = {}
@@ -103,7 +104,7 @@ class _Reader:
         told = list(self.inputs.get((frame, seq), {}))
         names = told if len(told) == len(tried.lifted) else [f"lifted_{name}" for name in tried.lifted]
         inputs = tuple(zip(names, tried.lifted, strict=True))
-        return Body(stands, tried.graph, tried.operator, nodes, inputs, self._bodies(frame, nodes, seq), seq)
+        return Body(stands, tried.graph, tried.operator, nodes, inputs, self._bodies(frame, nodes, seq), self.results[seq], seq)
 
     def _speculations(self) -> list[Speculation]:
         """Those of kept attempts, and bodies whose failure made the frame begin again, each once."""
@@ -217,6 +218,7 @@ class _Reader:
     def committed(self, event: ev.Committed) -> None:
         tried = self.tried[event.opens]
         tried.outcome, tried.graph, tried.lifted = "committed", event.graph, event.lifted
+        self.results[event.opens] = event.results
 
     def rolled_back(self, event: ev.RolledBack) -> None:
         tried = self.tried[event.opens]

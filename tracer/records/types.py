@@ -158,7 +158,8 @@ class Guard:
 @dataclass(slots=True)
 class Body:
     """A body of a higher-order operator that became a graph inside a graph. `node` stands for it there; `inputs`: its
-    placeholders, each with the node outside whose value it is; `seq`: the event that began it."""
+    placeholders, each with the node outside whose value it is; `results`: those of its nodes that it returns; `seq`: the event
+    that began it."""
 
     node: str
     name: str
@@ -166,6 +167,7 @@ class Body:
     nodes: list[Node] = field(default_factory=list)
     inputs: tuple[tuple[str, str], ...] = ()
     bodies: list[Body] = field(default_factory=list)
+    results: tuple[str, ...] = ()
     seq: int = field(default=-1, compare=False)
 
 
