@@ -43,7 +43,13 @@ def kinds(session) -> set[str]:
 
 
 def test_every_kind_is_seen(session) -> None:
-    assert set(KINDS) - kinds(session) == OTHERS
+    untold = set() if tells_why_it_skips() else {"FrameSkipped"}
+    assert set(KINDS) - kinds(session) == OTHERS | untold
+
+
+def tells_why_it_skips() -> bool:
+    """Since 2.13 torch.compile says why it leaves a function to Python."""
+    return hasattr(dynamo.left_alone("asked"), "skip_reason")
 
 
 def test_results_are_the_programs_own(session) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 import types
 
 import pytest
@@ -107,9 +108,14 @@ def torch_raises():
         take_back()
 
 
-def fresh_function(text="def f(x):\n    return x + 1\n", name="f"):
-    """A function with a code object of its own; torch.compile finds no source, and needs none."""
-    space = {"torch": torch, "__name__": "program"}
+def fresh_function(text="def f(x):\n    return x + 1\n", name="f", module="program"):
+    """A function with a code object of its own; torch.compile finds no source, and needs none. It may import the module of a
+    function that another one calls: then that is a module of its own, which stays."""
+    space = {"torch": torch, "__name__": module}
+    if module != "program":
+        sys.modules[module] = types.ModuleType(module)
+        vars(sys.modules[module]).update(space)
+        space = vars(sys.modules[module])
     exec(compile(text, "<program>", "exec"), space)
     return space[name]
 
@@ -126,6 +132,8 @@ def nothing_left():
     while is_slow():  # an error that left torch.compile in another test of this process leaves torch's slow path on for good
         take_back()
     yield
+    if not ef.ISOLATED:
+        torch._dynamo.reset()  # without regions its entries count against the limit of the next test's
     assert c.get_eval_frame_callback() is None
     if hasattr(c, "get_eval_frame_isolate_recompiles_id"):
         assert c.get_eval_frame_isolate_recompiles_id() == before

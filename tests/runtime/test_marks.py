@@ -116,6 +116,19 @@ def test_code_that_stops_fits_and_raises_once(source):
     assert not ef.stoppable(compile("x", "<a>", "exec"))
 
 
+def test_locals_of_code_that_stops_can_be_read():
+    """By whoever shows a traceback with its locals: free variables without their cells end the interpreter there."""
+    free, seen = 7, []
+
+    def f(x):
+        return [x + free, lambda: seen]
+
+    f.__code__ = ef.stopping_code(f.__code__, KeyError())
+    with pytest.raises(KeyError) as caught:
+        f(1)
+    assert caught.traceback[-1].frame.f_locals == {"x": 1, "free": 7, "seen": seen}
+
+
 def test_the_installed_torch_behaves():
     ef.self_test.__wrapped__()
 

@@ -17,12 +17,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-__all__ = ["POINTS", "Point", "Probe", "Wrapped", "asking_lock", "compiled", "configured", "probe", "tracing_block"]
+from .backends import backend_name, wrap_backend
+
+__all__ = ["POINTS", "Point", "Probe", "Wrapped", "asking_lock", "compiled", "configured", "entry_count", "own_backend", "probe", "room", "tracing_block"]
 
 
 class Point(NamedTuple):
     """A function to wrap. `path`: in its module, `Class.method` or a function's name. `reads`: its parameters that the hook reads
-    by name. `gives`: what nobody learns without it."""
+    by name; `a|b` where versions of torch call one by different names. `gives`: what nobody learns without it."""
 
     name: str
     module: str
@@ -49,7 +51,7 @@ POINTS: tuple[Point, ...] = (
         "recompile",
         "_dynamo.guards",
         "get_and_maybe_log_recompilation_reasons",
-        "cache_entries frame",
+        "cache_entries|cache_entry frame",
         "recompiles, failed guards",
     ),
     _point("attempt", "_dynamo.convert_frame", "trace_frame", "code locals", "attempts and restarts"),
@@ -163,10 +165,20 @@ def _find(point: Point) -> Probe:
     if not callable(function):
         return Probe(point, None, None, f"there is no {point.module}.{point.path}")
     known = inspect.signature(function).parameters
-    missing = [parameter for parameter in point.reads if parameter not in known]
+    missing = [parameter for parameter in point.reads if not any(name in known for name in parameter.split("|"))]
     if missing:
-        return Probe(point, None, None, f"{point.path} has no parameter {', '.join(missing)}")
+        return Probe(point, None, None, f"{point.path} has no parameter {', '.join(missing).replace('|', ' or ')}")
     return Probe(point, owner, function, "")
+
+
+def entry_count(entries: Any) -> int:
+    """How many compiled entries a recompile looked at: torch hands over a list, or (before 2.13) the first of a chain."""
+    if isinstance(entries, list):
+        return len(entries)
+    count = 0
+    while entries is not None:
+        entries, count = entries.next, count + 1
+    return count
 
 
 def reader(function: Any) -> Callable[[tuple[Any, ...], dict[str, Any]], dict[str, Any]]:
@@ -268,13 +280,57 @@ def tell_of_hits(wrapped: Wrapped, told: Callable[[bool], None]) -> None:
 # --- running --------------------------------------------------------------------------------------------------------------
 
 
-def compiled(fn: Any, *, region: bool = True, **settings: Any) -> Any:
-    """`torch.compile(fn, **settings)`, where torch can with entries that no other caller of it meets."""
+class _OwnBackend:
+    """A backend that no other caller of torch.compile has: before torch 2.13 entries are told apart by their backend alone."""
+
+    def __init__(self, backend: Callable[..., Any], region: int):
+        self.backend, self.region, self.compiler_name = backend, region, backend_name(backend)
+        for name in ("get_compiler_config", "reset"):  # what torch.compile asks inductor for
+            if hasattr(backend, name):
+                setattr(self, name, getattr(backend, name))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.backend(*args, **kwargs)
+
+
+@functools.cache
+def _isolates() -> bool:
     import torch
 
-    if region and "isolate_recompiles" in inspect.signature(torch.compile).parameters:
+    return "isolate_recompiles" in inspect.signature(torch.compile).parameters
+
+
+def own_backend(backend: Any, region: int, **how: Any) -> Any:
+    """The backend, bound to a mode or options, by which entries of `region` are found; as it is where torch has regions."""
+    if _isolates():
+        return backend
+    return _OwnBackend(wrap_backend(backend, **how), region)
+
+
+def compiled(fn: Any, region: int, **settings: Any) -> Any:
+    """`torch.compile(fn, **settings)` with entries that no other caller of it meets."""
+    import torch
+
+    if _isolates():
         settings["isolate_recompiles"] = True
+    elif not (settings.get("mode") and settings.get("options")):  # torch says why it takes no both
+        how = {name: settings.pop(name, None) for name in ("mode", "options")}
+        settings["backend"] = own_backend(settings["backend"], region, dynamic=settings.get("dynamic"), **how)
     return torch.compile(fn, **settings)
+
+
+@contextmanager
+def room(code: types.CodeType, region: int) -> Iterator[None]:
+    """Where torch has no regions, entries of other callers don't count against the recompile limit of this one."""
+    if _isolates():
+        yield
+        return
+    import torch._dynamo as dynamo
+    from torch._C._dynamo.eval_frame import _debug_get_cache_entry_list
+
+    others = sum(getattr(entry.backend, "region", None) != region for entry in _debug_get_cache_entry_list(code))
+    with dynamo.config.patch(recompile_limit=dynamo.config.recompile_limit + others):
+        yield
 
 
 @contextmanager

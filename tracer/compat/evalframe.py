@@ -247,8 +247,16 @@ def invalidate(guards: GuardManagerAdapter) -> None:
     """Free the code and guards of one entry. An empty entry stays on the code object: see `is_vacant`."""
     state, entry = guards.extra_state, guards.cache_entry
     if state is not None and entry is not None:
-        state.invalidate(entry, GuardManagerAdapter(None))
+        state.invalidate(entry, _deleted())
     guards.root = guards.entry = guards.owner = None
+
+
+def _deleted() -> Any:
+    """The guards of a freed entry. torch.compile knows its own kind and asks it nothing; for another it would look up the
+    entry's code, which is gone. Torch hands them to nobody while its guards aren't loaded."""
+    guards = sys.modules.get("torch._dynamo.guards")
+    kind = getattr(guards, "DeletedGuardManagerWrapper", None)
+    return GuardManagerAdapter(None) if kind is None else kind("freed by tracer")
 
 
 def is_vacant(code: types.CodeType) -> bool:
@@ -316,14 +324,13 @@ def opaque(function: Any) -> Any:
     return function
 
 
-_STOP = bytes(
-    itertools.chain.from_iterable(
-        (dis.opmap[name], argument)
-        for name, argument in (("RESUME", 0), ("LOAD_CONST", 0), ("UNPACK_EX", 1), ("RAISE_VARARGS", 1))
-    )
-)
-# One entry of a location table: no columns (code 13) for all four instructions, zero lines away from the first line.
-_STOP_LINES = bytes([0x80 | 13 << 3 | len(_STOP) // 2 - 1, 0])
+def _stop(free: int) -> tuple[bytes, bytes]:
+    """(instructions, lines) of code that raises what its first constant, an iterator, gives. The cells of `free` variables
+    are put in their places first: whoever reads the locals of a traceback's frame would follow a null pointer else."""
+    named = (("RESUME", 0), ("LOAD_CONST", 0), ("UNPACK_EX", 1), ("RAISE_VARARGS", 1))
+    steps = [(dis.opmap[name], argument) for name, argument in ((("COPY_FREE_VARS", free),) if free else ()) + named]
+    # One entry of a location table: no columns (code 13) for all instructions, zero lines away from the first line.
+    return bytes(itertools.chain.from_iterable(steps)), bytes([0x80 | 13 << 3 | len(steps) - 1, 0])
 
 
 def stopping_code(code: types.CodeType, error: BaseException) -> types.CodeType:
@@ -332,15 +339,14 @@ def stopping_code(code: types.CodeType, error: BaseException) -> types.CodeType:
     The error waits in an iterator that lets go of it when it is taken: a constant would make a cycle through a code
     object and a traceback, which the collector can't see.
     """
-    return code.replace(
-        co_code=_STOP, co_consts=(iter([error]),), co_exceptiontable=b"", co_linetable=_STOP_LINES, co_stacksize=4
-    )
+    steps, lines = _stop(len(code.co_freevars))
+    return code.replace(co_code=steps, co_consts=(iter([error]),), co_exceptiontable=b"", co_linetable=lines, co_stacksize=4)
 
 
 def stoppable(code: types.CodeType) -> bool:
     """Whether `stopping_code` fits: a plain function's frame, at its start."""
     special = 0x20 | 0x80 | 0x200  # generator, coroutine, asynchronous generator
-    return bool(code.co_flags & 0x1) and not code.co_flags & special  # 0x1: has fast locals
+    return bool(code.co_flags & 0x1) and not code.co_flags & special and len(code.co_freevars) < 256  # 0x1: has fast locals
 
 
 # --- does the installed torch behave? ---------------------------------------------------------------------------------

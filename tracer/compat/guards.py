@@ -35,6 +35,7 @@ from ..errors import CompatError
 
 __all__ = [
     "DICT_MANAGER",
+    "DICT_MANAGER_TAKES_IDENTITY",
     "MANAGER",
     "SDPA_KERNELS",
     "STATES",
@@ -63,6 +64,20 @@ GlobalStateGuard = _c.GlobalStateGuard
 MANAGER = GuardManagerType.GUARD_MANAGER
 #: The same for a dict whose keys and values are checked in one walk, in their order.
 DICT_MANAGER = GuardManagerType.DICT_GUARD_MANAGER
+
+
+def _takes_identity() -> bool:
+    root = RootGuardManager()  # owns the other
+    manager = root.dict_getitem_manager("x", "", {}, DICT_MANAGER)
+    try:
+        manager.add_id_match_guard(0, [], None)
+    except RuntimeError:  # "DictGuardManager does not support a leaf_guard"
+        return False
+    return True
+
+
+#: Whether the identity of a dict can be guarded by its `DICT_MANAGER`, too: not before torch 2.13.
+DICT_MANAGER_TAKES_IDENTITY = _takes_identity()
 
 object_aliasing = _c.install_object_aliasing_guard
 tensor_aliasing = _c.install_no_tensor_aliasing_guard

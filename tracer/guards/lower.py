@@ -15,6 +15,7 @@ from typing import Any
 
 from ..compat.guards import (
     DICT_MANAGER,
+    DICT_MANAGER_TAKES_IDENTITY,
     MANAGER,
     STATES,
     RootGuardManager,
@@ -214,6 +215,8 @@ class Lowering:
             return None
         if source.kind not in ("local", "item", "dict") or any(type(key) is not str for key in keys):
             return None
+        if not DICT_MANAGER_TAKES_IDENTITY and self._in_class(source):
+            return None
         found = {key: position for position, key in enumerate(keys)}
         if type(self.value(source)) is not dict or tuple(self.value(source)) != keys:
             return None
@@ -221,6 +224,11 @@ class Lowering:
             if kind != "item" or of is not str or key not in found:
                 return None
         return found
+
+    def _in_class(self, source: Source) -> bool:
+        """Whether this is an entry of a class: a lookup guards the identity of what it finds there."""
+        base = source.base
+        return base is not None and base.kind == "dict" and base.base is not None and isinstance(self.value(base.base), type)
 
     def manager(self, source: Source, identity: bool = False) -> Any:
         """The C++ manager at `source`, made with those on the way to it. `identity`: for an identity check only."""

@@ -82,6 +82,7 @@ class DynamoEngine:
         self.watch: Watch | None = None
         self._compiled: dict[int, tuple[Any, Any]] = {}
         self._outside: _Outside | None = None
+        self._block_backend = dynamo.own_backend(session.backend, self.region)
 
     @property
     def session(self) -> Session:
@@ -103,6 +104,7 @@ class DynamoEngine:
             config = self.session.config
             made = dynamo.compiled(
                 function,
+                self.region,
                 backend=config.backend,
                 dynamic=config.dynamic,
                 fullgraph=config.fullgraph,
@@ -115,11 +117,11 @@ class DynamoEngine:
     @contextlib.contextmanager
     def active(self) -> Iterator[None]:
         """Functions that are called inside are compiled by torch.compile, and watched; the block's own level runs as Python."""
-        session, config = self.session, self.session.config
+        config = self.session.config
         with (
             self._own_region(),
             self.active_for_call(),
-            dynamo.tracing_block(session.backend, fullgraph=config.fullgraph, dynamic=config.dynamic),
+            dynamo.tracing_block(self._block_backend, fullgraph=config.fullgraph, dynamic=config.dynamic),
         ):
             assert self.watch is not None
             self.watch.blocks += 1

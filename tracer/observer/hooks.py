@@ -124,7 +124,8 @@ def frame_(
     opens = rec.begin(ev.FrameStarted, name, code.co_filename, code.co_firstlineno, "", resumes) if rec.on else -1
     graphs = session.graph_number
     try:
-        result, error = yield
+        with dynamo.room(code, session.hook.region):
+            result, error = yield
         outcome, why = _outcome(result, error)
         if dynamo.is_break(error) and not kwargs.get("one_graph", args[1] if len(args) > 1 else False) and rec.on:
             breaks.event_of(watch, str(error), getattr(error, "real_stack", None) or [])
@@ -172,8 +173,8 @@ _FAILED = re.compile(r"^(\d+/\d+): (.*)", re.DOTALL)
 
 
 @hook("recompile")
-def recompile(watch: Watch, cache_entries: Any, frame: Any, *args: Any, **kwargs: Any) -> Any:
-    """Entries there are, and why none of them fits."""
+def recompile(watch: Watch, entries: Any, frame: Any, *args: Any, **kwargs: Any) -> Any:
+    """Entries there are, and why none of them fits. Torch hands both over by position."""
     reasons, _ = yield
     if not reasons:
         return
@@ -182,7 +183,7 @@ def recompile(watch: Watch, cache_entries: Any, frame: Any, *args: Any, **kwargs
         entry, text = (watch.frames.get(found[1], found[1]), found[2]) if found else ("", reason)
         expression = text.partition("  # ")[0].strip()
         watch.rec.point(ev.GuardFailed, entry, _failed_source(expression), expression, "")
-    watch.rec.point(ev.Recompiled, watch.name_of(frame.f_code)[0], len(cache_entries), False)
+    watch.rec.point(ev.Recompiled, watch.name_of(frame.f_code)[0], dynamo.entry_count(entries), False)
 
 
 _SOURCE = re.compile(r"(?:[LG]\['\w+'\]|tensor '[^']+')[\w.\[\]']*")
