@@ -13,6 +13,7 @@ from tracer.export.dot import dot
 from tracer.export.figure import figure
 from tracer.records import Body, Node
 from widgets.models import Book, views
+from widgets.models.compare import compare
 
 
 class Net(nn.Module):
@@ -126,6 +127,18 @@ def test_a_difference_in_a_body_is_a_difference():
     (changed,) = [pair for pair in graph.nodes if pair.state != "same"]
     assert (changed.left.target, changed.right.target) == ("tanh", "sigmoid") and changed.left.module_path == "cond_true"
     assert runs[1].diff(runs[2]).graphs[0].state == "same"
+    (lane,) = compare(runs[0], runs[1], runs[0].diff(runs[1]))["lanes"]
+    assert lane["marks"] == {"cond_true/sigmoid": "changed"}
+
+
+def test_bodies_of_compared_runs_keep_their_look():
+    def program(p, x, softer):
+        return torch.cond(p, lambda x: (x.sigmoid() if softer else x.tanh()) * 2, lambda x: (x + 1).exp(), (x,)) * 2
+
+    left, right = (tracer.trace(program, torch.tensor(True), torch.ones(3), softer) for softer in (False, True))
+    (lane,) = compare(left, right, left.diff(right))["lanes"]
+    boxes = {box[0]: (box[6], box[9]) for box in lane["pictures"]["auto"]["boxes"]}
+    assert boxes == {"cond_true": (1, "cond"), "cond_false": (0, "cond")}, "what is the same is closed"
 
 
 @pytest.mark.parametrize("engine", ["tracer", "dynamo"])

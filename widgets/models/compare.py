@@ -13,6 +13,7 @@ from typing import Any
 from tracer.diff import Diff, GraphDiff, NodeDiff
 from tracer.explain import clean, count
 from tracer.explain.words import seconds, where
+from tracer.export.bodies import flat
 from tracer.export.figure import Figure, cluster_of, figure, shape_text
 from tracer.export.session import gutter_after, subtitle
 from tracer.export.svg import Gutter
@@ -88,6 +89,8 @@ class _Lane:
 
     def plain(self) -> dict[str, Any]:
         drawn = self._figure()
+        for side in filter(None, (self.one.left, self.one.right)):  # their nodes are merged, their boxes still bodies
+            drawn.whole.bodies.update(flat(side.nodes, side.bodies).bodies)
         records = self.sides[1] if self.one.right is not None else self.sides[0]
         frames = {f.id: f for f in records.frames if f.id}
         stop, state = self._gutter()
