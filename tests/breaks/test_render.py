@@ -102,4 +102,4 @@ def test_an_example_in_full() -> None:
 def test_an_example_of_which_nothing_is_known() -> None:
     rendered = render("tensor-to-python-number")
     assert rendered.explanation.startswith("This line asks a tensor for a plain Python number")
-    assert rendered.hints[-1].startswith("Setting: `capture_scalar_outputs=True` gives 1 graph")
+    assert rendered.hints[-1].startswith("Setting: `capture_scalar_outputs=True` keeps the graph whole here")

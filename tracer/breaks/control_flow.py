@@ -69,7 +69,7 @@ ENTRIES = (
             ),
         ),
         also=("Loop in the caller and compile the body when each row is heavy. Trades: one call per row.",),
-        config="`capture_scalar_outputs=True` (or `fullgraph=True`) gives 1 graph, unrolled to this many rows.",
+        config="`capture_scalar_outputs=True` (or `fullgraph=True`) keeps the graph whole here, unrolled to this many rows.",
         reproducer="""
             def f(x, lengths):
                 return torch.stack([x[i, :n].sum() for i, n in enumerate(lengths.tolist())])

@@ -45,7 +45,7 @@ ENTRIES = (
                 """,
             ),
         ),
-        config="""`reorderable_logging_functions` with `print` in it gives 1 graph; prints move to the end of
+        config="""`reorderable_logging_functions` with `print` in it keeps the graph whole here; prints move to the end of
             it. Loggers: `ignore_logging_functions` with `log.info` in it drops the line.""",
         reproducer="""
             def f(x):
@@ -93,7 +93,7 @@ ENTRIES = (
                 """,
             ),
         ),
-        config="""`reorderable_logging_functions` with `print` or `warnings.warn` in it gives 1 graph; the text
+        config="""`reorderable_logging_functions` with `print` or `warnings.warn` in it keeps the graph whole here; the text
             moves to the end of it. `ignore_logging_functions` with `log.info` in it drops the line.""",
         reproducer="""
             def f(x):

@@ -36,7 +36,7 @@ ENTRIES = (
                 """,
             ),
         ),
-        config="""`capture_dynamic_output_shape_ops=True` (or `fullgraph=True`) gives 1 graph; later code sees
+        config="""`capture_dynamic_output_shape_ops=True` (or `fullgraph=True`) keeps the graph whole here; later code sees
             an unknown size.""",
         reproducer="""
             def f(x):
