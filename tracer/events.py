@@ -112,6 +112,7 @@ class FrameFinished(Outcome):
     outcome: str  # compiled | skipped | failed | aborted
     graph: str = ""
     why: str = ""
+    check: float = 0.0  # seconds that one check of its guards takes, measured when they were made; 0: not measured
 
 
 class AttemptStarted(Begin):

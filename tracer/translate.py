@@ -38,7 +38,7 @@ from .graph.fakes import quiet
 from .graph.finish import finish_graph
 from .graph.modes import MODES, AutocastState, restoring, with_inference, without_inference
 from .graph.places import note_places
-from .guards import Guard, lower, overlapping
+from .guards import Guard, check_seconds, lower, overlapping
 from .guards.shapes import shape_guard
 from .interpreter.exceptions import ExceptionState
 from .interpreter.frame import Frame
@@ -73,11 +73,12 @@ class FrameInfo:
 class Compiled:
     """What a session keeps with an entry."""
 
-    __slots__ = ("changes", "example_inputs", "frame", "gm", "graph", "lowered", "source")
+    __slots__ = ("changes", "check", "example_inputs", "frame", "gm", "graph", "lowered", "source")
 
     def __init__(self, frame: str, graph: str, gm: Any, example_inputs: list[Any], source: str):
         self.frame, self.graph, self.gm, self.example_inputs, self.source = frame, graph, gm, example_inputs, source
         self.lowered: Any = None
+        self.check = 0.0  # seconds that its guards take; 0: not measured
         self.changes: tuple[str, ...] = ()  # existing objects that the frame leaves changed, but for tensors
 
 
@@ -86,7 +87,7 @@ def translate(session: Session, info: FrameInfo) -> Entry | Skip:
     rec = session.recorder
     frame_id = session.begin_frame(info)
     decisions: dict[tuple[Any, ...], Decision] = {}
-    outcome, graph, why, opens = "failed", "", "", -1
+    outcome, graph, why, opens, check = "failed", "", "", -1, 0.0
     try:
         if rec.on:
             opens = rec.begin(
@@ -102,7 +103,7 @@ def translate(session: Session, info: FrameInfo) -> Entry | Skip:
             rec.attempt, rec.depth = attempt, 0
             try:
                 entry = _attempt(session, info, decisions, frame_id)
-                outcome, graph = "compiled", entry.record.graph
+                outcome, graph, check = "compiled", entry.record.graph, entry.record.check
                 return entry
             except Restart as restart:
                 decisions[restart.decision.key] = restart.decision
@@ -117,7 +118,7 @@ def translate(session: Session, info: FrameInfo) -> Entry | Skip:
     finally:
         try:
             if opens >= 0:
-                rec.end(FrameFinished, opens, outcome, graph, why)
+                rec.end(FrameFinished, opens, outcome, graph, why, check)
         finally:  # whoever listens to the events may give the call up
             session.end_frame()
 
@@ -270,6 +271,8 @@ def _compile(ctx: Context, info: FrameInfo, root: Frame, result: Variable | None
     record.changes = tuple(body.changed)
     with _outside(ctx):
         record.lowered = _lower(ctx, info)
+        if rec.on:
+            record.check = check_seconds(record.lowered.root, info.locals)
     session.keep_graph(record)
     return Entry(code, record.lowered.root, info.name, record)
 

@@ -198,6 +198,18 @@ def inside(page):
     )
 
 
+def test_what_guards_cost_is_said(opened):
+    page = opened()
+    page.tab("guards")
+    assert "one check of each frame takes" in page.locator(".flt").inner_text()
+    page.locator("select[aria-label=Frame]").select_option(index=1)
+    assert page.locator(".flt").inner_text().count("one check takes") == 1
+    page.locator("[role=treeitem]").first.click()
+    if page.locator(".insp dt", has_text="cost").count() == 0:  # a group: the first guard in it
+        page.locator("[role=treeitem]").nth(1).click()
+    assert " others in " in page.locator(".insp .kv").inner_text()
+
+
 def test_bodies_of_operators_are_boxes_whose_nodes_are_nodes(opened):
     page = opened()
     page.tab("graph")

@@ -95,6 +95,19 @@ def test_a_jump_on_a_tensor_is_told_by_its_own_text() -> None:
     assert not diff.breaks_gained and not diff.breaks_lost
 
 
+@pytest.mark.parametrize("engine", ["tracer", "dynamo"])
+def test_what_checking_the_guards_takes_is_measured(engine, tmp_path) -> None:
+    session = tracer.Session(engine=engine, strict=True)
+    session.run(programs.broken, torch.ones(3))
+    found = [frame.check_seconds for frame in session.frames if frame.id]
+    assert len(found) == 2 and all(0 < one < 0.01 for one in found)
+    session.save(tmp_path / "r.jsonl")
+    assert [frame.check_seconds for frame in tracer.load(tmp_path / "r.jsonl").frames if frame.id] == found
+    silent = tracer.Session(engine=engine, strict=True, record="nothing")
+    silent.run(programs.broken, torch.ones(3))
+    assert not any(frame.check_seconds for frame in silent.frames)
+
+
 def test_nodes_are_those_of_the_graph(session) -> None:
     for graph in session.graphs:
         wanted = [node.name for node in graph.gm.graph.nodes]

@@ -14,7 +14,7 @@ from . import classes, kinds, relations, torch_kinds
 from .accessors import GuardError
 from .guard import Failure, Guard, expression
 from .kind import KINDS
-from .lower import Lowered, lower
+from .lower import Lowered, check_seconds, lower
 from .shapes import Shapes, shape_guard, torch_source
 from .summary import summarise
 from .torch_kinds import GlobalState
@@ -27,6 +27,7 @@ __all__ = [
     "GuardError",
     "Lowered",
     "Shapes",
+    "check_seconds",
     "expression",
     "lower",
     "overlapping",

@@ -28,6 +28,7 @@ class Normal:
 
     DROPPED: dict[str, frozenset[str]] = {
         "SessionStarted": frozenset(("rank", "world_size", "versions", "config")),
+        "FrameFinished": frozenset(("check",)),
         "GraphCompiled": frozenset(("seconds",)),
         "GraphBreak": frozenset(("explanation", "hints", "user_stack")),
         "ArtifactProduced": frozenset(("text",)),

@@ -14,6 +14,7 @@ from typing import Any
 
 from .. import events as ev
 from ..compat import dynamo
+from ..guards import check_seconds
 from ..runtime import stages
 from ..translate import Compiled, FrameInfo
 from . import breaks
@@ -135,7 +136,8 @@ def frame_(
             _generated(watch, guarded.code, f"{name} {number}", graphs)
         if rec.on:
             graph = f"graph_{graphs}" if guarded is not None and session.graph_number > graphs else ""
-            rec.end(ev.FrameFinished, opens, outcome, graph, why)
+            root = getattr(getattr(guarded, "guard_manager", None), "root", None)
+            rec.end(ev.FrameFinished, opens, outcome, graph, why, 0.0 if root is None else check_seconds(root, info.locals))
     finally:
         session.trace_seconds += time.perf_counter() - began
         if watch.compiling:

@@ -135,7 +135,7 @@ class _Reader:
     def frame_finished(self, event: ev.FrameFinished) -> None:
         frame = self.frames[event.opens]
         frame.outcome, frame.graph, frame.reason = event.outcome, event.graph, event.why
-        frame.seconds = self._lasted(event)
+        frame.seconds, frame.check_seconds = self._lasted(event), event.check
 
     def attempt_started(self, event: ev.AttemptStarted) -> None:
         started = self.journal.enclosing(event.seq, ev.FrameStarted)

@@ -106,6 +106,7 @@ class Frame:
     resumes: str = ""
     why: str = ""
     seconds: float = field(default=0.0, compare=False)
+    check_seconds: float = field(default=0.0, compare=False)  # one check of its guards; 0: not measured
 
 
 @dataclass(slots=True)

@@ -47,7 +47,7 @@ export function refill(element, ...children) {
 const format = new Intl.NumberFormat("en-US");
 export const number = (n) => format.format(n);
 export const count = (n, one, many) => `${number(n)} ${n === 1 ? one : many || one + "s"}`;
-export const seconds = (x) => (x >= 1 ? `${x.toFixed(2)} s` : x >= 0.001 ? `${(x * 1000).toFixed(x >= 0.1 ? 0 : 1)} ms` : `${(x * 1e6).toFixed(0)} µs`);
+export const seconds = (x) => (x >= 1 ? `${x.toFixed(2)} s` : x >= 0.001 ? `${(x * 1000).toFixed(x >= 0.1 ? 0 : 1)} ms` : `${(x * 1e6).toFixed(x >= 1e-5 ? 0 : 1)} µs`);
 
 // `code` in a text, as code.
 export const worded = (text) => text.split(/(`[^`]+`)/).map((part) => (part.startsWith("`") ? h("span", { class: "mono" }, part.slice(1, -1)) : part));

@@ -22,9 +22,10 @@ MEANINGS = {
 
 
 def guards(book: Book) -> dict[str, Any]:
-    """{list: [[seq, source, kind, expression, frame, line, parent]], recompiles: [[seq, name, line, failed]], meanings, names}.
+    """{list: [[seq, source, kind, expression, frame, line, parent]], recompiles: [[seq, name, line, failed]], meanings, names, checks}.
 
-    `failed`: [[expression, value seen, source]] of one call that no entry fitted; `names`: frame → the function's name.
+    `failed`: [[expression, value seen, source]] of one call that no entry fitted; `names`: frame → the function's name;
+    `checks`: frame → seconds that one check of all its guards takes.
     """
     journal = book.journal
     rows: list[list[Any]] = []
@@ -40,6 +41,7 @@ def guards(book: Book) -> dict[str, Any]:
         "list": rows,
         "recompiles": _recompiles(book),
         "meanings": {kind: MEANINGS[kind] for kind in sorted({row[2] for row in rows} & set(MEANINGS))},
+        "checks": {frame.id: frame.check_seconds for frame in book.records.frames if frame.check_seconds},
         "names": {frame.id: clean(frame.name) for frame in book.records.frames if frame.id},
     }
 

@@ -1,5 +1,5 @@
 // What each graph relies on, as a tree by where it was read; recompiles first, with every guard that failed.
-import { h, icon, number, refill, throttled } from "../dom.js";
+import { h, icon, number, refill, seconds, throttled } from "../dom.js";
 import { roving } from "../keys.js";
 import { eventLink, facts, lineLink, section } from "./inspector.js";
 
@@ -60,9 +60,15 @@ export function guards(app) {
     const names = app.data.guards?.names || {}, ids = [...new Set(all().map((guard) => guard[4]))];
     frames.hidden = ids.length < 2;
     refill(frames, h("option", { value: "" }, "All frames"), ids.map((id) => h("option", { value: id, selected: id === frame }, `${names[id] || ""} ${id}`)));
-    refill(about, `${number(list.length)} of ${number(all().length)}`);
+    refill(about, `${number(list.length)} of ${number(all().length)}`, checked(frame ? [frame] : ids));
     refill(tree, out.slice(0, MOST).map(drawRow), out.length > MOST ? h("div", { class: "mut more" }, `and ${number(out.length - MOST)} more rows: filter to see them`) : null);
     drawFailures();
+  }
+
+  // What checking costs before each later call: all guards of a frame are checked together.
+  function checked(ids) {
+    const known = ids.map((id) => app.data.guards?.checks?.[id]).filter(Boolean);
+    return known.length ? ` · ${ids.length > 1 ? "one check of each frame takes" : "one check takes"} ${seconds(known.reduce((sum, one) => sum + one))}${ids.length > 1 ? " in all" : ""}` : null;
   }
 
   function drawRow({ level, name, node, guard, inner, expanded }) {
@@ -104,7 +110,7 @@ export function guards(app) {
     const guard = all().find((one) => one[0] === selection.id);
     if (!guard) return null;
     const [seq, source, kind, expression, id, line, parent] = guard;
-    const meaning = app.data.guards.meanings[kind], name = app.data.guards.names[id];
+    const checks = app.data.guards.checks || {}, meaning = app.data.guards.meanings[kind], name = app.data.guards.names[id];
     const beside = all().filter((one) => one[1] === source && one[0] !== seq && one[4] === id);
     return {
       title: "Guard",
@@ -112,7 +118,7 @@ export function guards(app) {
       parts: [
         h("p", { class: "mono wrap" }, expression),
         meaning ? h("p", {}, `Before each later call it is checked that ${meaning}. If not, the function is compiled again.`) : null,
-        facts([["source", h("span", { class: "mono wrap" }, source)], ["kind", kind], ["frame", `${name || ""} ${id}`], ["installed by", parent >= 0 ? eventLink(app, parent) : ""]]),
+        facts([["source", h("span", { class: "mono wrap" }, source)], ["kind", kind], ["frame", `${name || ""} ${id}`], ["cost", checks[id] ? `checked with ${number(all().filter((one) => one[4] === id).length - 1)} others in ${seconds(checks[id])}` : ""], ["installed by", parent >= 0 ? eventLink(app, parent) : ""]]),
         beside.length ? section("On the same source", beside.map((one) => h("div", {}, h("button", { class: "lk mono", onclick: () => app.select(selectionOf(one)) }, one[3])))) : null,
       ],
     };
