@@ -46,6 +46,12 @@ def _graph(page: Any) -> None:
         page.keyboard.press(key)
 
 
+def _bodies(page: Any) -> None:
+    page.locator(".tab[data-key=speculations]").click()
+    page.locator(".mid .it").nth(1).click()
+    page.locator(".tab[data-key=graph]").click()
+
+
 def _guards(page: Any) -> None:
     page.locator(".tab[data-key=guards]").click()
     page.locator("[role=treeitem]").nth(4).click()
@@ -78,6 +84,7 @@ VIEWS: dict[str, tuple[Callable[[Any], None], tuple[int, int]]] = {
     "builder": (_tab("builder", "tr.r:nth-child(6)"), SIZE),
     "state": (_state, SIZE),
     "speculations": (_tab("speculations", ".mid .it"), SIZE),
+    "bodies": (_bodies, SIZE),
     "stages": (_stages, (1280, 640)),
     "timeline": (_tab("graph", ".tl .seg button:nth-child(2)"), SIZE),
     "runs": (_runs, SIZE),
