@@ -13,7 +13,7 @@ JOBS   ?= 2
 PYTEST_ARGS ?=
 
 .DELETE_ON_ERROR:
-.PHONY: help install demo test check lab bench docs clean
+.PHONY: help install demo test test-torch check lab bench docs clean
 
 help:
 	@sed -n '2,6s/^# *//p' Makefile
@@ -34,6 +34,19 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	TRACER_STRICT=1 $(BIN)/python -m pytest -n $(JOBS) -m "not slow and not gpu" $(PYTEST_ARGS)
+
+# TORCH=2.11.0 in an environment of its own. PyPI's torch is a CUDA build of several GB: TORCH_INDEX names another index.
+TORCH ?=
+TORCH_INDEX ?=
+OTHER = .venv-torch-$(TORCH)
+
+test-torch:
+	@test -n "$(TORCH)" || { echo "say which: make test-torch TORCH=2.11.0"; exit 2; }
+	@test -x $(OTHER)/bin/python || $(PYTHON) -m venv $(OTHER) || { $(PYTHON) -m venv --clear --without-pip $(OTHER) && $(PYTHON) -m pip --python $(OTHER)/bin/python install pip; }
+	$(OTHER)/bin/python -m pip install --quiet "torch==$(TORCH)" $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
+	grep -v '^torch==' constraints.txt > $(OTHER)/constraints.txt
+	$(OTHER)/bin/python -m pip install --quiet --constraint $(OTHER)/constraints.txt --editable '.[test]' "torch==$(TORCH)"
+	TRACER_STRICT=1 $(OTHER)/bin/python -m pytest -n $(JOBS) -m "not slow and not gpu" $(PYTEST_ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import torch
 
 from docs.generate import PAGES, maker
 from tracer.breaks import CATALOGUE
@@ -38,6 +39,8 @@ def coverage() -> str:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_the_page_is_fresh(page: str) -> None:
+    if page == "coverage.md" and not torch.__version__.startswith("2.13"):
+        pytest.skip("the page says what its probes do on torch 2.13")
     make = maker(PAGES[page])
     assert make is not None
     assert (DOCS / page).read_text(encoding="utf-8") == make(), "run make docs"
