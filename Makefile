@@ -35,7 +35,7 @@ demo: $(STAMP)
 test: $(STAMP)
 	TRACER_STRICT=1 $(BIN)/python -m pytest -n $(JOBS) -m "not slow and not gpu" $(PYTEST_ARGS)
 
-# TORCH=2.11.0 in an environment of its own. PyPI's torch is a CUDA build of several GB: TORCH_INDEX names another index.
+# TORCH=2.11.0 in an environment of its own. The usual package is a CUDA build of several GB: TORCH_INDEX names another index.
 TORCH ?=
 TORCH_INDEX ?=
 OTHER = .venv-torch-$(TORCH)
