@@ -175,10 +175,10 @@ def reference() -> int:
 
 
 @pytest.mark.parametrize("boxes", [False, True])
-def test_ten_thousand_nodes_take_a_fifth_of_a_second(boxes: bool) -> None:
+def test_ten_thousand_nodes_take_a_quarter_of_a_second(boxes: bool) -> None:
     graph = large(10_000, boxes)
     slowness = max(1.0, best(reference) / 0.008)
-    assert best(lambda: lay_out(*graph)) < 0.2 * slowness
+    assert best(lambda: lay_out(*graph)) < 0.25 * slowness
 
 
 @pytest.mark.parametrize("boxes", [False, True])

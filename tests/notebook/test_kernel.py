@@ -87,6 +87,8 @@ class Kernel:
             if message["parent_header"].get("msg_id") != asked:
                 continue
             content = message["content"]
+            if message["msg_type"] == "update_display_data":  # another cell's, that was told meanwhile
+                continue
             text += content.get("text") or content.get("data", {}).get("text/plain", "") + "\n" * bool(
                 content.get("data")
             )

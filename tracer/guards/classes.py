@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from .held import Keeper, Ref, name_of
 from .kind import Place, define
 from .summary import summarise, type_name
+from .whole import whole
 
 if TYPE_CHECKING:
     from .lower import Lowering
@@ -132,7 +133,7 @@ class Absences:
             inside = lowering.class_dict(cls)
             if _ALWAYS in _DICT.__get__(cls):
                 below = lowering.manager(inside.item(_ALWAYS), identity=True)
-                below.add_lambda_guard(_without(lowering.keeper.ref(cls), names), parts, None)
+                below.add_lambda_guard(whole(_without(lowering.keeper.ref(cls), names)), parts, None)
                 continue
             manager = lowering.manager(inside)
             for name in names:

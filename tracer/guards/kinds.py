@@ -17,6 +17,7 @@ from .constants import NotConstant, canon, is_scalar, is_singleton, same
 from .held import Keeper, Ref, identity, name_of
 from .kind import Place, define
 from .summary import constant_text, ids_of, summarise
+from .whole import whole
 
 __all__ = ["add_constant", "hold_constant", "same_constant"]
 
@@ -124,7 +125,7 @@ def add_constant(manager: Any, expected: Any, parts: list[Any]) -> None:
     elif is_singleton(expected) or type(expected) is Ref:
         manager.add_id_match_guard(identity(expected), parts, None)
     else:
-        manager.add_lambda_guard(lambda value: value is expected or same(value, expected), parts, None)
+        manager.add_lambda_guard(whole(lambda value: value is expected or same(value, expected)), parts, None)
 
 
 def _constant_text(source: str, expected: Any) -> str:
@@ -171,7 +172,7 @@ define(  # expected: a set or tuple of the members; those that aren't constants 
     "SET_MATCH",
     _check_set,
     _set_text,
-    lambda at, expected, parts: at.manager.add_lambda_guard(lambda v: _check_set(v, expected), parts, None),
+    lambda at, expected, parts: at.manager.add_lambda_guard(whole(lambda v: _check_set(v, expected)), parts, None),
     hold=lambda expected, keeper: tuple(hold_constant(part, keeper) for part in expected),
     rank=6,
 )
@@ -197,7 +198,7 @@ define(  # expected: the members as they are iterated, the size of the table in 
     "SET_ORDER",
     _check_order,
     _order_text,
-    lambda at, expected, parts: at.manager.add_lambda_guard(lambda v: _check_order(v, expected), parts, None),
+    lambda at, expected, parts: at.manager.add_lambda_guard(whole(lambda v: _check_order(v, expected)), parts, None),
     hold=lambda expected, keeper: tuple(tuple(hold_constant(p, keeper) for p in part) if type(part) is tuple else part for part in expected),
     rank=7,
 )
@@ -224,7 +225,7 @@ def _lower_length(at: Place, expected: int, parts: list[Any]) -> None:
     elif issubclass(kind, dict):
         at.manager.add_dict_length_check_guard(expected, parts, None)
     else:
-        at.manager.add_lambda_guard(lambda value: _length(value) == expected, parts, None)
+        at.manager.add_lambda_guard(whole(lambda value: _length(value) == expected), parts, None)
 
 
 define(  # expected: the number of items of a builtin container or of a subclass of one
@@ -314,9 +315,9 @@ def _lower_keys(at: Place, expected: tuple[Any, ...], parts: list[Any]) -> None:
             at.manager.get_key_manager(position, "", key, at.lowering.enum).add_equals_match_guard(key, parts, None)
     elif type(at.value) is dict and not any(type(key) is Ref for key in expected):
         at.manager.add_dict_length_check_guard(len(expected), parts, None)
-        at.manager.add_lambda_guard(lambda v: all(map(is_, v, expected)) or _check_keys(v, expected), parts, None)
+        at.manager.add_lambda_guard(whole(lambda v: all(map(is_, v, expected)) or _check_keys(v, expected)), parts, None)
     else:
-        at.manager.add_lambda_guard(lambda v: _check_keys(v, expected), parts, None)
+        at.manager.add_lambda_guard(whole(lambda v: _check_keys(v, expected)), parts, None)
 
 
 def _see_keys(value: Any, _expected: Any) -> str:
@@ -378,14 +379,14 @@ define(  # expected: the name
     "HASATTR",
     has_attribute,
     lambda source, name: f"hasattr({source}, {name!r})",
-    lambda at, name, parts: at.manager.add_lambda_guard(lambda v: has_attribute(v, name), parts, None),
+    lambda at, name, parts: at.manager.add_lambda_guard(whole(lambda v: has_attribute(v, name)), parts, None),
     rank=6,
 )
 define(  # expected: the name
     "NOHASATTR",
     lambda value, name: not has_attribute(value, name),
     lambda source, name: f"not hasattr({source}, {name!r})",
-    lambda at, name, parts: at.manager.add_lambda_guard(lambda v: not has_attribute(v, name), parts, None),
+    lambda at, name, parts: at.manager.add_lambda_guard(whole(lambda v: not has_attribute(v, name)), parts, None),
     rank=6,
 )
 
@@ -425,7 +426,7 @@ define(  # expected: the index of the next item, -1 after the last
     lambda value, expected: type(value) is _LIST_ITERATOR and _list_position(value) == expected,
     lambda source, expected: f"{source} is a list's iterator at {expected}",
     lambda at, index, parts: at.manager.add_lambda_guard(
-        lambda v: type(v) is _LIST_ITERATOR and _list_position(v) == index, parts, None
+        whole(lambda v: type(v) is _LIST_ITERATOR and _list_position(v) == index), parts, None
     ),
     see=lambda value, _: f"at {_list_position(value)}" if type(value) is _LIST_ITERATOR else summarise(value),
     live=True,
@@ -442,7 +443,7 @@ define(  # expected: range_state(iterator)
     lambda value, expected: type(value) is _RANGE_ITERATOR and _range_left(value) == tuple(expected),
     lambda source, expected: f"{source} is a range's iterator with range{tuple(expected)} left",
     lambda at, expected, parts: at.manager.add_lambda_guard(
-        lambda v: type(v) is _RANGE_ITERATOR and _range_left(v) == expected, parts, None
+        whole(lambda v: type(v) is _RANGE_ITERATOR and _range_left(v) == expected), parts, None
     ),
     hold=lambda expected, _: tuple(expected),
     see=lambda value, _: f"range{_range_left(value)} left" if type(value) is _RANGE_ITERATOR else summarise(value),
@@ -458,7 +459,7 @@ define(  # expected: (type of a builtin iterator, `tracer.iterated.position` of 
     "ITERATOR",
     _at,
     lambda source, expected: f"{source} is a {expected[0].__name__} at {expected[1]}",
-    lambda at, expected, parts: at.manager.add_lambda_guard(lambda v: _at(v, expected), parts, None),
+    lambda at, expected, parts: at.manager.add_lambda_guard(whole(lambda v: _at(v, expected)), parts, None),
     see=lambda value, expected: f"at {position(value)}" if type(value) is expected[0] else summarise(value),
     live=True,
 )
@@ -467,7 +468,7 @@ define(  # expected: (type of a builtin iterator, `tracer.iterated.position` of 
 
 
 def _lower_user(at: Place, function: Any, parts: list[Any]) -> None:
-    at.manager.add_lambda_guard(function, parts, None)
+    at.manager.add_lambda_guard(whole(function), parts, None)
 
 
 define(  # expected: a callable that is given the value, answers in truth values and keeps nothing of the program alive

@@ -12,6 +12,7 @@ from ..sources import Roots
 from .explain import Reader
 from .kind import Place, define
 from .summary import summarise
+from .whole import whole
 
 if TYPE_CHECKING:
     from ..sources import Source
@@ -112,7 +113,7 @@ def _overlap_text(_source: str, groups: tuple[list[Source], list[Source]]) -> st
 def _lower_overlap(at: Place, groups: tuple[list[Source], list[Source]], parts: list[Any]) -> None:
     """In Python: torch's own guard takes all tensors for views of one storage."""
     at.manager.add_epilogue_lambda_guard(
-        lambda locals: _check_overlap(Reader(Roots(locals), {}, {}), groups), parts, None
+        whole(lambda locals: _check_overlap(Reader(Roots(locals), {}, {}), groups)), parts, None
     )
 
 

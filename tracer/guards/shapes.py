@@ -23,6 +23,7 @@ from .guard import Guard
 from .held import Keeper
 from .kind import Place, define
 from .summary import ids_of
+from .whole import again, unasked
 
 __all__ = ["Read", "Shapes", "shape_guard", "torch_source"]
 
@@ -207,9 +208,10 @@ def compiled(shapes: Shapes) -> Callable[[dict[str, Any]], bool]:
         value = walk(one.source)
         spell = {"value": value, "offset": f"_offset({value})"}
         lines.append(f"_r{number} = {spell.get(one.property) or f'_{one.property}({value})[{one.index}]'}")
-    body = "\n    ".join([*lines, "return " + " and ".join(f"({e})" for e in shapes.expressions)])
-    exec(compile(f"def check(_locals):\n    {body}\n", "<shape guards>", "exec"), scope)
-    return scope["check"]
+    body = "\n        ".join([*lines, "return " + " and ".join(f"({e})" for e in shapes.expressions)])
+    scope["_again"], scope["_interrupt"] = again, KeyboardInterrupt
+    exec(compile(f"def check(_locals):\n    try:\n        {body}\n    except _interrupt:\n        return _again()\n", "<shape guards>", "exec"), scope)
+    return unasked(scope["check"])
 
 
 def _root(source: Source) -> Callable[[], Any]:

@@ -25,6 +25,7 @@ from .held import Keeper, Ref, name_of
 from .kind import Place, define
 from .kinds import add_constant, hold_constant, same_constant
 from .summary import constant_text, ids_of, summarise, type_name
+from .whole import whole
 
 __all__ = ["GlobalState", "TensorFacts"]
 
@@ -188,7 +189,7 @@ define(  # expected: a GlobalState, or None for the state now
 def _lower_state(name: str) -> Any:
     def lower(at: Place, expected: Any, parts: list[Any]) -> None:
         if name.startswith("TORCH_FUNCTION"):  # off while C++ is below the root
-            at.manager.add_lambda_guard(lambda _: STATES[name]() is expected, parts, None)
+            at.manager.add_lambda_guard(whole(lambda _: STATES[name]() is expected), parts, None)
         else:
             add_constant(at.lowering.state(name), expected, parts)
 
@@ -235,7 +236,7 @@ def _lower_hooks(at: Place, expected: Any, parts: list[Any]) -> None:
     if expected is None:
         manager.add_none_match_guard(parts, None)
     else:
-        manager.add_lambda_guard(lambda _: _check_hooks(None, expected), parts, None)
+        manager.add_lambda_guard(whole(lambda _: _check_hooks(None, expected)), parts, None)
 
 
 define(  # expected: None, or the pair of functions that pack and unpack

@@ -1,0 +1,85 @@
+"""An interrupt that comes while guards are checked is not lost in torch's C++."""
+
+from __future__ import annotations
+
+import _thread
+import dis
+import signal
+import time
+
+import pytest
+import torch
+
+import tracer
+from tracer.compat.guards import RootGuardManager
+from tracer.guards import shapes
+from tracer.guards.whole import again, unasked, whole
+
+
+@pytest.fixture(autouse=True)
+def interruptible():
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def arrives(seconds: float = 2.0) -> bool:
+    """Whether an interrupt comes to this thread."""
+    try:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            time.sleep(0.005)
+    except KeyboardInterrupt:
+        return True
+    return False
+
+
+def interrupted(value):
+    _thread.interrupt_main()
+    return True
+
+
+def test_a_guard_that_is_interrupted_says_no_and_the_interrupt_comes_again():
+    root = RootGuardManager()
+    root.add_lambda_guard(whole(interrupted), ["x"], None)
+    assert root.check({}) is False
+    assert arrives()
+
+
+def test_without_it_torch_swallows_the_interrupt():
+    root = RootGuardManager()
+    root.add_lambda_guard(interrupted, ["x"], None)
+    assert root.check({}) is False
+    assert not arrives(0.2)
+
+
+def entered_with(function) -> int:
+    """What the function's RESUME says: with 0 the interpreter looks for signals there, with 2 it doesn't."""
+    return next(op.arg for op in dis.get_instructions(function) if op.opname == "RESUME")
+
+
+def test_a_guard_is_entered_without_a_look_for_signals():
+    """One that came while C++ worked would be raised there, outside of any `try`."""
+    plain = lambda value: value > 1
+    guard = whole(plain)
+    assert (entered_with(plain), entered_with(guard)) == (0, 2)
+    assert (guard(1), guard(2)) == (False, True)
+
+
+class Interrupted(dict):
+    def __getitem__(self, key):
+        raise KeyboardInterrupt
+
+
+def test_guards_on_sizes_too(monkeypatch):
+    made = []
+    monkeypatch.setattr(shapes, "unasked", lambda function: made.append(unasked(function)) or made[-1])
+    session = tracer.Session(dynamic=True)
+    assert session.run(lambda x: x * x.shape[0] if x.shape[0] > 2 else x, torch.ones(5, 3)).shape == (5, 3)
+    (check,) = made
+    assert entered_with(check) == 2 and check({"x": torch.ones(4, 3)}) and not check({"x": torch.ones(2, 3)})
+    assert check(Interrupted()) is False and arrives()
+
+
+def test_again_says_no():
+    assert again() is False and arrives()
