@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import sys
 from collections.abc import Iterator
 from types import ModuleType
@@ -49,6 +50,14 @@ def _fresh() -> Iterator[None]:
     tracer = sys.modules.get("tracer")
     if tracer is not None and "tracer.session" in sys.modules:
         tracer.reset()
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """SIGINT raises KeyboardInterrupt, also where the suite runs in the background of a shell, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def _left_behind(torch: ModuleType) -> list[str]:

@@ -10,6 +10,7 @@ import builtins
 import sys
 import time
 import types
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
@@ -85,7 +86,7 @@ class Context:
         self.global_values: dict[tuple[int, str], Variable] = {}
         self.class_lookups: dict[tuple[type, str], tuple[type | None, Any]] = {}
         self.instance_dicts: dict[Variable, Any] = {}
-        self.entered: list[tuple[Any, Source]] = []  # the root frame's arguments
+        self.entered: Mapping[str, Any] = {}  # the root frame's locals, as it began
         self.owners: dict[int, Source] = {}  # id of an instance's `__dict__` → the instance, where it was built
         self.namespaces: dict[int, NamespaceVariable] = {}
         self.sources: dict[tuple[str, Any], Source] = {}

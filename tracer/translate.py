@@ -199,7 +199,7 @@ def _root_frame(ctx: Context, info: FrameInfo) -> Frame:
     """The frame as it is entered: arguments lazily built, cells of its own and of its closure."""
     program = ctx.program(info.code)
     args, cells = codegen.entry_names(info.code)
-    ctx.entered = [(value, ctx.local(name)) for name, value in info.locals.items()]
+    ctx.entered = info.locals
     locals: list[Any] = [None] * program.size
     own = len(info.code.co_cellvars)
     for name in args:
@@ -333,7 +333,7 @@ def _backend(ctx: Context, compiled: Any) -> Any:
     opens = rec.begin(GraphCompileStarted, name, label) if rec.on else 0
     began = time.perf_counter()
     error = ""
-    shown = stages_of(rec, name) if rec.on else None
+    shown = stages_of(rec, name)
     if not is_eager(session.backend):
         note_places(compiled.gm)
     graphs.force_code(compiled.gm)  # a graph that can't be written down is our fault, and must not surface in the program's call
@@ -346,8 +346,8 @@ def _backend(ctx: Context, compiled: Any) -> Any:
         error = str(failure)
         raise
     finally:
-        if shown is not None:
-            tell_stages(rec, name, shown)
+        tell_stages(rec, name, shown)
+        if rec.on:
             rec.end(GraphCompiled, opens, name, label, time.perf_counter() - began, error)
     return session.without_hook(restoring(function.function) if ctx.mode_nodes else function.function)
 

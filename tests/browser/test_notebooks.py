@@ -51,11 +51,29 @@ def paused(widget):
     return until(lambda: widget.locator(".tr button[aria-label=Abort]:not(:disabled)").count(), 60, "the paused widget")
 
 
-def test_running_a_waiting_cell_again_gives_the_first_call_up(lab):
+def waiting(lab):
+    """A notebook in which a stepped call waits."""
     opened = lab(START, STEP, "1")
     opened.run(0)
     opened.run(1)
     paused(opened.widget(1))
+    return opened
+
+
+def saved(lab):
+    """A notebook with a traced call, on disk, its kernel gone."""
+    opened = lab(START, TRACE)
+    opened.run(0)
+    opened.run(1)
+    until(lambda: opened.widget(1).locator(".nd").count() > 3, what="the graph")
+    opened.page.wait_for_timeout(1500)  # what is saved follows what is shown
+    opened.save()
+    opened.end_kernels()
+    return opened
+
+
+def test_running_a_waiting_cell_again_gives_the_first_call_up(lab):
+    opened = waiting(lab)
     opened.evaluate(2, "first = _tracer_stepper")
     opened.run(1)
     paused(opened.widget(1))
@@ -66,10 +84,7 @@ def test_running_a_waiting_cell_again_gives_the_first_call_up(lab):
 
 
 def test_a_kernel_can_be_restarted_while_a_call_waits(lab):
-    opened = lab(START, STEP, "1")
-    opened.run(0)
-    opened.run(1)
-    paused(opened.widget(1))
+    opened = waiting(lab)
     opened.command("kernelmenu:restart")
     opened.page.locator(".jp-Dialog button.jp-mod-warn, .jp-Dialog button.jp-mod-accept").last.click()
     until(
@@ -86,10 +101,7 @@ def test_a_kernel_can_be_restarted_while_a_call_waits(lab):
 
 
 def test_a_notebook_closed_while_a_call_waits_goes_on_when_opened_again(lab):
-    opened = lab(START, STEP, "1")
-    opened.run(0)
-    opened.run(1)
-    paused(opened.widget(1))
+    opened = waiting(lab)
     opened.save()
     opened.open()
     paused(opened.widget(1))
@@ -98,13 +110,7 @@ def test_a_notebook_closed_while_a_call_waits_goes_on_when_opened_again(lab):
 
 
 def test_a_saved_notebook_shows_the_last_view_without_a_kernel(lab):
-    opened = lab(START, TRACE)
-    opened.run(0)
-    opened.run(1)
-    until(lambda: opened.widget(1).locator(".nd").count() > 3, what="the graph")
-    opened.page.wait_for_timeout(1500)  # what is saved follows what is shown
-    opened.save()
-    opened.end_kernels()
+    opened = saved(lab)
     opened.open()
     widget = opened.widget(1)
     until(lambda: widget.locator(".nd").count() > 3, 30, "the last view")
@@ -119,13 +125,7 @@ def test_a_saved_notebook_shows_the_last_view_without_a_kernel(lab):
 
 
 def test_an_untrusted_notebook_shows_the_static_summary(lab, place):
-    opened = lab(START, TRACE)
-    opened.run(0)
-    opened.run(1)
-    until(lambda: opened.widget(1).locator(".nd").count() > 3, what="the graph")
-    opened.page.wait_for_timeout(1500)  # what is saved follows what is shown
-    opened.save()
-    opened.end_kernels()
+    opened = saved(lab)
     content = json.loads(opened.path.read_text())
     content["metadata"].pop("widgets", None)
     content["cells"][0]["source"] = "# by someone else"

@@ -254,6 +254,7 @@ def test_stages_stand_beside_the_graph_and_share_its_lines(opened):
     assert page.locator(pressed).inner_text() == "AOT forward" and "addmm" not in stage.inner_text()
     page.locator(".scrub").focus()
     page.keyboard.press("Home")
+    page.locator("[aria-label=Stage] .nothing").wait_for()
     assert page.locator("[aria-label=Stage] .nothing").count() == 1, "nothing was compiled yet at the first event"
     for width in (800, 1400):
         page.set_viewport_size({"width": width, "height": 800})

@@ -229,14 +229,6 @@ def test_random_numbers_are_the_programs_own():
     torch.testing.assert_close((stepper.result, torch.rand(1)), expected, rtol=0, atol=0)
 
 
-@pytest.fixture
-def interruptible():
-    """SIGINT raises KeyboardInterrupt, also where the suite runs in the background of a shell, which ignores it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_stops_the_call_at_its_next_event():
     """Ctrl-C while a command waits for the worker: the command raises, the call waits at its next event and goes on."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import io
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 import torch
 
 from tests.golden import programs
+from tests.golden.files import held
 from tests.golden.normal import Normal
 from tracer.events import Begin, CallStarted, Instruction, Outcome, SessionStarted
 
@@ -38,16 +38,7 @@ def test_stream(name: str, update_golden: bool) -> None:
     detail = name in programs.DETAILED
     if detail and sys.version_info[:2] != (3, 11):
         pytest.skip("instructions are kept for CPython 3.11")
-    path, got = STREAMS / f"{name}.txt", stream(name, detail)
-    if update_golden:
-        STREAMS.mkdir(exist_ok=True)
-        path.write_text("\n".join(got) + "\n", encoding="utf-8")
-        return
-    if not path.exists():
-        pytest.fail(f"no stream on file for {name}: pytest tests/golden --update-golden, then read it")
-    expected = path.read_text(encoding="utf-8").splitlines()
-    changed = difflib.unified_diff(expected, got, str(path.name), "this run", lineterm="")
-    assert got == expected, "\n" + "\n".join(list(changed)[:80])
+    held(STREAMS / f"{name}.txt", stream(name, detail), update_golden)
 
 
 @pytest.mark.parametrize("name", ["add_one", "shape_becomes_dynamic", "breaks_in_a_loop"])

@@ -7,7 +7,6 @@ Left out: times, and the state at each operation (it tells of bytecode, which is
 from __future__ import annotations
 
 import contextlib
-import difflib
 import io
 import json
 import re
@@ -20,6 +19,7 @@ import torch
 
 import tracer
 from tests.golden import programs
+from tests.golden.files import held
 from widgets.models import VIEWS, Book
 from widgets.models.compare import compare
 
@@ -83,18 +83,6 @@ def lines(data: Any, deep: str = "") -> list[str]:
     for part in parts[:-1]:
         part[-1] += ","
     return [deep + ends[0], *(line for part in parts for line in part), deep + ends[1]]
-
-
-def held(path: Path, got: list[str], update: bool) -> None:
-    if update:
-        path.parent.mkdir(exist_ok=True)
-        path.write_text("\n".join(got) + "\n", encoding="utf-8")
-        return
-    if not path.exists():
-        pytest.fail(f"nothing on file for {path.stem}: pytest tests/golden --update-golden, then read it")
-    expected = path.read_text(encoding="utf-8").splitlines()
-    changed = difflib.unified_diff(expected, got, path.name, "this run", lineterm="")
-    assert got == expected, "\n" + "\n".join(list(changed)[:80])
 
 
 @pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="columns and numbers of events are kept for CPython 3.11")

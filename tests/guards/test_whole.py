@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import _thread
 import dis
-import signal
 import time
 
 import pytest
@@ -15,12 +14,7 @@ from tracer.compat.guards import RootGuardManager
 from tracer.guards import shapes
 from tracer.guards.whole import again, unasked, whole
 
-
-@pytest.fixture(autouse=True)
-def interruptible():
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
+pytestmark = pytest.mark.usefixtures("interruptible")
 
 
 def arrives(seconds: float = 2.0) -> bool:

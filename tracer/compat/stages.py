@@ -117,11 +117,11 @@ _ear = _Ear()
 
 
 @contextlib.contextmanager
-def listen(stages: Stages) -> Iterator[None]:
+def listen(stages: Stages | None) -> Iterator[None]:
     """While the CompileContext that is entered now compiles a graph, its stages go to `stages`, and later that of its
-    backward, as long as the compiled graph lives."""
+    backward, as long as the compiled graph lives. None: nobody listens."""
     context = CompileContext.try_get()
-    if context is None:
+    if stages is None or context is None:
         yield
         return
     _ear.put(context, stages)

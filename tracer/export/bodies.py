@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from tracer.records import Body, Node
 
@@ -44,17 +45,23 @@ class Flat:
 def flat(nodes: Sequence[Node], bodies: Sequence[Body] = ()) -> Flat:
     """Everything in one list; a body stands before the operator that runs it."""
     made = Flat()
-    _pour(made, nodes, bodies, (), (), {}, None)
+    _pour(made, nodes, bodies, _Around(), None)
     return made
 
 
-def _pour(
-    made: Flat, nodes: Sequence[Node], bodies: Sequence[Body], box: Path, modules: Path, outside: Mapping[str, str], home: Body | None
-) -> list[str]:
-    """Adds one graph. `box`: what it lies in; `modules`: of these, the modules around its operator; `outside`: its placeholders →
-    nodes that are there. Answers what it returns: of a recording that doesn't tell, what nobody in it reads."""
-    prefix = f"{'/'.join(body.node for body in _around(made, box))}/" if home is not None else ""
-    known, held = dict(outside), {body.node: body for body in bodies}
+class _Around(NamedTuple):
+    """Where a graph is poured in. `prefix`: of its nodes' names; `box`: what it lies in; `modules`: of these, the modules around its
+    operator; `outside`: its placeholders → nodes that are there."""
+
+    prefix: str = ""
+    box: Path = ()
+    modules: Path = ()
+    outside: Mapping[str, str] = {}
+
+
+def _pour(made: Flat, nodes: Sequence[Node], bodies: Sequence[Body], around: _Around, home: Body | None) -> list[str]:
+    """Adds one graph. Answers what it returns: of a recording that doesn't tell, what nobody in it reads."""
+    known, held = dict(around.outside), {body.node: body for body in bodies}
     results: dict[str, list[str]] = {}  # the node that stands for a body → what the body returns
     inner: dict[str, set[str]] = {}  # the same → what the body reads from outside
     read: set[str] = set()
@@ -62,19 +69,20 @@ def _pour(
     for node in nodes:
         if node.name in held:
             continue
+        modules = cluster_of(node.module_path)
+        path = _inside(around.box, around.modules, modules)
         for body in (held[name] for name in node.inputs if name in held and name not in results):
-            place = (*_inside(box, modules, cluster_of(node.module_path)), body.node)
+            place = (*path, body.node)
             made.bodies[place] = body
             passed = {name: known.get(outer, outer) for name, outer in body.inputs}
             before = len(made.nodes)
-            results[body.node] = _pour(made, body.nodes, body.bodies, place, cluster_of(node.module_path), passed, body)
+            results[body.node] = _pour(made, body.nodes, body.bodies, _Around(f"{around.prefix}{body.node}/", place, modules, passed), body)
             inner[body.node] = {name for one in made.nodes[before:] for name in one.inputs}
-        path = _inside(box, modules, cluster_of(node.module_path))
-        known[node.name] = name = prefix + node.name
+        known[node.name] = name = around.prefix + node.name
         inputs = _inputs(node, known, results, inner)
         read.update(inputs)
         mine.append(name)
-        made.add(replace(node, name=name, inputs=inputs, args=_said(node.args, outside)), path)
+        made.add(replace(node, name=name, inputs=inputs, args=_said(node.args, around.outside)), path)
         if home is not None:
             made.homes[name] = (home, node.name)
     told = [known[name] for name in home.results if name in known] if home is not None else []
@@ -84,11 +92,6 @@ def _pour(
 def _said(args: str, outside: Mapping[str, str]) -> str:
     """Arguments with the names outside for a body's placeholders."""
     return re.sub(r"\w+", lambda word: outside.get(word[0], word[0]), args) if outside else args
-
-
-def _around(made: Flat, box: Path) -> list[Body]:
-    """The bodies around a box, itself included, outermost first."""
-    return [made.bodies[box[:depth]] for depth in range(1, len(box) + 1) if box[:depth] in made.bodies]
 
 
 def _inputs(node: Node, known: Mapping[str, str], results: Mapping[str, list[str]], inner: Mapping[str, set[str]]) -> tuple[str, ...]:

@@ -68,8 +68,8 @@ def _comment(text: str) -> str:
 def _lines(found: Captured, classes: list[GraphClass], constants: dict[str, torch.Tensor]) -> list[str]:
     _one_graph(found)
     graph = found.graphs[0]
-    names = {id(value): name for name, value in _texts(found).items()}
     texts = _texts(found)
+    names = {id(value): name for name, value in texts.items()}
     checks = [
         f"    same({text!r}, {text}, {constant(leaf)})" for text, leaf in texts.items() if _fixed(graph, text, leaf)
     ]
@@ -123,11 +123,11 @@ def _given(found: Captured, one: Input, texts: dict[str, Any], constants: dict[s
     root = re.match(r"\w*", one.source)
     first = root.group() if root else ""
     if not isinstance(one.value, torch.Tensor):
-        for number, (text, leaf) in enumerate(texts.items()):
+        for text, leaf in texts.items():
             positional = re.match(r"args\[(\d+)\]", one.source)
             here = positional and list(found.arguments)[int(positional[1])] + one.source[positional.end() :] == text
             if _spelled(one.source, text) or here:
-                return text if number >= 0 and leaf is not None else constant(leaf)
+                return text if leaf is not None else constant(leaf)
     if first in found.arguments or first in ("args", "kwargs"):
         raise _No(f"the graph reads {one.source}, which lies in an object that only the program knows")
     if not isinstance(one.value, torch.Tensor):

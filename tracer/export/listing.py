@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tracer.events import NodeCreated
+from tracer.events import Event
 from tracer.explain import source_of
-from tracer.journal import Journal
-from tracer.journal.places import user_place
+from tracer.journal.places import makers, user_place
 from tracer.records import Graph, Node
 
 __all__ = ["STAGES", "Line", "listing", "stages", "title_of"]
@@ -22,28 +21,33 @@ _NONE = "The backend, {}, showed no stages. aot_eager shows AOTAutograd's graphs
 
 
 class Line(NamedTuple):
-    """One line. `node`: the operation or input on it, "" on a comment; `place`: the user's line it belongs to."""
+    """One line. `node`: the operation or input on it, "" on a comment, and `seq`, the event that made it; `place`: the user's line it
+    belongs to."""
 
     text: str
     node: str = ""
+    seq: int = 0
     place: tuple[str, int] | None = None
 
 
-def listing(journal: Journal, graph: Graph, source: Callable[[str, int], str | None]) -> list[Line]:
-    """The graph as it was captured. `source(file, line)` gives a line of the program, for the comments."""
-    made = {e.name: e for e in journal.of(NodeCreated) if e.graph == graph.name and not journal.abandoned(e.seq)}
-    lines = [Line(f"def {graph.name}("), *(Line(f"    {one.name}: {_kind(one)},  # {one.source}", one.name) for one in graph.inputs), Line("):")]
+def listing(
+    graph: Graph, events: Sequence[Event], made: Mapping[tuple[str, str], int], source: Callable[[str, int], str | None]
+) -> list[Line]:
+    """The graph as it was captured. `made`: (graph, node) → event; `source(file, line)` gives a line of the program, for the comments."""
+    inputs = [Line(f"    {one.name}: {_kind(one)},  # {one.source}", one.name, made.get((graph.name, one.name), 0)) for one in graph.inputs]
+    lines = [Line(f"def {graph.name}("), *inputs, Line("):")]
     last: tuple[str, int] | None = None
     for node in graph.nodes:
         if node.op in ("placeholder", "output"):
             continue
-        place = user_place(journal.events, made[node.name]) if node.name in made else None
+        seq = made.get((graph.name, node.name), 0)
+        place = user_place(events, events[seq]) if seq else None
         if place is not None and place != last:
             code = (source(*place) or "").strip()
-            lines.append(Line(f"    # {Path(place[0]).name}:{place[1]}  {code}".rstrip(), "", place))
+            lines.append(Line(f"    # {Path(place[0]).name}:{place[1]}  {code}".rstrip(), "", 0, place))
             last = place
         kind = _kind(node)
-        lines.append(Line(f"    {node.name}{': ' + kind if kind else ''} = {_call(node)}", node.name, place))
+        lines.append(Line(f"    {node.name}{': ' + kind if kind else ''} = {_call(node)}", node.name, seq, place))
     return lines
 
 
@@ -69,9 +73,10 @@ def title_of(stage: str, name: str) -> str:
 
 def stages(session: Any, path: Path) -> None:
     """Each graph as captured, and what its backend made of it: the exporter of .stages.txt."""
-    parts, source = [], source_of(session.records)
+    parts, journal, source = [], session.journal, source_of(session.records)
+    made = makers(journal)
     for graph in session.records.graphs:
-        text = "\n".join(line.text for line in listing(session.journal, graph, source))
+        text = "\n".join(line.text for line in listing(graph, journal.events, made, source))
         parts.append((f"{graph.name}: FX graph", text if graph.artifacts else f"{text}\n\n# {_NONE.format(graph.backend)}"))
         parts += [(f"{graph.name}: {title_of(one.stage, one.name)}", one.text) for one in graph.artifacts]
     rule = "#" + "-" * 99

@@ -108,8 +108,8 @@ class GraphClass:
         """The graph with weights read from attributes; a checkpointed body is called as any program calls one."""
         made, known = fx.Graph(), {}
         for node in gm.graph.nodes:
-            if node.op == "placeholder" and node.target in weights or node.op == "placeholder" and node.name in weights:
-                known[node] = made.create_node("get_attr", weights.get(node.name, ""), name=node.name)
+            if node.op == "placeholder" and node.name in weights:
+                known[node] = made.create_node("get_attr", weights[node.name], name=node.name)
                 continue
             new = made.node_copy(node, lambda other: known[other])
             new.type = None

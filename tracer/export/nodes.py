@@ -9,7 +9,7 @@ from tracer.records import Node
 if TYPE_CHECKING:
     import torch.fx
 
-__all__ = ["nodes_of"]
+__all__ = ["module_of", "nodes_of"]
 
 
 def nodes_of(gm: torch.fx.GraphModule) -> list[Node]:
@@ -29,7 +29,7 @@ def nodes_of(gm: torch.fx.GraphModule) -> list[Node]:
                 tuple(size if type(size) is int else str(size) for size in value.shape) if tensor else None,
                 str(value.dtype).removeprefix("torch.") if tensor else "",
                 str(value.device) if tensor else "",
-                _module(node),
+                module_of(node),
                 inputs=tuple(one.name for one in node.all_input_nodes),
             )
         )
@@ -56,7 +56,7 @@ def _short(value: Any) -> str:
     return text if len(text) <= 80 else text[:79] + "…"
 
 
-def _module(node: Any) -> str:
+def module_of(node: Any) -> str:
     """The dotted path of the innermost module around the node."""
     stack = node.meta.get("nn_module_stack") or {}
     path = next(reversed(list(stack.values())), ("", None))[0] if stack else ""

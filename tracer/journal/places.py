@@ -1,12 +1,13 @@
-"""Where the user's own code was when something happened."""
+"""Where the user's own code was when something happened, and which events made the nodes of graphs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tracer.events import Event
+from tracer.events import Event, InputLifted, NodeCreated
+from tracer.journal.index import Journal
 
-__all__ = ["is_library", "user_place"]
+__all__ = ["is_library", "makers", "user_place"]
 
 #: Code of these belongs to nobody who reads here.
 _LIBRARIES = ("/torch/", "/lib/python3.", "<frozen", "<call of")
@@ -29,3 +30,9 @@ def user_place(events: Sequence[Event], event: Event) -> tuple[str, int] | None:
         if event.parent < 0:
             return first
         event = events[event.parent]
+
+
+def makers(journal: Journal) -> dict[tuple[str, str], int]:
+    """(graph, node) → the event that made it, in attempts that were kept (or are still going on); inputs too."""
+    made: tuple[InputLifted | NodeCreated, ...] = (*journal.of(InputLifted), *journal.of(NodeCreated))
+    return {(e.graph, e.name): e.seq for e in made if not journal.abandoned(e.seq)}

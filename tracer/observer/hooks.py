@@ -131,11 +131,12 @@ def frame_(
         if dynamo.is_break(error) and not kwargs.get("one_graph", args[1] if len(args) > 1 else False) and rec.on:
             breaks.event_of(watch, str(error), getattr(error, "real_stack", None) or [])
         guarded = getattr(result, "guarded_code", None)
+        graph = f"graph_{graphs}" if guarded is not None and session.graph_number > graphs else ""
         if guarded is not None:
             watch.note_resumes(guarded.code, globals, name, number)
-            _generated(watch, guarded.code, f"{name} {number}", graphs)
+            if rec.on:
+                rec.point(ev.CodeGenerated, graph, f"{name} {number}", "", len(guarded.code.co_code) // 2)
         if rec.on:
-            graph = f"graph_{graphs}" if guarded is not None and session.graph_number > graphs else ""
             root = getattr(getattr(guarded, "guard_manager", None), "root", None)
             rec.end(ev.FrameFinished, opens, outcome, graph, why, 0.0 if root is None else check_seconds(root, info.locals))
     finally:
@@ -163,12 +164,6 @@ def _outcome(result: Any, error: BaseException | None) -> tuple[str, str]:
 
 def _first_line(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0] or type(error).__name__
-
-
-def _generated(watch: Watch, code: Any, name: str, graphs: int) -> None:
-    if watch.rec.on:
-        graph = f"graph_{graphs}" if watch.session.graph_number > graphs else ""
-        watch.rec.point(ev.CodeGenerated, graph, name, "", len(code.co_code) // 2)
 
 
 _FAILED = re.compile(r"^(\d+/\d+): (.*)", re.DOTALL)
@@ -580,10 +575,10 @@ def backend(watch: Watch, output: Any, gm: Any, *args: Any, **kwargs: Any) -> An
         opens = rec.begin(ev.GraphCompileStarted, attempt.graph, label)
     began = time.perf_counter()
     shown = stages.stages_of(rec, attempt.graph)
-    with stages.listen(shown) if rec.on else contextlib.nullcontext():
+    with stages.listen(shown):
         _, error = yield
+    stages.tell_stages(rec, attempt.graph, shown)
     if rec.on:
-        stages.tell_stages(rec, attempt.graph, shown)
         text = "" if error is None else f"{type(error).__name__}: {_first_line(error)}"
         rec.end(ev.GraphCompiled, opens, attempt.graph, label, time.perf_counter() - began, text)
     if error is None:

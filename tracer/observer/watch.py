@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import events as ev
 from ..compat import dynamo
-from ..export.nodes import _module as module_of
+from ..export.nodes import module_of
+from ..functions.torch_tensors import args_text, target_name
 from .breaks import Told
-from .nodes import arguments_text, target_text
 from .switch import Body
 from .values import Numbers, device_of, dtype_of, shape_of
 
@@ -168,8 +168,8 @@ class Watch:
             return
         value = node.meta.get("example_value")
         words = (
-            target_text(node.target),
-            arguments_text(node),
+            target_name(node.target),
+            args_text(node),
             shape_of(value),
             dtype_of(value),
             device_of(value),

@@ -179,9 +179,9 @@ def owner_of(ctx: Context, held: dict[Any, Any], source: Source) -> ObjectVariab
     frame's own arguments. Guarded to stay so."""
     built = ctx.owners.get(id(held))
     owner = ctx.by_source.get(built) if built is not None else None
-    for value, place in ctx.entered if owner is None else ():
+    for name, value in ctx.entered.items() if owner is None else ():
         if type(value).__flags__ & _HEAP and value is not held and instance_dict(value) is held:
-            owner = ctx.build(value, place)
+            owner = ctx.build(value, ctx.local(name))
     if type(owner) is not ObjectVariable or owner.source is None or source is owner.source.dict():
         return None
     ctx.guard(source, "SAME_OBJECT", owner.source.dict(), owner.source.dict())

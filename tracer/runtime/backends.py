@@ -7,7 +7,6 @@ ShapeEnv: tracing may have changed its fakes in place, and the backend begins be
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -123,12 +122,8 @@ def _call(
                 fresh.fake_tensor_converter.set_tensor_memo(real, fake)
         given = list(real_inputs)
     graphs.force_code(gm)
-    with graphs.tracing_context(fresh), graphs.compile_context(number), _heard(shown):
+    with graphs.tracing_context(fresh), graphs.compile_context(number), stages.listen(shown):
         return function(gm, given)
-
-
-def _heard(shown: stages.Stages | None) -> contextlib.AbstractContextManager[None]:
-    return contextlib.nullcontext() if shown is None else stages.listen(shown)
 
 
 def _size(gm: fx.GraphModule) -> str:

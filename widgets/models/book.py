@@ -6,9 +6,9 @@ import linecache
 from functools import cached_property
 from typing import Any
 
-from tracer.events import Event, GraphBreak, InputLifted, NodeCreated, SpeculationStarted
+from tracer.events import Event, GraphBreak, NodeCreated, SpeculationStarted
 from tracer.journal import Journal
-from tracer.journal.places import user_place
+from tracer.journal.places import makers, user_place
 from tracer.records import Body, Records, from_events
 
 __all__ = ["Book"]
@@ -37,8 +37,7 @@ class Book:
     @cached_property
     def nodes(self) -> dict[tuple[str, str], int]:
         """(graph, node) → the event that made it, in attempts that were kept (or are still going on); inputs too."""
-        made: tuple[InputLifted | NodeCreated, ...] = (*self.journal.of(InputLifted), *self.journal.of(NodeCreated))
-        return {(e.graph, e.name): e.seq for e in made if not self.journal.abandoned(e.seq)}
+        return makers(self.journal)
 
     def made_in(self, body: Body) -> dict[str, int]:
         """The nodes of an operator's body → the events that made them."""

@@ -48,7 +48,8 @@ def _lane(book: Book, number: int) -> dict[str, Any]:
     frames = {f.id: f for f in records.frames if f.id}
     drawn = _figure(book, one, limit=LIMIT)
     gutter = gutter_after(one, frames, records.graph_breaks)
-    births = _births(_seqs(book, one, drawn.whole), drawn.whole)
+    seqs = _seqs(book, one, drawn.whole)
+    births = _births(seqs, drawn.whole)
     pictures = {"auto": picture(drawn, births)}
     opened = _figure(book, one, limit=None) if len(one.nodes) <= (SMALL if book.live else OPENED) else None
     boxes = {box.id: box for box in opened.layout.boxes} if opened is not None else {}
@@ -66,7 +67,7 @@ def _lane(book: Book, number: int) -> dict[str, Any]:
         "subtitle": subtitle(one, frames.get(one.frame)),
         "frame": one.frame,
         "seq": first,
-        "nodes": _nodes(book, one, drawn),
+        "nodes": _nodes(book, one, drawn, seqs),
         "break": {"title": gutter.title, "resumes": gutter.resumes, **_break(book, one)} if gutter.title else None,
         "pictures": pictures,
         "choices": [picture(_figure(book, one, closed=shut, limit=None), births) for shut in choices],
@@ -102,12 +103,11 @@ def _figure(book: Book, one: Graph, *, closed: Collection[str] = (), limit: int 
     )
 
 
-def _nodes(book: Book, one: Graph, drawn: Figure) -> dict[str, Any]:
+def _nodes(book: Book, one: Graph, drawn: Figure, seqs: dict[str, int]) -> dict[str, Any]:
     """What a node says, by its name: [kind, operator, instance, shape, folded, cause, seq, line, module, target, arguments, dtype,
     device, what it reads, the bodies that it lies in]."""
     found = {}
     by_name = {node.name: node for node in drawn.whole.nodes}
-    seqs = _seqs(book, one, drawn.whole)
     for name, part in drawn.parts.items():
         node = by_name.get(name)
         seq = seqs.get(name) or book.nodes.get((one.name, name), 0)

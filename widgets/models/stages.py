@@ -65,8 +65,5 @@ def _text(one: Artifact, whole: bool) -> list[Any]:
 
 
 def _lines(book: Book, graph: Graph) -> list[list[Any]]:
-    rows = []
-    for line in listing(book.journal, graph, book.line):
-        seq = book.nodes.get((graph.name, line.node), 0) if line.node else 0
-        rows.append([clean(line.text), line.node, seq, f"{line.place[0]}:{line.place[1]}" if line.place is not None else ""])
-    return rows
+    lines = listing(graph, book.events, book.nodes, book.line)
+    return [[clean(one.text), one.node, one.seq, f"{one.place[0]}:{one.place[1]}" if one.place is not None else ""] for one in lines]

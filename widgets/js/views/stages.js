@@ -1,6 +1,6 @@
 // What the backend made of a graph, as text beside the graph as it was captured. Lines of both belong to lines of the program:
 // choosing one marks the others.
-import { h, number, refill } from "../dom.js";
+import { h, number, refill, throttled } from "../dom.js";
 import { copyToCell } from "../notebook.js";
 import { highlighted } from "./source.js";
 
@@ -95,8 +95,9 @@ export function stages(app) {
     [graph, stage] = [Number(which.value), 0];
     draw();
   });
-  app.on("data", (names) => names.includes("stages") && draw());
-  app.on("time", draw);
+  const later = throttled(() => el.isConnected && draw());
+  app.on("data", (names) => names.includes("stages") && later());
+  app.on("time", later);
   app.on("select", mark);
   return { el, tools: [which, row], shown: draw, empty: () => all().length === 0 };
 }
