@@ -7,9 +7,10 @@ import operator
 from typing import TYPE_CHECKING, Any
 
 from ..protocol.instances import instance_namespace
-from ..signals import Declined, NotConstant, Raised
+from ..signals import Declined, Raised
 from ..variables import (
     NONE,
+    UNSET,
     BoundVariable,
     CallIteratorVariable,
     ConstantVariable,
@@ -36,6 +37,7 @@ from ..variables import (
     ZipVariable,
     literal,
 )
+from .class_rules import MRO, class_said
 from .dicts import merge
 from .sets import any_order, made
 from .table import calls
@@ -48,51 +50,6 @@ if TYPE_CHECKING:
 def len_(ctx: Context, value: Variable) -> Any:
     """`len(x)`, by the object's own length."""
     return ctx.protocol.length(ctx, value)
-
-
-@calls.exact(isinstance)
-def isinstance_(ctx: Context, value: Variable, classes: Variable) -> Any:
-    """`isinstance(x, classes)`; a class's own `__instancecheck__` is traced."""
-    return literal(_check(ctx, value, value.python_type(), classes, "__instancecheck__"))
-
-
-@calls.exact(issubclass)
-def issubclass_(ctx: Context, value: Variable, classes: Variable) -> Any:
-    """`issubclass(cls, classes)`."""
-    if not (isinstance(value, PinnedVariable) and isinstance(value.value, type)):
-        ctx.raise_(TypeError, "issubclass() arg 1 must be a class")
-    return literal(_check(ctx, value, value.value, classes, "__subclasscheck__"))
-
-
-def _check(ctx: Context, value: Variable, cls: type, classes: Variable, method: str) -> bool:
-    if isinstance(classes, TupleVariable):
-        return any(_check(ctx, value, cls, c, method) for c in classes.settled(ctx))
-    try:
-        wanted = classes.constant()
-    except NotConstant:
-        ctx.raise_(TypeError, "isinstance() arg 2 must be a type, a tuple of types, or a union")
-    owner, raw = ctx.protocol.find(ctx, type(wanted), method)
-    if owner is not None and owner.__flags__ & (1 << 9) and hasattr(raw, "__code__") and not raw.__module__.startswith(("abc", "torch", "typing", "enum")):
-        return ctx.protocol.truth(ctx, ctx.call_now(ctx.protocol.class_entry(ctx, owner, method, raw), [classes, value]))
-    if wanted is cls:
-        return True
-    if isinstance(value, TensorVariable) and method == "__instancecheck__":
-        return _tensor_isinstance(value, wanted)
-    try:
-        return issubclass(cls, wanted)
-    except TypeError as error:
-        ctx.raise_(TypeError, str(error).replace("issubclass()", "isinstance()") if method == "__instancecheck__" else str(error))
-
-
-def _tensor_isinstance(value: TensorVariable, wanted: Any) -> bool:
-    """Parameter, Buffer and the legacy tensor types look at the object: a fake of the same kind answers for it."""
-    import torch
-
-    if wanted is torch.nn.Parameter or wanted is torch.nn.Buffer:
-        return issubclass(value.cls, wanted) or (value.value is not None and isinstance(value.value, wanted))
-    if isinstance(wanted, type) and wanted.__module__ == "torch" and wanted.__name__.endswith("Tensor") and wanted is not torch.Tensor:
-        return value.fake.dtype == getattr(wanted, "dtype", None) and value.fake.device.type == "cpu"
-    return issubclass(value.cls, wanted)
 
 
 @calls.exact(type)
@@ -149,19 +106,48 @@ def delattr_(ctx: Context, owner: Variable, name: Variable) -> Any:
 
 @calls.exact(super)
 def super_(ctx: Context, *args: Variable) -> Any:
-    """`super()` finds the class cell and the first argument of the frame that calls it."""
-    if args:
-        cls = args[0].real()
-        return SuperVariable(cls, args[1])
+    """`super(cls, x)`; `super()` finds the class cell and the first argument of the frame that calls it."""
+    if len(args) not in (0, 2) or args and args[1].python_type() is type(None):
+        return Declined("an unbound super")
+    cls, owner = args or _of_frame(ctx)
+    held = cls.value if isinstance(cls, PinnedVariable) else None
+    if not isinstance(held, type):
+        ctx.raise_(TypeError, f"super() argument 1 must be a type, not {cls.python_type().__name__}")
+    if not _is_below(ctx, owner, held):
+        ctx.raise_(TypeError, "super(type, obj): obj must be an instance or subtype of type")
+    return SuperVariable(held, owner)
+
+
+def _is_below(ctx: Context, owner: Variable, cls: type) -> bool:
+    if isinstance(owner, PinnedVariable) and isinstance(owner.value, type) and cls in MRO(owner.value) or cls in MRO(owner.python_type()):
+        return True
+    if class_said(ctx, owner) is not None:
+        ctx.break_("unsupported-builtin", func="super", type=owner.python_type().__name__, why="the object says that it is of another class")
+    return False
+
+
+def _of_frame(ctx: Context) -> tuple[Variable, Variable]:
+    """What `super()` takes of the frame that calls it."""
     frame = ctx.frame
     assert frame is not None
     names = frame.program.names
+    if not frame.program.argcount:
+        ctx.raise_(RuntimeError, "super(): no arguments")
+    owner = frame.locals[0]
+    owner = owner.load(ctx) if hasattr(owner, "load") else owner
+    if owner is None or owner is UNSET:
+        ctx.raise_(RuntimeError, "super(): arg[0] deleted")
     if "__class__" not in names:
         ctx.raise_(RuntimeError, "super(): __class__ cell not found")
-    cell = frame.locals[names.index("__class__")]
-    owner = frame.locals[0]
-    owner = owner.load(ctx) if hasattr(owner, "load") else ctx.settle(owner)
-    return SuperVariable(cell.load(ctx).real(), owner)
+    cls = frame.locals[names.index("__class__")].load(ctx)
+    if cls is UNSET:
+        ctx.raise_(RuntimeError, "super(): empty __class__ cell")
+    if not (isinstance(cls, PinnedVariable) and isinstance(cls.value, type)):
+        ctx.raise_(RuntimeError, f"super(): __class__ is not a type ({cls.python_type().__name__})")
+    owner = ctx.settle(owner)
+    if owner.python_type() is type(None):
+        ctx.break_("unsupported-builtin", func="super", why="without an object it is unbound")
+    return cls, owner
 
 
 @calls.exact(callable)

@@ -12,7 +12,6 @@ from ..compat import original_callable
 from ..interpreter.frame import Frame, Program
 from ..signals import Break, Declined, NotConstant
 from ..variables import (
-    LITERALS,
     UNSET,
     CellVariable,
     DictVariable,
@@ -24,6 +23,7 @@ from ..variables import (
 )
 from ..whatif.calls import Named
 from . import marks, policy
+from .binding import bind
 from .known import settled_values
 from .pinned import (
     call_pinned,
@@ -178,108 +178,6 @@ def existing_cell(ctx: Context, variable: FunctionVariable, index: int, cell: ty
         known = CellVariable(held, source, cell, variable.code.co_freevars[index])
         ctx.remember(known, cell, source)
     return known  # type: ignore[return-value]
-
-
-def bind(
-    ctx: Context,
-    variable: FunctionVariable,
-    program: Program,
-    locals: list[Any],
-    args: list[Variable],
-    kwargs: dict[str, Variable],
-) -> None:
-    """Fill the parameters as CPython binds them, defaults included; its TypeErrors where the call doesn't fit."""
-    code, names = program.code, program.names
-    argcount, total = program.argcount, program.total
-    count = len(args)
-    positional = min(count, argcount)
-    locals[:positional] = args[:positional]
-    has_rest = bool(code.co_flags & 4)
-    if count > argcount:
-        if not has_rest:
-            _too_many(ctx, variable, program, count)
-    rest = list(args[argcount:])
-    extra: dict[Any, Any] = {}
-    posonly = code.co_posonlyargcount
-    for name, value in kwargs.items():
-        try:
-            where = names.index(name, posonly, total)
-        except ValueError:
-            if not code.co_flags & 8:
-                ctx.raise_(TypeError, f"{variable.qualname}() got an unexpected keyword argument {name!r}")
-            extra[name] = value
-            continue
-        if locals[where] is not None:
-            ctx.raise_(TypeError, f"{variable.qualname}() got multiple values for argument {name!r}")
-        locals[where] = value
-    if any(locals[i] is None for i in range(total)):
-        _fill_defaults(ctx, variable, program, locals)
-    slot = total
-    if has_rest:
-        locals[slot] = TupleVariable(rest, tuple)
-        slot += 1
-    if code.co_flags & 8:
-        locals[slot] = DictVariable(extra)
-
-
-def _too_many(ctx: Context, variable: FunctionVariable, program: Program, given: int) -> None:
-    argcount = program.argcount
-    optional = len(variable.defaults or ()) if variable.function is None else len(variable.function.__defaults__ or ())
-    takes = f"from {argcount - optional} to {argcount}" if optional else str(argcount)
-    plural = "" if argcount == 1 and not optional else "s"
-    ctx.raise_(
-        TypeError,
-        f"{variable.qualname}() takes {takes} positional argument{plural} but {given} {'was' if given == 1 else 'were'} given",
-    )
-
-
-def _fill_defaults(ctx: Context, variable: FunctionVariable, program: Program, locals: list[Any]) -> None:
-    argcount, total, names = program.argcount, program.total, program.names
-    function = variable.function
-    defaults: Any = variable.defaults if function is None else function.__defaults__
-    if defaults:
-        if function is not None:
-            _guard_defaults(ctx, variable, "__defaults__", defaults)
-        start = argcount - len(defaults)
-        for i in range(max(start, 0), argcount):
-            if locals[i] is None:
-                locals[i] = _default(ctx, variable, defaults[i - start], "__defaults__", i - start)
-    named: Any = variable.kwdefaults if function is None else function.__kwdefaults__
-    if named:
-        for i in range(argcount, total):
-            if locals[i] is None and names[i] in named:
-                locals[i] = _default(ctx, variable, named[names[i]], "__kwdefaults__", names[i])
-    missing = [names[i] for i in range(argcount) if locals[i] is None]
-    kind = "positional"
-    if not missing:
-        missing, kind = [names[i] for i in range(argcount, total) if locals[i] is None], "keyword-only"
-    if missing:
-        quoted = [repr(n) for n in missing]
-        listed = (
-            quoted[0]
-            if len(quoted) == 1
-            else " and ".join(quoted)
-            if len(quoted) == 2
-            else ", ".join(quoted[:-1]) + f", and {quoted[-1]}"
-        )
-        ctx.raise_(
-            TypeError,
-            f"{variable.qualname}() missing {len(missing)} required {kind} argument{'s' if len(missing) > 1 else ''}: {listed}",
-        )
-
-
-def _guard_defaults(ctx: Context, variable: FunctionVariable, name: str, value: Any) -> None:
-    if variable.source is not None:
-        ctx.guard(variable.source.attr(name), "ID_MATCH", value)
-
-
-def _default(ctx: Context, variable: FunctionVariable, value: Any, holder: str, key: Any) -> Variable:
-    if isinstance(value, Variable):
-        return value
-    source = (variable.source or ctx.pinned(variable.function)).attr(holder).item(key)
-    if type(value) in LITERALS and holder == "__defaults__":
-        return literal(value)  # the tuple of defaults is guarded by identity, and can't change
-    return ctx.build(value, source)
 
 
 # ---- attributes of functions

@@ -1,12 +1,30 @@
-"""Call rules of class statements, of `type`'s own checks, and of methods that every exception has."""
+"""Call rules of isinstance and issubclass, of class statements, and of methods that every exception has.
+
+`isinstance` asks as CPython does: the class itself, then its metaclass's `__instancecheck__`; where that is `type`'s own, the class of the
+object and then what the object says that its class is (`__class__`).
+"""
 
 from __future__ import annotations
 
+import abc
 import builtins
+import types
 from typing import TYPE_CHECKING, Any
 
-from ..signals import Declined
-from ..variables import NONE, ExceptionVariable, ListVariable, Variable, literal
+import torch
+
+from ..signals import Declined, NotConstant, Raised
+from ..variables import (
+    NONE,
+    ExceptionVariable,
+    ListVariable,
+    PinnedVariable,
+    TensorVariable,
+    TupleVariable,
+    Variable,
+    literal,
+)
+from .known import plain
 from .table import calls
 
 if TYPE_CHECKING:
@@ -19,18 +37,139 @@ def build_class(ctx: Context, *args: Variable, **kwargs: Variable) -> Any:
     ctx.break_("class-definition-inside", what="class statement", expr="class")
 
 
+# ---- isinstance, issubclass
+MRO = type.__dict__["__mro__"].__get__
+_HEAP = 1 << 9
+#: Metaclasses of torch that look at the object itself: their answer for anything but a tensor is that of the classes.
+_OF_TORCH = (type(torch.nn.Parameter), type(torch.nn.Buffer), type(torch.FloatTensor))
+
+
+@calls.exact(isinstance)
+def isinstance_(ctx: Context, value: Variable, classes: Variable) -> Any:
+    """`isinstance(x, classes)`; a class's own `__instancecheck__` is traced."""
+    return literal(_check(ctx, value, classes, "__instancecheck__"))
+
+
+@calls.exact(issubclass)
+def issubclass_(ctx: Context, value: Variable, classes: Variable) -> Any:
+    """`issubclass(cls, classes)`; a class's own `__subclasscheck__` is traced."""
+    return literal(_check(ctx, value, classes, "__subclasscheck__"))
+
+
+def _check(ctx: Context, value: Variable, classes: Variable, method: str) -> bool:
+    several = plain(classes)
+    if isinstance(several, TupleVariable):
+        return any(_check(ctx, value, c, method) for c in several.settled(ctx))
+    try:
+        wanted = classes.constant()
+    except NotConstant:
+        wanted = None  # no class: what is raised says so
+    if method == "__instancecheck__" and value.python_type() is wanted:
+        return True
+    if isinstance(wanted, types.UnionType) and all(isinstance(part, type) for part in wanted.__args__):
+        return any(_check(ctx, value, ctx.wrap(part), method) for part in wanted.__args__)
+    owner, raw = ctx.protocol.find(ctx, type(wanted), method)
+    if owner is abc.ABCMeta:
+        return (_abc_instance if method == "__instancecheck__" else _abc_subclass)(ctx, wanted, value)
+    if owner is not None and owner.__flags__ & _HEAP and isinstance(raw, types.FunctionType) and type(wanted) not in _OF_TORCH:
+        return ctx.protocol.truth(ctx, ctx.call_now(ctx.protocol.class_entry(ctx, owner, method, raw), [classes, value]))
+    return _by_class(ctx, value, wanted, method)
+
+
+def _by_class(ctx: Context, value: Variable, wanted: Any, method: str) -> bool:
+    """What `type` says."""
+    if not isinstance(wanted, type):
+        _refused(ctx, wanted, isinstance if method == "__instancecheck__" else issubclass)
+    if method == "__subclasscheck__":
+        return _below(ctx, _class(ctx, value), wanted)
+    if isinstance(value, TensorVariable):
+        return _tensor_isinstance(value, wanted)
+    if _below(ctx, value.python_type(), wanted):
+        return True
+    said = class_said(ctx, value)
+    return said is not None and wanted in MRO(said)
+
+
+def _below(ctx: Context, cls: type, wanted: Any) -> bool:
+    if type(wanted) is type:
+        return wanted in MRO(cls)
+    return type.__subclasscheck__(wanted, cls)
+
+
+def _refused(ctx: Context, wanted: Any, check: Any) -> None:
+    """What CPython raises where `wanted` is no class. (Objects that have `__bases__` pass for one.)"""
+    try:
+        check(type, wanted)
+    except TypeError as error:
+        ctx.raise_from_host(error)
+    ctx.break_("unsupported-builtin", func=check.__name__, why="the second argument is no class, and has an answer of its own")
+
+
+def _class(ctx: Context, value: Variable) -> type:
+    if not (isinstance(value, PinnedVariable) and isinstance(value.value, type)):
+        ctx.raise_(TypeError, "issubclass() arg 1 must be a class")
+    return value.value  # type: ignore[attr-defined]
+
+
+def class_said(ctx: Context, value: Variable) -> type | None:
+    """The class that `value.__class__` gives where that isn't the object's own: a property, an attribute or `__getattribute__` answers."""
+    cls = value.python_type()
+    if not cls.__flags__ & _HEAP or ctx.protocol.find(ctx, cls, "__class__")[0] is object and not ctx.protocol.overrides(ctx, cls, "__getattribute__"):
+        return None
+    try:
+        said = ctx.protocol.getattr_now(ctx, value, "__class__")
+    except Raised as error:
+        if issubclass(error.variable.python_type(), AttributeError):
+            return None
+        raise
+    held = said.value if isinstance(said, PinnedVariable) else None
+    return held if isinstance(held, type) and held is not cls else None
+
+
+def _abc_instance(ctx: Context, wanted: Any, value: Variable) -> bool:
+    """`ABCMeta.__instancecheck__`: the class that the object says, then its own."""
+    if isinstance(value, TensorVariable):
+        return _tensor_isinstance(value, wanted)
+    said = class_said(ctx, value)
+    return any(_abc_subclass(ctx, wanted, ctx.wrap(cls)) for cls in (said, value.python_type()) if cls is not None)
+
+
+def _abc_subclass(ctx: Context, wanted: Any, value: Variable) -> bool:
+    """`ABCMeta.__subclasscheck__`: registered classes and `__subclasshook__`s too."""
+    try:
+        return issubclass(_class(ctx, value), wanted)
+    except TypeError as error:
+        ctx.raise_from_host(error)
+
+
+@calls.exact(abc._abc_instancecheck)  # type: ignore[attr-defined]
+def abc_instancecheck(ctx: Context, cls: Variable, value: Variable) -> Any:
+    """What a metaclass's `super().__instancecheck__(x)` comes to below ABCMeta."""
+    return literal(_abc_instance(ctx, cls.real(), value))
+
+
 @calls.exact(type.__instancecheck__)
 def type_instancecheck(ctx: Context, cls: Variable, value: Variable) -> Any:
-    """`type.__instancecheck__(cls, x)`: by the class of the object alone."""
-    return literal(issubclass(value.python_type(), cls.real()))
+    """`type.__instancecheck__(cls, x)`: by the class of the object, and by what it says."""
+    return literal(_by_class(ctx, value, cls.real(), "__instancecheck__"))
 
 
 @calls.exact(type.__subclasscheck__)
 def type_subclasscheck(ctx: Context, cls: Variable, value: Variable) -> Any:
     """`type.__subclasscheck__(cls, x)`: by the MRO alone."""
-    return literal(type.__subclasscheck__(cls.real(), value.real()))
+    return literal(type.__subclasscheck__(cls.real(), _class(ctx, value)))
 
 
+def _tensor_isinstance(value: TensorVariable, wanted: Any) -> bool:
+    """Parameter, Buffer and the legacy tensor types look at the object: a fake of the same kind answers for it."""
+    if wanted is torch.nn.Parameter or wanted is torch.nn.Buffer:
+        return issubclass(value.cls, wanted) or (value.value is not None and isinstance(value.value, wanted))
+    if wanted.__module__ == "torch" and wanted.__name__.endswith("Tensor") and wanted is not torch.Tensor:
+        return value.fake.dtype == getattr(wanted, "dtype", None) and value.fake.device.type == "cpu"
+    return issubclass(value.cls, wanted)
+
+
+# ---- exceptions
 @calls.exact(BaseException.add_note)
 def add_note(ctx: Context, error: Variable, note: Variable) -> Any:
     """`error.add_note(text)`: appended to `__notes__`."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..variables import (
     NONE,
+    NULL,
     DictVariable,
     FunctionVariable,
     ListVariable,
@@ -96,7 +97,7 @@ def list_append(ctx: Context, frame: Frame, depth: int) -> None:
 
 @handles("ListExtend")
 def list_extend(ctx: Context, frame: Frame, depth: int) -> None:
-    values = ctx.protocol.unpack(ctx, frame.stack.pop())
+    values = ctx.protocol.unpack(ctx, frame.stack.pop(), "Value after * must be an iterable, not {}")
     target = frame.stack[-depth]
     ctx.mutate(target)
     target.items.extend(values)
@@ -137,17 +138,18 @@ def dict_update(ctx: Context, frame: Frame, depth: int) -> None:
 
 @handles("DictMerge")
 def dict_merge(ctx: Context, frame: Frame, depth: int) -> None:
-    pairs = ctx.protocol.mapping_items(ctx, frame.stack.pop())
-    target = frame.stack[-depth]
+    stack = frame.stack
+    given, target = stack.pop(), stack[-depth]
+    function = stack[-depth - 2] if stack[-depth - 2] is not NULL else stack[-depth - 3]  # [NULL, f, args, target]; 3.13: [f, NULL, args, target]
+    if not isinstance(given, DictVariable) and not ctx.protocol.has(ctx, given.python_type(), "keys"):
+        ctx.raise_(TypeError, f"{ctx.protocol.called_name(ctx, function)} argument after ** must be a mapping, not {given.python_type().__name__}")
+    pairs = ctx.protocol.mapping_items(ctx, given)
     ctx.mutate(target)
     for key, value in pairs:
         handle = key.dict_key(ctx)
         if handle in target.items:
-            function = frame.stack[-depth - 2]
-            ctx.raise_(
-                TypeError,
-                f"{ctx.protocol.callable_name(function)}() got multiple values for keyword argument {handle!r}",
-            )
+            shown = ctx.protocol.str_text(ctx, key)
+            ctx.raise_(TypeError, f"{ctx.protocol.called_name(ctx, function)} got multiple values for keyword argument '{shown}'")
         target.items[handle] = value
 
 

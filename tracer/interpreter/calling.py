@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..variables import NULL
+from ..functions.known import plain
+from ..variables import NULL, ConstantVariable
 from .building import take
 from .frame import Frame
 from .table import handles
@@ -42,21 +43,24 @@ def call(ctx: Context, frame: Frame, arg: tuple[int, tuple[str, ...]]) -> Any:
 @handles("CallEx")
 def call_ex(ctx: Context, frame: Frame, has_kwargs: bool) -> Any:
     stack = frame.stack
-    kwargs: dict[str, Any] = {}
-    if has_kwargs:
-        for key, value in ctx.protocol.mapping_items(ctx, stack.pop()):
-            name = key.constant()
-            if type(name) is not str:
-                ctx.raise_(TypeError, "keywords must be strings")
-            kwargs[name] = value
-    args = ctx.protocol.unpack(ctx, stack.pop())
-    second = stack.pop()
+    pairs = ctx.protocol.mapping_items(ctx, stack.pop()) if has_kwargs else []
+    given, second = stack.pop(), stack.pop()
     if second is NULL:
         function = stack.pop()
     else:
         function = second
         if stack and stack[-1] is NULL:
             stack.pop()
+    cls = given.python_type()
+    if cls is not tuple and not ctx.protocol.has(ctx, cls, "__iter__") and not ctx.protocol.has(ctx, cls, "__getitem__"):
+        ctx.raise_(TypeError, f"{ctx.protocol.called_name(ctx, function)} argument after * must be an iterable, not {cls.__name__}")
+    args = ctx.protocol.unpack(ctx, given)
+    kwargs: dict[str, Any] = {}
+    for key, value in pairs:
+        name = plain(key)
+        if not isinstance(name, ConstantVariable) or type(name.value) is not str:
+            ctx.raise_(TypeError, "keywords must be strings")
+        kwargs[name.value] = value
     result = function.call(ctx, list(args), kwargs)
     if type(result) is Frame:
         return result

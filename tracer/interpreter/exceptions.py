@@ -100,18 +100,22 @@ def raise_(ctx: Context, frame: Frame, count: int) -> None:
     cause = stack.pop() if count == 2 else None
     error = _instance(ctx, stack.pop())
     if cause is not None:
+        reason = None if cause.python_type() is type(None) else _instance(ctx, cause, "exception causes must derive from BaseException")
         ctx.mutate(error)
-        ctx.mutate(error)
-        error.cause = None if cause.python_type() is type(None) else _instance(ctx, cause)
+        error.cause = reason
         error.suppress = True
     ctx.throw(error)
 
 
-def _instance(ctx: Context, value: Variable) -> ExceptionVariable:
+def _instance(ctx: Context, value: Variable, complaint: str = "exceptions must derive from BaseException") -> ExceptionVariable:
     if isinstance(value, PinnedVariable) and isinstance(value.value, type) and issubclass(value.value, BaseException):
-        value = ctx.call_now(value, [])
+        made = ctx.call_now(value, [])
+        if not isinstance(made, ExceptionVariable):
+            names = ctx.protocol.repr_text(ctx, value), ctx.protocol.repr_text(ctx, ctx.type_of(made))
+            ctx.raise_(TypeError, f"calling {names[0]} should have returned an instance of BaseException, not {names[1]}")
+        return made
     if not isinstance(value, ExceptionVariable):
-        ctx.raise_(TypeError, "exceptions must derive from BaseException")
+        ctx.raise_(TypeError, complaint)
     return value  # type: ignore[return-value]
 
 

@@ -2,6 +2,7 @@
 
 from .iteration import (
     callable_name,
+    called_name,
     drain,
     iterates_natively,
     iterator,
@@ -52,7 +53,7 @@ from .operators import (
 from .text import convert_text, format, join_text, native_text, repr_text, str_text
 
 __all__ = [
-    "MISSING", "bind", "binary", "binary_now", "call_through_type", "callable_name", "class_entry", "compare", "contains_through_type",
+    "MISSING", "bind", "binary", "binary_now", "call_through_type", "callable_name", "called_name", "class_entry", "compare", "contains_through_type",
     "convert_text", "delete_attribute", "drain", "find", "fold", "format", "generic_attribute", "generic_set_attribute", "getattr_now",
     "has", "identity_key", "index", "iterates_natively", "iterator", "iterator_through_type", "join_text", "length", "length_through_type",
     "mapping_items", "match_class", "missing_attribute", "native_text", "next_item", "object_key", "operators_native",

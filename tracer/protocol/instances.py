@@ -92,9 +92,9 @@ def instance_attribute(ctx: Context, variable: ObjectVariable, name: str) -> Any
 def get_raw(ctx: Context, variable: ObjectVariable, name: str) -> Any:
     """`object.__getattribute__`; MISSING where it would raise AttributeError for want of the name."""
     cls = variable.cls
-    if name == "__class__":
-        return ctx.type_of(variable)
     owner, raw = find(ctx, cls, name)
+    if name == "__class__" and owner is object:
+        return ctx.type_of(variable)
     kind = type(raw)
     if raw is not MISSING:
         assert owner is not None

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ..context import Context
 
 __all__ = [
-    "callable_name", "drain", "iterates_natively", "iterator", "iterator_through_type", "mapping_items", "match_class", "next_item", "send",
+    "callable_name", "called_name", "drain", "iterates_natively", "iterator", "iterator_through_type", "mapping_items", "match_class", "next_item", "send",
     "unpack", "unpack_exactly",
 ]  # fmt: skip
 
@@ -178,6 +178,18 @@ def callable_name(variable: Variable) -> str:
     if isinstance(variable, BoundVariable):
         return callable_name(variable.function)
     return variable.describe()
+
+
+def called_name(ctx: Context, variable: Variable) -> str:
+    """How errors about a call's arguments name what is called: `module.name()`, without the module for builtins."""
+    function = variable.function if isinstance(variable, BoundVariable) else variable
+    if isinstance(function, FunctionVariable):
+        return f"{callable_name(function)}()"
+    value = function.value if isinstance(function, PinnedVariable) else None
+    module, qualname = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
+    if not isinstance(qualname, str):
+        return ctx.protocol.str_text(ctx, variable)
+    return f"{module}.{qualname}()" if module is not None and module != "builtins" else f"{qualname}()"
 
 
 def send(ctx: Context, receiver: Variable, value: Variable) -> tuple[Variable | None, Variable]:
