@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from ..context import Context
     from ..sources import Source
 
-_HEAP = 1 << 9
-
 
 def _sequence_guards(ctx: Context, value: Any, source: Source) -> None:
     ctx.guard(source, "TYPE_MATCH", type(value))

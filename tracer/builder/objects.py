@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..compat.python_classes import reads_like_object
 from ..signals import Break, Declined
 from ..variables import ConstantVariable, ExceptionVariable, Lazy, ModuleVariable, ObjectVariable
 from .table import rules
@@ -72,10 +73,10 @@ def simple_namespace(ctx: Context, value: Any, source: Source) -> Any:
 def user_object(ctx: Context, value: Any, source: Source) -> Any:
     """Any other instance: its class is guarded, attributes are read lazily as CPython would."""
     cls = type(value)
-    if not cls.__flags__ & (1 << 9):
-        return Declined("an instance of a builtin class without a rule")
-    ctx.guard(source, "TYPE_MATCH", cls)
     native = ctx.objects.native_base(cls)
+    if not reads_like_object(native):
+        return Declined(f"an instance of {native.__name__}, which reads attributes its own way")
+    ctx.guard(source, "TYPE_MATCH", cls)
     if native in (int, float, str, bytes, complex):
         held = _plain(native, value)
         if held == held:
@@ -83,8 +84,6 @@ def user_object(ctx: Context, value: Any, source: Source) -> Any:
         else:
             ctx.guard(source, "ID_MATCH", value)
         return ObjectVariable(value, cls, source, ConstantVariable(held))
-    if native is not object:
-        return Declined(f"an instance of a subclass of {native.__name__}")
     _not_met_as_a_dict(ctx, value, source)
     return ObjectVariable(value, cls, source)
 

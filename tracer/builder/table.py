@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["Rule", "RuleTable", "rules"]
 
 Rule = Callable[..., Any]
-_HEAP = 1 << 9
 
 
 class RuleTable:

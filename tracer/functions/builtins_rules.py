@@ -6,6 +6,7 @@ import collections
 import operator
 from typing import TYPE_CHECKING, Any
 
+from ..compat.python_classes import is_python_class
 from ..protocol.instances import instance_namespace
 from ..signals import Declined, Raised
 from ..variables import (
@@ -457,7 +458,7 @@ def builtin_new(ctx: Context, cls: Variable, *args: Variable, **kwargs: Variable
     real = cls.real()
     if is_named_tuple(real) and not real.__dictoffset__:
         return TupleVariable(list(ctx.protocol.unpack(ctx, args[0])), real)
-    if not real.__flags__ & (1 << 9):
+    if not is_python_class(real):
         return cls.call(ctx, list(args), kwargs)
     return ctx.classes.native_instance(ctx, real, list(args), kwargs)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..compat.python_classes import is_python_class
 from ..signals import Declined, NotConstant, Raised
 from ..variables import (
     NONE,
@@ -39,7 +40,6 @@ def build_class(ctx: Context, *args: Variable, **kwargs: Variable) -> Any:
 
 # ---- isinstance, issubclass
 MRO = type.__dict__["__mro__"].__get__
-_HEAP = 1 << 9
 #: Metaclasses of torch that look at the object itself: their answer for anything but a tensor is that of the classes.
 _OF_TORCH = (type(torch.nn.Parameter), type(torch.nn.Buffer), type(torch.FloatTensor))
 
@@ -71,7 +71,7 @@ def _check(ctx: Context, value: Variable, classes: Variable, method: str) -> boo
     owner, raw = ctx.protocol.find(ctx, type(wanted), method)
     if owner is abc.ABCMeta:
         return (_abc_instance if method == "__instancecheck__" else _abc_subclass)(ctx, wanted, value)
-    if owner is not None and owner.__flags__ & _HEAP and isinstance(raw, types.FunctionType) and type(wanted) not in _OF_TORCH:
+    if owner is not None and is_python_class(owner) and isinstance(raw, types.FunctionType) and type(wanted) not in _OF_TORCH:
         return ctx.protocol.truth(ctx, ctx.call_now(ctx.protocol.class_entry(ctx, owner, method, raw), [classes, value]))
     return _by_class(ctx, value, wanted, method)
 
@@ -114,7 +114,7 @@ def _class(ctx: Context, value: Variable) -> type:
 def class_said(ctx: Context, value: Variable) -> type | None:
     """The class that `value.__class__` gives where that isn't the object's own: a property, an attribute or `__getattribute__` answers."""
     cls = value.python_type()
-    if not cls.__flags__ & _HEAP or ctx.protocol.find(ctx, cls, "__class__")[0] is object and not ctx.protocol.overrides(ctx, cls, "__getattribute__"):
+    if not is_python_class(cls) or ctx.protocol.find(ctx, cls, "__class__")[0] is object and not ctx.protocol.overrides(ctx, cls, "__getattribute__"):
         return None
     try:
         said = ctx.protocol.getattr_now(ctx, value, "__class__")

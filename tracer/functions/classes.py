@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..compat.python_classes import is_python_class
 from ..interpreter.frame import Frame
 from ..protocol.instances import builtin_data, native_base
 from ..protocol.operators import BINARY, COMPARE, DIVMOD
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
 __all__ = ["call_descriptor", "construct", "make_instance"]
 
-_HEAP = 1 << 9
 _IMMUTABLE = (tuple, str, int, float, bytes, complex, frozenset)
 
 
@@ -50,7 +50,7 @@ def construct(ctx: Context, variable: PinnedVariable, cls: type, args: list[Vari
     """`cls(*args, **kwargs)`: an object variable, or a frame to run first."""
     meta = type(cls)
     owner, raw = ctx.protocol.find(ctx, meta, "__call__")
-    if owner is not None and owner.__flags__ & _HEAP and owner is not enum.EnumMeta and type(raw) is types.FunctionType:
+    if owner is not None and is_python_class(owner) and owner is not enum.EnumMeta and type(raw) is types.FunctionType:
         return ctx.protocol.class_entry(ctx, owner, "__call__", raw).call(ctx, [variable, *args], kwargs)
     if isinstance(cls, enum.EnumMeta):
         try:
@@ -61,7 +61,7 @@ def construct(ctx: Context, variable: PinnedVariable, cls: type, args: list[Vari
         made = _named_tuple(ctx, cls, args, kwargs)
         if made is not None:
             return made
-    if not cls.__flags__ & _HEAP:
+    if not is_python_class(cls):
         return _native(ctx, cls, args, kwargs)
     return make_instance(ctx, variable, cls, args, kwargs)
 

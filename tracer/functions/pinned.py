@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..compat.python_classes import is_python_class
 from ..signals import Break, Declined, NotConstant
 from ..variables import (
     BoundVariable,
@@ -36,7 +37,6 @@ __all__ = [
     "pinned_contains", "pinned_getitem", "pinned_iterator", "pinned_length", "pinned_truth", "set_pinned_attribute",
 ]  # fmt: skip
 
-_HEAP = 1 << 9
 _DESCRIPTORS = (types.MethodDescriptorType, types.WrapperDescriptorType, types.ClassMethodDescriptorType)
 
 
@@ -259,7 +259,7 @@ def _object_attribute(ctx: Context, variable: PinnedVariable, value: Any, name: 
     owner, raw = ctx.protocol.find(ctx, cls, name)
     if isinstance(raw, types.FunctionType) and owner is not None:
         return BoundVariable(ctx.protocol.class_entry(ctx, owner, name, raw), variable)
-    if isinstance(raw, property) and cls.__flags__ & _HEAP and owner is not None and not isinstance(value, enum.Enum):
+    if isinstance(raw, property) and is_python_class(cls) and owner is not None and not isinstance(value, enum.Enum):
         return ctx.protocol.bind(ctx, owner, name, raw, variable, ctx.type_of(variable))
     if isinstance(raw, _DESCRIPTORS):
         return BoundVariable(PinnedVariable(raw), variable)
@@ -288,14 +288,14 @@ def pinned_truth(ctx: Context, variable: PinnedVariable) -> bool:
     value = variable.value
     if (
         isinstance(value, type)
-        and type(value).__flags__ & _HEAP
+        and is_python_class(type(value))
         and ctx.protocol.has(ctx, type(value), "__bool__") is False
         and not ctx.protocol.has(ctx, type(value), "__len__")
     ):
         return True
     if isinstance(value, type | types.ModuleType | types.BuiltinFunctionType):
         return True
-    if isinstance(value, enum.Enum) or not type(value).__flags__ & _HEAP:
+    if isinstance(value, enum.Enum) or not is_python_class(type(value)):
         return bool(value)
     return ctx.protocol.truth_through_type(ctx, variable)
 
@@ -310,7 +310,7 @@ def pinned_getitem(ctx: Context, variable: PinnedVariable, key: Variable) -> Any
                 ctx.raise_from_host(error)
         if (
             isinstance(value, type)
-            and type(value).__flags__ & _HEAP
+            and is_python_class(type(value))
             and ctx.protocol.has(ctx, type(value), "__getitem__")
         ):
             return ctx.protocol.special(ctx, variable, "__getitem__", [key], "is not subscriptable")

@@ -10,6 +10,7 @@ import functools
 import types
 from typing import TYPE_CHECKING, Any
 
+from ..compat.python_classes import is_python_class
 from ..signals import Break, Raised
 from ..variables import (
     UNSET,
@@ -32,8 +33,6 @@ __all__ = [
     "native_base", "owner_of", "set_instance_attribute", "set_raw",
 ]  # fmt: skip
 
-_HEAP = 1 << 9
-
 
 def instance_dict(value: Any) -> dict[str, Any] | None:
     """The instance's own `__dict__`, read without user code; None if it has none."""
@@ -47,7 +46,7 @@ def instance_dict(value: Any) -> dict[str, Any] | None:
 def native_base(cls: type) -> type:
     """The builtin class whose `__new__` makes instances of `cls`."""
     for base in type.__dict__["__mro__"].__get__(cls):
-        if not base.__flags__ & _HEAP:
+        if not is_python_class(base):
             return base
     return object
 
@@ -73,7 +72,7 @@ def instance_attribute(ctx: Context, variable: ObjectVariable, name: str) -> Any
     if (
         getter[0] is not object
         and getter[0] is not None
-        and getter[0].__flags__ & _HEAP
+        and is_python_class(getter[0])
         and type(getter[1]) is types.FunctionType
     ):
         method = bind(ctx, getter[0], "__getattribute__", getter[1], variable, ctx.type_of(variable))
@@ -105,7 +104,7 @@ def get_raw(ctx: Context, variable: ObjectVariable, name: str) -> Any:
         if (
             not (kind is types.FunctionType or kind in (classmethod, staticmethod))
             and find(ctx, kind, "__set__")[1] is not MISSING
-            and kind.__flags__ & _HEAP
+            and is_python_class(kind)
         ):
             return bind(ctx, owner, name, raw, variable, ctx.type_of(variable))
     own = variable.own(ctx, name)
@@ -180,7 +179,7 @@ def owner_of(ctx: Context, held: dict[Any, Any], source: Source) -> ObjectVariab
     built = ctx.owners.get(id(held))
     owner = ctx.by_source.get(built) if built is not None else None
     for name, value in ctx.entered.items() if owner is None else ():
-        if type(value).__flags__ & _HEAP and value is not held and instance_dict(value) is held:
+        if is_python_class(type(value)) and value is not held and instance_dict(value) is held:
             owner = ctx.build(value, ctx.local(name))
     if type(owner) is not ObjectVariable or owner.source is None or source is owner.source.dict():
         return None
@@ -373,7 +372,7 @@ def delete_raw(ctx: Context, variable: ObjectVariable, name: str) -> None:
         return
     kind = type(raw)
     deleter_owner, deleter = (
-        find(ctx, kind, "__delete__") if kind.__flags__ & _HEAP and owner is not None else (None, MISSING)
+        find(ctx, kind, "__delete__") if is_python_class(kind) and owner is not None else (None, MISSING)
     )
     if type(deleter) is types.FunctionType and owner is not None and deleter_owner is not None:
         method = class_entry(ctx, deleter_owner, "__delete__", deleter)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 from typing import TYPE_CHECKING, Any
 
+from ..compat.python_classes import is_python_class
 from ..signals import Raised
 from ..variables import (
     NONE,
@@ -38,11 +39,11 @@ __all__ = [
 
 def iterates_natively(variable: SequenceVariable) -> bool:
     cls = variable.cls
-    if not cls.__flags__ & (1 << 9):
+    if not is_python_class(cls):
         return True
     for base in type.__dict__["__mro__"].__get__(cls):
         if "__iter__" in type.__dict__["__dict__"].__get__(base):
-            return not base.__flags__ & (1 << 9)
+            return not is_python_class(base)
     return True
 
 

@@ -10,6 +10,7 @@ import functools
 import types
 from typing import TYPE_CHECKING, Any
 
+from ..compat.python_classes import is_python_class
 from ..signals import Break
 from ..variables import (
     NONE,
@@ -31,7 +32,6 @@ __all__ = [
 ]  # fmt: skip
 
 MISSING: Any = type("_Missing", (), {"__repr__": lambda self: "<missing>"})()
-_HEAP = 1 << 9
 _FIELD = collections._tuplegetter  # type: ignore[attr-defined]
 _DATA = (types.GetSetDescriptorType, types.MemberDescriptorType)
 _SLOTS = (types.MethodDescriptorType, types.WrapperDescriptorType)
@@ -50,7 +50,7 @@ def find(ctx: Context, cls: type, name: str) -> tuple[type | None, Any]:
             owner, raw = base, entries[name]
             break
     ctx.class_lookups[key] = found = (owner, raw)
-    if cls.__flags__ & _HEAP:
+    if is_python_class(cls):
         ctx.guard(ctx.pinned(cls), "CLASS_ATTRIBUTE", (name, owner, None if owner is None else raw), name)
     return found
 
@@ -61,10 +61,10 @@ def has(ctx: Context, cls: type, name: str) -> bool:
 
 def overrides(ctx: Context, cls: type, *names: str) -> bool:
     """Whether a Python class on the MRO of `cls` defines one of `names`, so that the builtin way doesn't apply."""
-    if not cls.__flags__ & _HEAP:
+    if not is_python_class(cls):
         return False
     return any(
-        owner is not None and owner.__flags__ & _HEAP and type(raw) in _PYTHON
+        owner is not None and is_python_class(owner) and type(raw) in _PYTHON
         for owner, raw in (find(ctx, cls, n) for n in names)
     )
 
@@ -125,7 +125,7 @@ def bind(ctx: Context, owner: type, name: str, raw: Any, instance: Variable | No
         return class_entry(ctx, getter_owner, "__get__", getter).call(ctx, [descriptor, instance or NONE, cls], {})
     if kind is functools.partialmethod or kind is functools.singledispatchmethod:
         raise Break("descriptor-unsupported", name=name, type=kind.__name__)
-    if isinstance(raw, type) or callable(raw) and getter_owner is not None and not getter_owner.__flags__ & _HEAP:
+    if isinstance(raw, type) or callable(raw) and getter_owner is not None and not is_python_class(getter_owner):
         return (
             class_entry(ctx, owner, name, raw)
             if isinstance(raw, type) or instance is None
@@ -180,7 +180,7 @@ def missing_attribute(ctx: Context, variable: Variable, name: str) -> Any:
 
 def _shown(cls: type) -> str:
     """How CPython names a class in errors: classes made in C by their full name."""
-    return cls.__name__ if cls.__flags__ & _HEAP or cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__name__}"
+    return cls.__name__ if is_python_class(cls) or cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__name__}"
 
 
 def generic_set_attribute(ctx: Context, variable: Variable, name: str, value: Variable) -> Any:
@@ -223,7 +223,7 @@ def super_attribute(ctx: Context, variable: SuperVariable, name: str) -> Any:
         if name not in entries:
             continue
         raw = entries[name]
-        if base.__flags__ & _HEAP:
+        if is_python_class(base):
             ctx.guard(ctx.pinned(base), "CLASS_ATTRIBUTE", (name, base, raw), name)
         if name == "__new__" and isinstance(raw, staticmethod | types.BuiltinFunctionType):
             return class_entry(ctx, base, name, raw.__func__ if isinstance(raw, staticmethod) else raw)

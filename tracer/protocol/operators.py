@@ -7,6 +7,7 @@ import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..compat.python_classes import is_python_class
 from ..signals import NotConstant
 from ..variables import (
     FALSE,
@@ -260,7 +261,7 @@ def _rich(variable: Variable) -> bool:
 def _python_class(ctx: Context, variable: Variable) -> bool:
     cls = variable.python_type()
     owner = find(ctx, cls, "__eq__")[0]
-    return owner is not None and owner not in (list, tuple, object) and cls.__flags__ & (1 << 9) != 0
+    return owner is not None and owner not in (list, tuple, object) and is_python_class(cls)
 
 
 def _keys(ctx: Context, variable: Any) -> list[Any]:
@@ -365,7 +366,7 @@ def object_key(ctx: Context, variable: Variable) -> Any:
     if isinstance(variable, ObjectVariable):
         import torch
 
-        if owner in (object, torch.nn.Module) or not owner.__flags__ & (1 << 9):  # type: ignore[union-attr]
+        if owner in (object, torch.nn.Module) or not is_python_class(owner):  # type: ignore[union-attr]
             if variable.data is None or not _python_class(ctx, variable):
                 return IdentityKey(variable) if variable.data is None else variable.data.dict_key(ctx)
         return _user_key(ctx, variable)

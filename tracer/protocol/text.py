@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING
 
+from ..compat.python_classes import is_python_class
 from ..signals import NotConstant
 from ..variables import (
     ConstantVariable,
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["convert_text", "format", "join_text", "native_text", "repr_text", "str_text"]
 
-_HEAP = 1 << 9
-
 
 def join_text(ctx: Context, parts: list[Variable]) -> Variable:
     return literal("".join(p.constant() for p in parts))
@@ -56,7 +55,7 @@ def format(ctx: Context, value: Variable, spec: Variable) -> Variable:
     if isinstance(value, SymVariable):
         return literal(value.specialise(ctx).__format__(wanted))
     owner = find(ctx, value.python_type(), "__format__")[0]
-    if owner is not None and owner.__flags__ & _HEAP and not isinstance(value, TensorVariable | PinnedVariable):
+    if owner is not None and is_python_class(owner) and not isinstance(value, TensorVariable | PinnedVariable):
         return ctx.settle(special(ctx, value, "__format__", [spec], ""))
     if isinstance(value, PinnedVariable) and isinstance(value.value, enum.Enum):
         return literal(value.value.__format__(wanted))
@@ -75,7 +74,7 @@ def str_text(ctx: Context, value: Variable) -> str:
         return str(value.specialise(ctx))
     if isinstance(value, ExceptionVariable):
         owner = find(ctx, value.cls, "__str__")[0]
-        if owner is not None and owner.__flags__ & _HEAP:
+        if owner is not None and is_python_class(owner):
             return ctx.settle(special(ctx, value, "__str__", [], "")).constant()
         if issubclass(value.cls, KeyError) and len(value.args) == 1:
             return repr_text(ctx, value.args[0])
@@ -91,7 +90,7 @@ def str_text(ctx: Context, value: Variable) -> str:
         return _pinned_text(ctx, value, str)
     if owner is str and isinstance(value, ObjectVariable) and isinstance(value.data, ConstantVariable):
         return str(value.data.value)
-    if owner is object or owner is None or not owner.__flags__ & _HEAP:
+    if owner is object or owner is None or not is_python_class(owner):
         return repr_text(ctx, value)
     if isinstance(value, TensorVariable):
         ctx.break_("tensor-to-text", expr=value.describe(), var=value.describe(), shape=value.describe())
@@ -110,7 +109,7 @@ def _native_exception_text(ctx: Context, value: ExceptionVariable) -> str:
 
 def _pinned_text(ctx: Context, value: PinnedVariable, fn: type[str] | object) -> str:
     held = value.value
-    if isinstance(held, type) or not type(held).__flags__ & _HEAP or isinstance(held, enum.Enum):
+    if isinstance(held, type) or not is_python_class(type(held)) or isinstance(held, enum.Enum):
         return fn(held)  # type: ignore[operator]
     ctx.break_("unsupported-builtin", func="str", type=type(held).__name__)
 
@@ -127,7 +126,7 @@ def repr_text(ctx: Context, value: Variable) -> str:
         return _pinned_text(ctx, value, repr)
     cls = value.python_type()
     owner, _ = find(ctx, cls, "__repr__")
-    if owner is not None and owner.__flags__ & _HEAP and not is_named_tuple(cls):
+    if owner is not None and is_python_class(owner) and not is_named_tuple(cls):
         return ctx.settle(special(ctx, value, "__repr__", [], "")).constant()
     text = _container_text(ctx, value, cls)
     if text is not None:

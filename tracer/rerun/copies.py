@@ -19,6 +19,7 @@ from typing import Any
 import torch
 
 from ..compat.copies import plain_dispatch, set_bits
+from ..compat.python_classes import is_python_class
 
 __all__ = ["Copier"]
 
@@ -153,7 +154,7 @@ class Copier:
         try:
             if hasattr(type(value), "__deepcopy__"):
                 return self._keep(value, type(value).__deepcopy__(value, self._memo))
-            if isinstance(value, tuple) and type(value).__flags__ & _HEAP and not hasattr(value, "n_sequence_fields"):
+            if isinstance(value, tuple) and is_python_class(type(value)) and not hasattr(value, "n_sequence_fields"):
                 return self._subclass_of_tuple(value)
             if isinstance(value, torch.nn.Module) and _is_its_attributes(type(value)):
                 return self._module(value)
@@ -264,9 +265,6 @@ class Copier:
                 f"a {type(tensor).__qualname__} can't be copied ({type(error).__name__}): the original is used"
             )
             return tensor
-
-
-_HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement
 
 
 def _is_its_attributes(cls: type) -> bool:
