@@ -142,7 +142,7 @@ class Tracer:
         return self.traced(**inputs)
 
     def untraced(self, inputs: dict[str, Any]) -> Any:
-        return self.traced._target(**inputs)  # the frame that is compiled, run as plain Python
+        return self.traced._tracer_target(**inputs)  # the frame that is compiled, run as plain Python
 
     def close(self) -> None:
         self.traced.session.close()

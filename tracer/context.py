@@ -365,13 +365,14 @@ class Context:
     def raise_name(self, cls: type[NameError], text: str, name: str) -> NoReturn:
         """A NameError knows the name; one about an unbound local variable doesn't."""
         error = ExceptionVariable(cls, [literal(text)])
-        error.attrs["name"] = literal(name if cls is NameError else None)
+        error.set_field("name", literal(name if cls is NameError else None))
         self.throw(error)
 
     def raise_missing(self, text: str, name: str) -> NoReturn:
         """The AttributeError of a look-up."""
         error = ExceptionVariable(AttributeError, [literal(text)])
-        error.attrs["name"], error.implicit = literal(name), True
+        error.set_field("name", literal(name))
+        error.implicit = True
         self.throw(error)
 
     def raise_with(self, cls: type[BaseException], args: list[Variable]) -> NoReturn:

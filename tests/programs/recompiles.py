@@ -2,6 +2,7 @@
 
 import collections
 import functools
+import types
 
 import torch
 import torch.nn as nn
@@ -369,3 +370,46 @@ def different_objects_become_one(run):
     f(two, one, torch.ones(3))
     f(one, one, torch.ones(3))
     f(one, two, torch.ones(3))
+
+
+# ---- symbolic numbers that leave as they came
+
+
+@scenario(breaks=None, recompiles=None, graphs=None)
+def number_that_becomes_itself_again(run):
+    """From its second value on the integer is symbolic, and no operator of a graph uses it."""
+
+    def f(x, n, every=1):
+        seen.append(n - 0)
+        return x, n // every, 0 + n, [n * 1], {"n": -(-n)}
+
+    seen = run.watch([])
+    compiled = run(f)
+    for n in (2, 3, 5, 3):
+        compiled(torch.ones(1), n)
+
+
+@scenario(breaks=None, recompiles=None, graphs=None)
+def number_added_to_nothing_across_breaks(run):
+    def accuracy(batches):
+        correct = 0
+        for guess, truth in batches:
+            correct += (guess.argmax(-1) == truth).sum().item()
+        return correct
+
+    compiled = run(accuracy)
+    for last in ([1, 2, 0], [0, 1, 2], [0, 2, 1]):
+        compiled([(torch.eye(3), torch.tensor([1, 2, 0])), (torch.eye(3), torch.tensor(last))])
+
+
+@scenario(breaks=None, recompiles=None, graphs=None)
+def number_that_is_all_that_leaves(run):
+    counts = run.watch(types.SimpleNamespace(seen=0))
+
+    def f(x, n):
+        counts.seen = n * 1
+        return x
+
+    compiled = run(f)
+    for n in (2, 3, 5):
+        compiled(torch.ones(1), n)

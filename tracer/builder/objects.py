@@ -29,7 +29,7 @@ def module(ctx: Context, value: Any, source: Source) -> Any:
             expr=source.text,
         )
     ctx.guard(source, "TYPE_MATCH", type(value))
-    return ModuleVariable(value, type(value), source)
+    return _with_dict(ctx, ModuleVariable(value, type(value), source))
 
 
 @rules.base(torch.optim.Optimizer)
@@ -66,7 +66,7 @@ def generator(ctx: Context, value: Any, source: Source) -> Any:
 def simple_namespace(ctx: Context, value: Any, source: Source) -> Any:
     """A SimpleNamespace: its attributes are read lazily."""
     ctx.guard(source, "TYPE_MATCH", types.SimpleNamespace)
-    return ObjectVariable(value, types.SimpleNamespace, source)
+    return _with_dict(ctx, ObjectVariable(value, types.SimpleNamespace, source))
 
 
 @rules.base(object)
@@ -84,29 +84,30 @@ def user_object(ctx: Context, value: Any, source: Source) -> Any:
         else:
             ctx.guard(source, "ID_MATCH", value)
         return ObjectVariable(value, cls, source, ConstantVariable(held))
-    _not_met_as_a_dict(ctx, value, source)
-    return ObjectVariable(value, cls, source)
+    return _with_dict(ctx, ObjectVariable(value, cls, source))
 
 
-def _not_met_as_a_dict(ctx: Context, value: Any, source: Source) -> None:
-    """A dict that was built before anyone knew whose `__dict__` it is doesn't follow the instance's attributes."""
-    held = ctx.objects.instance_dict(value)
-    if held is None:
-        return
+def _with_dict(ctx: Context, made: ObjectVariable) -> ObjectVariable:
+    """Where the instance's `__dict__` was met before: as another instance's, both are followed as one; as a dict that nobody
+    knew to be an instance's, it doesn't follow the attributes."""
+    held, source = ctx.objects.instance_dict(made.value), made.source
+    if held is None or source is None:
+        return made
+    owner = ctx.by_source.get(ctx.owners.get(id(held), source))
+    if isinstance(owner, ObjectVariable) and owner.source is not None:
+        ctx.guard(source.dict(), "SAME_OBJECT", owner.source.dict(), owner.source.dict())
+        made.share(owner)
+        return made
     ctx.owners[id(held)] = source
     known = ctx.by_id.get(id(held))
-    if (
-        known is not None
-        and known.source is not None
-        and known.source is not source.dict()
-        and not ctx.objects.is_namespace(known)
-    ):
+    if known is not None and known.source is not None and known.source is not source.dict() and not ctx.objects.is_namespace(known):
         raise Break(
             "unsupported-type",
-            type=type(value).__name__,
+            type=made.cls.__name__,
             expr=source.text,
             why=f"its __dict__ is {known.source.text} too, met before it",
         )
+    return made
 
 
 class _Equals:

@@ -146,12 +146,14 @@ class Body:
         return _reaches(variable, variable, set())
 
     def tensor(self, variable: TensorVariable) -> str:
-        return self._output(variable.node, variable.fake, "tensor")
+        return self._output(variable.node, "tensor")
 
     def symbol(self, variable: SymVariable) -> str:
-        return self._output(variable.node(self.ctx), variable.sym, "number")
+        return self._output(variable.node(self.ctx), "number")
 
-    def _output(self, node: Any, fake: Any, prefix: str) -> str:
+    def _output(self, node: Any, prefix: str) -> str:
+        if node.op == "placeholder":  # what came in is there already
+            return self.load(next(entry.source for entry in self.ctx.inputs if entry.node is node))
         known = self._outputs.get(node)
         if known is None:
             known = self._outputs[node] = self.fresh(prefix)

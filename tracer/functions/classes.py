@@ -125,7 +125,9 @@ def _exception(ctx: Context, cls: type[BaseException], args: list[Variable], kwa
         made.cls = type(seen)
     made.args = [ctx.wrap(a) for a in seen.args]
     names = ("filename", "filename2") if issubclass(cls, OSError) else tuple(kwargs)
-    made.attrs.update({name: ctx.wrap(getattr(seen, name)) for name in names if getattr(seen, name) is not None})
+    for name in names:
+        if getattr(seen, name) is not None:
+            made.set_field(name, ctx.wrap(getattr(seen, name)))
     return made
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import types
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -64,9 +66,7 @@ def copy_(ctx: Context, x: Variable) -> Any:
     data = x.data
     if data is not None and data.mutable:
         data = copy_(ctx, data)
-    made = ObjectVariable(None, x.cls, None, data)
-    made.attrs = {name: ctx.settle(value) for name, value in _attributes(ctx, x).items()}
-    return made
+    return _copied_state(ctx, x, ObjectVariable(None, x.cls, None, data), lambda value: value)
 
 
 @calls.exact(copy.deepcopy)
@@ -138,8 +138,7 @@ class _Deep:
         self.seen[x] = made
         if x.data is not None:
             made.data = self._make(x.data)
-        made.attrs = {name: self.copy(ctx.settle(value)) for name, value in _attributes(ctx, x).items()}
-        return made
+        return _copied_state(ctx, x, made, self.copy)
 
 
 class _Memo(DictVariable):
@@ -184,22 +183,32 @@ def _plain_object(ctx: Context, x: ObjectVariable, func: str) -> None:
         _refuse(ctx, x, func)
 
 
-def _attributes(ctx: Context, x: ObjectVariable) -> dict[str, Any]:
-    """Everything that the instance itself holds: its dict, then its slots."""
-    found: dict[str, Any] = {}
+def _state(ctx: Context, x: ObjectVariable) -> tuple[dict[str, Any], dict[Any, Any]]:
+    """What the instance itself holds: the entries of its dict, and what stands in its slots, by descriptor."""
+    entries: dict[str, Any] = {}
+    slots: dict[Any, Any] = {}
     if x.value is not None and x.source is not None:
         held = instance_dict(x.value)
         if held is not None:
             source = x.source.dict()
             ctx.guard(source, "DICT_KEYS", tuple(held))
-            found.update({k: Lazy(v, source.item(k)) for k, v in held.items()})
-        for base in x.cls.__mro__:
+            entries.update({k: Lazy(v, source.item(k)) for k, v in held.items()})
+        for base in type.__dict__["__mro__"].__get__(x.cls):
             for name, raw in type.__dict__["__dict__"].__get__(base).items():
-                if isinstance(raw, types.MemberDescriptorType) and hasattr(x.value, name):
-                    found[name] = Lazy(raw.__get__(x.value), x.source.attr(name))
+                if isinstance(raw, types.MemberDescriptorType) and raw not in x.slots:
+                    with contextlib.suppress(AttributeError):  # an empty slot
+                        slots[raw] = Lazy(raw.__get__(x.value), x.source.attr(name))
+    for name in sorted(x.erased):
+        entries.pop(name, None)
     for name, value in x.attrs.items():
-        if value is UNSET:
-            found.pop(name, None)
-        else:
-            found[name] = value
-    return found
+        if value is not UNSET:
+            entries[name] = value
+    slots.update({raw: value for raw, value in x.slots.items() if value is not UNSET})
+    return entries, slots
+
+
+def _copied_state(ctx: Context, x: ObjectVariable, made: ObjectVariable, copy_of: Callable[[Variable], Variable]) -> ObjectVariable:
+    entries, slots = _state(ctx, x)
+    made.attrs = {name: copy_of(ctx.settle(value)) for name, value in entries.items()}
+    made.slots = {raw: copy_of(ctx.settle(value)) for raw, value in slots.items()}
+    return made

@@ -190,7 +190,7 @@ def _parts(variable: Variable) -> list[Any]:
     if isinstance(variable, DictVariable):
         return [v for v in variable.items.values() if type(v) is not Lazy]
     if isinstance(variable, ObjectVariable):
-        return [*variable.attrs.values(), variable.data]
+        return [*variable.attrs.values(), *variable.slots.values(), variable.data]
     if isinstance(variable, CellVariable):
         return [variable.value]
     if isinstance(variable, FunctionVariable):

@@ -101,11 +101,7 @@ def get_raw(ctx: Context, variable: ObjectVariable, name: str) -> Any:
             return bind(ctx, owner, name, raw, variable, ctx.type_of(variable))
         if kind in _DATA:
             return _slot(ctx, variable, name, raw)
-        if (
-            not (kind is types.FunctionType or kind in (classmethod, staticmethod))
-            and find(ctx, kind, "__set__")[1] is not MISSING
-            and is_python_class(kind)
-        ):
+        if is_python_class(kind) and (find(ctx, kind, "__set__")[1] is not MISSING or find(ctx, kind, "__delete__")[1] is not MISSING):
             return bind(ctx, owner, name, raw, variable, ctx.type_of(variable))
     own = variable.own(ctx, name)
     if own is not None:
@@ -127,7 +123,7 @@ def _cached_property(ctx: Context, variable: ObjectVariable, name: str, raw: Any
 
 def _slot(ctx: Context, variable: ObjectVariable, name: str, raw: Any) -> Any:
     """A member descriptor (`__slots__`) or a C-level attribute."""
-    stored = variable.attrs.get(name)
+    stored = variable.slots.get(raw)
     if stored is not None:
         return MISSING if stored is UNSET else stored
     if name == "__dict__":
@@ -151,6 +147,7 @@ def _slot(ctx: Context, variable: ObjectVariable, name: str, raw: Any) -> Any:
 
 def instance_namespace(ctx: Context, variable: ObjectVariable) -> Variable:
     """`x.__dict__`, the same variable each time: what is stored through it is stored on the instance, and the reverse."""
+    variable = variable.holder or variable
     known = ctx.instance_dicts.get(variable)
     if known is not None:
         return known
@@ -161,12 +158,9 @@ def instance_namespace(ctx: Context, variable: ObjectVariable) -> Variable:
         source = variable.source.dict()
         ctx.guard(source, "DICT_KEYS", tuple(held))
         items.update({k: Lazy(v, source.item(k)) for k, v in held.items()})
-    slots = {name for name in variable.attrs if type(find(ctx, variable.cls, name)[1]) is types.MemberDescriptorType}
-    for key, value in variable.attrs.items():
-        if value is UNSET:
-            items.pop(key, None)
-        elif key not in slots:
-            items[key] = value
+    for key in variable.erased:
+        items.pop(key, None)
+    items.update({key: value for key, value in variable.attrs.items() if value is not UNSET})
     made = ctx.instance_dicts[variable] = InstanceDictVariable(items, variable, source)
     if source is not None:
         ctx.remember(made, held, source)
@@ -203,12 +197,11 @@ class _Attributes(dict[Any, Any]):
 
     def __setitem__(self, key: Any, value: Any) -> None:
         super().__setitem__(key, value)
-        self.instance.attrs[key] = value
+        self.instance.enter(key, value)
 
     def __delitem__(self, key: Any) -> None:
         super().__delitem__(key)
-        self.instance.attrs.pop(key, None)
-        self.instance.attrs[key] = UNSET
+        self.instance.enter(key, UNSET)
 
     def pop(self, key: Any, *default: Any) -> Any:
         if key not in self:
@@ -286,22 +279,22 @@ def set_raw(ctx: Context, variable: ObjectVariable, name: str, value: Variable) 
     owner, raw = find(ctx, cls, name)
     if raw is not MISSING and owner is not None:
         kind = type(raw)
-        if kind is property:
-            if raw.fset is None:
-                ctx.raise_(AttributeError, f"property {name!r} of {cls.__name__!r} object has no setter")
-            return ctx.build(raw.fset, ctx.pinned(owner).dict().item(name).attr("fset")).call(
-                ctx, [variable, value], {}
-            )
         if kind is types.MemberDescriptorType and name != "__suppress_context__":
-            variable.store(ctx, name, value)
+            variable.store_slot(ctx, raw, value)
             return None
         if kind in _DATA:
-            return _set_native(ctx, variable, name, value)
+            return _set_native(ctx, variable, name, raw, value)
         setter_owner, setter = find(ctx, kind, "__set__")
-        if setter is not MISSING and type(setter) is types.FunctionType and setter_owner is not None:
-            return class_entry(ctx, setter_owner, "__set__", setter).call(
-                ctx, [class_entry(ctx, owner, name, raw), variable, value], {}
-            )
+        if setter_owner is property:
+            if raw.fset is None:
+                ctx.raise_(AttributeError, f"property {name!r} of {cls.__name__!r} object has no setter")
+            return ctx.build(raw.fset, ctx.pinned(owner).dict().item(name).attr("fset")).call(ctx, [variable, value], {})
+        if type(setter) is types.FunctionType and setter_owner is not None:
+            return class_entry(ctx, setter_owner, "__set__", setter).call(ctx, [class_entry(ctx, owner, name, raw), variable, value], {})
+        if setter is not MISSING:
+            raise Break("outside-state-write", expr=f".{name}", type=cls.__name__)
+        if find(ctx, kind, "__delete__")[1] is not MISSING:  # one half of a data descriptor: the other isn't there
+            ctx.raise_(AttributeError, "__set__")
     if not _has_dict(cls):
         ctx.raise_(AttributeError, _no_attribute(cls, name))
     variable.store(ctx, name, value)
@@ -330,7 +323,7 @@ def _has_dict(cls: type) -> bool:
     return type.__dict__["__dictoffset__"].__get__(cls) != 0
 
 
-def _set_native(ctx: Context, variable: ObjectVariable, name: str, value: Variable) -> None:
+def _set_native(ctx: Context, variable: ObjectVariable, name: str, raw: Any, value: Variable) -> None:
     from ..variables import ExceptionVariable
 
     if isinstance(variable, ExceptionVariable):
@@ -347,13 +340,13 @@ def _set_native(ctx: Context, variable: ObjectVariable, name: str, value: Variab
         elif name == "__traceback__":
             return
         else:
-            variable.store(ctx, name, value)
+            variable.store_slot(ctx, raw, value)
         return
     if name == "__dict__":
         raise Break("outside-state-write", expr="__dict__", type=variable.cls.__name__)
     if name == "__class__":
         raise Break("outside-state-write", expr="__class__", type=variable.cls.__name__)
-    variable.store(ctx, name, value)
+    variable.store_slot(ctx, raw, value)
 
 
 def delete_instance_attribute(ctx: Context, variable: ObjectVariable, name: str) -> Any:
@@ -365,34 +358,28 @@ def delete_instance_attribute(ctx: Context, variable: ObjectVariable, name: str)
 
 def delete_raw(ctx: Context, variable: ObjectVariable, name: str) -> None:
     owner, raw = find(ctx, variable.cls, name)
-    if type(raw) is property:
-        if raw.fdel is None:
-            ctx.raise_(AttributeError, f"property {name!r} of {variable.cls.__name__!r} object has no deleter")
-        ctx.call_now(ctx.build(raw.fdel, ctx.pinned(owner).dict().item(name).attr("fdel")), [variable])  # type: ignore[arg-type]
-        return
     kind = type(raw)
-    deleter_owner, deleter = (
-        find(ctx, kind, "__delete__") if is_python_class(kind) and owner is not None else (None, MISSING)
-    )
-    if type(deleter) is types.FunctionType and owner is not None and deleter_owner is not None:
-        method = class_entry(ctx, deleter_owner, "__delete__", deleter)
-        ctx.call_now(method, [class_entry(ctx, owner, name, raw), variable])
-        return
-    if kind is types.MemberDescriptorType:
+    if kind in _DATA:
         if _slot(ctx, variable, name, raw) is MISSING:
             ctx.raise_(AttributeError, name)
-    elif variable.own(ctx, name) is None:
+        variable.store_slot(ctx, raw, UNSET)
+        return
+    if owner is not None:
+        deleter_owner, deleter = find(ctx, kind, "__delete__")
+        if deleter_owner is property:
+            if raw.fdel is None:
+                ctx.raise_(AttributeError, f"property {name!r} of {variable.cls.__name__!r} object has no deleter")
+            ctx.call_now(ctx.build(raw.fdel, ctx.pinned(owner).dict().item(name).attr("fdel")), [variable])
+            return
+        if type(deleter) is types.FunctionType and deleter_owner is not None:
+            method = class_entry(ctx, deleter_owner, "__delete__", deleter)
+            ctx.call_now(method, [class_entry(ctx, owner, name, raw), variable])
+            return
+        if deleter is not MISSING:
+            raise Break("outside-state-write", expr=f"del .{name}", type=variable.cls.__name__)
+        if find(ctx, kind, "__set__")[1] is not MISSING:
+            ctx.raise_(AttributeError, "__delete__")
+    if variable.own(ctx, name) is None:
         ctx.raise_(AttributeError, _no_attribute(variable.cls, name))
     variable.store(ctx, name, UNSET)
 
-
-def _no_dict_suffix() -> str:
-    """What this Python adds to the message where an instance has no `__dict__` (3.13 says so)."""
-    try:
-        object().missing = 1  # type: ignore[attr-defined]
-    except AttributeError as error:
-        return str(error).partition("'missing'")[2]
-    raise AssertionError("object() took an attribute")
-
-
-_NO_DICT = _no_dict_suffix()

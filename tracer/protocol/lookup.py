@@ -106,9 +106,7 @@ def bind(ctx: Context, owner: type, name: str, raw: Any, instance: Variable | No
     if instance is None and (kind is property or kind in _DATA or kind is functools.cached_property):
         return ctx.build(raw, ctx.pinned(owner).dict().item(name))
     if kind is property:
-        if raw.fget is None:
-            ctx.raise_(AttributeError, f"property {name!r} of {owner.__name__!r} object has no getter")
-        return ctx.build(raw.fget, ctx.pinned(owner).dict().item(name).attr("fget")).call(ctx, [instance], {})
+        return _property(ctx, owner, name, raw, instance)
     if kind is _FIELD and isinstance(instance, TupleVariable | ObjectVariable):
         held = instance.data if isinstance(instance, ObjectVariable) else instance
         if isinstance(held, TupleVariable):  # a field of a named tuple
@@ -119,6 +117,8 @@ def bind(ctx: Context, owner: type, name: str, raw: Any, instance: Variable | No
     getter_owner, getter = find(ctx, kind, "__get__")
     if getter is MISSING:
         return class_entry(ctx, owner, name, raw)
+    if getter_owner is property:
+        return class_entry(ctx, owner, name, raw) if instance is None else _property(ctx, owner, name, raw, instance)
     if type(getter) is types.FunctionType:
         descriptor = class_entry(ctx, owner, name, raw)
         assert getter_owner is not None
@@ -132,6 +132,12 @@ def bind(ctx: Context, owner: type, name: str, raw: Any, instance: Variable | No
             else BoundVariable(class_entry(ctx, owner, name, raw), instance)
         )
     raise Break("descriptor-unsupported", name=name, type=kind.__name__)
+
+
+def _property(ctx: Context, owner: type, name: str, raw: Any, instance: Variable | None) -> Any:
+    if raw.fget is None:
+        ctx.raise_(AttributeError, f"property {name!r} of {owner.__name__!r} object has no getter")
+    return ctx.build(raw.fget, ctx.pinned(owner).dict().item(name).attr("fget")).call(ctx, [instance], {})
 
 
 def generic_attribute(ctx: Context, variable: Variable, name: str) -> Any:

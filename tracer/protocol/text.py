@@ -97,9 +97,12 @@ def str_text(ctx: Context, value: Variable) -> str:
     return ctx.settle(special(ctx, value, "__str__", [], "")).constant()
 
 
+_FILES = (vars(OSError)["filename"], vars(OSError)["filename2"])
+
+
 def _native_exception_text(ctx: Context, value: ExceptionVariable) -> str:
     """`str` of a builtin exception whose text is more than its arguments (OSError, UnicodeError, SyntaxError, ImportError)."""
-    more = [value.attrs[n] for n in ("filename", "filename2") if n in value.attrs] if issubclass(value.cls, OSError) else []
+    more = [value.slots[field] for field in _FILES if field in value.slots]
     try:
         made = ctx.objects.native_base(value.cls)(*[a.constant() for a in (*value.args, *more)])
         return str(made)

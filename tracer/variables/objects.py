@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import contextlib
 import types
 from typing import TYPE_CHECKING, Any
 
@@ -22,15 +21,21 @@ __all__ = ["ExceptionVariable", "ModuleVariable", "ObjectVariable"]
 
 
 class ObjectVariable(Variable):
-    """An instance. `value` is the real object if it existed before; `attrs` is what the trace stored (UNSET: deleted);
-    `data` models the builtin part of an instance of a list, dict, tuple, set, str or number subclass."""
+    """An instance. `value` is the real object if it existed before. What the trace stored (UNSET: deleted) is kept as what it
+    is: `attrs` are entries of the instance's `__dict__`, `erased` those of them that were deleted meanwhile, `slots` what was
+    written through the descriptors of its class that C made, by descriptor. `data` models the builtin part of an instance of
+    a list, dict, tuple, set, str or number subclass. `holder`: the instance, met before, whose `__dict__` this one has too;
+    `attrs` are then that one's, and what is written to them is written there."""
 
-    __slots__ = ("attrs", "cls", "data", "value")
+    __slots__ = ("attrs", "cls", "data", "erased", "holder", "slots", "value")
     mutable = True
 
     def __init__(self, value: Any, cls: type, source: Source | None = None, data: Variable | None = None):
         self.value, self.cls, self.source, self.vid, self.data = value, cls, source, 0, data
         self.attrs: dict[str, Any] = {}
+        self.erased: frozenset[str] = frozenset()
+        self.slots: dict[Any, Any] = {}
+        self.holder: ObjectVariable | None = None
 
     def python_type(self) -> type:
         return self.cls
@@ -57,6 +62,8 @@ class ObjectVariable(Variable):
 
     def own(self, ctx: Context, name: str) -> Variable | None:
         """What the instance itself holds under `name` (its `__dict__`), guarded either way; None if nothing."""
+        if self.holder is not None:
+            return self.holder.own(ctx, name)
         stored = self.attrs.get(name)
         if stored is not None:
             return None if stored is UNSET else ctx.settle(stored)
@@ -72,15 +79,30 @@ class ObjectVariable(Variable):
         return None
 
     def store(self, ctx: Context, name: str, value: Any) -> None:
-        """Write the instance's own attribute (UNSET deletes it)."""
+        """Write an entry of the instance's `__dict__` (UNSET deletes it)."""
+        if self.holder is not None:
+            return self.holder.store(ctx, name, value)
         ctx.mutate(self)
-        if value is UNSET or self.attrs.get(name) is UNSET:
-            self.attrs.pop(
-                name, None
-            )  # an attribute that comes again is the last one; one that changes stays in its place
-        self.attrs[name] = value
+        self.enter(name, value)
         if self in ctx.instance_dicts:
             ctx.instance_dicts[self].items.store(name, value)
+
+    def share(self, holder: ObjectVariable) -> None:
+        self.holder = holder.holder or holder
+        self.attrs = self.holder.attrs
+
+    def enter(self, name: str, value: Any) -> None:
+        """The entry is `value` now. One that comes again is the last one; one that changes stays in its place."""
+        if value is UNSET:
+            self.erased |= {name}
+        if value is UNSET or self.attrs.get(name) is UNSET:
+            self.attrs.pop(name, None)
+        self.attrs[name] = value
+
+    def store_slot(self, ctx: Context, descriptor: Any, value: Any) -> None:
+        """Write through a descriptor that C made (UNSET deletes)."""
+        ctx.mutate(self)
+        self.slots[descriptor] = value
 
     def native_attribute(self, ctx: Context, name: str) -> Any:
         return self.data.native_attribute(ctx, name) if self.data is not None else None
@@ -92,10 +114,12 @@ class ObjectVariable(Variable):
 
     # ---- state
     def snapshot(self) -> Any:
-        return dict(self.attrs), self.data
+        return dict(self.attrs), self.data, dict(self.slots), self.erased
 
     def restore(self, state: Any) -> None:
-        self.attrs, self.data = dict(state[0]), state[1]
+        self.attrs.clear()  # in place: others may share it
+        self.attrs.update(state[0])
+        self.data, self.slots, self.erased = state[1], dict(state[2]), state[3]
 
     # ---- leaving
     def rebuild(self, body: Body) -> str:
@@ -111,9 +135,16 @@ class ObjectVariable(Variable):
             body.line(f"{name} = {body.pin(native, native.__name__)}.__new__({cls})")
             if self.data is not None:
                 body.later(lambda: self._fill(body, name), self)
-        if self.attrs:
-            body.later(lambda: self._assign(body, name), self)
+        self._later(body, name)
         return name
+
+    def _later(self, body: Body, name: str) -> None:
+        """What a new object holds, once it and all others are there."""
+        if any(value is not UNSET for value in self.attrs.values()):
+            body.later(lambda: self._enter(body, name, []), self)
+        for descriptor, value in self.slots.items():
+            if value is not UNSET:
+                body.later(lambda d=descriptor, v=value: self._set_slot(body, name, d, v), self)  # type: ignore[misc]
 
     def _fill(self, body: Body, name: str) -> str:
         assert self.data is not None
@@ -135,22 +166,29 @@ class ObjectVariable(Variable):
         adder = "extend" if hasattr(native, "extend") else "update"
         return f"{base}.{adder}({name}, ({items}{',' if items else ''}))"
 
-    def _assign(self, body: Body, name: str) -> str:
-        writer = body.pin(_write, "write_attributes")
-        return f"{writer}({name}, {{{', '.join(f'{k!r}: {body.value(body.ctx.settle(v))}' for k, v in list(self.attrs.items()) if v is not UNSET)}}})"
+    def _enter(self, body: Body, name: str, gone: list[str]) -> str:
+        entries = ", ".join(f"{k!r}: {body.value(body.ctx.settle(v))}" for k, v in list(self.attrs.items()) if v is not UNSET)
+        return f"{body.pin(_set_entries, 'set_entries')}({name}, {gone!r}, {{{entries}}})"
+
+    def _set_slot(self, body: Body, name: str, descriptor: Any, value: Any) -> str:
+        pinned = body.pin(descriptor, descriptor.__name__)
+        if value is UNSET:
+            return f"{pinned}.__delete__({name})"
+        return f"{pinned}.__set__({name}, {body.value(body.ctx.settle(value))})"
 
     def is_changed(self, ctx: Context) -> bool:
+        if self.slots or self.data is not None and self.data in ctx.effects:
+            return True
         held = ctx.objects.instance_dict(self.value)
-        if held is None or self.data is not None and self.data in ctx.effects:
+        if held is None:
             return True
         return not all(_is_still(held.get(name, UNSET), stored) for name, stored in self.attrs.items())
 
     def replay(self, body: Body, name: str) -> None:
-        gone = [k for k, v in self.attrs.items() if v is UNSET]
-        if gone:
-            body.effect(f"{body.pin(_erase, 'erase_attributes')}({name}, {gone!r})")
-        if any(v is not UNSET for v in self.attrs.values()):
-            body.effect(self._assign(body, name))
+        if self.attrs and self.holder is None:
+            body.effect(self._enter(body, name, sorted(self.erased)))
+        for descriptor, value in self.slots.items():
+            body.effect(self._set_slot(body, name, descriptor, value))
         if self.data is not None and self.data in body.ctx.effects:
             self.data.replay(body, name)
 
@@ -165,15 +203,12 @@ def _is_still(held: Any, stored: Any) -> bool:
         return False
 
 
-def _write(target: Any, attributes: dict[str, Any]) -> None:
-    for name, value in attributes.items():
-        object.__setattr__(target, name, value)
-
-
-def _erase(target: Any, names: list[str]) -> None:
-    for name in names:
-        with contextlib.suppress(AttributeError):  # it came and went while tracing
-            object.__delattr__(target, name)
+def _set_entries(target: Any, gone: list[str], entries: dict[str, Any]) -> None:
+    """Entries are written as entries: no descriptor of the class has a say, as when the program wrote them."""
+    held = object.__getattribute__(target, "__dict__")
+    for name in gone:
+        dict.pop(held, name, None)  # it may have come and gone while tracing
+    dict.update(held, entries)
 
 
 def _dict_fill(base: Any, target: Any, pairs: dict[Any, Any]) -> None:
@@ -258,6 +293,11 @@ class ExceptionVariable(ObjectVariable):
         except Exception:
             return None
 
+    def set_field(self, name: str, value: Variable) -> None:
+        """What a builtin class keeps beside its arguments (`NameError.name`, `OSError.filename`), as its constructor sets it."""
+        owner = next(base for base in self.cls.__mro__ if name in vars(base))
+        self.slots[vars(owner)[name]] = value
+
     def chain(self, ctx: Context, handled: Variable) -> None:
         """Raised while `handled` was being handled. Where that one came of this one, the chain is cut there, as CPython does."""
         if self.source is not None:
@@ -276,11 +316,11 @@ class ExceptionVariable(ObjectVariable):
         self.context = handled
 
     def snapshot(self) -> Any:
-        return dict(self.attrs), self.data, list(self.args), self.cause, self.context, self.suppress
+        return *super().snapshot(), list(self.args), self.cause, self.context, self.suppress
 
     def restore(self, state: Any) -> None:
         super().restore(state)
-        self.args, self.cause, self.context, self.suppress = list(state[2]), state[3], state[4], state[5]
+        self.args, self.cause, self.context, self.suppress = list(state[4]), state[5], state[6], state[7]
 
     def rebuild(self, body: Body) -> str:
         name = body.fresh("error")
@@ -291,8 +331,7 @@ class ExceptionVariable(ObjectVariable):
         body.line(f"{name}.args = ({args}{',' if args else ''})")
         if issubclass(self.cls, StopIteration) and self.args:
             body.line(f"{name}.value = {body.value(self.args[0])}")
-        if self.attrs:
-            body.later(lambda: self._assign(body, name), self)
+        self._later(body, name)
         if self.cause is not None:
             body.later(lambda: f"{name}.__cause__ = {body.value(self.cause)}", self)
         if self.context is not None:
@@ -340,6 +379,6 @@ class ExceptionVariable(ObjectVariable):
 
 
 #: What an exception holds beside its `__dict__`, and where its snapshot has it. A cause comes before what it sets too.
-_NATIVE = {"args": 2, "__cause__": 3, "__context__": 4, "__suppress_context__": 5}
+_NATIVE = {"args": 4, "__cause__": 5, "__context__": 6, "__suppress_context__": 7}
 
 METHOD_TYPES = (types.FunctionType,)
