@@ -26,6 +26,7 @@ from .graph.subgraph import Subgraph
 from .guards.guard import expression as guard_expression
 from .interpreter import generators, intrinsics
 from .interpreter.frame import Frame, Program
+from .interpreter.lifetimes import WEAKLY, Lifetimes
 from .interpreter.loop import run
 from .interpreter.paths import visit
 from .protocol import instances
@@ -105,7 +106,9 @@ class Context:
         self.modes_key: tuple[Any, ...] = ()
         self.refresh_modes()
         self.mode_nodes = 0
-        self.handled: ExceptionVariable | None = None
+        self.handling: ExceptionVariable | None = None  # what the program handles, in the innermost generator that runs
+        self.beyond: ExceptionVariable | None = None  # what is handled where that was resumed
+        self.lifetimes = Lifetimes()
         self.frame: Frame | None = None
         self.root_frame: Frame | None = None
         self.max_depth = max(sys.getrecursionlimit(), 100) * 4
@@ -200,6 +203,7 @@ class Context:
             visits = frame.visits = {}
         pc = frame.pc
         count = visits[pc] = visits.get(pc, 0) + 1
+        frame.last = pc
         if self.breaks and (pc, count) in self.breaks:
             raise BreakHere(self.breaks[pc, count])
 
@@ -349,10 +353,21 @@ class Context:
         return self.session.program(code)
 
     # ---- exceptions of the program
+    @property
+    def handled(self) -> ExceptionVariable | None:
+        """What `sys.exception()` answers."""
+        return self.handling if self.handling is not None else self.beyond
+
+    def chain(self, error: ExceptionVariable, handled: ExceptionVariable) -> None:
+        """`error` is raised while `handled` is handled."""
+        if handled is not error and (error.context is None or error.source is not None):
+            error.chain(self, handled)
+
     def throw(self, error: ExceptionVariable) -> NoReturn:
         """Raise `error` in the program, chained to what is being handled."""
-        if self.handled is not None and self.handled is not error and (error.context is None or error.source is not None):
-            error.chain(self, self.handled)
+        handled = self.handled
+        if handled is not None:
+            self.chain(error, handled)
         if self.rec.on:
             self.rec.point(ExceptionObserved, error.cls.__name__, error.describe())
         raise Raised(error)
@@ -468,6 +483,7 @@ class Context:
         frames = []
         frame = self.frame
         while frame is not None:
+            stop.stays |= frame.globals.get("__name__") in WEAKLY
             if frame.location:
                 frames.append((frame, (*frame.location, frame.decoded.code.co_qualname)))
             frame = frame.back

@@ -24,6 +24,7 @@ class Break(Exception):
         self.override: Any = None  # the one that asked for it
         self.location: tuple[Any, ...] = ()
         self.user_stack: tuple[Any, ...] = ()
+        self.stays = False  # whether what is left of the frame must run in it, for references that Python counts
 
 
 class Raised(Exception):

@@ -181,9 +181,11 @@ def _run_attempt(session: Session, info: FrameInfo, decisions: dict[tuple[Any, .
 def _tracing(ctx: Context) -> Iterator[None]:
     """The fake mode on; torch's switches and everything else as it was, afterwards."""
     try:
+        ctx.lifetimes.open()
         with quiet(), without_inference(), graphs.tracing_context(ctx.fake_mode), ctx.fake_mode:
             yield
     finally:
+        ctx.lifetimes.close()
         for name, mode in MODES.items():
             if mode.read() != ctx.modes_at_entry[name]:
                 mode.write(ctx.modes_at_entry[name])
@@ -239,10 +241,11 @@ def _compile(ctx: Context, info: FrameInfo, root: Frame, result: Variable | None
     session, rec = ctx.session, ctx.rec
     args, cells = codegen.entry_names(info.code)
     body = Body(ctx, args, cells)
-    point = None
+    point, stays = None, False
     if stopped is not None:
         session.check_fullgraph(stopped.value)
-        point, answer = _break_state(ctx, body, root)
+        stays = stopped.value.stays or ctx.lifetimes.pending()
+        point, answer = _break_state(ctx, body, root, stays)
     else:
         assert result is not None
         answer = body.value(result)
@@ -261,7 +264,7 @@ def _compile(ctx: Context, info: FrameInfo, root: Frame, result: Variable | None
     if stopped is not None:
         session.note_break(ctx, stopped.value, frame_id)
         assert point is not None
-        code = codegen.broken(info.code, python, point)
+        code = codegen.broken(info.code, python, point, stays)
         session.note_resumes(code, frame_id)
     else:
         code = codegen.finished(info.code, python)
@@ -282,17 +285,18 @@ def _changed_modes(ctx: Context) -> list[tuple[str, Any]]:
     return [(name, value) for name, value in now if value != ctx.modes_at_entry[name]]
 
 
-def _break_state(ctx: Context, body: Body, root: Frame) -> tuple[codegen.Point, str]:
-    """The point before the breaking operation, and the tuple of live locals and stack values that the body returns."""
+def _break_state(ctx: Context, body: Body, root: Frame, stays: bool) -> tuple[codegen.Point, str]:
+    """The point before the breaking operation, and the tuple of live locals and stack values that the body returns. A frame
+    that `stays` goes on with all that it holds."""
     program, pc = root.program, root.pc
     live = program.decoded.live_in(pc)
     bound, values = [], []
-    reads_frame = not _FRAME_READERS.isdisjoint(program.code.co_names)
+    whole = stays or not _FRAME_READERS.isdisjoint(program.code.co_names)
     for index, name in enumerate(program.names):
         held = root.locals[index]
         if held is None or isinstance(held, CellVariable) and held.source is not None and held.source.kind == "cell":
             continue
-        if index in live or reads_frame:
+        if index in live or whole:
             bound.append(name)
             values.append(body.load(held.source) if type(held) is Lazy else body.value(held))
     slots: list[codegen.Slot] = []

@@ -6,6 +6,15 @@ from .model import Entry, Fix
 
 ENTRIES = (
     Entry(
+        id="ignored-error",
+        title="Error that Python writes down and forgets",
+        explanation="""{here} drops the last reference to an object whose end raises [[{type}|an error]][[ in `{func}`]]. Nobody can
+            catch such an error: Python writes "Exception ignored in …" with the stack and goes on. So the graph ends, Python drops
+            the object itself, and a new graph starts behind.""",
+        why_it_matters="[[{graphs} graphs instead of 1; ]]one break for each such object.",
+        also=("Close the object, or catch the error, where it is used. Trades: one more line.",),
+    ),
+    Entry(
         id="print-tensor",
         title="Printing or logging a tensor mid-function",
         explanation="""{subject} shows a tensor while the function is still being recorded; at that moment

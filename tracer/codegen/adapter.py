@@ -67,8 +67,9 @@ def finished(code: CodeType, body: Callable[..., Any]) -> CodeType:
     return draft.code()
 
 
-def broken(code: CodeType, body: Callable[..., Any], point: Point) -> CodeType:
-    """Code that rebuilds the frame from the flat tuple `body(*entry)`, runs the operation at the point, then resumes.
+def broken(code: CodeType, body: Callable[..., Any], point: Point, stays: bool = False) -> CodeType:
+    """Code that rebuilds the frame from the flat tuple `body(*entry)`, runs the operation at the point, then resumes; or, where
+    the frame `stays`, goes on from the point as the frame's code does.
 
     The tuple: values of `point.bound`, then one value for each slot of `point.stack` but NULLs, bottom to top.
     Raises ValueError for generators, and if no operation begins at `point.offset`.
@@ -80,6 +81,9 @@ def broken(code: CodeType, body: Callable[..., Any], point: Point) -> CodeType:
     draft.begin(body)
     draft.place = listing.instructions[first].location
     draft.rebuild(point)
+    if stays:
+        draft.stay(listing.instructions[first], point.bound)
+        return draft.code()
     unit = plain(listing.instructions[first:last])
     if unit[-1].name == "LOAD_FAST_AND_CLEAR" and is_cell(code, unit[-1].arg):
         raise ValueError("a cell can't be set aside and the frame left before its slot has got another value")
@@ -205,6 +209,13 @@ class _Draft:
         for name in entry_names(self.listing.code)[0]:
             if name not in point.bound and name not in _kept(self.listing):
                 self.add("DELETE_FAST", self.local(name))
+
+    def stay(self, goal: Instruction, bound: tuple[str, ...]) -> None:
+        """Go on in this frame, whose references to objects are the program's."""
+        rest = moved(self.listing, [goal], bound)
+        if rest[0] is not goal:
+            self.out.append(Instruction("JUMP_FORWARD", target=goal, location=self.place))
+        self.out += rest
 
     def leave(self, successor: Successor) -> None:
         """Save the stack, leave the exception states, call the resume function and return its result. Resume code that

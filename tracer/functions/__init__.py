@@ -29,4 +29,5 @@ from . import (  # noqa: F401  (they fill the table)
     torch_switches,
     tuples,
     types_rules,
+    weakref_rules,
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 import types
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -29,7 +30,7 @@ from ..variables import (
     is_structseq,
     literal,
 )
-from . import policy
+from . import policy, weakref_rules
 from .known import plain, settled_values
 from .table import calls
 
@@ -112,7 +113,7 @@ def _exception(ctx: Context, cls: type[BaseException], args: list[Variable], kwa
     to see what comes of them."""
     if issubclass(cls, BaseExceptionGroup):
         ctx.break_("exception-group")
-    made = ExceptionVariable(cls, list(args))
+    made = ctx.lifetimes.born(ctx, ExceptionVariable(cls, list(args)))
     if not issubclass(cls, OSError | UnicodeError | SyntaxError) and not kwargs:
         return made
     try:
@@ -152,13 +153,15 @@ def native_instance(ctx: Context, cls: type, args: list[Variable], kwargs: dict[
     native = native_base(cls)
     if native in _IMMUTABLE:
         data = ctx.call_now(PinnedVariable(native), args, {} if native is tuple else kwargs)
-        return ObjectVariable(None, cls, None, data)
+        return ctx.lifetimes.born(ctx, ObjectVariable(None, cls, None, data))
+    if native is weakref.ReferenceType:
+        return weakref_rules.make(ctx, cls, *args)
     data = builtin_data(cls)
     if data is None and native is not object and native is not types.SimpleNamespace:
         raise Break("metaclass-or-custom-new", type=cls.__name__, name=native.__name__)
     if issubclass(cls, torch.nn.Module):
-        return ModuleVariable(None, cls, None)
-    return ObjectVariable(None, cls, None, data)
+        return ctx.lifetimes.born(ctx, ModuleVariable(None, cls, None))
+    return ctx.lifetimes.born(ctx, ObjectVariable(None, cls, None, data))
 
 
 def _refuse(ctx: Context, cls: type) -> None:

@@ -66,7 +66,7 @@ def copy_(ctx: Context, x: Variable) -> Any:
     data = x.data
     if data is not None and data.mutable:
         data = copy_(ctx, data)
-    return _copied_state(ctx, x, ObjectVariable(None, x.cls, None, data), lambda value: value)
+    return _copied_state(ctx, x, ctx.lifetimes.born(ctx, ObjectVariable(None, x.cls, None, data)), lambda value: value)
 
 
 @calls.exact(copy.deepcopy)
@@ -134,7 +134,7 @@ class _Deep:
         if ctx.protocol.has(ctx, x.cls, "__deepcopy__"):
             return ctx.settle(ctx.protocol.special(ctx, x, "__deepcopy__", [self.memo], ""))
         _plain_object(ctx, x, "copy.deepcopy")
-        made = ObjectVariable(None, x.cls, None, None)
+        made = ctx.lifetimes.born(ctx, ObjectVariable(None, x.cls, None, None))
         self.seen[x] = made
         if x.data is not None:
             made.data = self._make(x.data)

@@ -63,5 +63,4 @@ def close(ctx: Context, generator: Variable) -> Any:
     """`g.close()`."""
     if not isinstance(generator, GeneratorVariable):
         return _OTHER
-    ctx.generators.close(ctx, generator)
-    return NONE
+    return ctx.generators.close(ctx, generator)

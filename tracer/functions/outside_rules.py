@@ -1,4 +1,4 @@
-"""Call rules for what lies outside the program: the environment, clocks, random numbers, weak references, warnings, logs."""
+"""Call rules for what lies outside the program: the environment, clocks, random numbers, warnings, logs."""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ import os
 import random
 import types
 import warnings
-import weakref
 from typing import TYPE_CHECKING, Any
 
 from ..signals import Declined
-from ..variables import NONE, ConstantVariable, ObjectVariable, PinnedVariable, Variable, literal
+from ..variables import NONE, ConstantVariable, PinnedVariable, Variable, literal
 from .table import calls
 
 if TYPE_CHECKING:
-    from ..codegen.body import Body
     from ..context import Context
 
 _ENVIRON = os.environ
@@ -87,64 +85,6 @@ for _cls in (random.Random, random.SystemRandom, _random.Random):
     for _name, _function in vars(_cls).items():
         if isinstance(_function, types.FunctionType | types.MethodDescriptorType) and not _name.startswith("_"):
             calls.exact(_function)(_moment)
-
-
-# ---- weak references
-@calls.exact(weakref.ReferenceType.__call__)
-def dereference(ctx: Context, reference: Variable) -> Any:
-    """A call of a weak reference that existed before: its object, while that lives."""
-    if not isinstance(reference, PinnedVariable):
-        return Declined("not a known weak reference")
-    target = reference.value()
-    if target is None:
-        ctx.break_("weakref-call", expr="the weak reference", why="its object is gone")
-    return ctx.build(target, (reference.source or ctx.pinned(reference.value)).deref())
-
-
-class WeakReferenceVariable(Variable):
-    """A weak reference made while tracing. What it refers to is alive for as long as the trace can ask."""
-
-    __slots__ = ("target",)
-
-    def __init__(self, target: Variable):
-        super().__init__(None)
-        self.target = target
-
-    def python_type(self) -> type:
-        return weakref.ReferenceType
-
-    def truth(self, ctx: Context) -> bool:
-        return True
-
-    def call(self, ctx: Context, args: list[Variable], kwargs: dict[str, Variable]) -> Any:
-        if args or kwargs:
-            ctx.raise_(TypeError, f"expected 0 arguments, got {len(args)}")
-        return self.target
-
-    def rebuild(self, body: Body) -> str:
-        name = body.fresh("reference")
-        body.line(f"{name} = {body.pin(weakref.ref, 'ref')}({body.value(self.target)})")
-        return name
-
-
-@calls.exact(weakref.ref)
-def make_reference(ctx: Context, target: Variable, callback: Variable = NONE) -> Any:
-    """`weakref.ref(x)` of an instance of a Python class; one reference for each object. A callback breaks the graph."""
-    if not isinstance(target, ObjectVariable) or not target.cls.__weakrefoffset__ or callback is not NONE:
-        ctx.break_("weakref-call", expr="weakref.ref(…)")
-    key = ("reference", target)
-    known = ctx.memo.get(key)
-    if known is None:
-        known = WeakReferenceVariable(target)
-        if not ctx.speculating:
-            ctx.memo[key] = known
-    return known
-
-
-@calls.exact(weakref.proxy)
-def make_proxy(ctx: Context, *args: Variable) -> Any:
-    """A weak proxy made inside breaks the graph."""
-    ctx.break_("weakref-call", expr="weakref.proxy(…)")
 
 
 # ---- warnings and logs

@@ -101,7 +101,7 @@ def _rolled_back(ctx: Context, opens: int, reason: str) -> None:
 def attempt(ctx: Context, name: str) -> Iterator[tuple[Subgraph, Any]]:
     """A nested graph as the current one; on any exception the context is as it was before."""
     mark = ctx.mark()
-    outer, frame, handled = ctx.graph, ctx.frame, ctx.handled
+    outer, frame, handled = ctx.graph, ctx.frame, (ctx.handling, ctx.beyond)
     modes, autocasts, autocast = {n: mode.read() for n, mode in MODES.items()}, list(ctx.autocasts), AutocastState()
     subgraph = ctx.graph = Subgraph(outer, name)
     ctx.speculating += 1
@@ -123,7 +123,8 @@ def attempt(ctx: Context, name: str) -> Iterator[tuple[Subgraph, Any]]:
         raise
     finally:
         ctx.speculating -= 1
-        ctx.graph, ctx.frame, ctx.handled = outer, frame, handled
+        ctx.graph, ctx.frame = outer, frame
+        ctx.handling, ctx.beyond = handled
     if not ctx.speculating:
         ctx.undo.clear()
 

@@ -92,9 +92,8 @@ def return_(ctx: Context, frame: Frame, _: Any) -> Any:
 def return_generator(ctx: Context, frame: Frame, _: Any) -> Any:
     """The frame itself becomes the generator's; the caller gets the generator."""
     body = Frame(frame.program, frame.locals, frame.globals, frame.function)
-    body.pc, body.call = frame.pc, frame.call
-    generator = GeneratorVariable(body)
-    body.generator = generator
+    body.pc, body.call, frame.locals = frame.pc, frame.call, []
+    generator = GeneratorVariable(body, ctx.lifetimes)
     code = frame.decoded.code
     if code.co_flags & 0x280:  # CO_COROUTINE | CO_ASYNC_GENERATOR
         ctx.break_("async-construct", name=code.co_qualname)

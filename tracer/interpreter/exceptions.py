@@ -45,8 +45,6 @@ def unwind(ctx: Context, frame: Frame, error: Raised, base: Frame | None) -> Fra
             frame.pc = handler.target
             ctx.frame = frame
             return frame
-        if frame.generator is not None:
-            ctx.generators.ended(ctx, frame.generator)
         if ctx.rec.on and frame.opens:
             ctx.leave(frame, f"raised {error.variable.python_type().__name__}")
         back = frame.back
@@ -61,14 +59,14 @@ def unwind(ctx: Context, frame: Frame, error: Raised, base: Frame | None) -> Fra
 def push_exc_info(ctx: Context, frame: Frame, _: Any) -> None:
     stack = frame.stack
     error = stack.pop()
-    stack.append(ExceptionState(ctx.handled))
+    stack.append(ExceptionState(ctx.handling))
     stack.append(error)
-    ctx.handled = error
+    ctx.handling = error
 
 
 @handles("PopExcept")
 def pop_except(ctx: Context, frame: Frame, _: Any) -> None:
-    ctx.handled = frame.stack.pop().previous
+    ctx.handling = frame.stack.pop().previous
 
 
 @handles("CheckExcMatch")

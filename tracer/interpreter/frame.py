@@ -93,8 +93,8 @@ class Frame:
     """`locals` is in the order of `program.names` (None: unbound); cells hold CellVariables; `pc` is the next operation."""
 
     __slots__ = (
-        "back", "call", "decoded", "depth", "function", "generator", "globals", "locals", "modules", "on_return", "opens", "pc", "program",
-        "stack", "steps", "visits",
+        "back", "call", "decoded", "depth", "function", "generator", "globals", "last", "locals", "modules", "on_return", "opens", "pc", "program",
+        "shown", "stack", "steps", "visits",
     )  # fmt: skip
 
     def __init__(self, program: Program, locals: list[Any], globals: dict[str, Any], function: Variable | None):
@@ -106,16 +106,18 @@ class Frame:
         self.on_return: Callable[[Variable], Any] | None = None
         self.depth = 0
         self.opens = 0
-        self.generator: Any = None
+        self.generator: Any = None  # whose frame it is, while that runs
+        self.last = 0  # of a root frame: the operation that ran last
+        self.shown = False  # whether a traceback shows it
         self.call: Any = None
         self.visits: dict[int, int] | None = None
         self.modules: dict[str, tuple[str, str]] | None = None
 
     def snapshot(self) -> Any:
-        return list(self.locals), list(self.stack), self.pc
+        return list(self.locals), list(self.stack), self.pc, self.call
 
     def restore(self, state: Any) -> None:
-        self.locals, self.stack, self.pc = list(state[0]), list(state[1]), state[2]
+        self.locals, self.stack, self.pc, self.call = list(state[0]), list(state[1]), *state[2:]
         self.opens = 0  # a body that was rolled back left it open
 
     @property

@@ -1,17 +1,22 @@
-"""Generators: resuming a suspended frame, and what ends it. Reached as `ctx.generators`."""
+"""Generators: resuming a suspended frame, and what ends it. Reached as `ctx.generators`.
+
+A generator has a handled exception of its own while it is suspended inside `except`; what it sees beyond that is its caller's.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ..signals import Raised
+from ..signals import Break, Raised
 from ..variables import NONE, ExceptionVariable, GeneratorVariable, Variable
+from .exceptions import unwind
 from .frame import Frame
+from .lifetimes import drop_locals
 
 if TYPE_CHECKING:
     from ..context import Context
 
-__all__ = ["close", "ended", "finish_send", "send", "throw"]
+__all__ = ["abandon", "close", "finish_send", "send", "throw"]
 
 
 def send(ctx: Context, generator: GeneratorVariable, value: Variable) -> Variable | None:
@@ -19,8 +24,7 @@ def send(ctx: Context, generator: GeneratorVariable, value: Variable) -> Variabl
     if generator.done:
         generator.result = None
         return None
-    if generator.running:
-        ctx.raise_(ValueError, "generator already executing")
+    _check_idle(ctx, generator)
     if not generator.started and value.python_type() is not type(None):
         ctx.raise_(TypeError, "can't send non-None value to a just-started generator")
     ctx.mutate(generator)
@@ -28,69 +32,121 @@ def send(ctx: Context, generator: GeneratorVariable, value: Variable) -> Variabl
     return _resume(ctx, generator)
 
 
-def _resume(ctx: Context, generator: GeneratorVariable) -> Variable | None:
-    frame = generator.frame
-    generator.running = generator.started = True
-    handled = ctx.handled
+def _check_idle(ctx: Context, generator: GeneratorVariable) -> None:
+    if generator.running:
+        ctx.raise_(ValueError, "generator already executing")
+
+
+def _resume(ctx: Context, generator: GeneratorVariable, error: ExceptionVariable | None = None) -> Variable | None:
+    """Go on where it is suspended, with `error` raised there if one is given."""
+    frame, caller = generator.frame, ctx.frame
+    generator.running = generator.started = ctx.lifetimes.matter = True
+    frame.generator, frame.back, frame.call = generator, caller, None
+    outside = ctx.handling, ctx.beyond
+    ctx.beyond, ctx.handling = ctx.handled, generator.handling
     try:
+        if error is not None:
+            if ctx.handling is not None:
+                ctx.chain(error, ctx.handling)
+            unwind(ctx, frame, Raised(error), caller)
+            ctx.frame = caller  # `unwind` goes on in the frame that handles it; resuming enters it from the caller
         value = ctx.finish(frame)
-    except Raised as error:
-        generator.done = True
-        raised = error.variable
-        if issubclass(raised.python_type(), StopIteration):
-            wrapped = ExceptionVariable(RuntimeError, [ctx.literal("generator raised StopIteration")])
-            wrapped.cause = wrapped.context = raised
-            raise Raised(wrapped) from None
+    except Raised as raised:
+        _end(generator)
+        if issubclass(raised.variable.python_type(), StopIteration):
+            raise Raised(_stopped(ctx, raised.variable)) from None
         raise
     finally:
         generator.running = False
-        ctx.handled = handled
+        generator.handling = ctx.handling
+        frame.generator = frame.back = None
+        ctx.handling, ctx.beyond = outside
     if frame.decoded.ops[frame.pc - 1].name == "Return":
-        generator.done, generator.result = True, value
+        _end(generator)
+        generator.result = value
         return None
     return value
 
 
-def ended(ctx: Context, generator: GeneratorVariable) -> None:
-    """Its frame was left by an exception."""
-    generator.done = True
+def _stopped(ctx: Context, stop: Variable) -> ExceptionVariable:
+    wrapped = ExceptionVariable(RuntimeError, [ctx.literal("generator raised StopIteration")])
+    wrapped.cause = wrapped.context = stop
+    wrapped.suppress = True
+    return wrapped
+
+
+def _end(generator: GeneratorVariable) -> None:
+    """Its frame was left for good, and holds nothing any more."""
+    generator.done, generator.handling = True, None
+    drop_locals(generator.frame)
 
 
 def throw(ctx: Context, generator: GeneratorVariable, error: ExceptionVariable) -> Variable | None:
     """`generator.throw(error)`: the next item, or None at the end."""
+    _check_idle(ctx, generator)
     ctx.mutate(generator)
     if generator.done or not generator.started:
-        generator.done = True
-        ctx.throw(error)
-    inner = _delegate(generator.frame)
-    if inner is not None:
-        item = throw(ctx, inner, error)
-        if item is not None:
-            return item
-        generator.frame.stack.append(inner.result or NONE)
-        finish_send_after_throw(generator.frame)
-        return _resume(ctx, generator)
-    from .exceptions import unwind
+        _end(generator)
+        raise Raised(error)
+    receiver = _receiver(generator.frame)
+    if receiver is None:
+        return _resume(ctx, generator, error)
+    generator.running = True
+    try:
+        item, result = _throw_into(ctx, receiver, error)
+    except Raised as raised:
+        error = raised.variable  # type: ignore[assignment]
+    else:
+        if item is None:
+            _leave_delegation(generator.frame, result)
+            return _resume(ctx, generator)
+        return item
+    finally:
+        generator.running = False
+    return _resume(ctx, generator, error)
 
-    frame, caller = generator.frame, ctx.frame
-    frame.back = caller
-    if ctx.handled is not None and ctx.handled is not error and (error.context is None or error.source is not None):
-        error.chain(ctx, ctx.handled)
-    unwind(ctx, frame, Raised(error), caller)
-    ctx.frame = caller  # `unwind` goes on in the frame that handles it; resuming enters it from the caller
-    return _resume(ctx, generator)
+
+def _receiver(frame: Frame) -> Variable | None:
+    """What `yield from` is waiting for."""
+    waiting = frame.stack and frame.pc >= 2 and frame.decoded.ops[frame.pc - 2].name == "Send"
+    return frame.stack[-1] if waiting else None
 
 
-def _delegate(frame: Frame) -> GeneratorVariable | None:
-    """The generator that `yield from` is waiting for."""
-    if (
-        frame.stack
-        and isinstance(frame.stack[-1], GeneratorVariable)
-        and frame.pc >= 2
-        and frame.decoded.ops[frame.pc - 2].name == "Send"
-    ):
-        return frame.stack[-1]
-    return None
+def _throw_into(ctx: Context, receiver: Variable, error: ExceptionVariable) -> tuple[Variable | None, Variable]:
+    """`error` reaches what `yield from` waits for: (yielded, NONE), or (None, result). It comes back where nothing takes it."""
+    if issubclass(error.python_type(), GeneratorExit):
+        _close_receiver(ctx, receiver)
+        raise Raised(error)
+    if isinstance(receiver, GeneratorVariable):
+        return throw(ctx, receiver, error), receiver.result or NONE
+    method = _method(ctx, receiver, "throw")
+    if method is None:
+        raise Raised(error)
+    try:
+        return ctx.call_now(method, [error]), NONE
+    except Raised as raised:
+        stop = raised.variable
+        if not issubclass(stop.python_type(), StopIteration):
+            raise
+        return None, stop.args[0] if stop.args else NONE  # type: ignore[attr-defined]
+
+
+def _close_receiver(ctx: Context, receiver: Variable) -> None:
+    if isinstance(receiver, GeneratorVariable):
+        close(ctx, receiver)
+        return
+    method = _method(ctx, receiver, "close")
+    if method is not None:
+        ctx.call_now(method, [])
+
+
+def _method(ctx: Context, receiver: Variable, name: str) -> Variable | None:
+    try:
+        return ctx.protocol.getattr_now(ctx, receiver, name)
+    except Raised as missing:
+        if issubclass(missing.variable.python_type(), AttributeError):
+            return None
+        raise
 
 
 def finish_send(frame: Frame, result: Variable) -> None:
@@ -98,26 +154,55 @@ def finish_send(frame: Frame, result: Variable) -> None:
     frame.stack[-1] = result
 
 
-def finish_send_after_throw(frame: Frame) -> None:
-    result = frame.stack.pop()
+def _leave_delegation(frame: Frame, result: Variable) -> None:
+    """Go on behind `yield from`, whose receiver ended when an exception was thrown into it."""
     send_index = frame.pc - 2
-    frame.pc = send_index + 1
-    target = frame.decoded.ops[send_index].arg
+    frame.pc = frame.decoded.ops[send_index].arg
     finish_send(frame, result)
-    frame.pc = target
 
 
-def close(ctx: Context, generator: GeneratorVariable) -> None:
+def _answer_of_close() -> bool:
+    """Whether `close()` answers what the generator returned (since 3.13)."""
+
+    def returning() -> Any:
+        try:
+            yield
+        except GeneratorExit:
+            return True
+
+    made = returning()
+    next(made)
+    return bool(made.close())
+
+
+_ANSWERS = _answer_of_close()
+
+
+def close(ctx: Context, generator: GeneratorVariable) -> Variable:
     """`generator.close()`."""
+    _check_idle(ctx, generator)
     if generator.done or not generator.started:
         ctx.mutate(generator)
-        generator.done = True
-        return
+        _end(generator)
+        return NONE
+    leave = ExceptionVariable(GeneratorExit, [])
+    if ctx.handled is not None:
+        leave.context = ctx.handled
     try:
-        item = throw(ctx, generator, ExceptionVariable(GeneratorExit, []))
+        item = throw(ctx, generator, leave)
     except Raised as error:
-        if issubclass(error.variable.python_type(), GeneratorExit | StopIteration):
-            return
+        if issubclass(error.variable.python_type(), GeneratorExit):
+            return NONE
         raise
     if item is not None:
         ctx.raise_(RuntimeError, "generator ignored GeneratorExit")
+    return generator.result or NONE if _ANSWERS else NONE
+
+
+def abandon(ctx: Context, generator: GeneratorVariable) -> None:
+    """Nothing refers to a suspended generator any more: it is closed. What it raises then, Python writes down and forgets."""
+    try:
+        close(ctx, generator)
+    except Raised as error:
+        cls = error.variable.python_type()
+        raise Break("ignored-error", func=generator.frame.decoded.code.co_qualname, type=cls.__name__) from None

@@ -12,6 +12,7 @@ from ..signals import Break, Raised
 from ..variables import Lazy
 from .exceptions import unwind
 from .frame import DISCARD, RETURN, Frame
+from .lifetimes import drop_locals
 from .paths import visit
 
 if TYPE_CHECKING:
@@ -42,7 +43,10 @@ def _silent(ctx: Context, frame: Frame, base: Frame | None) -> Variable:
     ctx.frame = frame
     root = ctx.root_frame
     steps = frame.steps
+    ended, settle = ctx.lifetimes.ended, ctx.lifetimes.settle
     while True:
+        if ended:
+            settle(ctx)
         handler, arg = steps[frame.pc]
         if frame is root:
             ctx.at_root(frame)
@@ -61,6 +65,8 @@ def _silent(ctx: Context, frame: Frame, base: Frame | None) -> Variable:
             continue
         outcome = _leave(ctx, frame, answer, base)
         if type(outcome) is not Frame:
+            if ended:
+                settle(ctx)
             return outcome
         frame = outcome
         steps = frame.steps
@@ -71,9 +77,12 @@ def _recorded(ctx: Context, frame: Frame, base: Frame | None) -> Variable:
     root = ctx.root_frame
     rec = ctx.rec
     every, instruction, number = rec.every, rec.instruction, rec.variable
+    ended, settle = ctx.lifetimes.ended, ctx.lifetimes.settle
     if frame is not root and not frame.opens:
         _announce(ctx, frame)
     while True:
+        if ended:
+            settle(ctx)
         handler, arg = frame.steps[frame.pc]
         if frame is root:
             ctx.at_root(frame)
@@ -96,6 +105,8 @@ def _recorded(ctx: Context, frame: Frame, base: Frame | None) -> Variable:
             continue
         outcome = _leave(ctx, frame, answer, base)
         if type(outcome) is not Frame:
+            if ended:
+                settle(ctx)
             return outcome
         frame = outcome
         if not frame.opens and frame is not root:
@@ -118,6 +129,8 @@ def _leave(ctx: Context, frame: Frame, answer: Any, base: Frame | None) -> Any:
         ctx.leave(frame, "returned" if answer is RETURN else "yielded")
     if answer is not RETURN:
         return value  # a generator's frame is always the one that `run` was called with
+    if ctx.lifetimes.matter:
+        drop_locals(frame)
     if frame.on_return is not None:
         value = frame.on_return(value)
     back = frame.back

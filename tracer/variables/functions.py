@@ -41,7 +41,7 @@ UNSET: Any = _Unset()
 class FunctionVariable(Variable):
     """A Python function: one that exists (`function`), or one that the trace made (`code`, `closure` of cells, …)."""
 
-    __slots__ = ("attributes", "closure", "code", "defaults", "function", "globals", "kwdefaults", "name", "qualname")
+    __slots__ = ("__weakref__", "attributes", "closure", "code", "defaults", "function", "globals", "kwdefaults", "name", "qualname")
     mutable = True
 
     def __init__(
@@ -191,7 +191,7 @@ class CellVariable(Variable):
 class BoundVariable(Variable):
     """A callable with its first argument: a bound method (`function` a FunctionVariable) or a builtin one (a descriptor)."""
 
-    __slots__ = ("function", "owner")
+    __slots__ = ("__weakref__", "function", "owner")
 
     def __init__(self, function: Variable, owner: Variable, source: Source | None = None):
         self.function, self.owner, self.source, self.vid = function, owner, source, 0
@@ -313,7 +313,7 @@ class PinnedVariable(Variable):
 class PartialVariable(Variable):
     """`functools.partial`."""
 
-    __slots__ = ("args", "function", "kwargs", "value")
+    __slots__ = ("__weakref__", "args", "function", "kwargs", "value")
 
     def __init__(
         self,

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ..codegen.body import Body
     from ..context import Context
     from ..interpreter.frame import Frame
+    from ..interpreter.lifetimes import Lifetimes
     from .base import Variable
 
 __all__ = ["GeneratorVariable"]
@@ -20,12 +21,22 @@ __all__ = ["GeneratorVariable"]
 class GeneratorVariable(IteratorVariable):
     """`frame` is suspended before the operation at `frame.pc`; `result` is the value of `return`."""
 
-    __slots__ = ("frame", "result", "running", "started")
+    __slots__ = ("__weakref__", "frame", "handling", "lifetimes", "result", "running", "saved", "started")
 
-    def __init__(self, frame: Frame):
+    def __init__(self, frame: Frame, lifetimes: Lifetimes):
         self.frame, self.source, self.vid, self.done, self.cls = frame, None, 0, False, types.GeneratorType
         self.started = self.running = False
         self.result: Variable | None = None
+        self.handling: Any = None  # the exception that it handles while it is suspended
+        self.lifetimes = lifetimes
+        self.saved: list[Any] | None = None
+
+    def __del__(self) -> None:
+        if self.started and not self.done:
+            self.lifetimes.end(self)
+
+    def end(self, ctx: Context) -> None:
+        ctx.generators.abandon(ctx, self)
 
     def describe(self) -> str:
         return f"generator {self.frame.decoded.code.co_qualname}"
@@ -36,10 +47,10 @@ class GeneratorVariable(IteratorVariable):
         return ctx.generators.send(ctx, self, NONE)
 
     def snapshot(self) -> Any:
-        return self.frame.snapshot(), self.done, self.started, self.result
+        return self.frame.snapshot(), self.done, self.started, self.result, self.handling
 
     def restore(self, state: Any) -> None:
-        saved, self.done, self.started, self.result = state
+        saved, self.done, self.started, self.result, self.handling = state
         self.frame.restore(saved)
 
     def rebuild(self, body: Body) -> str:
@@ -56,9 +67,17 @@ class GeneratorVariable(IteratorVariable):
                 why="its function is not known any more",
             )
         name = body.fresh("generator")
-        function, args, kwargs = self.frame.call  # type: ignore[misc]
+        if self.done:
+            self._rebuild_ended(body, name)
+            return name
+        function, args, kwargs = self.frame.call
         parts = [body.value(a) for a in args] + [f"{k}={body.value(v)}" for k, v in kwargs.items()]
         body.line(f"{name} = {body.value(function)}({', '.join(parts)})")
-        if self.done:
-            body.line(f"{name}.close()")
         return name
+
+    def _rebuild_ended(self, body: Body, name: str) -> None:
+        """One that is closed before it begins: what it was called with is gone, and nobody can tell."""
+        program = self.frame.program
+        parts = ["None"] * program.argcount + [f"{k}=None" for k in program.names[program.argcount : program.total]]
+        body.line(f"{name} = {body.value(self.frame.function)}({', '.join(parts)})")  # type: ignore[arg-type]
+        body.line(f"{name}.close()")

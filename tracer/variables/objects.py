@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import collections
 import types
+import weakref
 from typing import TYPE_CHECKING, Any
 
-from ..signals import Break, NotConstant
+from ..signals import Break, NotConstant, Raised
 from .base import Lazy, Variable
 from .functions import UNSET
 from .mappings import DictVariable
@@ -15,6 +16,7 @@ from .sequences import TupleVariable
 if TYPE_CHECKING:
     from ..codegen.body import Body
     from ..context import Context
+    from ..interpreter.lifetimes import Lifetimes
     from ..sources import Source
 
 __all__ = ["ExceptionVariable", "ModuleVariable", "ObjectVariable"]
@@ -24,10 +26,11 @@ class ObjectVariable(Variable):
     """An instance. `value` is the real object if it existed before. What the trace stored (UNSET: deleted) is kept as what it
     is: `attrs` are entries of the instance's `__dict__`, `erased` those of them that were deleted meanwhile, `slots` what was
     written through the descriptors of its class that C made, by descriptor. `data` models the builtin part of an instance of
-    a list, dict, tuple, set, str or number subclass. `holder`: the instance, met before, whose `__dict__` this one has too;
-    `attrs` are then that one's, and what is written to them is written there."""
+    a list, dict, tuple, set, str, number or weak reference subclass. `holder`: the instance, met before, whose `__dict__` this one has too;
+    `attrs` are then that one's, and what is written to them is written there. `lifetimes` is
+    told once when nothing refers to a new instance of a class with `__del__` any more."""
 
-    __slots__ = ("attrs", "cls", "data", "erased", "holder", "slots", "value")
+    __slots__ = ("__weakref__", "attrs", "cls", "data", "erased", "holder", "lifetimes", "slots", "value")
     mutable = True
 
     def __init__(self, value: Any, cls: type, source: Source | None = None, data: Variable | None = None):
@@ -36,6 +39,19 @@ class ObjectVariable(Variable):
         self.erased: frozenset[str] = frozenset()
         self.slots: dict[Any, Any] = {}
         self.holder: ObjectVariable | None = None
+        self.lifetimes: Lifetimes | None = None
+
+    def __del__(self) -> None:
+        if self.lifetimes is not None:
+            lifetimes, self.lifetimes = self.lifetimes, None
+            lifetimes.end(self)
+
+    def end(self, ctx: Context) -> None:
+        """`__del__` of the program's class. What it raises, Python writes down and forgets."""
+        try:
+            ctx.call_now(ctx.protocol.special_method(ctx, self, "__del__"), [])
+        except Raised as error:
+            raise Break("ignored-error", func=f"{self.cls.__name__}.__del__", type=error.variable.python_type().__name__) from None
 
     def python_type(self) -> type:
         return self.cls
@@ -127,7 +143,9 @@ class ObjectVariable(Variable):
         body.declare(self, name)
         cls = body.pin(self.cls, self.cls.__name__)
         native = body.ctx.objects.native_base(self.cls)
-        if self.data is not None and isinstance(self.data, TupleVariable):
+        if native is weakref.ReferenceType:
+            body.line(f"{name} = {self.data.rebuild_as(body, self.cls)}")  # type: ignore[union-attr]
+        elif self.data is not None and isinstance(self.data, TupleVariable):
             body.line(f"{name} = {body.pin(native, native.__name__)}.__new__({cls}, {body.tuple_of(self.data)})")
         elif self.data is not None and not self.data.mutable:
             body.line(f"{name} = {body.pin(native, native.__name__)}.__new__({cls}, {body.value(self.data)})")

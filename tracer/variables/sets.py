@@ -29,7 +29,7 @@ class SetVariable(Variable):
     that it was made from, whose own order it depends on: (source, value).
     """
 
-    __slots__ = ("changes", "cls", "items", "order", "origins")
+    __slots__ = ("__weakref__", "changes", "cls", "items", "order", "origins")
     mutable = True
 
     def __init__(

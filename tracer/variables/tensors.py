@@ -25,7 +25,7 @@ class TensorVariable(Variable):
     """A tensor of the graph: its node and its fake value. `cls` is the class that the program sees; `made` is where the body
     makes one that enters the graph as an input (a parameter made while tracing)."""
 
-    __slots__ = ("attrs", "cls", "fake", "hooks", "made", "node", "value")
+    __slots__ = ("__weakref__", "attrs", "cls", "fake", "hooks", "made", "node", "value")
 
     def __init__(
         self,

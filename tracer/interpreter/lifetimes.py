@@ -1,0 +1,141 @@
+"""When objects that the trace made come to their end: generators are closed, `__del__` runs, weak references die.
+
+One object of the program is one variable, and variables are held by what holds the object: slots of frames, containers,
+attributes, cells, the frames of a traceback. So the interpreter's own reference counts are those of the program: the moment
+at which a variable is dropped is the moment at which CPython would drop the object. A variable whose end matters tells it here
+(`end`), and the loop, before it goes on, does what CPython does then (`settle`), oldest first, contents after their owner.
+
+Invariant that everything else keeps: nothing outside the program's own state holds a variable without a source beyond the
+operation that runs. What must know one longer holds it weakly. A cycle of objects is a cycle of variables: as in
+CPython it isn't freed at once, and what the collector frees is left as it is. Programs without such objects pay one test for each operation.
+"""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from ..compat.finalisers import has_finaliser
+from ..signals import Break
+from ..variables.weakrefs import Life
+
+if TYPE_CHECKING:
+    from ..context import Context
+    from ..sources import Source
+    from ..variables import ObjectVariable, Variable
+    from .frame import Frame
+
+__all__ = ["WEAKLY", "Lifetimes", "drop_locals"]
+
+#: Modules whose own code refers weakly to the objects of the program.
+WEAKLY = frozenset({"weakref", "_weakrefset"})
+
+
+class Lifetimes:
+    """Of one attempt. `ended`: objects that nothing refers to any more, and that were not laid to rest yet."""
+
+    __slots__ = ("_collecting", "_finalisers", "_lives", "_over", "_thread", "ended", "matter")
+
+    def __init__(self) -> None:
+        self.ended: list[Any] = []
+        self.matter = False  # whether there was an object whose end can be seen
+        self._lives: dict[int, Life] = {}
+        self._finalisers: weakref.WeakSet[ObjectVariable] = weakref.WeakSet()
+        self._thread = get_ident()
+        self._over = self._collecting = False
+
+    def open(self) -> None:
+        gc.callbacks.append(self._collector)
+
+    def close(self) -> None:
+        """The attempt is over: what it made and nobody took is forgotten, not ended."""
+        self._over = True
+        self.ended.clear()
+        self._lives.clear()
+        if self._collector in gc.callbacks:
+            gc.callbacks.remove(self._collector)
+
+    def _collector(self, phase: str, info: dict[str, int]) -> None:
+        if get_ident() == self._thread:
+            self._collecting = phase == "start"
+
+    def end(self, mortal: Any) -> None:
+        """Nothing refers to `mortal` any more. It has an `end(ctx)`."""
+        if not self._over and not self._collecting and get_ident() == self._thread:
+            self.ended.append(mortal)
+
+    def watch(self, ctx: Context, target: Variable) -> Life:
+        """The life of an object that a weak reference is made to."""
+        life = self._lives.get(id(target))
+        if life is None or life.target is not target:
+            life = self._lives[id(target)] = Life(self, target)
+            if ctx.speculating and not life.outside:
+                raise Break("lifetime-unknown", type=target.python_type().__name__, why="it is made inside a higher-order operator")
+            self.matter = True
+        return life
+
+    def born(self, ctx: Context, made: ObjectVariable) -> ObjectVariable:
+        """A new object, whose class may have `__del__`."""
+        if has_finaliser(made.cls):
+            ctx.protocol.find(ctx, made.cls, "__del__")
+            if ctx.speculating:
+                raise Break("lifetime-unknown", type=made.cls.__name__, why="it has `__del__` and is made inside a higher-order operator")
+            self.matter, made.lifetimes = True, self
+            self._finalisers.add(made)
+        return made
+
+    def pending(self) -> bool:
+        """Whether objects live whose end the program will see."""
+        return any(life.target is not None and not life.outside for life in self._lives.values()) or len(self._finalisers) > 0
+
+    def check_held(self, ctx: Context, source: Source) -> None:
+        """A weak reference is asked for an object that existed before. Whether that lives on is known unless the trace changed where it was found."""
+        step: Source | None = source
+        while step is not None:
+            if step.base is None and step.kind == "local":
+                self._check_local(ctx, step)
+            holder = ctx.by_source.get(step.base) if step.base is not None else None
+            if holder is not None and holder in ctx.effects:
+                self._lost(source)
+            step = step.base
+
+    def _check_local(self, ctx: Context, source: Source) -> None:
+        root = ctx.root_frame
+        assert root is not None
+        held = root.locals[root.program.names.index(source.key)]
+        if held is None or getattr(held, "source", None) is not source:
+            self._lost(source)
+
+    def _lost(self, source: Source) -> NoReturn:
+        stop = Break("lifetime-unknown", expr=source.text, why="the function let go of it, and nothing tells whether anybody else holds it")
+        stop.stays = True
+        raise stop
+
+    def settle(self, ctx: Context) -> None:
+        """Do what happens when objects end, after the operation that dropped them. What it breaks the graph for is that operation."""
+        frame = ctx.frame
+        pc = frame.pc if frame is not None else 0
+        if frame is not None and frame is ctx.root_frame:
+            frame.pc = frame.last + 1
+        self._settle(ctx)
+        if frame is not None:
+            frame.pc = pc
+
+    def _settle(self, ctx: Context) -> None:
+        batch = self.ended[:]
+        self.ended.clear()
+        for mortal in batch:
+            mortal.end(ctx)
+            if self.ended:
+                self._settle(ctx)
+
+
+def drop_locals(frame: Frame) -> None:
+    """The frame is left: its locals go, in their order. Those of a frame that a traceback shows stay with it."""
+    if not frame.shown:
+        held = frame.locals
+        for index in range(len(held)):
+            held[index] = None
+        frame.stack.clear()
