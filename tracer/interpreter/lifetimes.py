@@ -13,12 +13,14 @@ CPython it isn't freed at once, and what the collector frees is left as it is. P
 from __future__ import annotations
 
 import gc
+import sys
 import weakref
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..compat.finalisers import has_finaliser
 from ..signals import Break
+from ..variables import UNSET, CellVariable
 from ..variables.weakrefs import Life
 
 if TYPE_CHECKING:
@@ -132,10 +134,17 @@ class Lifetimes:
                 self._settle(ctx)
 
 
-def drop_locals(frame: Frame) -> None:
-    """The frame is left: its locals go, in their order. Those of a frame that a traceback shows stay with it."""
-    if not frame.shown:
-        held = frame.locals
-        for index in range(len(held)):
-            held[index] = None
-        frame.stack.clear()
+def drop_locals(frame: Frame, ctx: Context | None = None) -> None:
+    """The frame is left: its locals go, in their order. Those of a frame that a traceback shows stay with it. `ctx`: the frame
+    is the root one, whose own cells the attempt keeps in its tables; the program may hold them by functions alone."""
+    if frame.shown:
+        return
+    held = frame.locals
+    for index in range(len(held)):
+        slot, held[index] = held[index], None
+        if ctx is not None and isinstance(slot, CellVariable) and slot.source is not None and slot.real_cell is None:
+            others = sys.getrefcount(slot) - 2 - (slot in ctx.effects)  # two: `slot` here, and the argument
+            if not others:
+                slot.value = UNSET
+        slot = None
+    frame.stack.clear()

@@ -130,7 +130,7 @@ def _leave(ctx: Context, frame: Frame, answer: Any, base: Frame | None) -> Any:
     if answer is not RETURN:
         return value  # a generator's frame is always the one that `run` was called with
     if ctx.lifetimes.matter:
-        drop_locals(frame)
+        drop_locals(frame, ctx if frame is ctx.root_frame else None)
     if frame.on_return is not None:
         value = frame.on_return(value)
     back = frame.back
