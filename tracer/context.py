@@ -12,6 +12,7 @@ import time
 import types
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
+from weakref import WeakValueDictionary
 
 import torch
 
@@ -86,7 +87,7 @@ class Context:
         self.by_id: dict[int, Variable] = {}
         self.global_values: dict[tuple[int, str], Variable] = {}
         self.class_lookups: dict[tuple[type, str], tuple[type | None, Any]] = {}
-        self.instance_dicts: dict[Variable, Any] = {}
+        self.instance_dicts: WeakValueDictionary[int, Any] = WeakValueDictionary()  # by id of the instance, which its dict holds
         self.entered: Mapping[str, Any] = {}  # the root frame's locals, as it began
         self.owners: dict[int, Source] = {}  # id of an instance's `__dict__` → the instance, where it was built
         self.namespaces: dict[int, NamespaceVariable] = {}
@@ -138,7 +139,7 @@ class Context:
         return sizes, len(self.kept), len(self.inputs), len(self.effects), len(self.undo), tuple(chain), set(self.submodules)
 
     def _tables(self) -> tuple[dict[Any, Any], ...]:
-        return self.guards, self.by_source, self.by_id, self.global_values, self.class_lookups, self.instance_dicts
+        return self.guards, self.by_source, self.by_id, self.global_values, self.class_lookups
 
     def roll_back(self, mark: tuple[Any, ...]) -> None:
         """Truncate every table to the mark and undo true changes, last first."""

@@ -228,6 +228,14 @@ ENTRIES = (
         also=("Resolve the reference in the caller and pass the object. Trades: one more argument.",),
     ),
     Entry(
+        id="lifetime-unknown",
+        title="Object that may or may not live on",
+        explanation="""{here} depends on when [[`{expr}`|an object]][[ of type {type}]] ends, which the program sees by a weak reference or by
+            `__del__`[[: {why}]]. Only Python's own count of references tells. So the graph ends, and the rest of the function runs as Python.""",
+        why_it_matters="[[{graphs} graphs instead of 1; ]]what comes behind in the same function isn't captured.",
+        also=("Keep the object under a name for as long as it is needed. Trades: it lives a little longer.",),
+    ),
+    Entry(
         id="cannot-rebuild",
         title="Object cannot be made again after the graph",
         explanation="""{here} leaves [[`{expr}`|an object]][[ of type {type}]] behind that was made while the

@@ -148,7 +148,7 @@ def _slot(ctx: Context, variable: ObjectVariable, name: str, raw: Any) -> Any:
 def instance_namespace(ctx: Context, variable: ObjectVariable) -> Variable:
     """`x.__dict__`, the same variable each time: what is stored through it is stored on the instance, and the reverse."""
     variable = variable.holder or variable
-    known = ctx.instance_dicts.get(variable)
+    known = ctx.instance_dicts.get(id(variable))
     if known is not None:
         return known
     items: dict[Any, Any] = {}
@@ -161,7 +161,7 @@ def instance_namespace(ctx: Context, variable: ObjectVariable) -> Variable:
     for key in variable.erased:
         items.pop(key, None)
     items.update({key: value for key, value in variable.attrs.items() if value is not UNSET})
-    made = ctx.instance_dicts[variable] = InstanceDictVariable(items, variable, source)
+    made = ctx.instance_dicts[id(variable)] = InstanceDictVariable(items, variable, source)
     if source is not None:
         ctx.remember(made, held, source)
     return made
@@ -240,7 +240,7 @@ class _Attributes(dict[Any, Any]):
 class InstanceDictVariable(DictVariable):
     """`x.__dict__`: its items are the instance's attributes."""
 
-    __slots__ = ("instance",)
+    __slots__ = ("__weakref__", "instance")
 
     def __init__(self, items: dict[Any, Any], instance: ObjectVariable, source: Source | None):
         super().__init__(_Attributes(items, instance), dict, source)

@@ -26,9 +26,9 @@ class ObjectVariable(Variable):
     """An instance. `value` is the real object if it existed before. What the trace stored (UNSET: deleted) is kept as what it
     is: `attrs` are entries of the instance's `__dict__`, `erased` those of them that were deleted meanwhile, `slots` what was
     written through the descriptors of its class that C made, by descriptor. `data` models the builtin part of an instance of
-    a list, dict, tuple, set, str, number or weak reference subclass. `holder`: the instance, met before, whose `__dict__` this one has too;
-    `attrs` are then that one's, and what is written to them is written there. `lifetimes` is
-    told once when nothing refers to a new instance of a class with `__del__` any more."""
+    a list, dict, tuple, set, str, number or weak reference subclass. `holder`: the instance, met before, whose `__dict__`
+    this one has too; `attrs` are then that one's, and what is written to them is written there. `lifetimes` is told once
+    when nothing refers to a new instance of a class with `__del__` any more."""
 
     __slots__ = ("__weakref__", "attrs", "cls", "data", "erased", "holder", "lifetimes", "slots", "value")
     mutable = True
@@ -100,8 +100,9 @@ class ObjectVariable(Variable):
             return self.holder.store(ctx, name, value)
         ctx.mutate(self)
         self.enter(name, value)
-        if self in ctx.instance_dicts:
-            ctx.instance_dicts[self].items.store(name, value)
+        namespace = ctx.instance_dicts.get(id(self))
+        if namespace is not None:
+            namespace.items.store(name, value)
 
     def share(self, holder: ObjectVariable) -> None:
         self.holder = holder.holder or holder

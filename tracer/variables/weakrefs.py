@@ -95,6 +95,8 @@ class WeakReferenceVariable(Variable):
         target = self.life.target
         if target is not None and target.source is not None:
             ctx.lifetimes.check_held(ctx, target.source)
+        if target is not None and target.source is None and id(target) in ctx.instance_dicts:
+            ctx.break_("lifetime-unknown", expr="a weak reference", type=target.python_type().__name__, why="its `__dict__` is held apart from it")
         return NONE if target is None else target
 
     def dies(self) -> Variable | None:
