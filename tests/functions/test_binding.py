@@ -79,5 +79,6 @@ def test_words_of_calls_that_do_not_fit():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_words_of_many_calls_that_do_not_fit():
     assert differences(range(25, 2000)) == []

@@ -7,8 +7,9 @@ import operator
 from typing import TYPE_CHECKING, Any
 
 from ..compat.python_classes import is_python_class
-from ..protocol.instances import instance_namespace
-from ..signals import Declined, Raised
+from ..compat.type_names import type_name
+from ..protocol.instances import instance_namespace, native_base
+from ..signals import Declined, NotConstant, Raised
 from ..variables import (
     NONE,
     UNSET,
@@ -24,10 +25,10 @@ from ..variables import (
     ObjectVariable,
     PartialVariable,
     PinnedVariable,
+    RangeIteratorVariable,
     RangeVariable,
     ReverseIteratorVariable,
     SequenceIteratorVariable,
-    SequenceVariable,
     SetVariable,
     SliceVariable,
     SuperVariable,
@@ -40,6 +41,7 @@ from ..variables import (
 )
 from .class_rules import MRO, class_said
 from .dicts import merge
+from .known import plain
 from .sets import any_order, made
 from .table import calls
 
@@ -54,32 +56,37 @@ def len_(ctx: Context, value: Variable) -> Any:
 
 
 @calls.exact(type)
-def type_(ctx: Context, value: Variable) -> Any:
+def type_(ctx: Context, value: Variable, /) -> Any:
     """`type(x)`; making classes declines."""
     return ctx.type_of(value)
 
 
 @calls.exact(getattr)
-def getattr_(ctx: Context, value: Variable, name: Variable, *default: Variable) -> Any:
+def getattr_(ctx: Context, value: Variable, name: Variable, default: Variable | None = None, /) -> Any:
     """`getattr(x, name[, default])`."""
-    key = name.constant()
-    if not isinstance(key, str):
-        ctx.raise_(TypeError, "attribute name must be string, not 'int'")
-    if not default:
+    key = _attribute_name(ctx, name)
+    if default is None:
         return value.attribute(ctx, key)
     try:
         return ctx.protocol.getattr_now(ctx, value, key)
     except Raised as error:
         if issubclass(error.variable.python_type(), AttributeError):
-            return default[0]
+            return default
         raise
+
+
+def _attribute_name(ctx: Context, name: Variable) -> str:
+    text = plain(name)
+    if not isinstance(text, ConstantVariable) or not isinstance(text.value, str):
+        ctx.raise_(TypeError, f"attribute name must be string, not {ctx.protocol.shown_type(name)!r}")
+    return text.value
 
 
 @calls.exact(hasattr)
 def hasattr_(ctx: Context, value: Variable, name: Variable) -> Any:
     """`hasattr(x, name)`: whether reading raises AttributeError."""
     try:
-        ctx.protocol.getattr_now(ctx, value, name.constant())
+        ctx.protocol.getattr_now(ctx, value, _attribute_name(ctx, name))
     except Raised as error:
         if issubclass(error.variable.python_type(), AttributeError):
             return literal(False)
@@ -90,7 +97,7 @@ def hasattr_(ctx: Context, value: Variable, name: Variable) -> Any:
 @calls.exact(setattr)
 def setattr_(ctx: Context, owner: Variable, name: Variable, value: Variable) -> Any:
     """`setattr(x, name, value)`."""
-    result = owner.set_attribute(ctx, name.constant(), value)
+    result = owner.set_attribute(ctx, _attribute_name(ctx, name), value)
     if result is not None:
         ctx.settle(result)
     return NONE
@@ -99,7 +106,7 @@ def setattr_(ctx: Context, owner: Variable, name: Variable, value: Variable) -> 
 @calls.exact(delattr)
 def delattr_(ctx: Context, owner: Variable, name: Variable) -> Any:
     """`delattr(x, name)`."""
-    result = ctx.protocol.delete_attribute(ctx, owner, name.constant())
+    result = ctx.protocol.delete_attribute(ctx, owner, _attribute_name(ctx, name))
     if result is not None:
         ctx.settle(result)
     return NONE
@@ -113,7 +120,7 @@ def super_(ctx: Context, *args: Variable) -> Any:
     cls, owner = args or _of_frame(ctx)
     held = cls.value if isinstance(cls, PinnedVariable) else None
     if not isinstance(held, type):
-        ctx.raise_(TypeError, f"super() argument 1 must be a type, not {cls.python_type().__name__}")
+        ctx.raise_(TypeError, f"super() argument 1 must be a type, not {type_name(cls.python_type())}")
     if not _is_below(ctx, owner, held):
         ctx.raise_(TypeError, "super(type, obj): obj must be an instance or subtype of type")
     return SuperVariable(held, owner)
@@ -144,7 +151,7 @@ def _of_frame(ctx: Context) -> tuple[Variable, Variable]:
     if cls is UNSET:
         ctx.raise_(RuntimeError, "super(): empty __class__ cell")
     if not (isinstance(cls, PinnedVariable) and isinstance(cls.value, type)):
-        ctx.raise_(RuntimeError, f"super(): __class__ is not a type ({cls.python_type().__name__})")
+        ctx.raise_(RuntimeError, f"super(): __class__ is not a type ({type_name(cls.python_type())})")
     owner = ctx.settle(owner)
     if owner.python_type() is type(None):
         ctx.break_("unsupported-builtin", func="super", why="without an object it is unbound")
@@ -154,11 +161,15 @@ def _of_frame(ctx: Context) -> tuple[Variable, Variable]:
 @calls.exact(callable)
 def callable_(ctx: Context, value: Variable) -> Any:
     """`callable(x)`: whether its class has `__call__`."""
+    return literal(is_callable(ctx, value))
+
+
+def is_callable(ctx: Context, value: Variable) -> bool:
     if isinstance(value, FunctionVariable | BoundVariable | PartialVariable):
-        return literal(True)
+        return True
     if isinstance(value, PinnedVariable):
-        return literal(callable(value.value))
-    return literal(ctx.protocol.has(ctx, value.python_type(), "__call__"))
+        return callable(value.value)
+    return ctx.protocol.has(ctx, value.python_type(), "__call__")
 
 
 @calls.exact(vars)
@@ -193,22 +204,28 @@ def hash_(ctx: Context, value: Variable) -> Any:
     """`hash(x)` of values that are known."""
     if isinstance(value, ConstantVariable | TupleVariable | SymVariable):
         return ctx.native_methods.call(ctx, value, "__hash__", [], {})
-    return ctx.protocol.special(ctx, value, "__hash__", [], "is unhashable")
+    if ctx.protocol.find(ctx, value.python_type(), "__hash__")[1] is None:
+        ctx.raise_(TypeError, f"unhashable type: {ctx.protocol.shown_type(value)!r}")
+    return ctx.protocol.special_answer(ctx, value, "__hash__")
 
 
 # ---- iteration
 @calls.exact(iter)
-def iter_(ctx: Context, value: Variable, *sentinel: Variable) -> Any:
+def iter_(ctx: Context, value: Variable, sentinel: Variable | None = None, /) -> Any:
     """`iter(x)` and `iter(callable, sentinel)`."""
-    return CallIteratorVariable(value, sentinel[0]) if sentinel else ctx.protocol.iterator(ctx, value)
+    if sentinel is None:
+        return ctx.protocol.iterator(ctx, value)
+    if not is_callable(ctx, value):
+        ctx.raise_(TypeError, "iter(v, w): v must be callable")
+    return CallIteratorVariable(value, sentinel)
 
 
 @calls.exact(next)
-def next_(ctx: Context, value: Variable, *default: Variable) -> Any:
+def next_(ctx: Context, value: Variable, default: Variable | None = None, /) -> Any:
     """`next(it[, default])`."""
-    if default:
+    if default is not None:
         item = ctx.protocol.next_item(ctx, value)
-        return default[0] if item is None else item
+        return default if item is None else item
     return ctx.protocol.special(ctx, value, "__next__", [], "is not an iterator")
 
 
@@ -220,15 +237,12 @@ def range_(ctx: Context, *args: Variable) -> Any:
     for arg in args:
         if isinstance(arg, TensorVariable):
             ctx.break_("tensor-to-python-number", expr="range", var=arg.describe())
-        if not isinstance(arg, SymVariable):
-            kind = arg.python_type()
-            refusal = "" if issubclass(kind, int) else f"'{kind.__name__}' object cannot be interpreted as an integer"
-            ctx.protocol.index(ctx, arg, refusal)
-    start, stop, step = literal(0), args[0], literal(1)
-    if len(args) > 1:
-        start, stop = args[0], args[1]
-    if len(args) > 2:
-        step = args[2]
+    parts = [arg if isinstance(arg, SymVariable) or arg.python_type() is int else literal(ctx.protocol.index(ctx, arg)) for arg in args]
+    start, stop, step = literal(0), parts[0], literal(1)
+    if len(parts) > 1:
+        start, stop = parts[0], parts[1]
+    if len(parts) > 2:
+        step = parts[2]
         if isinstance(step, ConstantVariable) and step.value == 0:
             ctx.raise_(ValueError, "range() arg 3 must not be zero")
     return RangeVariable([start, stop, step])
@@ -243,17 +257,17 @@ def zip_(ctx: Context, *args: Variable, strict: Variable | None = None) -> Any:
 @calls.exact(enumerate)
 def enumerate_(ctx: Context, iterable: Variable, start: Variable | None = None) -> Any:
     """`enumerate(x, start)`, lazily."""
-    return EnumerateVariable(ctx.protocol.iterator(ctx, iterable), ctx.protocol.index(ctx, start, "") if start is not None else 0)
+    return EnumerateVariable(ctx.protocol.iterator(ctx, iterable), ctx.protocol.index(ctx, start) if start is not None else 0)
 
 
 @calls.exact(map)
-def map_(ctx: Context, function: Variable, *parts: Variable) -> Any:
+def map_(ctx: Context, function: Variable, first: Variable, /, *others: Variable) -> Any:
     """`map(f, ...)`, lazily."""
-    return MapVariable(function, [ctx.protocol.iterator(ctx, p) for p in parts])
+    return MapVariable(function, [ctx.protocol.iterator(ctx, p) for p in (first, *others)])
 
 
 @calls.exact(filter)
-def filter_(ctx: Context, function: Variable, part: Variable) -> Any:
+def filter_(ctx: Context, function: Variable, part: Variable, /) -> Any:
     """`filter(f, x)`, lazily."""
     return FilterVariable(function, ctx.protocol.iterator(ctx, part))
 
@@ -263,17 +277,17 @@ def reversed_(ctx: Context, value: Variable) -> Any:
     """`reversed(x)` of sequences, dicts and classes with `__reversed__`."""
     if isinstance(value, ListVariable) and value.cls is list:
         return ReverseIteratorVariable(value, type(reversed([])), len(value.items) - 1)
-    if isinstance(value, SequenceVariable | RangeVariable):
-        return SequenceIteratorVariable(ctx.protocol.unpack(ctx, value)[::-1], type(reversed([])))
-    if isinstance(value, DictVariable):
-        return SequenceIteratorVariable(value.unpack(ctx)[::-1], type(reversed({})))
+    if isinstance(value, RangeVariable):
+        return RangeIteratorVariable(value.concrete(ctx)[::-1])
+    if isinstance(value, TupleVariable) and not ctx.protocol.overrides(ctx, value.cls, "__reversed__", "__len__", "__getitem__"):
+        return SequenceIteratorVariable(value.settled(ctx)[::-1], reversed)
     if isinstance(value, TensorVariable):
         return Declined("a tensor")
     if ctx.protocol.has(ctx, value.python_type(), "__reversed__"):
         return ctx.protocol.special(ctx, value, "__reversed__", [], "")
-    if not ctx.protocol.has(ctx, value.python_type(), "__len__"):
-        ctx.raise_(TypeError, f"{value.python_type().__name__!r} object is not reversible")
-    count = ctx.protocol.index(ctx, ctx.protocol.length(ctx, value), "")
+    if not ctx.protocol.has(ctx, value.python_type(), "__getitem__") or isinstance(value, DictVariable):
+        ctx.raise_(TypeError, f"{type_name(value.python_type())!r} object is not reversible")
+    count = ctx.protocol.index(ctx, ctx.protocol.length(ctx, value))
     return SequenceIteratorVariable([ctx.settle(value.getitem(ctx, literal(i))) for i in range(count - 1, -1, -1)], reversed)
 
 
@@ -300,6 +314,8 @@ def all_(ctx: Context, iterable: Variable) -> Any:
 @calls.exact(sum)
 def sum_(ctx: Context, iterable: Variable, start: Variable | None = None) -> Any:
     """`sum(x, start)`, item by item."""
+    if start is not None and issubclass(start.python_type(), str | bytes | bytearray):
+        return Declined("sum takes no text")
     total = start if start is not None else literal(0)
     iterator = ctx.protocol.iterator(ctx, iterable)
     while (item := ctx.protocol.next_item(ctx, iterator)) is not None:
@@ -310,11 +326,13 @@ def sum_(ctx: Context, iterable: Variable, start: Variable | None = None) -> Any
 def _extreme(fn: Any, compare: Any) -> Any:
     def rule(ctx: Context, *args: Variable, key: Variable | None = None, default: Variable | None = None) -> Any:
         """`min`/`max`, with `key` and `default`; the first of equals wins."""
+        if not args or len(args) > 1 and default is not None:
+            return Declined("nothing to compare, or a default for known arguments")
         items = any_order(ctx, args[0], key) if len(args) == 1 else list(args)
         if not items:
             if default is not None:
                 return default
-            ctx.raise_(ValueError, f"{fn.__name__}() arg is an empty sequence" if len(args) == 1 else f"{fn.__name__} expected at least 1 argument, got 0")
+            ctx.raise_(ValueError, f"{fn.__name__}() arg is an empty sequence")
         if len(args) == 1 and default is None and key is None and all(isinstance(i, ConstantVariable) for i in items):
             try:
                 return ctx.wrap(fn([i.value for i in items]))  # type: ignore[attr-defined]
@@ -341,52 +359,60 @@ calls.exact(min)(_extreme(min, operator.lt))
 calls.exact(max)(_extreme(max, operator.gt))
 
 
-def sort_items(ctx: Context, items: list[Variable], key: Variable | None, reverse: bool) -> list[Variable]:
-    """A stable sort with the program's own `<`, by insertion into a sorted list (binary search), as few comparisons as CPython's."""
+class _Score:
+    """A key of the program in native sorting: compared by the program's own `<`, as often and in the order that CPython compares."""
+
+    __slots__ = ("ctx", "variable")
+
+    def __init__(self, ctx: Context, variable: Variable):
+        self.ctx, self.variable = ctx, variable
+
+    def __lt__(self, other: _Score) -> bool:
+        ctx = self.ctx
+        return ctx.protocol.truth(ctx, ctx.settle(ctx.protocol.compare(ctx, operator.lt, self.variable, other.variable)))
+
+
+def sort_items(ctx: Context, items: list[Variable], key: Variable | None, reverse: bool) -> None:
+    """Sort in place, stable; where a comparison raises, the items are left in the order that CPython leaves."""
     scores = [v if _no(key) else ctx.call_now(key, [v]) for v in items]  # type: ignore[arg-type]
-    pairs = list(zip(scores, items, strict=True))
-    if all(isinstance(s, ConstantVariable) for s in scores):
-        try:
-            return [v for _, v in sorted(pairs, key=lambda p: p[0].value, reverse=reverse)]  # type: ignore[attr-defined]
-        except TypeError as error:
-            ctx.raise_from_host(error)
-    import functools
-
-    def order(a: tuple[Variable, Variable], b: tuple[Variable, Variable]) -> int:
-        if ctx.protocol.truth(ctx, ctx.settle(ctx.protocol.compare(ctx, operator.lt, a[0], b[0]))):
-            return -1
-        return 1 if ctx.protocol.truth(ctx, ctx.settle(ctx.protocol.compare(ctx, operator.lt, b[0], a[0]))) else 0
-
-    return [v for _, v in sorted(pairs, key=functools.cmp_to_key(order), reverse=reverse)]
+    known = all(isinstance(s, ConstantVariable) for s in scores)
+    keys = iter([s.value if known else _Score(ctx, s) for s in scores])  # type: ignore[attr-defined]
+    try:
+        items.sort(key=lambda _: next(keys), reverse=reverse)
+    except TypeError as error:
+        ctx.raise_from_host(error)
 
 
 @calls.exact(sorted)
 def sorted_(ctx: Context, iterable: Variable, *, key: Variable | None = None, reverse: Variable | None = None) -> Any:
     """`sorted(x, key=, reverse=)`."""
-    return ListVariable(sort_items(ctx, list(any_order(ctx, iterable, key)), key, reverse is not None and ctx.protocol.truth(ctx, reverse)))
+    backwards = reverse is not None and bool(ctx.protocol.index(ctx, reverse))
+    items = list(any_order(ctx, iterable, key))
+    sort_items(ctx, items, key, backwards)
+    return ListVariable(items)
 
 
 # ---- containers
 @calls.exact(list)
-def list_(ctx: Context, *args: Variable) -> Any:
+def list_(ctx: Context, iterable: Variable | None = None, /) -> Any:
     """`list(x)`."""
-    return ListVariable(list(ctx.protocol.unpack(ctx, args[0])) if args else [])
+    return ListVariable(list(ctx.protocol.unpack(ctx, iterable)) if iterable is not None else [])
 
 
 @calls.exact(tuple)
-def tuple_(ctx: Context, *args: Variable) -> Any:
+def tuple_(ctx: Context, iterable: Variable | None = None, /) -> Any:
     """`tuple(x)`; a tuple itself is returned."""
-    if args and isinstance(args[0], TupleVariable) and args[0].cls is tuple:
-        return args[0]
-    return TupleVariable(list(ctx.protocol.unpack(ctx, args[0])) if args else [], tuple)
+    if isinstance(iterable, TupleVariable) and iterable.cls is tuple:
+        return iterable
+    return TupleVariable(list(ctx.protocol.unpack(ctx, iterable)) if iterable is not None else [], tuple)
 
 
 def _set(cls: type) -> Any:
-    def rule(ctx: Context, *args: Variable) -> Any:
+    def rule(ctx: Context, iterable: Variable | None = None, /) -> Any:
         """`set(x)`, `frozenset(x)`."""
-        if args and cls is frozenset and isinstance(args[0], SetVariable) and args[0].cls is frozenset:
-            return args[0]
-        return made(ctx, cls, args[0] if args else None)
+        if cls is frozenset and isinstance(iterable, SetVariable) and iterable.cls is frozenset:
+            return iterable
+        return made(ctx, cls, iterable)
 
     rule.__name__ = f"{cls.__name__}_"
     return rule
@@ -397,10 +423,10 @@ calls.exact(frozenset)(_set(frozenset))
 
 
 def _dict(cls: type) -> Any:
-    def rule(ctx: Context, *args: Variable, **kwargs: Variable) -> Any:
+    def rule(ctx: Context, other: Variable | None = None, /, **kwargs: Variable) -> Any:
         """`dict(...)`, `OrderedDict(...)`."""
         made = DictVariable({}, cls)
-        merge(ctx, made, args, kwargs)
+        merge(ctx, made, (other,) if other is not None else (), kwargs)
         return made
 
     rule.__name__ = f"{cls.__name__}_"
@@ -411,28 +437,10 @@ calls.exact(dict)(_dict(dict))
 calls.exact(collections.OrderedDict)(_dict(collections.OrderedDict))
 
 
-@calls.exact(collections.defaultdict)
-def defaultdict_(ctx: Context, *args: Variable, **kwargs: Variable) -> Any:
-    """`defaultdict(factory, ...)`."""
-    made = DictVariable({}, collections.defaultdict, None, args[0] if args else None)
-    merge(ctx, made, args[1:], kwargs)
-    return made
-
-
-@calls.exact(collections.deque)
-def deque_(ctx: Context, *args: Variable, maxlen: Variable | None = None) -> Any:
-    """`deque(x, maxlen)`."""
-    limit = maxlen.constant() if maxlen is not None else args[1].constant() if len(args) > 1 else None
-    items = list(ctx.protocol.unpack(ctx, args[0])) if args else []
-    return ListVariable(items[-limit:] if limit else [] if limit == 0 else items, collections.deque, None, limit)
-
-
 @calls.exact(slice)
-def slice_(ctx: Context, *args: Variable) -> Any:
+def slice_(ctx: Context, first: Variable, stop: Variable | None = None, step: Variable = NONE, /) -> Any:
     """`slice(...)`."""
-    if len(args) == 1:
-        return SliceVariable([NONE, args[0], NONE])
-    return SliceVariable([args[0], args[1], args[2] if len(args) > 2 else NONE])
+    return SliceVariable([NONE, first, NONE] if stop is None else [first, stop, step])
 
 
 @calls.exact(object)
@@ -442,25 +450,59 @@ def object_(ctx: Context) -> Any:
 
 
 @calls.exact(object.__new__)
-def object_new(ctx: Context, cls: Variable, *args: Variable, **kwargs: Variable) -> Any:
-    """`object.__new__(cls)`."""
-    return ctx.classes.native_instance(ctx, cls.real(), [], {})
+def object_new(ctx: Context, cls: Variable, /, *args: Variable, **kwargs: Variable) -> Any:
+    """`object.__new__(cls)`: takes no more where the class has a `__new__` of its own."""
+    real = made_by(ctx, object, cls)
+    if args or kwargs:
+        if ctx.protocol.find(ctx, real, "__new__")[0] is not object:
+            ctx.raise_(TypeError, "object.__new__() takes exactly one argument (the type to instantiate)")
+        if ctx.protocol.find(ctx, real, "__init__")[0] is object:
+            ctx.raise_(TypeError, f"{real.__name__}() takes no arguments")
+    return ctx.classes.native_instance(ctx, real, [], {})
 
 
-@calls.exact(
-    dict.__new__, list.__new__, set.__new__, tuple.__new__, str.__new__, int.__new__, float.__new__, frozenset.__new__,
-    BaseException.__new__, Exception.__new__,
-)
-def builtin_new(ctx: Context, cls: Variable, *args: Variable, **kwargs: Variable) -> Any:
-    """`native.__new__(cls, ...)`: the builtin part of an instance."""
-    from ..variables import is_named_tuple
+@calls.exact(object.__init__)
+def object_init(ctx: Context, value: Variable, /, *args: Variable, **kwargs: Variable) -> Any:
+    """`object.__init__(x)`: takes no more where the class has an `__init__` of its own."""
+    if (args or kwargs) and ctx.protocol.find(ctx, value.python_type(), "__init__")[0] is not object:
+        ctx.raise_(TypeError, "object.__init__() takes exactly one argument (the instance to initialize)")
+    if (args or kwargs) and ctx.protocol.find(ctx, value.python_type(), "__new__")[0] is object:
+        ctx.raise_(TypeError, f"{ctx.protocol.shown_type(value)}.__init__() takes exactly one argument (the instance to initialize)")
+    return NONE
 
-    real = cls.real()
-    if is_named_tuple(real) and not real.__dictoffset__:
-        return TupleVariable(list(ctx.protocol.unpack(ctx, args[0])), real)
-    if not is_python_class(real):
-        return cls.call(ctx, list(args), kwargs)
-    return ctx.classes.native_instance(ctx, real, list(args), kwargs)
+
+def made_by(ctx: Context, native: type, cls: Variable) -> type:
+    """The class whose object `native.__new__(cls)` makes; raises where it isn't for `native` to make."""
+    real = cls.value if isinstance(cls, PinnedVariable) else None
+    if not isinstance(real, type) or not issubclass(real, native) or native_base(real) is not native:
+        try:
+            native.__new__(real if isinstance(real, type) else ctx.protocol.stand_in(ctx, cls))
+        except TypeError as error:
+            ctx.raise_from_host(error)
+        except NotConstant:
+            pass
+        ctx.break_("unsupported-builtin", func=f"{native.__name__}.__new__", type=cls.describe())
+    return real
+
+
+def _new(native: type) -> Any:
+    def rule(ctx: Context, cls: Variable, /, *args: Variable, **kwargs: Variable) -> Any:
+        """`native.__new__(cls, ...)`: the builtin part of an instance."""
+        from ..variables import is_named_tuple
+
+        real = cls.real() if issubclass(native, BaseException) else made_by(ctx, native, cls)
+        if is_named_tuple(real) and not real.__dictoffset__:
+            return TupleVariable(list(ctx.protocol.unpack(ctx, args[0])), real) if len(args) == 1 else Declined("a tuple of one iterable")
+        if not is_python_class(real):
+            return cls.call(ctx, list(args), kwargs)
+        return ctx.classes.native_instance(ctx, real, list(args), kwargs)
+
+    rule.__name__ = "builtin_new"
+    return rule
+
+
+for _native in (dict, list, set, tuple, str, int, float, frozenset, BaseException, Exception):
+    calls.exact(_native.__new__)(_new(_native))
 
 
 @calls.exact(print)

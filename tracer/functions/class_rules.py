@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..compat.python_classes import is_python_class
+from ..compat.type_names import type_name
 from ..signals import Declined, NotConstant, Raised
 from ..variables import (
     NONE,
@@ -176,7 +177,7 @@ def add_note(ctx: Context, error: Variable, note: Variable) -> Any:
     if not isinstance(error, ExceptionVariable):
         return Declined("not a modelled exception")
     if not issubclass(note.python_type(), str):
-        ctx.raise_(TypeError, f"note must be a str, not {note.python_type().__name__!r}")
+        ctx.raise_(TypeError, f"note must be a str, not {type_name(note.python_type())!r}")
     notes = error.own(ctx, "__notes__")
     if notes is None:
         notes = ListVariable([])

@@ -18,6 +18,7 @@ from ..protocol.instances import builtin_data, native_base
 from ..protocol.operators import BINARY, COMPARE, DIVMOD
 from ..signals import Break, Declined, NotConstant
 from ..variables import (
+    NONE,
     ConstantVariable,
     ExceptionVariable,
     ModuleVariable,
@@ -152,7 +153,8 @@ def native_instance(ctx: Context, cls: type, args: list[Variable], kwargs: dict[
         return _exception(ctx, cls, args, {})
     native = native_base(cls)
     if native in _IMMUTABLE:
-        data = ctx.call_now(PinnedVariable(native), args, {} if native is tuple else kwargs)
+        own = native is tuple and ctx.protocol.find(ctx, cls, "__new__")[0] is not tuple  # then tuple.__new__ takes no notice of keywords
+        data = ctx.call_now(PinnedVariable(native), args, {} if own else kwargs)
         return ctx.lifetimes.born(ctx, ObjectVariable(None, cls, None, data))
     if native is weakref.ReferenceType:
         return weakref_rules.make(ctx, cls, *args)
@@ -182,9 +184,9 @@ def _initialise(ctx: Context, cls: type, made: Variable, args: list[Variable], k
     if type(init) is types.FunctionType and owner is not None:
         frame = ctx.protocol.class_entry(ctx, owner, "__init__", init).call(ctx, [made, *args], kwargs)
         if type(frame) is Frame:
-            frame.on_return = lambda _: made
+            frame.on_return = lambda result: _initialised(ctx, made, result)
             return frame
-        return made
+        return _initialised(ctx, made, frame)
     if owner is object:
         if (args or kwargs) and ctx.protocol.find(ctx, cls, "__new__")[0] is object:
             ctx.raise_(TypeError, f"{cls.__name__}() takes no arguments")
@@ -192,6 +194,12 @@ def _initialise(ctx: Context, cls: type, made: Variable, args: list[Variable], k
     native = getattr(made, "data", None)
     if native is not None and native.mutable and owner is not None:
         ctx.settle(call_descriptor(ctx, init, [made, *args], kwargs))
+    return made
+
+
+def _initialised(ctx: Context, made: Variable, result: Variable) -> Variable:
+    if result is not NONE and result.python_type() is not type(None):
+        ctx.raise_(TypeError, f"__init__() should return None, not {ctx.protocol.shown_type(result)!r}")
     return made
 
 
@@ -223,7 +231,8 @@ def call_descriptor(ctx: Context, descriptor: Any, args: list[Variable], kwargs:
         if type(args[1]) is not ConstantVariable and (descriptor.__objclass__ in _NUMBERS or name in _COMPARISONS):
             return literal(NotImplemented)  # a number, text or None knows nothing of other objects
     try:
-        values, named = settled_values(ctx, args, kwargs)
+        values, named = settled_values(ctx, [args[0]], kwargs, objects=False)
+        values += settled_values(ctx, args[1:], {}, objects=True)[0]
     except NotConstant as missing:
         raise Break(
             "unsupported-builtin", func=descriptor.__qualname__, name=descriptor.__qualname__, type=missing.variable.python_type().__name__, why=why
@@ -233,7 +242,11 @@ def call_descriptor(ctx: Context, descriptor: Any, args: list[Variable], kwargs:
     if isinstance(receiver, PinnedVariable) and not _safe_receiver(receiver.value):
         raise Break("unsupported-builtin", func=descriptor.__qualname__, name=descriptor.__qualname__, type=receiver.python_type().__name__, why=why)
     try:
-        return ctx.wrap(descriptor(*values, **named))
+        return ctx.protocol.wrap_native(ctx, descriptor(*values, **named))
+    except NotConstant as missing:
+        raise Break(
+            "unsupported-builtin", func=descriptor.__qualname__, name=descriptor.__qualname__, type=missing.variable.python_type().__name__
+        ) from None
     except Exception as error:
         ctx.raise_from_host(error)
 

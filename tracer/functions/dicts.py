@@ -243,7 +243,7 @@ def merge(ctx: Context, target: DictVariable, args: tuple[Variable, ...], kwargs
         source = args[0]
         if isinstance(source, DictVariable) and type(target) is DictVariable:
             ctx.mutate(target)  # the keys' hashes are known: they aren't asked again
-            target.items.update(zip(list(source.items), source.values(ctx), strict=True))
+            _merge_known(ctx, target, source)
         elif isinstance(source, DictVariable | MappingProxyVariable) or ctx.protocol.has(ctx, source.python_type(), "keys"):
             for key, value in ctx.protocol.mapping_items(ctx, source):
                 target.put(ctx, key, value)
@@ -251,6 +251,14 @@ def merge(ctx: Context, target: DictVariable, args: tuple[Variable, ...], kwargs
             _merge_pairs(ctx, target, source)
     for name, value in kwargs.items():
         target.put(ctx, ConstantVariable(name), value)
+
+
+def _merge_known(ctx: Context, target: DictVariable, source: DictVariable) -> None:
+    keys = list(source.items)
+    for key, value in zip(keys, source.values(ctx), strict=True):
+        target.items[key] = value
+        if len(source.items) != len(keys):  # a key's `__eq__` changed it
+            ctx.raise_(RuntimeError, "dict mutated during update")
 
 
 def _merge_pairs(ctx: Context, target: DictVariable, source: Variable) -> None:
@@ -267,7 +275,7 @@ def _merge_pairs(ctx: Context, target: DictVariable, source: Variable) -> None:
 
 
 @calls.exact(dict.update, OrderedDict.update)
-def update(ctx: Context, target: Variable, *args: Variable, **kwargs: Variable) -> Any:
+def update(ctx: Context, target: Variable, /, *args: Variable, **kwargs: Variable) -> Any:
     """`d.update(other, **kwargs)`."""
     if not isinstance(target, DictVariable):
         return _OTHER
@@ -278,7 +286,7 @@ def update(ctx: Context, target: Variable, *args: Variable, **kwargs: Variable) 
 
 
 @calls.exact(dict.__init__, OrderedDict.__init__)
-def init(ctx: Context, target: Variable, *args: Variable, **kwargs: Variable) -> Any:
+def init(ctx: Context, target: Variable, /, *args: Variable, **kwargs: Variable) -> Any:
     """`dict.__init__(d, ...)`, as subclasses call it: an update."""
     if isinstance(target, ObjectVariable) and isinstance(target.data, DictVariable) and issubclass(target.data.cls, OrderedDict):
         return _ordered_init(ctx, target, args, kwargs)
@@ -301,12 +309,18 @@ def _ordered_init(ctx: Context, target: ObjectVariable, args: tuple[Variable, ..
     return NONE
 
 
+def check_factory(ctx: Context, factory: Variable) -> None:
+    if not is_none(factory) and not ctx.protocol.truth(ctx, ctx.call_now(PinnedVariable(callable), [factory])):
+        ctx.raise_(TypeError, "first argument must be callable or None")
+
+
 @calls.exact(defaultdict.__init__)
-def defaultdict_init(ctx: Context, target: Variable, *args: Variable, **kwargs: Variable) -> Any:
+def defaultdict_init(ctx: Context, target: Variable, /, *args: Variable, **kwargs: Variable) -> Any:
     """`defaultdict.__init__(d, factory, ...)`."""
-    if not isinstance(target, DictVariable):
+    if not isinstance(target, DictVariable) or len(args) > 2:
         return _OTHER
     if args:
+        check_factory(ctx, args[0])
         ctx.mutate(target)
         target.factory = args[0]
     merge(ctx, target, args[1:], kwargs)

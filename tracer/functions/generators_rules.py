@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 from typing import TYPE_CHECKING, Any
 
+from ..compat.type_names import type_name
 from ..signals import Declined
 from ..variables import NONE, ExceptionVariable, GeneratorVariable, PinnedVariable, Variable
 from .table import calls
@@ -55,7 +56,7 @@ def _error(ctx: Context, kind: Variable, value: Variable) -> ExceptionVariable:
         if not none:
             ctx.raise_(TypeError, "instance exception may not have a separate value")
         return kind
-    ctx.raise_(TypeError, f"exceptions must be classes or instances deriving from BaseException, not {kind.python_type().__name__}")
+    ctx.raise_(TypeError, f"exceptions must be classes or instances deriving from BaseException, not {type_name(kind.python_type())}")
 
 
 @calls.exact(types.GeneratorType.close)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..signals import Declined
 from ..variables import NONE, ListVariable, Variable, literal
-from .known import count_of, is_none, plain
+from .known import is_none, plain
 from .table import calls
 
 if TYPE_CHECKING:
@@ -118,10 +118,10 @@ for _name, _order, _action in (
 
 # ---- bisect
 def _place(ctx: Context, right: bool, a: Variable, x: Variable, lo: Variable | None, hi: Variable | None, key: Variable | None) -> int:
-    low = 0 if lo is None else count_of(ctx, lo)
+    low = 0 if lo is None else ctx.protocol.index(ctx, lo)
     if low < 0:
         ctx.raise_(ValueError, "lo must be non-negative")
-    high = ctx.protocol.index(ctx, ctx.protocol.length(ctx, a), "") if is_none(hi) else count_of(ctx, hi)  # type: ignore[arg-type]
+    high = ctx.protocol.index(ctx, ctx.protocol.length(ctx, a)) if is_none(hi) else ctx.protocol.index(ctx, hi)  # type: ignore[arg-type]
     less = _less(ctx)
     while low < high:
         middle = (low + high) // 2

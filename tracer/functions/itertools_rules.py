@@ -25,7 +25,7 @@ from ..variables.lazy_iterators import (
     TeeBuffer,
     TeeVariable,
 )
-from .known import count_of, is_none
+from .known import is_none
 from .table import calls
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def islice(ctx: Context, iterable: Variable, *bounds: Variable) -> Any:
 def _bound(ctx: Context, value: Variable, complaint: str) -> int:
     if not ctx.protocol.has(ctx, value.python_type(), "__index__"):
         ctx.raise_(ValueError, complaint)
-    number = ctx.protocol.index(ctx, value, "")
+    number = ctx.protocol.index(ctx, value)
     if number < 0:
         ctx.raise_(ValueError, complaint)
     return number
@@ -78,7 +78,7 @@ def _bound(ctx: Context, value: Variable, complaint: str) -> int:
 @calls.exact(itertools.product)
 def product(ctx: Context, *parts: Variable, repeat: Variable | None = None) -> Any:
     """`product(a, b, …, repeat=n)`: all are read at once."""
-    times = 1 if repeat is None else count_of(ctx, repeat)
+    times = 1 if repeat is None else ctx.protocol.index(ctx, repeat)
     if times < 0:
         ctx.raise_(ValueError, "repeat argument cannot be negative")
     pools = [ctx.protocol.unpack(ctx, p) for p in parts] * times
@@ -92,7 +92,7 @@ def _chosen(cls: Any) -> Any:
         pool = ctx.protocol.unpack(ctx, iterable)
         if r is None and cls is not itertools.permutations:
             return Declined("r is missing")
-        size = len(pool) if is_none(r) else count_of(ctx, r)  # type: ignore[arg-type]
+        size = len(pool) if is_none(r) else ctx.protocol.index(ctx, r)  # type: ignore[arg-type]
         if size < 0:
             ctx.raise_(ValueError, "r must be non-negative")
         return IndexedVariable(cls, [pool], cls(range(len(pool)), size), (size,))
@@ -108,7 +108,7 @@ for _cls in (itertools.permutations, itertools.combinations, itertools.combinati
 @calls.exact(itertools.repeat)
 def repeat(ctx: Context, object: Variable, times: Variable | None = None) -> Any:
     """`repeat(x, times)`."""
-    return RepeatVariable(itertools.repeat, object, None if times is None else max(count_of(ctx, times), 0))
+    return RepeatVariable(itertools.repeat, object, None if times is None else max(ctx.protocol.index(ctx, times), 0))
 
 
 @calls.exact(itertools.cycle)
@@ -120,6 +120,9 @@ def cycle(ctx: Context, iterable: Variable) -> Any:
 @calls.exact(itertools.count)
 def count(ctx: Context, start: Variable | None = None, step: Variable | None = None) -> Any:
     """`count(start, step)`."""
+    for number in (start, step):
+        if number is not None and not any(ctx.protocol.has(ctx, number.python_type(), name) for name in ("__index__", "__int__", "__float__", "__complex__")):
+            ctx.raise_(TypeError, "a number is required")
     return CountVariable(start or literal(0), step or literal(1))
 
 
@@ -175,7 +178,7 @@ def groupby(ctx: Context, iterable: Variable, key: Variable = NONE) -> Any:
 @calls.exact(itertools.tee)
 def tee(ctx: Context, iterable: Variable, n: Variable | None = None) -> Any:
     """`tee(x, n)`: iterators that share what they have read."""
-    times = 2 if n is None else count_of(ctx, n)
+    times = 2 if n is None else ctx.protocol.index(ctx, n)
     if times < 0:
         ctx.raise_(ValueError, "n must be >= 0")
     source = _iter(ctx, iterable)
@@ -192,7 +195,7 @@ if hasattr(itertools, "batched"):
     @calls.exact(itertools.batched)
     def batched(ctx: Context, iterable: Variable, n: Variable) -> Any:
         """`batched(x, n)`."""
-        size = count_of(ctx, n)
+        size = ctx.protocol.index(ctx, n)
         if size < 1:
             ctx.raise_(ValueError, "n must be at least one")
         return BatchedVariable(itertools.batched, _iter(ctx, iterable), size)  # type: ignore[attr-defined]

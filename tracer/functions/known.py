@@ -25,7 +25,7 @@ from ..variables import (
 if TYPE_CHECKING:
     from ..context import Context
 
-__all__ = ["count_of", "is_none", "known", "plain", "settled_values"]
+__all__ = ["is_none", "known", "plain", "settled_values"]
 
 
 def known(ctx: Context, variable: Variable) -> Any:
@@ -60,20 +60,18 @@ def is_none(variable: Variable | None) -> bool:
     return variable is None or variable.python_type() is type(None)
 
 
-def count_of(ctx: Context, variable: Variable) -> int:
-    """An integer argument of a C function (`'str' object cannot be interpreted as an integer`)."""
-    cls = variable.python_type()
-    if not isinstance(variable, SymVariable) and not ctx.protocol.has(ctx, cls, "__index__"):
-        ctx.raise_(TypeError, f"{cls.__name__!r} object cannot be interpreted as an integer")
-    return ctx.protocol.index(ctx, variable, "")
-
-
 def settled_values(
-    ctx: Context, args: list[Variable], kwargs: dict[str, Variable], *, functions: bool = False
+    ctx: Context, args: list[Variable], kwargs: dict[str, Variable], *, functions: bool = False, objects: bool = False
 ) -> tuple[list[Any], dict[str, Any]]:
     """The values of a call's arguments; raises NotConstant. A function of the program isn't one, unless `functions` says
-    that the callee only looks at it: native code would run it for real."""
+    that the callee only looks at it: native code would run it for real. `objects`: the callee only computes, so stand-ins will do
+    for objects of the program's classes."""
     for argument in (*args, *kwargs.values()):
         if isinstance(argument, FunctionVariable | BoundVariable | PartialVariable) and not functions:
             raise NotConstant(argument)
-    return [known(ctx, a) for a in args], {k: known(ctx, v) for k, v in kwargs.items()}
+    value = _known_or_stand_in if objects else known
+    return [value(ctx, a) for a in args], {k: value(ctx, v) for k, v in kwargs.items()}
+
+
+def _known_or_stand_in(ctx: Context, variable: Variable) -> Any:
+    return ctx.protocol.stand_in(ctx, variable) if isinstance(variable, ObjectVariable) else known(ctx, variable)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from ..signals import Declined
 from ..variables import NONE, ListVariable, SequenceIteratorVariable, SequenceVariable, Variable, literal
 from .builtins_rules import sort_items
-from .known import count_of, is_none, plain
+from .collections_rules import deque_limit
+from .known import plain
 from .table import calls
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def insert(ctx: Context, target: Variable, index: Variable, value: Variable) -> 
         return _OTHER
     if target.limit is not None and len(target.items) >= target.limit:
         ctx.raise_(IndexError, "deque already at its maximum size")
-    where = count_of(ctx, index)
+    where = ctx.protocol.index(ctx, index)
     ctx.mutate(target)
     target.items.insert(where, value)
     return NONE
@@ -118,7 +119,7 @@ def pop(ctx: Context, target: Variable, *index: Variable) -> Any:
     """`x.pop([index])`."""
     if not isinstance(target, ListVariable) or len(index) > 1:
         return _OTHER
-    where = count_of(ctx, index[0]) if index else -1
+    where = ctx.protocol.index(ctx, index[0]) if index else -1
     if not target.items:
         ctx.raise_(IndexError, "pop from empty list")
     if not -len(target.items) <= where < len(target.items):
@@ -213,7 +214,7 @@ def rotate(ctx: Context, target: Variable, *steps: Variable) -> Any:
     """`d.rotate(n)`."""
     if not isinstance(target, ListVariable) or len(steps) > 1:
         return _OTHER
-    count = count_of(ctx, steps[0]) if steps else 1
+    count = ctx.protocol.index(ctx, steps[0]) if steps else 1
     if target.items:
         ctx.mutate(target)
         count %= len(target.items)
@@ -223,17 +224,40 @@ def rotate(ctx: Context, target: Variable, *steps: Variable) -> Any:
 
 @calls.exact(list.sort)
 def sort(ctx: Context, target: Variable, *, key: Variable | None = None, reverse: Variable | None = None) -> Any:
-    """`x.sort(key=, reverse=)`: stable, by the program's own `<`; an error leaves the list as it was."""
+    """`x.sort(key=, reverse=)`: stable, by the program's own `<`. Meanwhile the list is empty, and must not be touched."""
     if not isinstance(target, ListVariable):
         return _OTHER
-    backwards = reverse is not None and bool(count_of(ctx, reverse))
-    before = list(target.items)
-    result = sort_items(ctx, target.settled(ctx), key, backwards)
-    if len(before) != len(target.items) or any(a is not b for a, b in zip(before, target.items, strict=True)):
-        ctx.raise_(ValueError, "list modified during sort")
+    backwards = reverse is not None and bool(ctx.protocol.index(ctx, reverse))
+    items = target.settled(ctx)
     ctx.mutate(target)
-    target.items[:] = result
+    held, meanwhile = target.held, _Untouched()
+    target.held = meanwhile
+    try:
+        sort_items(ctx, items, key, backwards)
+    finally:
+        target.held = held
+        held[:] = items
+    if meanwhile.touched:
+        ctx.raise_(ValueError, "list modified during sort")
     return NONE
+
+
+class _Untouched(list[Any]):
+    """The items of a list while it is sorted: notes that something was put there, even if it was taken out again."""
+
+    touched = False
+
+
+def _watched(name: str) -> Any:
+    def method(self: _Untouched, *args: Any) -> Any:
+        self.touched = True
+        return getattr(list, name)(self, *args)
+
+    return method
+
+
+for _name in ("append", "extend", "insert", "__setitem__", "__iadd__"):
+    setattr(_Untouched, _name, _watched(_name))
 
 
 @calls.exact(list.index, tuple.index, collections.deque.index)
@@ -246,7 +270,7 @@ def index(ctx: Context, target: Variable, value: Variable, *bounds: Variable) ->
     for i, bound in enumerate(bounds):
         if not ctx.protocol.has(ctx, bound.python_type(), "__index__"):
             ctx.raise_(TypeError, "slice indices must be integers or have an __index__ method")
-        limits[i] = ctx.protocol.index(ctx, bound, "")
+        limits[i] = ctx.protocol.index(ctx, bound)
     start, stop, _ = slice(*limits).indices(count)
     for i in range(start, stop):
         if ctx.protocol.same_or_equal(ctx, target.item(ctx, i), value):
@@ -265,25 +289,25 @@ def count(ctx: Context, target: Variable, value: Variable) -> Any:
 
 
 @calls.exact(list.__init__)
-def list_init(ctx: Context, target: Variable, *items: Variable) -> Any:
+def list_init(ctx: Context, target: Variable, iterable: Variable | None = None, /) -> Any:
     """`list.__init__(x, iterable)`, as subclasses call it."""
-    if not isinstance(target, ListVariable) or len(items) > 1:
+    if not isinstance(target, ListVariable):
         return _OTHER
-    values = ctx.protocol.unpack(ctx, items[0]) if items else []
+    values = ctx.protocol.unpack(ctx, iterable) if iterable is not None else []
     ctx.mutate(target)
     target.items[:] = values
     return NONE
 
 
 @calls.exact(collections.deque.__init__)
-def deque_init(ctx: Context, target: Variable, *args: Variable, maxlen: Variable | None = None) -> Any:
+def deque_init(ctx: Context, target: Variable, /, iterable: Variable | None = None, maxlen: Variable = NONE) -> Any:
     """`deque.__init__(d, iterable, maxlen)`, as subclasses call it."""
-    if not isinstance(target, ListVariable) or len(args) > 2:
+    if not isinstance(target, ListVariable):
         return _OTHER
-    limit = args[1] if len(args) > 1 else maxlen
+    limit = deque_limit(ctx, maxlen)
     ctx.mutate(target)
-    target.limit = None if is_none(limit) else count_of(ctx, limit)  # type: ignore[arg-type]
+    target.limit = limit
     target.items.clear()
-    if args:
-        _grow(ctx, target, args[0], left=False)
+    if iterable is not None:
+        _grow(ctx, target, iterable, left=False)
     return NONE

@@ -9,17 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..signals import Declined
-from ..variables import ConstantVariable, ListVariable, ObjectVariable, SymVariable, TensorVariable, Variable, literal
-from .known import plain
+from ..signals import Declined, NotConstant
+from ..variables import SymVariable, TensorVariable, Variable, literal
 from .table import calls
 
 if TYPE_CHECKING:
     from ..context import Context
 
 #: math function → what computes it of a symbolic number
-_ROUNDING = {math.ceil: "__ceil__", math.floor: "__floor__", math.trunc: "__trunc__"}
-_SYMBOLIC: dict[Any, Any] = {fn: fn for fn in _ROUNDING} | {
+_SYMBOLIC: dict[Any, Any] = {fn: fn for fn in (math.ceil, math.floor, math.trunc)} | {
     getattr(math, name): getattr(torch, f"_sym_{name}")
     for name in ("sqrt", "cos", "cosh", "sin", "sinh", "tan", "tanh", "asin", "acos", "atan", "log2")
     if hasattr(torch, f"_sym_{name}")
@@ -38,11 +36,7 @@ def _number(ctx: Context, variable: Variable) -> Variable:
         return ctx.settle(ctx.tensors.tensor_number(ctx, variable, float))
     if isinstance(variable, SymVariable):
         return literal(variable.specialise(ctx))
-    if isinstance(variable, ObjectVariable) and variable.data is None:
-        for name in ("__float__", "__index__"):
-            if ctx.protocol.has(ctx, variable.cls, name):
-                return ctx.settle(ctx.protocol.special(ctx, variable, name, [], ""))
-    return plain(variable)
+    return variable
 
 
 def _function(fn: Any) -> Any:
@@ -52,12 +46,13 @@ def _function(fn: Any) -> Any:
             (only,) = args
             if isinstance(only, SymVariable) and fn in _SYMBOLIC:
                 return _symbolic(ctx, fn, only)
-            if fn in _ROUNDING and isinstance(only, ObjectVariable) and only.data is None and ctx.protocol.has(ctx, only.cls, _ROUNDING[fn]):
-                return ctx.protocol.special(ctx, only, _ROUNDING[fn], [], "")
         numbers = [_number(ctx, a) for a in args]
-        if kwargs or not all(isinstance(n, ConstantVariable) for n in numbers):
+        if kwargs:
+            return Declined("keywords")
+        try:
+            return ctx.protocol.fold(ctx, fn, numbers)
+        except NotConstant:
             return Declined("an argument isn't a known number")
-        return ctx.protocol.fold(ctx, fn, numbers)
 
     rule.__name__ = fn.__name__
     return rule
@@ -77,9 +72,10 @@ def prod(ctx: Context, iterable: Variable, *, start: Variable | None = None) -> 
 def fsum(ctx: Context, seq: Variable) -> Any:
     """`math.fsum(x)` of known numbers."""
     numbers = [_number(ctx, v) for v in ctx.protocol.unpack(ctx, seq)]
-    if not all(isinstance(n, ConstantVariable) for n in numbers):
+    try:
+        return ctx.protocol.fold(ctx, lambda *values: math.fsum(values), numbers)
+    except NotConstant:
         return Declined("an item isn't a known number")
-    return ctx.protocol.fold(ctx, math.fsum, [ListVariable(list(numbers))])
 
 
 for _name, _fn in vars(math).items():

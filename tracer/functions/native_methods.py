@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..compat.type_names import type_name
 from ..protocol.instances import delete_raw, get_raw, set_raw
 from ..protocol.lookup import MISSING
 from ..variables import (
@@ -153,6 +154,8 @@ def _comparison(name: str) -> Callable[..., Any]:
                 return literal(same == (name == "eq"))
             return None
         plain = _plain_side(other)
+        if isinstance(receiver, DictVariable) and name not in ("eq", "ne"):
+            return _NOT_IMPLEMENTED
         if isinstance(receiver, SequenceVariable | DictVariable | SetVariable | DictViewVariable):
             if plain is None or not _comparable(receiver, plain):
                 return _NOT_IMPLEMENTED
@@ -202,10 +205,10 @@ def add(ctx: Context, receiver: Variable, other: Variable) -> Any:
     if isinstance(receiver, TupleVariable) and isinstance(other, TupleVariable):
         return _joined(ctx, receiver, receiver.settled(ctx) + other.settled(ctx))
     if isinstance(receiver, TupleVariable) and receiver.cls is torch.Size:
-        ctx.raise_(TypeError, f"can only concatenate tuple (not {other.python_type().__name__}) to torch.Size")
+        ctx.raise_(TypeError, f"can only concatenate tuple (not {type_name(other.python_type())}) to torch.Size")
     if isinstance(receiver, SequenceVariable):
         name = "list" if isinstance(receiver, ListVariable) else "tuple"
-        ctx.raise_(TypeError, f'can only concatenate {name} (not "{other.python_type().__name__}") to {name}')
+        ctx.raise_(TypeError, f'can only concatenate {name} (not "{type_name(other.python_type())}") to {name}')
     return None
 
 
@@ -226,7 +229,7 @@ def _joined(ctx: Context, receiver: TupleVariable, items: list[Variable]) -> Var
         return TupleVariable(items, tuple)
     for i, item in enumerate(items):
         if not issubclass(item.python_type(), int):
-            ctx.raise_(TypeError, f"torch.Size() takes an iterable of 'int' (item {i} is '{item.python_type().__name__}')")
+            ctx.raise_(TypeError, f"torch.Size() takes an iterable of 'int' (item {i} is '{type_name(item.python_type())}')")
     return TupleVariable(items, torch.Size)
 
 
@@ -244,9 +247,7 @@ def iadd(ctx: Context, receiver: Variable, other: Variable) -> Any:
 def mul(ctx: Context, receiver: Variable, count: Variable) -> Any:
     if not isinstance(receiver, SequenceVariable):
         return None
-    if not issubclass(count.python_type(), int) and not ctx.protocol.has(ctx, count.python_type(), "__index__"):
-        ctx.raise_(TypeError, f"can't multiply sequence by non-int of type {count.python_type().__name__!r}")
-    times = ctx.protocol.index(ctx, count, "can't multiply sequence by non-int of type ")
+    times = ctx.protocol.index(ctx, count, "can't multiply sequence by non-int of type {!r}")
     if isinstance(receiver, ListVariable):
         return ListVariable(receiver.settled(ctx) * times, receiver.cls, None, receiver.limit)
     return TupleVariable(receiver.settled(ctx) * times, torch.Size if receiver.cls is torch.Size else tuple)
@@ -256,7 +257,7 @@ def mul(ctx: Context, receiver: Variable, count: Variable) -> Any:
 def imul(ctx: Context, receiver: Variable, count: Variable) -> Any:
     if not isinstance(receiver, ListVariable):
         return None
-    times = ctx.protocol.index(ctx, count, "can't multiply sequence by non-int of type ")
+    times = ctx.protocol.index(ctx, count, "can't multiply sequence by non-int of type {!r}")
     ctx.mutate(receiver)
     receiver.items[:] = receiver.settled(ctx) * times
     return receiver
@@ -388,13 +389,7 @@ def init(ctx: Context, receiver: Variable, *args: Variable) -> Any:
         ctx.mutate(receiver)
         receiver.args = list(args)
         return NONE
-    if isinstance(receiver, ObjectVariable) and receiver.data is None:
-        return NONE
-    if isinstance(receiver, ListVariable):
-        ctx.mutate(receiver)
-        receiver.items[:] = ctx.protocol.unpack(ctx, args[0]) if args else []
-        return NONE
-    return None
+    return NONE if isinstance(receiver, ObjectVariable) and receiver.data is None else None
 
 
 @_method("__init_subclass__", "__subclasshook__")

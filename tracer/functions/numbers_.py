@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..compat.type_names import type_name
 from ..protocol.operators import BINARY, COMPARE
 from ..signals import Declined
 from ..variables import ConstantVariable, SymVariable, TensorVariable, Variable, shared
@@ -43,12 +44,12 @@ def _sequence(cls: type, name: str) -> Any:
             return Declined("the receiver is not known")
         if isinstance(b, ConstantVariable):
             return ctx.protocol.fold(ctx, descriptor, [a, b])
-        kind = right.python_type().__name__
+        kind = type_name(right.python_type())
         if name == "__add__":
             ctx.raise_(TypeError, f'can only concatenate str (not "{kind}") to str' if cls is str else f"can't concat {kind} to bytes")
-        if isinstance(b, TensorVariable) or not ctx.protocol.has(ctx, right.python_type(), "__index__"):
+        if isinstance(b, TensorVariable):
             ctx.raise_(TypeError, f"can't multiply sequence by non-int of type {kind!r}")
-        return ctx.literal(a.value * ctx.protocol.index(ctx, right, ""))
+        return ctx.literal(a.value * ctx.protocol.index(ctx, right, "can't multiply sequence by non-int of type {!r}"))
 
     rule.__name__ = name
     return rule

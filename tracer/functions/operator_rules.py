@@ -6,6 +6,7 @@ import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..compat.type_names import type_name
 from ..protocol.operators import BINARY, COMPARE, INPLACE, UNARY
 from ..signals import Declined, NotConstant
 from ..variables import NONE, PinnedVariable, TupleVariable, Variable, literal
@@ -127,16 +128,14 @@ def index(ctx: Context, value: Variable) -> Any:
     """`operator.index(x)`; a symbolic integer stays symbolic."""
     if value.python_type() is int:
         return value
-    if not ctx.protocol.has(ctx, value.python_type(), "__index__"):
-        ctx.raise_(TypeError, f"{value.python_type().__name__!r} object cannot be interpreted as an integer")
-    return literal(ctx.protocol.index(ctx, value, ""))
+    return literal(ctx.protocol.index(ctx, value))
 
 
 @calls.exact(operator.concat)
 def concat(ctx: Context, left: Variable, right: Variable) -> Any:
     """`operator.concat(a, b)`."""
     if not ctx.protocol.has(ctx, left.python_type(), "__getitem__"):
-        ctx.raise_(TypeError, f"{left.python_type().__name__!r} object can't be concatenated")
+        ctx.raise_(TypeError, f"{type_name(left.python_type())!r} object can't be concatenated")
     return ctx.protocol.binary(ctx, operator.add, left, right)
 
 

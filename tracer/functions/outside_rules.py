@@ -12,6 +12,7 @@ import types
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from ..compat.type_names import type_name
 from ..signals import Declined
 from ..variables import NONE, ConstantVariable, PinnedVariable, Variable, literal
 from .table import calls
@@ -30,7 +31,7 @@ def _is_environ(variable: Variable) -> bool:
 def _variable(ctx: Context, key: Variable) -> str | None:
     """The value of an environment variable, guarded to stay as it is."""
     if not isinstance(key, ConstantVariable) or not isinstance(key.value, str):
-        ctx.raise_(TypeError, f"str expected, not {key.python_type().__name__}")
+        ctx.raise_(TypeError, f"str expected, not {type_name(key.python_type())}")
     data = _ENVIRON._data
     encoded = _ENVIRON.encodekey(key.value)
     source = ctx.pinned(data)

@@ -77,7 +77,10 @@ def call_pinned(ctx: Context, variable: PinnedVariable, args: list[Variable], kw
     kind, rules = plan
     why = ""
     for rule in rules:
-        answer = rule(ctx, args, kwargs)
+        try:
+            answer = rule(ctx, args, kwargs)
+        except NotConstant as missing:
+            raise Break("unsupported-builtin", func=_name(value), name=_name(value), type=missing.variable.python_type().__name__) from None
         if type(answer) is not Declined:
             return answer
         why = answer.why
@@ -149,7 +152,7 @@ def fold_call(
     """A pure builtin over known values."""
     value = variable.value
     try:
-        values, named = settled_values(ctx, args, kwargs)
+        values, named = settled_values(ctx, args, kwargs, objects=True)
     except NotConstant as missing:
         _refuse_opaque(missing.variable, value)
         raise Break(
@@ -161,9 +164,11 @@ def fold_call(
         ) from None
     try:
         result = value(*values, **named)
+    except NotConstant as missing:
+        raise Break("unsupported-builtin", func=_name(value), name=_name(value), type=missing.variable.python_type().__name__, why=why) from None
     except Exception as error:
         ctx.raise_from_host(error)
-    return ctx.wrap(result)
+    return ctx.protocol.wrap_native(ctx, result)
 
 
 def _refuse_opaque(variable: Variable, callee: Any) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..signals import Declined
 from ..variables import PinnedVariable, SequenceIteratorVariable, TupleVariable, Variable, literal
-from .known import count_of, known, plain
+from .known import known, plain
 from .table import calls
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def _replaced(ctx: Context, pattern: Variable, repl: Variable, string: Variable,
     text = known_text(ctx, string)
     if text is None:
         return Declined("a text that isn't known")
-    limit = 0 if count is None else count_of(ctx, count)
+    limit = 0 if count is None else ctx.protocol.index(ctx, count)
     parts: list[str] = []
     end = done = 0
     for match in pattern.value.finditer(text):

@@ -6,6 +6,7 @@ import _string
 import re
 from typing import TYPE_CHECKING, Any
 
+from ..compat.type_names import type_name
 from ..signals import Declined, NotConstant
 from ..variables import (
     ConstantVariable,
@@ -42,7 +43,7 @@ def join(ctx: Context, separator: Variable, parts: Variable) -> Any:
     for i, part in enumerate(ctx.protocol.unpack(ctx, parts)):
         text = _text(part)
         if text is None:
-            ctx.raise_(TypeError, f"sequence item {i}: expected str instance, {part.python_type().__name__} found")
+            ctx.raise_(TypeError, f"sequence item {i}: expected str instance, {type_name(part.python_type())} found")
         texts.append(text)
     return literal(glue.join(texts))
 
@@ -193,5 +194,5 @@ def contains(ctx: Context, text: Variable, part: Variable) -> Any:
     if mine is None:
         return _OTHER
     if theirs is None:
-        ctx.raise_(TypeError, f"'in <string>' requires string as left operand, not {part.python_type().__name__}")
+        ctx.raise_(TypeError, f"'in <string>' requires string as left operand, not {type_name(part.python_type())}")
     return literal(theirs in mine)

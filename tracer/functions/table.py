@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -17,18 +18,37 @@ __all__ = ["CallTable", "Rule", "calls"]
 
 
 class Rule:
-    """A call rule with the arity that it accepts."""
+    """A call rule with the arity that it accepts; one that stands for `target` takes no more than that does."""
 
-    __slots__ = ("function", "keywords", "least", "most", "name", "open_keywords")
+    __slots__ = ("function", "keywords", "least", "most", "name", "open_keywords", "target")
 
-    def __init__(self, function: Callable[..., Any]):
-        self.function, self.name = function, function.__name__
+    def __init__(self, function: Callable[..., Any], target: Any = None):
+        self.function, self.name, self.target = function, function.__name__, target
         parameters = list(inspect.signature(function).parameters.values())[1:]
         positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
         self.least = sum(p.default is p.empty for p in positional)
         self.most = None if any(p.kind is p.VAR_POSITIONAL for p in parameters) else len(positional)
         self.keywords = frozenset(p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY))
         self.open_keywords = any(p.kind is p.VAR_KEYWORD for p in parameters)
+
+    def fit(self) -> None:
+        """What the target itself refuses (by its signature, where it has one) is no call of the rule: the rule's own names for its
+        parameters are no keywords of the target, and a rule of `*args` takes only as many as the target takes."""
+        target, self.target = self.target, None
+        if target is None or isinstance(target, types.FunctionType):
+            return
+        try:
+            parameters = list(inspect.signature(target).parameters.values())
+        except (TypeError, ValueError):
+            return
+        positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        self.least = max(self.least, sum(p.default is p.empty for p in positional))
+        if not any(p.kind is p.VAR_POSITIONAL for p in parameters):
+            self.most = len(positional) if self.most is None else min(self.most, len(positional))
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            names = frozenset(p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY))
+            self.keywords = names if self.open_keywords else self.keywords & names
+            self.open_keywords = False
 
     def __call__(self, ctx: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
         count = len(args)
@@ -62,9 +82,8 @@ class CallTable:
         """For calls of exactly these objects (a method descriptor such as `list.append` counts for its receivers)."""
 
         def register(function: Callable[..., Any]) -> Callable[..., Any]:
-            rule = Rule(function)
             for target in callables:
-                self._exact.setdefault(id(target), (target, []))[1].append(rule)
+                self._exact.setdefault(id(target), (target, []))[1].append(Rule(function, target))
                 self.rows.append(("exact", getattr(target, "__qualname__", None) or type(target).__name__, function))
             return function
 
@@ -88,7 +107,12 @@ class CallTable:
     def of(self, target: Any) -> list[Rule]:
         """The rules for exactly this object."""
         found = self._exact.get(id(target))
-        return found[1] if found is not None else []
+        if found is None:
+            return []
+        for rule in found[1]:
+            if rule.target is not None:
+                rule.fit()
+        return found[1]
 
     def matching(self, target: Any) -> list[Callable[..., Any]]:
         """The rules of predicates that hold for `target`, which they get as their first argument."""

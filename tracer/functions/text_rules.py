@@ -36,12 +36,9 @@ def _number(cls: type) -> Any:
                 value.used()
             if isinstance(value, SymVariable):
                 return ctx.shapes.convert(ctx, cls, value)
-            if isinstance(value, ObjectVariable):
-                for method in (f"__{cls.__name__}__", "__index__", "__trunc__"):
-                    if ctx.protocol.has(ctx, value.cls, method) and value.data is None:
-                        return ctx.protocol.special(ctx, value, method, [], "")
-                if value.data is not None:
-                    return ctx.protocol.fold(ctx, cls, [value.data])
+            if isinstance(value, ObjectVariable) and cls is int and not any(ctx.protocol.has(ctx, value.cls, n) for n in ("__int__", "__index__")):
+                if ctx.protocol.has(ctx, value.cls, "__trunc__"):
+                    return Declined("CPython warns of __trunc__")
         try:
             return ctx.protocol.fold(ctx, cls, list(args))
         except NotConstant:
@@ -67,6 +64,12 @@ def str_(ctx: Context, *args: Variable) -> Any:
 def repr_(ctx: Context, value: Variable) -> Any:
     """`repr(x)`."""
     return literal(ctx.protocol.repr_text(ctx, value))
+
+
+@calls.exact(ascii)
+def ascii_(ctx: Context, value: Variable) -> Any:
+    """`ascii(x)`."""
+    return ctx.protocol.convert_text(ctx, value, "a")
 
 
 @calls.exact(format)

@@ -193,7 +193,7 @@ def size(ctx: Context, value: Variable, dim: Variable | None = None) -> Any:
         return Declined("not a tensor")
     if dim is None or dim.python_type() is type(None):
         return ctx.shapes.shape(ctx, value)
-    index = ctx.protocol.index(ctx, dim, "size(): argument 'dim' must be int, not ")
+    index = ctx.protocol.index(ctx, dim, "size(): argument 'dim' must be int, not {}")
     count = value.fake.dim()
     if not -count <= index < count:
         ctx.raise_(IndexError, f"Dimension out of range (expected to be in range of [{-count}, {count - 1}], but got {index})")
@@ -217,7 +217,7 @@ def stride(ctx: Context, value: Variable, dim: Variable | None = None) -> Any:
         from ..variables import TupleVariable
 
         return TupleVariable([at(i) for i in range(len(strides))], tuple)
-    index = ctx.protocol.index(ctx, dim, "")
+    index = ctx.protocol.index(ctx, dim)
     if not -len(strides) <= index < len(strides):
         ctx.raise_(IndexError, f"Dimension out of range (expected to be in range of [{-len(strides)}, {len(strides) - 1}], but got {index})")
     return at(index % len(strides))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..compat.type_names import type_name
 from ..variables import (
     NONE,
     NULL,
@@ -142,7 +143,7 @@ def dict_merge(ctx: Context, frame: Frame, depth: int) -> None:
     given, target = stack.pop(), stack[-depth]
     function = stack[-depth - 2] if stack[-depth - 2] is not NULL else stack[-depth - 3]  # [NULL, f, args, target]; 3.13: [f, NULL, args, target]
     if not isinstance(given, DictVariable) and not ctx.protocol.has(ctx, given.python_type(), "keys"):
-        ctx.raise_(TypeError, f"{ctx.protocol.called_name(ctx, function)} argument after ** must be a mapping, not {given.python_type().__name__}")
+        ctx.raise_(TypeError, f"{ctx.protocol.called_name(ctx, function)} argument after ** must be a mapping, not {type_name(given.python_type())}")
     pairs = ctx.protocol.mapping_items(ctx, given)
     ctx.mutate(target)
     for key, value in pairs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..compat.type_names import type_name
 from ..functions.known import plain
 from ..variables import NULL, ConstantVariable
 from .building import take
@@ -53,7 +54,7 @@ def call_ex(ctx: Context, frame: Frame, has_kwargs: bool) -> Any:
             stack.pop()
     cls = given.python_type()
     if cls is not tuple and not ctx.protocol.has(ctx, cls, "__iter__") and not ctx.protocol.has(ctx, cls, "__getitem__"):
-        ctx.raise_(TypeError, f"{ctx.protocol.called_name(ctx, function)} argument after * must be an iterable, not {cls.__name__}")
+        ctx.raise_(TypeError, f"{ctx.protocol.called_name(ctx, function)} argument after * must be an iterable, not {type_name(cls)}")
     args = ctx.protocol.unpack(ctx, given)
     kwargs: dict[str, Any] = {}
     for key, value in pairs:

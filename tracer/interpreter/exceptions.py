@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 from typing import TYPE_CHECKING, Any
 
+from ..compat.type_names import type_name
 from ..signals import Raised
 from ..variables import FALSE, NONE, TRUE, ExceptionVariable, ObjectVariable, PinnedVariable, Variable
 from .frame import Frame
@@ -145,10 +146,10 @@ def before_with(ctx: Context, frame: Frame, _: Any) -> Any:
     ):
         ctx.break_("opaque-context", expr=manager.describe(), type=cls.__name__)
     if not ctx.protocol.has(ctx, cls, "__enter__"):
-        ctx.raise_(TypeError, f"{cls.__name__!r} object does not support the context manager protocol")
+        ctx.raise_(TypeError, f"{type_name(cls)!r} object does not support the context manager protocol")
     if not ctx.protocol.has(ctx, cls, "__exit__"):
         ctx.raise_(
-            TypeError, f"{cls.__name__!r} object does not support the context manager protocol (missed __exit__ method)"
+            TypeError, f"{type_name(cls)!r} object does not support the context manager protocol (missed __exit__ method)"
         )
     leave = ctx.protocol.special_method(ctx, manager, "__exit__")
     enter = ctx.protocol.special_method(ctx, manager, "__enter__")

@@ -131,9 +131,16 @@ def _leave(ctx: Context, frame: Frame, answer: Any, base: Frame | None) -> Any:
         return value  # a generator's frame is always the one that `run` was called with
     if ctx.lifetimes.matter:
         drop_locals(frame, ctx if frame is ctx.root_frame else None)
-    if frame.on_return is not None:
-        value = frame.on_return(value)
     back = frame.back
+    if frame.on_return is not None:
+        ctx.frame = back or frame
+        try:
+            value = frame.on_return(value)
+        except Raised as error:
+            if back is base:
+                raise
+            assert back is not None
+            return unwind(ctx, back, error, base)
     if back is base:
         if type(value) is Frame:
             return ctx.finish(value)

@@ -26,6 +26,7 @@ from .lookup import (
     has,
     missing_attribute,
     overrides,
+    shown_type,
     super_attribute,
 )
 from .operators import (
@@ -45,11 +46,13 @@ from .operators import (
     same,
     same_or_equal,
     special,
+    special_answer,
     special_method,
     truth,
     truth_through_type,
     unary,
 )
+from .slots import stand_in, wrap_native
 from .text import convert_text, format, join_text, native_text, repr_text, str_text
 
 __all__ = [
@@ -57,6 +60,7 @@ __all__ = [
     "convert_text", "delete_attribute", "drain", "find", "fold", "format", "generic_attribute", "generic_set_attribute", "getattr_now",
     "has", "identity_key", "index", "iterates_natively", "iterator", "iterator_through_type", "join_text", "length", "length_through_type",
     "mapping_items", "match_class", "missing_attribute", "native_text", "next_item", "object_key", "operators_native",
-    "is_same", "overrides", "repr_text", "same", "same_or_equal",
-    "send", "special", "special_method", "str_text", "super_attribute", "truth", "truth_through_type", "unary", "unpack", "unpack_exactly",
+    "is_same", "overrides", "repr_text", "shown_type", "same", "same_or_equal",
+    "send", "special", "special_answer", "special_method", "stand_in", "str_text", "super_attribute",
+    "truth", "truth_through_type", "unary", "unpack", "unpack_exactly", "wrap_native",
 ]  # fmt: skip

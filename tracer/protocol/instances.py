@@ -11,6 +11,7 @@ import types
 from typing import TYPE_CHECKING, Any
 
 from ..compat.python_classes import is_python_class
+from ..compat.type_names import type_name
 from ..signals import Break, Raised
 from ..variables import (
     UNSET,
@@ -287,7 +288,7 @@ def set_raw(ctx: Context, variable: ObjectVariable, name: str, value: Variable) 
         setter_owner, setter = find(ctx, kind, "__set__")
         if setter_owner is property:
             if raw.fset is None:
-                ctx.raise_(AttributeError, f"property {name!r} of {cls.__name__!r} object has no setter")
+                ctx.raise_(AttributeError, f"property {name!r} of {cls.__qualname__!r} object has no setter")
             return ctx.build(raw.fset, ctx.pinned(owner).dict().item(name).attr("fset")).call(ctx, [variable, value], {})
         if type(setter) is types.FunctionType and setter_owner is not None:
             return class_entry(ctx, setter_owner, "__set__", setter).call(ctx, [class_entry(ctx, owner, name, raw), variable, value], {})
@@ -315,7 +316,7 @@ _NO_DICT = _probe_no_dict()
 
 def _no_attribute(cls: type, name: str) -> str:
     """What CPython says where an attribute can't be set or deleted."""
-    text = f"{cls.__name__!r} object has no attribute {name!r}"
+    text = f"{type_name(cls)!r} object has no attribute {name!r}"
     return text if _has_dict(cls) else text + _NO_DICT
 
 
@@ -329,6 +330,12 @@ def _set_native(ctx: Context, variable: ObjectVariable, name: str, raw: Any, val
     if isinstance(variable, ExceptionVariable):
         ctx.mutate(variable)
         none = value.python_type() is type(None)
+        if name in ("__cause__", "__context__") and not none and not isinstance(value, ExceptionVariable):
+            ctx.raise_(TypeError, f"exception {name.strip('_')} must be None or derive from BaseException")
+        if name == "__traceback__" and not none and value.python_type() is not types.TracebackType:
+            ctx.raise_(TypeError, "__traceback__ must be a traceback or None")
+        if name == "__suppress_context__" and value.python_type() is not bool:
+            ctx.raise_(TypeError, "attribute value type must be bool")
         if name == "args":
             variable.args = ctx.protocol.unpack(ctx, value)
         elif name == "__cause__":
@@ -359,6 +366,9 @@ def delete_instance_attribute(ctx: Context, variable: ObjectVariable, name: str)
 def delete_raw(ctx: Context, variable: ObjectVariable, name: str) -> None:
     owner, raw = find(ctx, variable.cls, name)
     kind = type(raw)
+    if owner is BaseException and kind in _DATA and name != "__dict__":
+        text = "can't delete numeric/char attribute" if kind is types.MemberDescriptorType else f"{name} may not be deleted"
+        ctx.raise_(TypeError, text)
     if kind in _DATA:
         if _slot(ctx, variable, name, raw) is MISSING:
             ctx.raise_(AttributeError, name)
@@ -368,7 +378,7 @@ def delete_raw(ctx: Context, variable: ObjectVariable, name: str) -> None:
         deleter_owner, deleter = find(ctx, kind, "__delete__")
         if deleter_owner is property:
             if raw.fdel is None:
-                ctx.raise_(AttributeError, f"property {name!r} of {variable.cls.__name__!r} object has no deleter")
+                ctx.raise_(AttributeError, f"property {name!r} of {variable.cls.__qualname__!r} object has no deleter")
             ctx.call_now(ctx.build(raw.fdel, ctx.pinned(owner).dict().item(name).attr("fdel")), [variable])
             return
         if type(deleter) is types.FunctionType and deleter_owner is not None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import types
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..compat.python_classes import is_python_class
+from ..compat.type_names import type_name
 from ..signals import Raised
 from ..variables import (
     NONE,
@@ -59,12 +61,12 @@ def iterator_through_type(ctx: Context, variable: Variable) -> Variable:
     if foreign and isinstance(raw, types.WrapperDescriptorType) and isinstance(find(ctx, cls, "__next__")[1], types.WrapperDescriptorType):
         ctx.break_("unknown-iterator", expr=variable.describe(), type=cls.__name__)
     if raw is None or (raw is MISSING and not has(ctx, cls, "__getitem__")):
-        ctx.raise_(TypeError, f"{cls.__name__!r} object is not iterable")
+        ctx.raise_(TypeError, f"{type_name(cls)!r} object is not iterable")
     if raw is MISSING:
         return _IndexIterator(variable)
     made = ctx.settle(special(ctx, variable, "__iter__", [], ""))
     if not isinstance(made, IteratorVariable) and not has(ctx, made.python_type(), "__next__"):
-        ctx.raise_(TypeError, f"iter() returned non-iterator of type {made.python_type().__name__!r}")
+        ctx.raise_(TypeError, f"iter() returned non-iterator of type {type_name(made.python_type())!r}")
     return made
 
 
@@ -99,7 +101,7 @@ def next_item(ctx: Context, variable: Variable) -> Variable | None:
     if isinstance(variable, IteratorVariable):
         return variable.next(ctx)
     if not has(ctx, variable.python_type(), "__next__"):
-        ctx.raise_(TypeError, f"{variable.python_type().__name__!r} object is not an iterator")
+        ctx.raise_(TypeError, f"{type_name(variable.python_type())!r} object is not an iterator")
     try:
         return ctx.settle(special(ctx, variable, "__next__", [], ""))
     except Raised as error:
@@ -125,7 +127,7 @@ def unpack(ctx: Context, variable: Variable, what: str = "{!r} object is not ite
         or has(ctx, cls, "__iter__")
         or has(ctx, cls, "__getitem__")
     ):
-        ctx.raise_(TypeError, what.format(cls.__name__))
+        ctx.raise_(TypeError, what.format(type_name(cls)))
     return variable.unpack(ctx)
 
 
@@ -142,7 +144,7 @@ def unpack_exactly(ctx: Context, variable: Variable, count: int) -> list[Variabl
             and not has(ctx, cls, "__iter__")
             and not has(ctx, cls, "__getitem__")
         ):
-            ctx.raise_(TypeError, f"cannot unpack non-iterable {cls.__name__} object")
+            ctx.raise_(TypeError, f"cannot unpack non-iterable {type_name(cls)} object")
         source = iterator(ctx, variable)
         values = []
         while (item := next_item(ctx, source)) is not None:
@@ -169,7 +171,7 @@ def mapping_items(ctx: Context, variable: Variable) -> list[tuple[Variable, Vari
     if has(ctx, variable.python_type(), "keys"):
         keys = ctx.call_now(ctx.protocol.getattr_now(ctx, variable, "keys"), [])
         return [(k, ctx.settle(variable.getitem(ctx, k))) for k in unpack(ctx, keys)]
-    ctx.raise_(TypeError, f"{variable.python_type().__name__!r} object is not a mapping")
+    ctx.raise_(TypeError, f"{type_name(variable.python_type())!r} object is not a mapping")
 
 
 def callable_name(variable: Variable) -> str:
@@ -209,14 +211,14 @@ def send(ctx: Context, receiver: Variable, value: Variable) -> tuple[Variable | 
 _MATCH_SELF = 1 << 22  # Py_TPFLAGS_MATCH_SELF: `int(n)` binds the subject itself
 
 
-def _match_args(ctx: Context, cls: Variable, positional: int) -> list[str] | None:
+def _match_args(ctx: Context, cls: Variable, positional: int) -> list[Variable] | None:
     """The attributes that positional patterns of a class mean; None: the one pattern means the subject itself."""
     name = cls.real().__name__
     order: list[Variable] = []
     try:
         held = ctx.protocol.getattr_now(ctx, cls, "__match_args__")
         if held.python_type() is not tuple:
-            ctx.raise_(TypeError, f"{name}.__match_args__ must be a tuple (got {held.python_type().__name__})")
+            ctx.raise_(TypeError, f"{name}.__match_args__ must be a tuple (got {type_name(held.python_type())})")
         order = held.unpack(ctx)
         allowed = len(order)
     except Raised as error:
@@ -226,13 +228,33 @@ def _match_args(ctx: Context, cls: Variable, positional: int) -> list[str] | Non
     if allowed < positional:
         plural = "" if allowed == 1 else "s"
         ctx.raise_(TypeError, f"{name}() accepts {allowed} positional sub-pattern{plural} ({positional} given)")
-    return [part.constant() for part in order[:positional]] if order else None
+    return order[:positional] if order else None
 
 
-def match_class(ctx: Context, subject: Variable, cls: Variable, positional: int, names: list[str]) -> Variable:
+def _attribute(ctx: Context, part: Variable) -> str:
+    if part.python_type() is not str:
+        ctx.raise_(TypeError, f"__match_args__ elements must be strings (got {type_name(part.python_type())})")
+    return str(part.constant())
+
+
+def _no_class() -> str:
+    """What this CPython says of a class pattern whose name isn't that of a class."""
+    try:
+        match 0:
+            case types.__name__():  # type: ignore[misc]
+                pass
+    except TypeError as error:
+        return str(error)
+    raise AssertionError
+
+
+_NO_CLASS = _no_class()
+
+
+def match_class(ctx: Context, subject: Variable, cls: Variable, positional: int, names: Sequence[Variable | str]) -> Variable:
     """MATCH_CLASS: a tuple of the attributes, or None where the pattern doesn't match."""
     if not (isinstance(cls, PinnedVariable) and isinstance(cls.value, type)):
-        ctx.raise_(TypeError, "called match pattern must be a class")
+        ctx.raise_(TypeError, _NO_CLASS)
     if not ctx.protocol.truth(ctx, ctx.call_now(PinnedVariable(isinstance), [subject, cls])):
         return NONE
     attributes: list[Variable] = []
@@ -241,11 +263,13 @@ def match_class(ctx: Context, subject: Variable, cls: Variable, positional: int,
         if order is None:
             attributes.append(subject)
         else:
-            repeated = [name for name in order if name in names or order.count(name) > 1]
-            if repeated:
-                ctx.raise_(TypeError, f"{cls.value.__name__}() got multiple sub-patterns for attribute {repeated[0]!r}")
             names = [*order, *names]
-    for name in names:
+    seen: set[str] = set()
+    for part in names:
+        name = part if isinstance(part, str) else _attribute(ctx, part)
+        if name in seen:
+            ctx.raise_(TypeError, f"{cls.value.__name__}() got multiple sub-patterns for attribute {name!r}")
+        seen.add(name)
         try:
             attributes.append(ctx.protocol.getattr_now(ctx, subject, name))
         except Raised as error:

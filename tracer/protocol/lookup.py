@@ -11,6 +11,7 @@ import types
 from typing import TYPE_CHECKING, Any
 
 from ..compat.python_classes import is_python_class
+from ..compat.type_names import type_name
 from ..signals import Break
 from ..variables import (
     NONE,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MISSING", "bind", "class_entry", "delete_attribute", "find", "generic_attribute", "generic_set_attribute", "getattr_now", "has",
-    "missing_attribute", "overrides", "super_attribute",
+    "missing_attribute", "overrides", "shown_type", "super_attribute",
 ]  # fmt: skip
 
 MISSING: Any = type("_Missing", (), {"__repr__": lambda self: "<missing>"})()
@@ -136,7 +137,8 @@ def bind(ctx: Context, owner: type, name: str, raw: Any, instance: Variable | No
 
 def _property(ctx: Context, owner: type, name: str, raw: Any, instance: Variable | None) -> Any:
     if raw.fget is None:
-        ctx.raise_(AttributeError, f"property {name!r} of {owner.__name__!r} object has no getter")
+        kind = owner if instance is None else instance.python_type()
+        ctx.raise_(AttributeError, f"property {name!r} of {kind.__qualname__!r} object has no getter")
     return ctx.build(raw.fget, ctx.pinned(owner).dict().item(name).attr("fget")).call(ctx, [instance], {})
 
 
@@ -181,21 +183,25 @@ def missing_attribute(ctx: Context, variable: Variable, name: str) -> Any:
         return bind(ctx, owner, "__getattr__", fallback, variable, ctx.type_of(variable)).call(
             ctx, [ctx.literal(name)], {}
         )
-    ctx.raise_missing(f"{_shown(cls)!r} object has no attribute {name!r}", name)
+    ctx.raise_missing(f"{type_name(cls)!r} object has no attribute {name!r}", name)
 
 
-def _shown(cls: type) -> str:
-    """How CPython names a class in errors: classes made in C by their full name."""
-    return cls.__name__ if is_python_class(cls) or cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__name__}"
+def shown_type(variable: Variable) -> str:
+    """How CPython's errors name the class of an object."""
+    return type_name(variable.python_type())
 
 
 def generic_set_attribute(ctx: Context, variable: Variable, name: str, value: Variable) -> Any:
     cls = variable.python_type()
     owner, raw = find(ctx, cls, name)
     if raw is MISSING:
-        ctx.raise_(AttributeError, f"{cls.__name__!r} object has no attribute {name!r}")
-    if type(raw) in (types.FunctionType, *_SLOTS) or type(raw) in _DATA and not isinstance(variable, ObjectVariable):
-        ctx.raise_(AttributeError, f"{cls.__name__!r} object attribute {name!r} is read-only")
+        ctx.raise_(AttributeError, f"{type_name(cls)!r} object has no attribute {name!r}")
+    if type(raw) is types.GetSetDescriptorType and not isinstance(variable, ObjectVariable):
+        ctx.raise_(AttributeError, f"attribute {name!r} of {type_name(raw.__objclass__)!r} objects is not writable")
+    if type(raw) is types.MemberDescriptorType and not isinstance(variable, ObjectVariable):
+        ctx.raise_(AttributeError, "readonly attribute")
+    if type(raw) in (types.FunctionType, *_SLOTS):
+        ctx.raise_(AttributeError, f"{type_name(cls)!r} object attribute {name!r} is read-only")
     raise Break("outside-state-write", expr=f".{name}", type=cls.__name__)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import collections
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..compat.python_classes import is_python_class
+from ..compat.type_names import type_name
 from ..signals import NotConstant
 from ..variables import (
     FALSE,
@@ -31,13 +32,14 @@ from ..variables import (
     literal,
 )
 from .lookup import MISSING, bind, find, has
+from .slots import checked, stand_in, wrap_native
 
 if TYPE_CHECKING:
     from ..context import Context
 
 __all__ = [
     "binary", "binary_now", "call_through_type", "compare", "contains_through_type", "fold", "identity_key", "index", "length",
-    "is_same", "length_through_type", "object_key", "operators_native", "same", "same_or_equal", "special", "special_method",
+    "is_same", "length_through_type", "object_key", "operators_native", "same", "same_or_equal", "special", "special_answer", "special_method",
     "truth", "truth_through_type", "unary",
 ]  # fmt: skip
 
@@ -63,12 +65,14 @@ UNARY: dict[Callable[..., Any], tuple[str, str]] = {
 
 def fold(ctx: Context, fn: Callable[..., Any], args: list[Variable]) -> Any:
     """`fn` run on values that are known; what it raises, the program raises."""
-    values = [a.specialise(ctx) if type(a) is SymVariable else a.constant() for a in args]
+    values = [stand_in(ctx, a) for a in args]
     try:
         result = fn(*values)
+    except NotConstant:
+        raise
     except Exception as error:
         ctx.raise_from_host(error)
-    return ctx.wrap(result)
+    return wrap_native(ctx, result)
 
 
 # ---- operators
@@ -105,7 +109,7 @@ def binary(ctx: Context, fn: Callable[..., Any], left: Variable, right: Variable
             return sequence
         if inplace is not None:
             symbol = symbol.split()[0] + "="
-        names = left.python_type().__name__, right.python_type().__name__
+        names = type_name(left.python_type()), type_name(right.python_type())
         ctx.raise_(TypeError, f"unsupported operand type(s) for {symbol}: {names[0]!r} and {names[1]!r}")
     return answer
 
@@ -184,7 +188,7 @@ def compare(ctx: Context, fn: Callable[..., Any], left: Variable, right: Variabl
         return answer
     if fn is operator.eq or fn is operator.ne:
         return literal(is_same(ctx, left, right) == (fn is operator.eq))
-    names = left.python_type().__name__, right.python_type().__name__
+    names = type_name(left.python_type()), type_name(right.python_type())
     ctx.raise_(TypeError, f"{symbol!r} not supported between instances of {names[0]!r} and {names[1]!r}")
 
 
@@ -339,11 +343,9 @@ def identity_key(variable: Variable) -> Any:
 def _user_key(ctx: Context, variable: Variable) -> UserKey:
     """`hash(x)` by the class's own method, and what is needed to compare it."""
     changes = ctx.changes
-    number = ctx.settle(special(ctx, variable, "__hash__", [], ""))
+    number = special_answer(ctx, variable, "__hash__")
     if type(number) is not ConstantVariable:
         ctx.break_("user-hash-or-eq", type=variable.python_type().__name__)
-    if not isinstance(number.value, int):
-        ctx.raise_(TypeError, "__hash__ method should return an integer")
 
     def equal(stored: Variable, wanted: Variable) -> bool:
         before = ctx.changes
@@ -360,7 +362,7 @@ def object_key(ctx: Context, variable: Variable) -> Any:
     cls = variable.python_type()
     owner, raw = find(ctx, cls, "__hash__")
     if raw is None or raw is MISSING:
-        ctx.raise_(TypeError, f"unhashable type: {cls.__name__!r}")
+        ctx.raise_(TypeError, f"unhashable type: {type_name(cls)!r}")
     if owner is object and find(ctx, cls, "__eq__")[0] is object:
         return IdentityKey(variable)
     if isinstance(variable, ObjectVariable):
@@ -394,10 +396,7 @@ def truth(ctx: Context, value: Variable) -> bool:
 def truth_through_type(ctx: Context, value: Variable) -> bool:
     cls = value.python_type()
     if has(ctx, cls, "__bool__"):
-        answer = ctx.settle(special(ctx, value, "__bool__", [], ""))
-        if answer.python_type() is not bool:
-            ctx.raise_(TypeError, f"__bool__ should return bool, returned {answer.python_type().__name__}")
-        return truth(ctx, answer)
+        return truth(ctx, special_answer(ctx, value, "__bool__"))
     if has(ctx, cls, "__len__"):
         return truth(ctx, length(ctx, value))
     return True
@@ -410,8 +409,8 @@ def length(ctx: Context, value: Variable) -> Variable:
 def length_through_type(ctx: Context, value: Variable) -> Variable:
     cls = value.python_type()
     if not has(ctx, cls, "__len__"):
-        ctx.raise_(TypeError, f"object of type {cls.__name__!r} has no len()")
-    return ctx.settle(special(ctx, value, "__len__", [], ""))
+        ctx.raise_(TypeError, f"object of type {type_name(cls)!r} has no len()")
+    return special_answer(ctx, value, "__len__")
 
 
 def contains_through_type(ctx: Context, container: Variable, item: Variable) -> bool:
@@ -420,7 +419,7 @@ def contains_through_type(ctx: Context, container: Variable, item: Variable) -> 
     if raw is not MISSING and raw is not None:
         return truth(ctx, ctx.settle(special(ctx, container, "__contains__", [item], "")))
     if not has(ctx, cls, "__iter__") and not has(ctx, cls, "__getitem__"):
-        ctx.raise_(TypeError, f"argument of type {cls.__name__!r} is not iterable")
+        ctx.raise_(TypeError, f"argument of type {type_name(cls)!r} is not iterable")
     iterator = ctx.protocol.iterator(ctx, container)
     while (found := ctx.protocol.next_item(ctx, iterator)) is not None:
         if same_or_equal(ctx, found, item):
@@ -428,21 +427,21 @@ def contains_through_type(ctx: Context, container: Variable, item: Variable) -> 
     return False
 
 
-def index(ctx: Context, value: Variable, complaint: str) -> int:
-    """`operator.index`; a symbolic integer specialises."""
+def index(ctx: Context, value: Variable, complaint: str = "") -> int:
+    """`operator.index`; a symbolic integer specialises. `complaint`, of a sequence, names the type."""
+    if isinstance(value, ObjectVariable) and isinstance(value.data, ConstantVariable):
+        value = value.data
     kind = type(value)
-    if kind is ConstantVariable:
-        held = value.value  # type: ignore[attr-defined]
-        if isinstance(held, int):
-            return int(held)
-        ctx.raise_(TypeError, complaint + type(held).__name__)
-    if kind is SymVariable:
+    if kind is ConstantVariable and isinstance(value.value, int):  # type: ignore[attr-defined]
+        return int(value.value)  # type: ignore[attr-defined]
+    if kind is SymVariable and value.python_type() is int:
         return int(value.specialise(ctx))  # type: ignore[attr-defined]
     if kind is TensorVariable:
         ctx.break_("tensor-to-python-number", expr=value.describe(), var=value.describe())
-    if has(ctx, value.python_type(), "__index__"):
-        return index(ctx, ctx.settle(special(ctx, value, "__index__", [], "")), complaint)
-    ctx.raise_(TypeError, complaint + value.python_type().__name__)
+    name = type_name(value.python_type())
+    if not has(ctx, value.python_type(), "__index__"):
+        ctx.raise_(TypeError, complaint.format(name) if complaint else f"{name!r} object cannot be interpreted as an integer")
+    return int(special_answer(ctx, value, "__index__").constant())
 
 
 # ---- special methods
@@ -464,16 +463,21 @@ def special(ctx: Context, subject: Variable, name: str, args: list[Variable], co
     owner, raw = find(ctx, cls, name)
     if raw is MISSING or raw is None or owner is None:
         if complaint.endswith(": "):
-            ctx.raise_(TypeError, f"{complaint}{cls.__name__!r}")
+            ctx.raise_(TypeError, f"{complaint}{type_name(cls)!r}")
         ctx.raise_(
-            TypeError, f"{cls.__name__!r} object {complaint}" if complaint else f"{cls.__name__!r} object has no {name}"
+            TypeError, f"{type_name(cls)!r} object {complaint}" if complaint else f"{type_name(cls)!r} object has no {name}"
         )
     return bind(ctx, owner, name, raw, subject, ctx.type_of(subject)).call(ctx, args, {})
+
+
+def special_answer(ctx: Context, subject: Variable, name: str, args: Sequence[Variable] = ()) -> Variable:
+    """What a slot gives whose method is `name`: checked as CPython checks it."""
+    return checked(ctx, subject, name, ctx.settle(special(ctx, subject, name, list(args), "")))
 
 
 def call_through_type(ctx: Context, subject: Variable, args: list[Variable], kwargs: dict[str, Variable]) -> Any:
     cls = subject.python_type()
     owner, raw = find(ctx, cls, "__call__")
     if raw is MISSING or owner is None:
-        ctx.raise_(TypeError, f"{cls.__name__!r} object is not callable")
+        ctx.raise_(TypeError, f"{type_name(cls)!r} object is not callable")
     return ctx.settle(bind(ctx, owner, "__call__", raw, subject, ctx.type_of(subject))).call(ctx, args, kwargs)

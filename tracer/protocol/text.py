@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
+import collections
 import enum
-from typing import TYPE_CHECKING
+import types
+from typing import TYPE_CHECKING, Any
+
+import torch
 
 from ..compat.python_classes import is_python_class
+from ..compat.type_names import type_name
 from ..signals import NotConstant
 from ..variables import (
     ConstantVariable,
     DictVariable,
+    DictViewVariable,
     ExceptionVariable,
     FunctionVariable,
     ListVariable,
+    MappingProxyVariable,
     ObjectVariable,
     PinnedVariable,
     SetVariable,
+    SliceVariable,
     SymVariable,
     TensorVariable,
     TupleVariable,
     Variable,
     is_named_tuple,
+    is_structseq,
     key_variable,
     literal,
 )
 from .lookup import find
-from .operators import special
+from .operators import special_answer
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -56,13 +65,13 @@ def format(ctx: Context, value: Variable, spec: Variable) -> Variable:
         return literal(value.specialise(ctx).__format__(wanted))
     owner = find(ctx, value.python_type(), "__format__")[0]
     if owner is not None and is_python_class(owner) and not isinstance(value, TensorVariable | PinnedVariable):
-        return ctx.settle(special(ctx, value, "__format__", [spec], ""))
+        return special_answer(ctx, value, "__format__", [spec])
     if isinstance(value, PinnedVariable) and isinstance(value.value, enum.Enum):
         return literal(value.value.__format__(wanted))
     if wanted and isinstance(value, ObjectVariable) and isinstance(value.data, ConstantVariable):
         return format(ctx, value.data, spec)
     if wanted and not isinstance(value, TensorVariable):
-        ctx.raise_(TypeError, f"unsupported format string passed to {value.python_type().__name__}.__format__")
+        ctx.raise_(TypeError, f"unsupported format string passed to {type_name(value.python_type())}.__format__")
     return literal(str_text(ctx, value))
 
 
@@ -75,7 +84,7 @@ def str_text(ctx: Context, value: Variable) -> str:
     if isinstance(value, ExceptionVariable):
         owner = find(ctx, value.cls, "__str__")[0]
         if owner is not None and is_python_class(owner):
-            return ctx.settle(special(ctx, value, "__str__", [], "")).constant()
+            return special_answer(ctx, value, "__str__").constant()
         if issubclass(value.cls, KeyError) and len(value.args) == 1:
             return repr_text(ctx, value.args[0])
         if owner is not BaseException and owner is not None:
@@ -85,6 +94,8 @@ def str_text(ctx: Context, value: Variable) -> str:
         if len(value.args) == 1:
             return str_text(ctx, value.args[0])
         return repr_text(ctx, TupleVariable(list(value.args), tuple))
+    if isinstance(value, MappingProxyVariable):
+        return str_text(ctx, value.owner)
     owner, _ = find(ctx, value.python_type(), "__str__")
     if isinstance(value, PinnedVariable):
         return _pinned_text(ctx, value, str)
@@ -94,7 +105,7 @@ def str_text(ctx: Context, value: Variable) -> str:
         return repr_text(ctx, value)
     if isinstance(value, TensorVariable):
         ctx.break_("tensor-to-text", expr=value.describe(), var=value.describe(), shape=value.describe())
-    return ctx.settle(special(ctx, value, "__str__", [], "")).constant()
+    return special_answer(ctx, value, "__str__").constant()
 
 
 _FILES = (vars(OSError)["filename"], vars(OSError)["filename2"])
@@ -128,14 +139,12 @@ def repr_text(ctx: Context, value: Variable) -> str:
     if isinstance(value, PinnedVariable):
         return _pinned_text(ctx, value, repr)
     cls = value.python_type()
-    owner, _ = find(ctx, cls, "__repr__")
-    if owner is not None and is_python_class(owner) and not is_named_tuple(cls):
-        return ctx.settle(special(ctx, value, "__repr__", [], "")).constant()
-    text = _container_text(ctx, value, cls)
+    owner, raw = find(ctx, cls, "__repr__")
+    if owner is not None and is_python_class(owner) and not _shows_fields(cls, raw):
+        return special_answer(ctx, value, "__repr__").constant()
+    text = native_text(ctx, value)
     if text is not None:
         return text
-    if isinstance(value, ExceptionVariable):
-        return f"{cls.__name__}({', '.join(repr_text(ctx, a) for a in value.args)})"
     if isinstance(value, FunctionVariable | ObjectVariable):
         ctx.break_("unsupported-builtin", func="repr", type=cls.__name__, why="the text holds a memory address")
     try:
@@ -144,37 +153,116 @@ def repr_text(ctx: Context, value: Variable) -> str:
         ctx.break_("unsupported-builtin", func="repr", type=cls.__name__)
 
 
+def _shows_fields(cls: type, raw: Any) -> bool:
+    """Whether `raw` is the `__repr__` that collections.namedtuple makes."""
+    return is_named_tuple(cls) and getattr(raw, "__module__", None) == f"namedtuple_{raw.__qualname__.partition('.')[0]}"
+
+
 def native_text(ctx: Context, value: Variable) -> str | None:
     """`repr` as the builtin type of `value` does it; None where its text isn't known."""
-    text = _container_text(ctx, value, value.python_type())
-    if text is None and isinstance(value, ExceptionVariable):
+    if isinstance(value, ExceptionVariable):
         return f"{value.cls.__name__}({', '.join(repr_text(ctx, a) for a in value.args)})"
-    return text if text is not None or not isinstance(value, ConstantVariable) else repr(value.value)
+    if value in ctx.showing:
+        return _within_itself(value)
+    ctx.showing.add(value)
+    try:
+        return _text_of(ctx, value, value.python_type())
+    finally:
+        ctx.showing.discard(value)
 
 
-def _container_text(ctx: Context, value: Variable, cls: type) -> str | None:
-    if isinstance(value, ObjectVariable) and value.data is not None:
-        value, cls = value.data, value.data.python_type()
-        if isinstance(value, ConstantVariable):
-            return repr(value.value)
-    if isinstance(value, ListVariable) and cls is list:
-        return f"[{', '.join(repr_text(ctx, v) for v in value.settled(ctx))}]"
-    if isinstance(value, TupleVariable):
-        items = [repr_text(ctx, v) for v in value.settled(ctx)]
-        if is_named_tuple(cls):
-            return f"{cls.__name__}({', '.join(f'{n}={t}' for n, t in zip(cls._fields, items, strict=True))})"
-        inner = f"({', '.join(items)}{',' if len(items) == 1 else ''})"
-        if cls is tuple:
-            return inner
-        return f"torch.Size([{', '.join(items)}])" if cls.__name__ == "Size" else None
-    if isinstance(value, DictVariable):
-        inner = f"{{{', '.join(f'{repr_text(ctx, key_variable(k))}: {repr_text(ctx, v)}' for k, v in zip(value.items, value.values(ctx), strict=True))}}}"
-        if cls is dict:
-            return inner
-        if cls.__name__ == "OrderedDict":
-            return f"OrderedDict({inner if value.items else ''})"
-        return None
-    if isinstance(value, SetVariable) and value.items:
-        inner = f"{{{', '.join(repr_text(ctx, v) for v in value.unpack(ctx))}}}"
-        return inner if cls is set else f"frozenset({inner})" if cls is frozenset else None
+class _Shown:
+    """Stands in for a part of a container: its text is the program's."""
+
+    def __init__(self, ctx: Context, variable: Variable):
+        self.ctx, self.variable = ctx, variable
+
+    def __repr__(self) -> str:
+        return repr_text(self.ctx, self.variable)
+
+    def __call__(self) -> None:
+        """The factory of a defaultdict has to be callable."""
+
+
+def _within_itself(value: Variable) -> str:
+    """What a container shows in its own text."""
+    held: Any = _plain(value)
+    if isinstance(held, DictVariable):
+        return "{...}" if held.cls is dict else "..."
+    if isinstance(held, TupleVariable):
+        return "(...)"
+    if isinstance(held, ListVariable):
+        return "[...]"
+    return f"{type_name(value.python_type())}(...)"
+
+
+def _plain(value: Variable) -> Variable:
+    return value.data if isinstance(value, ObjectVariable) and value.data is not None else value
+
+
+def _text_of(ctx: Context, value: Variable, cls: type) -> str | None:
+    """The text of a real object of the builtin class, or of a subclass of that name, whose parts are shown as the program shows them."""
+    held: Any = _plain(value)
+
+    def shown(variable: Variable) -> _Shown:
+        return _Shown(ctx, variable)
+
+    if isinstance(held, ConstantVariable):
+        return repr(held.value)
+    if isinstance(held, ListVariable) and not issubclass(cls, collections.deque):
+        return list.__repr__([shown(v) for v in held.settled(ctx)])  # type: ignore[misc]
+    if isinstance(held, ListVariable):
+        return repr(_called(cls, collections.deque)([shown(v) for v in held.settled(ctx)], held.limit))
+    if isinstance(held, TupleVariable):
+        return _tuple_text(cls, [shown(v) for v in held.settled(ctx)])
+    if isinstance(held, SetVariable):
+        return _set_text(cls, [shown(v) for v in held.unpack(ctx)])
+    if isinstance(held, DictVariable):
+        return _dict_text(ctx, held, cls)
+    if isinstance(held, DictViewVariable):
+        made = (collections.OrderedDict if issubclass(held.owner.cls, collections.OrderedDict) else dict)(_pairs(ctx, held.owner))
+        return repr(getattr(made, held.part)())
+    if isinstance(held, SliceVariable):
+        return repr(slice(*[shown(v) for v in held.parts]))
+    if isinstance(held, MappingProxyVariable):
+        return f"mappingproxy({repr_text(ctx, held.owner)})"
+    if isinstance(value, ObjectVariable) and issubclass(cls, types.SimpleNamespace):
+        names: Any = ctx.objects.instance_namespace(ctx, value)
+        return repr(_called(cls, types.SimpleNamespace)(**{k: shown(v) for k, v in zip(names.items, names.values(ctx), strict=True)}))
     return None
+
+
+def _called(cls: type, native: type) -> Any:
+    """`native`, or a subclass of it with the name of `cls`."""
+    return native if cls is native else type(cls.__name__, (native,), {})
+
+
+def _pairs(ctx: Context, held: DictVariable) -> dict[Any, Any]:
+    return {_Shown(ctx, key_variable(k)): _Shown(ctx, v) for k, v in zip(held.items, held.values(ctx), strict=True)}
+
+
+def _tuple_text(cls: type, items: list[_Shown]) -> str | None:
+    if is_named_tuple(cls):
+        return f"{cls.__name__}({', '.join(f'{n}={t!r}' for n, t in zip(cls._fields, items, strict=True))})"
+    if is_structseq(cls):
+        return None
+    return f"torch.Size({items!r})" if issubclass(cls, torch.Size) else repr(tuple(items))
+
+
+def _set_text(cls: type, items: list[_Shown]) -> str:
+    if not items:
+        return f"{cls.__name__}()"
+    inner = f"{{{repr(items)[1:-1]}}}"
+    return inner if cls is set else f"{cls.__name__}({inner})"
+
+
+def _dict_text(ctx: Context, held: DictVariable, cls: type) -> str | None:
+    pairs = _pairs(ctx, held)
+    if issubclass(cls, collections.OrderedDict):
+        if ctx.protocol.overrides(ctx, cls, "items", "__iter__", "__getitem__"):
+            ctx.break_("unsupported-builtin", func="repr", type=cls.__name__, why="the class says itself what its items are")
+        return repr(_called(cls, collections.OrderedDict)(pairs))
+    if issubclass(cls, collections.defaultdict):
+        factory = None if held.factory is None or held.factory.python_type() is type(None) else _Shown(ctx, held.factory)
+        return repr(_called(cls, collections.defaultdict)(factory, pairs))
+    return repr(pairs)

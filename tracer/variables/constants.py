@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..compat.type_names import type_name
 from .base import Variable, shared
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class ConstantVariable(Variable):
         from .iterators import SequenceIteratorVariable
 
         if not isinstance(self.value, (str, bytes)):
-            ctx.raise_(TypeError, f"{type(self.value).__name__!r} object is not iterable")
+            ctx.raise_(TypeError, f"{type_name(type(self.value))!r} object is not iterable")
         return SequenceIteratorVariable([literal(part) for part in self.value], type(iter(self.value)))
 
     def dict_key(self, ctx: Context) -> Any:

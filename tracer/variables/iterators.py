@@ -159,10 +159,12 @@ class SequenceIteratorVariable(IteratorVariable):
             if self.index:
                 body.line(f"{name}.__setstate__({self.index})")
             return
-        backwards = kind in ("list_reverseiterator", "reversed")
+        backwards = kind in ("list_reverseiterator", "reversed", "_deque_reverse_iterator")
         rest = items[self.index :][::-1] if backwards else items[self.index :]
         text = "".join(f"{body.value(v)}, " for v in rest)
         text = f"[{text}]" if kind.startswith("list") else f"({text})"
+        if kind.startswith("_deque"):
+            text = f"{body.pin(collections.deque, 'deque')}({text})"
         body.line(f"{name} = {'reversed' if backwards else 'iter'}({text})")
 
     def replay(self, body: Body, name: str) -> None:
@@ -259,11 +261,17 @@ class DictIteratorVariable(IteratorVariable):
     def __init__(self, view: DictViewVariable, source: Source | None = None):
         self.view, self.index, self.source, self.vid, self.done = view, 0, source, 0, False
         self.keys = list(view.owner.items)
-        self.cls = type(iter(getattr({}, view.part)()))
+        self.cls = type(iter(getattr(collections.OrderedDict() if self.ordered() else {}, view.part)()))
+
+    def ordered(self) -> bool:
+        return issubclass(self.view.owner.cls, collections.OrderedDict)
 
     def advance(self, ctx: Context) -> Variable | None:
         owner = self.view.owner
-        if len(owner.items) != len(self.keys):
+        if self.ordered():
+            if self.index < len(self.keys) and list(owner.items) != self.keys:
+                ctx.raise_(RuntimeError, "OrderedDict mutated during iteration")
+        elif len(owner.items) != len(self.keys):
             self.done = True
             ctx.raise_(RuntimeError, "dictionary changed size during iteration")
         if self.index >= len(self.keys):

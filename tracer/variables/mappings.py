@@ -7,6 +7,7 @@ import types
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from ..compat.type_names import type_name
 from ..signals import Break, NotConstant
 from .base import Lazy, Variable
 from .constants import ConstantVariable, literal
@@ -290,7 +291,7 @@ class DictVariable(Variable):
     def dict_key(self, ctx: Context) -> Any:
         if ctx.protocol.overrides(ctx, self.cls, "__hash__"):
             return super().dict_key(ctx)
-        ctx.raise_(TypeError, f"unhashable type: {self.cls.__name__!r}")
+        ctx.raise_(TypeError, f"unhashable type: {type_name(self.cls)!r}")
 
     # ---- state
     def snapshot(self) -> Any:

@@ -171,6 +171,8 @@ class ObjectVariable(Variable):
         base = body.pin(native, native.__name__)
         if isinstance(self.data, DictVariable):
             pairs = f"{{{', '.join(body.pairs(self.data))}}}"
+            if self.data.factory is not None:
+                body.line(f"{base}.__init__({name}, {body.value(self.data.factory)})")
             # the class's own `update` is the program's code: the builtin one stores as the trace saw it
             return f"{body.pin(_dict_fill, 'dict_fill')}({base}, {name}, {pairs})"
         items = (

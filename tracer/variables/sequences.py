@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..compat.type_names import type_name
 from ..signals import NotConstant
 from .base import Lazy, Variable
 from .constants import ConstantVariable, literal
@@ -94,7 +95,7 @@ class SequenceVariable(Variable):
             if cls is collections.deque:
                 ctx.raise_(TypeError, "sequence index must be integer, not 'slice'")
             return type(self)([ctx.build(i.value, i.source) if type(i) is Lazy else i for i in chosen], cls)
-        index = ctx.protocol.index(ctx, key, f"{_native(self.cls).__name__} indices must be integers or slices, not ")
+        index = ctx.protocol.index(ctx, key, _COMPLAINTS[_native(self.cls)])
         try:
             return self.item(ctx, index)
         except IndexError:
@@ -141,6 +142,11 @@ def _native(cls: type) -> type:
     return cls
 
 
+_COMPLAINTS = {
+    list: "list indices must be integers or slices, not {}",
+    tuple: "tuple indices must be integers or slices, not {}",
+    collections.deque: "sequence index must be integer, not {!r}",
+}
 ITERATORS: dict[type, type] = {
     list: type(iter([])),
     tuple: type(iter(())),
@@ -197,7 +203,7 @@ class ListVariable(SequenceVariable):
             except ValueError as error:
                 ctx.raise_from_host(error)
             return
-        index = ctx.protocol.index(ctx, key, "list indices must be integers or slices, not ")
+        index = ctx.protocol.index(ctx, key, _COMPLAINTS[_native(self.cls)])
         if not -len(self.items) <= index < len(self.items):
             ctx.raise_(
                 IndexError, "list assignment index out of range" if self.cls is list else "deque index out of range"
@@ -211,7 +217,7 @@ class ListVariable(SequenceVariable):
         where: Any = (
             key.concrete(ctx)
             if type(key) is SliceVariable
-            else ctx.protocol.index(ctx, key, "list indices must be integers or slices, not ")
+            else ctx.protocol.index(ctx, key, _COMPLAINTS[_native(self.cls)])
         )
         if type(where) is int and not -len(self.items) <= where < len(self.items):
             ctx.raise_(IndexError, "list assignment index out of range")
@@ -221,7 +227,7 @@ class ListVariable(SequenceVariable):
     def dict_key(self, ctx: Context) -> Any:
         if ctx.protocol.overrides(ctx, self.cls, "__hash__"):
             return super().dict_key(ctx)
-        ctx.raise_(TypeError, f"unhashable type: {self.cls.__name__!r}")
+        ctx.raise_(TypeError, f"unhashable type: {type_name(self.cls)!r}")
 
     def snapshot(self) -> Any:
         return list(self.held)
@@ -321,7 +327,7 @@ class SliceVariable(Variable):
                 None
                 if p.python_type() is type(None)
                 else ctx.protocol.index(
-                    ctx, p, "slice indices must be integers or None or have an __index__ method, not "
+                    ctx, p, "slice indices must be integers or None or have an __index__ method"
                 )
                 for p in self.parts
             ]
@@ -361,7 +367,7 @@ class RangeVariable(Variable):
         return self.parts[("start", "stop", "step").index(name)] if name in ("start", "stop", "step") else None
 
     def concrete(self, ctx: Context) -> range:
-        return range(*[operator.index(ctx.protocol.index(ctx, p, "'range' needs integers, not ")) for p in self.parts])
+        return range(*[operator.index(ctx.protocol.index(ctx, p, "'range' needs integers, not {}")) for p in self.parts])
 
     def truth(self, ctx: Context) -> bool:
         return bool(self.concrete(ctx))
@@ -375,7 +381,7 @@ class RangeVariable(Variable):
             return RangeVariable([literal(part.start), literal(part.stop), literal(part.step)])
         try:
             return literal(
-                self.concrete(ctx)[ctx.protocol.index(ctx, key, "range indices must be integers or slices, not ")]
+                self.concrete(ctx)[ctx.protocol.index(ctx, key, "range indices must be integers or slices, not {}")]
             )
         except IndexError as error:
             ctx.raise_from_host(error)

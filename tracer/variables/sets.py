@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from ..compat.type_names import type_name
 from ..signals import Break
 from ..sources import Source
 from .base import Variable
@@ -142,7 +143,7 @@ class SetVariable(Variable):
     def dict_key(self, ctx: Context) -> Any:
         if issubclass(self.cls, frozenset):
             return frozenset(self.items)
-        ctx.raise_(TypeError, f"unhashable type: {self.cls.__name__!r}")
+        ctx.raise_(TypeError, f"unhashable type: {type_name(self.cls)!r}")
 
     def snapshot(self) -> Any:
         return dict(self.items), self.order if not self._own() else None, self.origins, len(self.changes)

@@ -90,7 +90,7 @@ class TensorVariable(Variable):
     def unpack(self, ctx: Context) -> list[Variable]:
         if not self.fake.dim():
             ctx.raise_(TypeError, "iteration over a 0-d tensor")
-        count = ctx.protocol.index(ctx, ctx.size_of(self, 0), "")
+        count = ctx.protocol.index(ctx, ctx.size_of(self, 0))
         if not count:
             return []
         return ctx.node("call_method", "unbind", [self, literal(0)]).unpack(ctx)
