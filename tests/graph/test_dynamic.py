@@ -191,3 +191,16 @@ def test_a_frame_says_what_it_is_known_to_change() -> None:
         session.run(names["f"], torch.ones(rows, columns), n)
     started = [event.dynamism for event in session.events if isinstance(event, FrameStarted) and event.name == "f"]
     assert started == [(), (), (("x[0]", "automatic"), ("n", "automatic"))]
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_what_is_promised_to_be_a_size_is_checked() -> None:
+    def f(x, n):
+        torch._check_is_size(n.item())
+        return x * 2
+
+    compiled = tracer.compile(f, backend="eager", fullgraph=True)
+    assert compiled(torch.ones(2), torch.tensor(3)).tolist() == [2.0, 2.0]
+    with pytest.raises(RuntimeError, match="Expected cond to be True"):
+        compiled(torch.ones(2), torch.tensor(-2))
+    assert len(compiled.session.graphs) == 1

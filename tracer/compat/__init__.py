@@ -32,8 +32,8 @@ _MODULES = ("evalframe", "fakes", "graphs", "guards", "backends", "marks")
 _HOME = {
     "fakes": """FakeTensor FakeTensorMode ShapeEnv add_shapes context_of fake_of fake_symbolic is_fake is_symbolic
         new_fake_mode remake size_hint symbol_sources symbolic_number unbacked_bindings""",
-    "graphs": """compile_context current_fake_mode force_code get_data insert_asserts make_graph_module plain_forward set_data
-        tracing_context""",
+    "graphs": """compile_context current_fake_mode force_code get_data insert_asserts make_graph_module plain_forward promise
+        set_data tracing_context""",
     "backends": "backend_name is_eager list_backends lookup_backend wrap_backend",
     "marks": """dims_marked disable disable_message disables_callees is_allowed_in_graph is_compiled_wrapper
         is_compiling_query is_disabled is_disallowed_in_graph is_forbidden is_graph_break is_nested_region

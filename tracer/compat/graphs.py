@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,7 +13,7 @@ from torch._guards import CompileContext, CompileId, TracingContext, tracing
 
 __all__ = [
     "compile_context", "current_fake_mode", "force_code", "get_data", "insert_asserts", "make_graph_module", "plain_forward",
-    "set_data", "tracing_context",
+    "promise", "set_data", "tracing_context",
 ]  # fmt: skip
 
 #: What reads `x.data` in a graph: as `detach`, with a version counter of its own.
@@ -34,6 +35,18 @@ def set_data(tensor: torch.Tensor, data: torch.Tensor) -> None:
     with torch.no_grad():
         tensor.set_(data)
     torch._C._autograd._unsafe_set_version_counter((tensor,), (version,))
+
+
+_ASSERT = torch.ops.aten._assert_scalar.default
+
+
+def promise(condition: Any, error: str, words: str) -> None:
+    """`torch._check` and its kin about what data decides, as a node of a graph: raises the builtin exception called `error`. A
+    backend that traces the graph anew sees torch's own check, which knows RuntimeErrors only."""
+    if isinstance(condition, torch.SymBool):
+        _ASSERT(condition, words)
+    elif not condition:
+        raise getattr(builtins, error)(words)
 
 
 def make_graph_module(
@@ -98,12 +111,27 @@ def _checkpoint(body: fx.GraphModule, *args: Any, use_reentrant: bool = False, p
     return checkpoint(body.forward, *args, use_reentrant=False, preserve_rng_state=preserve_rng_state)
 
 
-def insert_asserts(gm: fx.GraphModule, shape_env: Any, name: str) -> None:
-    """Nodes that check, at run time, what was assumed of sizes that data decides (`torch._check`, and bounds that
-    operators asked for)."""
+def insert_asserts(gm: fx.GraphModule, shape_env: Any, name: str) -> list[fx.Node]:
+    """Nodes that check, at run time, what was assumed of sizes that data decides: bounds that operators asked for. What the
+    program itself promises is checked before them, in its own words; torch has an operator for those that are RuntimeErrors."""
     from torch.fx.passes.runtime_assert import insert_deferred_runtime_asserts
 
     insert_deferred_runtime_asserts(gm, shape_env, name)
+    promises = [node for node in gm.graph.nodes if node.target is promise]
+    promised = {node.args[0] for node in promises}
+    inserted = []
+    for node in [node for node in reversed(gm.graph.nodes) if node.target is _ASSERT]:
+        if node.args[0] in promised:
+            gm.graph.erase_node(node)
+            continue
+        inserted.append(node)
+        if promises and node < promises[-1]:
+            promises[-1].append(node)
+    for node in promises:
+        condition, error, words = node.args
+        if error == "RuntimeError":
+            node.target, node.args = _ASSERT, (condition, words)
+    return inserted
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ import torch
 from torch import fx
 from torch.utils import checkpoint
 
+from tracer.compat import promise
 from tracer.errors import TracerError
 from tracer.export.capture import CapturedGraph, Input
 from tracer.export.tensors import Layout, plain
@@ -115,6 +116,8 @@ class GraphClass:
             new.type = None
             if node.op == "call_function" and node.target is torch.ops.higher_order.tag_activation_checkpoint:
                 new.target = checkpoint.checkpoint
+            elif node.op == "call_function" and node.target is promise:
+                new.target, new.args = torch.ops.aten._assert_scalar.default, (new.args[0], new.args[2])
             known[node] = new
         return made
 

@@ -27,9 +27,11 @@ def _check_rule(function: Any) -> None:
         """A promise: known ones are decided now, those about sizes by a guard, those about data by the graph."""
         if not isinstance(condition, SymVariable) and condition.python_type() is not bool:
             return Declined("a condition that isn't known")
-        if not ctx.shapes.assume(ctx, condition):
-            words = text if message is None or message.python_type() is type(None) else ctx.protocol.str_text(ctx, ctx.call_now(message, []))
-            ctx.raise_(cls, words)
+        def words() -> str:
+            return text if message is None or message.python_type() is type(None) else ctx.protocol.str_text(ctx, ctx.call_now(message, []))
+
+        if not ctx.shapes.assume(ctx, condition, cls, words):
+            ctx.raise_(cls, words())
         return NONE
 
     rule.__name__ = function.__name__.lstrip("_")

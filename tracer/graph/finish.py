@@ -29,10 +29,11 @@ class Finished:
 def finish_graph(ctx: Context, body: Body) -> Finished:
     graph = ctx.root_graph.graph
     graph.output(tuple(body.outputs))
-    _remove_dead(ctx, graph)
     if ctx.fake_mode.shape_env is not None and any("unbacked_bindings" in node.meta for node in graph.nodes):
         whole = graphs.make_graph_module(ctx.submodules, graph, ctx.root_graph.name)
-        graphs.insert_asserts(whole, ctx.fake_mode.shape_env, ctx.root_graph.name)
+        for node in graphs.insert_asserts(whole, ctx.fake_mode.shape_env, ctx.root_graph.name):
+            node.meta["effect"] = True
+    _remove_dead(ctx, graph)
     used = []
     for entry in ctx.inputs:
         if entry.node.users:

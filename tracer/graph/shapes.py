@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..compat import fakes
+from ..compat import fakes, promise
 from ..events import ShapeDecision
 from ..guards.shapes import torch_source
 from ..signals import Break
@@ -175,11 +175,14 @@ def decide(ctx: Context, variable: SymVariable) -> bool:
     return holds(ctx, variable.sym)
 
 
-def assume(ctx: Context, condition: Variable) -> bool:
-    """Whether a condition that the program promises holds. What only data decides becomes a check that the graph makes."""
+def assume(ctx: Context, condition: Variable, error: type[Exception], words: Callable[[], str]) -> bool:
+    """Whether a condition that the program promises holds. What only data decides becomes a check that the graph makes, which
+    raises `error` with `words()`."""
     if type(condition) is not SymVariable:
         return ctx.protocol.truth(ctx, condition)
     if known(condition.sym) is None and fakes.is_unbacked(condition.sym):
+        node = condition.node(ctx)  # before anything is assumed: the numbers in it may be known after that
+        ctx.create_node("call_function", promise, (node, error.__name__, words()), {}, None).meta["effect"] = True
         fakes.expect(condition.sym)
         return True
     return decide(ctx, condition)
