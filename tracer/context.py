@@ -54,12 +54,13 @@ _ATTENTION = [get for name, (get, _) in SDPA_KERNELS.items() if name != "sdpa_or
 
 
 class GraphInput:
-    """One placeholder of the frame's graph: where its value is read at each call, and the value seen now."""
+    """One placeholder of the frame's graph: where its value is read at each call, and the value seen now. `made`: the compiled
+    code makes a new one for each call, so there is nothing to guard."""
 
-    __slots__ = ("fake", "node", "source", "value")
+    __slots__ = ("fake", "made", "node", "source", "value")
 
-    def __init__(self, node: Any, source: Source, value: Any, fake: Any):
-        self.node, self.source, self.value, self.fake = node, source, value, fake
+    def __init__(self, node: Any, source: Source, value: Any, fake: Any, made: bool = False):
+        self.node, self.source, self.value, self.fake, self.made = node, source, value, fake, made
 
 
 class Context:
@@ -451,10 +452,10 @@ class Context:
             next(reversed(node.meta["nn_module_stack"]), "") if "nn_module_stack" in node.meta else "", tuple(n.name for n in node.all_input_nodes),
         )  # fmt: skip
 
-    def add_input(self, source: Source, value: Any, fake: Any) -> Any:
+    def add_input(self, source: Source, value: Any, fake: Any, made: bool = False) -> Any:
         """A placeholder of the frame's own graph."""
         node = self.root_graph.placeholder(self.tensors.input_name(source), fake)
-        self.inputs.append(GraphInput(node, source, value, fake))
+        self.inputs.append(GraphInput(node, source, value, fake, made))
         if self.rec.on:
             tensor = isinstance(fake, torch.Tensor)
             shape = tuple(s if type(s) is int else str(s) for s in fake.shape) if tensor else None

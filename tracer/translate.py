@@ -411,7 +411,7 @@ def _lower(ctx: Context, info: FrameInfo) -> Any:
     ]
     guards.append(Guard(None, "GLOBAL_STATE", None, 0))
     guards += [Guard(None, name, STATES[name](), 0) for name in sorted(ctx.switches)]  # the modes are as at entry here
-    tensors = [i.source for i in ctx.inputs if isinstance(i.value, torch.Tensor) and not isinstance(i.value, torch.nn.Parameter)]
+    tensors = [i.source for i in ctx.inputs if isinstance(i.value, torch.Tensor) and not isinstance(i.value, torch.nn.Parameter) and not i.made]
     if len(tensors) > 1:
         guards.append(Guard(None, "NO_TENSOR_ALIASING", tensors, 0))
         loose = [s for s in tensors if not _registered(s)]

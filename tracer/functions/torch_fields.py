@@ -95,7 +95,7 @@ def alike(ctx: Context, tensor: Any, memory: Any, *, leaf: bool) -> Any:
 
 # ---- .grad
 def _set_grad(ctx: Context, tensor: TensorVariable, value: Variable) -> None:
-    if not ctx.tensors.is_leaf(tensor):
+    if not ctx.tensors.is_leaf(ctx, tensor):
         _refuse(tensor, "grad", "the tensor is not a leaf")
     none = type(value) is ConstantVariable and value.value is None
     if not none and not (isinstance(value, TensorVariable) and value is not tensor and _fits(tensor.fake, value.fake)):

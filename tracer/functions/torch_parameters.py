@@ -1,7 +1,8 @@
-"""Parameters that a program makes: leaves with gradients of their own.
+"""Leaves that a program makes, parameters or not: tensors with gradients of their own.
 
 A graph that runs as it is makes them itself. A backend that traces the graph anew would take one for the result of an operator;
-for it each call of the compiled code makes an empty one before its graph, which takes over the memory of the program's tensor.
+for it each call of the compiled code makes an empty one before its graph, which takes over the memory of the program's tensor, or
+its numbers.
 """
 
 from __future__ import annotations
@@ -30,7 +31,29 @@ def parameter(ctx: Context, data: Variable, requires_grad: Variable | None = Non
     if why:
         raise Break("grad-write", expr="torch.nn.Parameter", name="torch.nn.Parameter", why=why)
     assert isinstance(data, TensorVariable)
-    return _in_the_graph(ctx, data, wanted) if eager else _before_the_graph(ctx, data, wanted)
+    if eager:
+        return _in_the_graph(ctx, data, wanted)
+    made = _before_the_graph(ctx, data.fake, torch.nn.Parameter, wanted)
+    replace_data(ctx, made, data)
+    return made
+
+
+def new_leaf(ctx: Context, op: str, target: Any, args: list[Variable], kwargs: dict[str, Variable]) -> Variable:
+    """The result of an operator that is asked for `requires_grad=True`: whatever it is made of, it is a leaf."""
+    if is_eager(ctx.session.backend):
+        made = ctx.tensors.record(ctx, op, target, args, kwargs, leaf=True)
+        if isinstance(made, TensorVariable):
+            ctx.leaves.append(made.fake)
+        return made
+    data = ctx.tensors.record(ctx, op, target, args, {name: value for name, value in kwargs.items() if name != "requires_grad"})
+    why = _unsupported(ctx, data, True, False)
+    if why:
+        raise Break("grad-write", expr="requires_grad=True", name="requires_grad", why=why)
+    made = _before_the_graph(ctx, data.fake, torch.Tensor, True)
+    ctx.leaves.append(made.fake)
+    alias = ctx.node("call_method", "detach", [made])
+    ctx.node("call_method", "copy_", [alias, data])  # nobody else has its memory: to replace that would part it from its node of autograd
+    return made
 
 
 def _unsupported(ctx: Context, data: Variable, requires_grad: bool, eager: bool) -> str:
@@ -60,24 +83,21 @@ def _in_the_graph(ctx: Context, data: TensorVariable, requires_grad: bool) -> Te
     )
 
 
-def _before_the_graph(ctx: Context, data: TensorVariable, requires_grad: bool) -> TensorVariable:
-    fake = data.fake
-    make = _maker(tuple(fake.shape), tuple(fake.stride()), fake.dtype, fake.device, requires_grad)
-    make.__name__ = f"parameter_{sum(isinstance(i.value, torch.nn.Parameter) for i in ctx.inputs)}"  # names the input
+def _before_the_graph(ctx: Context, like: Any, cls: type, requires_grad: bool) -> TensorVariable:
+    make = _maker(cls, tuple(like.shape), tuple(like.stride()), like.dtype, like.device, requires_grad)
+    make.__name__ = f"{'parameter' if cls is torch.nn.Parameter else 'leaf'}_{sum(i.made for i in ctx.inputs)}"  # names the input
     with torch.utils._python_dispatch._disable_current_modes():
         value = make()
     source = ctx.pinned(make).deref()
     empty = fake_of(ctx.fake_mode, value)
-    made = TensorVariable(ctx.add_input(source, value, empty), empty, None, torch.nn.Parameter)
+    made = TensorVariable(ctx.add_input(source, value, empty, made=True), empty, None, cls)
     made.made = source
-    replace_data(ctx, made, data)
     return made
 
 
-def _maker(
-    shape: tuple[int, ...], stride: tuple[int, ...], dtype: Any, device: Any, requires_grad: bool
-) -> Callable[[], torch.nn.Parameter]:
-    def parameter() -> torch.nn.Parameter:
-        return torch.nn.Parameter(torch.empty_strided(shape, stride, dtype=dtype, device=device), requires_grad)
+def _maker(cls: type, shape: tuple[int, ...], stride: tuple[int, ...], dtype: Any, device: Any, requires_grad: bool) -> Callable[[], Any]:
+    def make() -> torch.Tensor:
+        memory = torch.empty_strided(shape, stride, dtype=dtype, device=device)
+        return torch.nn.Parameter(memory, requires_grad) if cls is torch.nn.Parameter else memory.requires_grad_(requires_grad)
 
-    return parameter
+    return make

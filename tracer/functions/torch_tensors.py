@@ -33,6 +33,7 @@ from ..variables import (
 from . import torch_failing
 from .table import calls
 from .torch_fields import check_replaced, set_field
+from .torch_parameters import new_leaf
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -45,8 +46,11 @@ __all__ = [
 
 
 # ---- recording an operator
-def record(ctx: Context, op: str, target: Any, args: list[Variable], kwargs: dict[str, Variable]) -> Any:
-    """Run `target` on fakes; a node and the variable of its result. What the operator raises, the program raises."""
+def record(ctx: Context, op: str, target: Any, args: list[Variable], kwargs: dict[str, Variable], leaf: bool = False) -> Any:
+    """Run `target` on fakes; a node and the variable of its result. What the operator raises, the program raises. `leaf`: a
+    new leaf may be among the results."""
+    if not leaf and "requires_grad" in kwargs and kwargs["requires_grad"].python_type() is bool and ctx.protocol.truth(ctx, kwargs["requires_grad"]):
+        return new_leaf(ctx, op, target, args, kwargs)
     nodes, fakes, tensors = [], [], []
     for variable in args:
         node, fake = ctx.argument(variable)
@@ -352,11 +356,11 @@ def tensor_attribute(ctx: Context, variable: TensorVariable, name: str) -> Any:
     if name == "data":
         return _data(ctx, variable)
     if name == "is_leaf":
-        return literal(is_leaf(variable))
+        return literal(is_leaf(ctx, variable))
     if name == "grad":
         return _grad(ctx, variable)
     if name == "grad_fn":
-        if not variable.fake.requires_grad or is_leaf(variable):
+        if not variable.fake.requires_grad or is_leaf(ctx, variable):
             return NONE
         raise Break("unsupported-attribute", expr=f"{mention(variable)}.grad_fn", name=name, type="Tensor")
     if name == "__class__":
@@ -374,16 +378,16 @@ def _data(ctx: Context, variable: TensorVariable) -> Variable:
     return wrap_result(ctx, detached, ctx.create_node("call_function", get_data, (node,), {}, detached))
 
 
-def is_leaf(variable: TensorVariable) -> bool:
+def is_leaf(ctx: Context, variable: TensorVariable) -> bool:
     if isinstance(variable.value, torch.Tensor):
         return variable.value.is_leaf
-    return not variable.fake.requires_grad or variable.cls is torch.nn.Parameter
+    return not variable.fake.requires_grad or variable.cls is torch.nn.Parameter or any(variable.fake is leaf for leaf in ctx.leaves)
 
 
 def _grad(ctx: Context, variable: TensorVariable) -> Variable:
     value = variable.value
     if variable.source is None:
-        if is_leaf(variable):
+        if is_leaf(ctx, variable):
             return NONE
         raise Break("unsupported-attribute", expr=f"{mention(variable)}.grad", name="grad", type="Tensor")
     return ctx.build(value.grad, variable.source.attr("grad"))
