@@ -108,7 +108,7 @@ class Session(Found, Reruns):
         self.traced: Any = None  # the attempt that is running
         self.stepped_by = 0  # the thread of the call that is being stepped, -1 until it has begun
         self._resumes: dict[int, str] = {}  # resume code → the frame whose break it goes on from
-        self.facts = Facts()
+        self.facts = Facts(recurrent=self.config.allow_rnn)
         self.policy = Policy(self.facts)
         self.hook = hook_of(self)
         if self.recorder.on:

@@ -25,6 +25,7 @@ from . import (  # noqa: F401  (they fill the table)
     torch_hooks,
     torch_parameters,
     torch_profiling,
+    torch_retraced,
     torch_state,
     torch_switches,
     tuples,

@@ -34,6 +34,7 @@ from . import torch_failing
 from .table import calls
 from .torch_fields import check_replaced, set_field
 from .torch_parameters import new_leaf
+from .torch_retraced import check_masked_write
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -325,6 +326,7 @@ def _check_index(ctx: Context, variable: TensorVariable, key: Variable) -> None:
 
 
 def tensor_setitem(ctx: Context, variable: TensorVariable, key: Variable, value: Variable) -> None:
+    check_masked_write(ctx, variable, key, value)
     ctx.node("call_function", operator.setitem, [variable, key, value])
 
 

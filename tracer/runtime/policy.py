@@ -39,11 +39,13 @@ class Facts:
 
     targets:   code objects of functions given to `run`, which are always roots
     is_resume: whether code is that of a resume function
+    recurrent: whether torch's recurrent modules are captured
     """
 
-    def __init__(self, is_resume: Callable[[types.CodeType], bool] = _has_origin):
+    def __init__(self, is_resume: Callable[[types.CodeType], bool] = _has_origin, recurrent: bool = False):
         self.targets: CodeMap[bool] = CodeMap()
         self.is_resume = is_resume
+        self.recurrent = recurrent
 
 
 class Rule(NamedTuple):
@@ -206,6 +208,11 @@ def _is_forward(frame: Frame, _: Facts) -> bool:
     return False
 
 
+def _is_recurrent(frame: Frame, facts: Facts) -> bool:
+    """torch's own forward of an RNN, GRU or LSTM: whoever calls one stops there, so that its kernel runs as it is."""
+    return not facts.recurrent and _in_torch(frame.f_code, facts) and _is(_receiver(frame), torch.nn.RNNBase) and _is_forward(frame, facts)
+
+
 def _is_step(frame: Frame, _: Facts) -> bool:
     code = frame.f_code
     if code.co_name != "step" and not (code.co_name in _STEPS and code.co_filename.startswith(_OPTIM)):
@@ -293,6 +300,7 @@ RULES: tuple[Rule, ...] = (
     Rule("disabled", _disabled_here, False, "disabled by torch.compiler.disable(recursive=False)"),
     Rule("module call with hooks", _hooked_call, True, "calls a module that has hooks"),
     Rule("module call", _plain_call, False, "calls a module without hooks; its forward is traced"),
+    Rule("recurrent module", _is_recurrent, False, "is the forward of a recurrent module, which has a kernel of its own"),
     Rule("module forward", _is_forward, True, "is a module's forward"),
     Rule("optimizer step", _is_step, True, "is an optimizer's step"),
     Rule("torch", _of_torch, False, "belongs to torch"),

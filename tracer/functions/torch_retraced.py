@@ -1,0 +1,68 @@
+"""Operators that run on fakes, but that a backend which traces the graph anew can't take: their backward needs what only data decides,
+or saves what such a backend can't save. A graph that runs as it is has no such limits, and gradients that nobody wants need no backward."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..compat import is_eager
+from ..signals import Break, Declined
+from ..variables import ListVariable, TensorVariable, TupleVariable, Variable, mention
+from .table import calls
+
+if TYPE_CHECKING:
+    from ..context import Context
+
+__all__ = ["check_masked_write"]
+
+
+def _differentiated(ctx: Context, *values: Variable) -> bool:
+    """Whether a backend will trace the backward of an operator with these among its arguments."""
+    if is_eager(ctx.session.backend) or not torch.is_grad_enabled():
+        return False
+    return any(_needs_grad(ctx, value) for value in values)
+
+
+def _needs_grad(ctx: Context, value: Variable) -> bool:
+    value = ctx.settle(value)
+    if type(value) is TensorVariable:
+        return bool(value.fake.requires_grad)
+    return isinstance(value, ListVariable | TupleVariable) and any(_needs_grad(ctx, item) for item in value.items)
+
+
+@calls.exact(torch.lstm)
+def lstm(ctx: Context, *args: Variable) -> Any:
+    """The kernel of `nn.LSTM`: what it saves for its backward is partly None."""
+    if _differentiated(ctx, *args):
+        raise Break("rnn-module", type="LSTM", expr="torch.lstm")
+    return Declined("nothing is differentiated")
+
+
+def check_masked_write(ctx: Context, subject: Variable, key: Variable, value: Variable) -> None:
+    """`x[mask] = v`: the gradient of `v` is what the mask picks, so its size depends on data."""
+    _check(ctx, subject, key.items if type(key) is TupleVariable else [key], value)
+
+
+def _check(ctx: Context, subject: Variable, indices: list[Variable], value: Variable) -> None:
+    masks = [index for index in map(ctx.settle, indices) if _is_mask(ctx, index)]
+    if masks and _differentiated(ctx, value):
+        shape = {"shape": str(tuple(masks[0].fake.shape))} if type(masks[0]) is TensorVariable else {}
+        raise Break("data-dependent-shape", expr=f"{mention(subject)}[{mention(masks[0])}]", var=mention(masks[0]), **shape)
+
+
+def _is_mask(ctx: Context, index: Variable) -> bool:
+    if type(index) is TensorVariable:
+        return index.fake.dtype in (torch.bool, torch.uint8)
+    return type(index) is ListVariable and any(ctx.settle(item).python_type() is bool for item in index.items)
+
+
+def index_put(ctx: Context, subject: Variable, indices: Variable, values: Variable, *more: Variable, **named: Variable) -> Any:
+    """`x.index_put((mask,), v)`: as `x[mask] = v`."""
+    _check(ctx, subject, list(getattr(indices, "items", ())), values)
+    return Declined("its backward needs no data")
+
+
+for _function in (torch.index_put, torch.index_put_, torch.Tensor.index_put, torch.Tensor.index_put_):
+    calls.exact(_function)(index_put)
