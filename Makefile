@@ -4,6 +4,7 @@
 #   make check   style, types, the arrows between packages
 #   make lab     JupyterLab with the examples
 #   make bench   measurements;  make docs  write the generated pages anew
+#   make projects   real packages from the registry, compiled and compared; writes docs/projects.md
 
 PYTHON ?= python3
 VENV   := .venv
@@ -13,10 +14,10 @@ JOBS   ?= 2
 PYTEST_ARGS ?=
 
 .DELETE_ON_ERROR:
-.PHONY: help install demo test test-torch check lab bench docs clean
+.PHONY: help install demo test test-torch check lab bench projects docs clean
 
 help:
-	@sed -n '2,6s/^# *//p' Makefile
+	@sed -n '2,7s/^# *//p' Makefile
 
 # A system Python may come without ensurepip: then its own pip installs one into the new environment.
 $(BIN)/python:
@@ -59,6 +60,9 @@ lab: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
+
+projects: $(STAMP)
+	$(BIN)/python -m benchmarks.projects $(NAMES)
 
 docs: $(STAMP)
 	$(BIN)/python -m docs.generate

@@ -296,6 +296,8 @@ def _break_state(ctx: Context, body: Body, root: Frame, stays: bool) -> tuple[co
         held = root.locals[index]
         if held is None or isinstance(held, CellVariable) and held.source is not None and held.source.kind == "cell":
             continue
+        if index < program.free_base and name in program.code.co_freevars:
+            continue  # the first parameter of resume code, which stands there for bare `super()`: its value is in the cell
         if index in live or whole:
             bound.append(name)
             values.append(body.load(held.source) if type(held) is Lazy else body.value(held))

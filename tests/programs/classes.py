@@ -452,3 +452,30 @@ def getattribute_appears_between_calls(run):
     g(randn(3))
     del Holder.__getattribute__
     g(randn(3))
+
+
+class Under(torch.nn.Module):
+    def forward(self, x):
+        return x + 1
+
+
+class CapturesItself(Under):
+    """`self` is a cell, for the comprehension, and the first parameter, for the bare `super()`."""
+
+    scale = 2.0
+
+    def forward(self, x):
+        x = super().forward(x)
+        for _ in range(4):
+            torch._dynamo.graph_break()
+        return [super(CapturesItself, self).forward(x) * self.scale for _ in range(2)]
+
+    def late(self, x):
+        torch._dynamo.graph_break()
+        torch._dynamo.graph_break()
+        return super().forward(x), [self.scale for _ in range(2)]
+
+
+@program(lambda: (CapturesItself(), randn(3)), breaks=None, graphs=None, recompiles=None)
+def super_and_a_captured_self_behind_breaks(net, x):
+    return net(x), net.late(x)

@@ -30,6 +30,7 @@ from ..variables import (
     Variable,
     key_variable,
 )
+from .verify import faults, undefined
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -274,8 +275,12 @@ class Body:
         namespace: dict[str, Any] = self.names
         namespace["__name__"] = "tracer.generated"
         exec(compile(text, filename, "exec"), namespace)
+        function = namespace.pop("body")
+        wrong = faults(text, namespace) if self.ctx.session.config.strict else undefined(function.__code__, namespace)
+        if wrong:
+            raise AssertionError(f"the code made for {name} can't run: {'; '.join(wrong)}\n{text}")
         linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
-        return namespace.pop("body"), text
+        return function, text
 
 
 def _reaches(variable: Any, goal: Variable, seen: set[int]) -> bool:
