@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import importlib.util
 import json
 import logging
 import random
@@ -15,13 +16,14 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-#: torchvision's compiled part needs the torch that it was built with; where it doesn't load, its Python asks for this operator.
-_VISION = "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+#: Operators of torchvision's compiled part that its Python asks for on import; that part needs the torch that it was built with.
+_VISION = ("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor", "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
 
 class Plain:
@@ -113,23 +115,33 @@ def run(part: Callable[..., Any], compiler: Plain) -> dict[str, Any]:
     return found | {"reasons": getattr(compiler, "reasons", [])}
 
 
+def declare_vision() -> Any:
+    """Lets torchvision be imported beside a torch of another build: timm and others use its Python only."""
+    spec = importlib.util.find_spec("torchvision")
+    if spec is None or spec.origin is None:
+        return None
+    try:
+        for library in Path(spec.origin).parent.glob("_C*.so"):
+            torch.ops.load_library(library)
+    except OSError:
+        library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
+        for schema in _VISION:
+            library.define(schema)  # type: ignore[no-untyped-call]
+        return library  # what it declares is there for as long as it is
+    return None
+
+
 def main(name: str, only: list[str]) -> None:
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
     torch.set_num_threads(1)
-    try:
-        import torchvision  # noqa: F401
-    except RuntimeError:
-        for module in [m for m in sys.modules if m.partition(".")[0] == "torchvision"]:
-            del sys.modules[module]
-        torch.library.Library("torchvision", "DEF").define(_VISION)  # type: ignore[no-untyped-call]
-    except ImportError:
-        pass
+    vision = declare_vision()
     project = importlib.import_module(f"benchmarks.projects.{name}")
     for part in (project.model, project.step):
         for compiler in (Plain, Ours, Theirs):
             if not only or compiler.__name__.lower() in only or part.__name__ in only:
                 print("RESULT " + json.dumps(run(part, compiler())), flush=True)
+    del vision
 
 
 if __name__ == "__main__":
