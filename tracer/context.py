@@ -101,6 +101,7 @@ class Context:
         self.speculating = 0
         self.entries = 0
         self.changes = 0
+        self.outside_changes = 0  # those of objects that existed before
         self.graph = self.root_graph = Subgraph()
         self.submodules: dict[str, Any] = {}
         self.modes_at_entry = {name: mode.read() for name, mode in MODES.items()}
@@ -301,6 +302,8 @@ class Context:
     def mutate(self, variable: Variable) -> None:
         """Call before changing `variable`."""
         self.changes += 1
+        if variable.source is not None:
+            self.outside_changes += 1
         if self.speculating:
             self.undo.append((variable, variable.snapshot()))
         if variable.source is not None and self.effects.note(variable) and self.rec.on:
@@ -386,10 +389,11 @@ class Context:
         error.set_field("name", literal(name if cls is NameError else None))
         self.throw(error)
 
-    def raise_missing(self, text: str, name: str) -> NoReturn:
-        """The AttributeError of a look-up."""
+    def raise_missing(self, text: str, name: str, owner: Variable) -> NoReturn:
+        """The AttributeError of a look-up on `owner`."""
         error = ExceptionVariable(AttributeError, [literal(text)])
         error.set_field("name", literal(name))
+        error.set_field("obj", owner)
         error.implicit = True
         self.throw(error)
 
@@ -399,15 +403,15 @@ class Context:
     def raise_from_host(self, error: BaseException) -> NoReturn:
         """The program raises what a native operation raised while tracing."""
         if isinstance(error, Break | Raised | Restart | Untraceable):
-            raise error
+            try:
+                raise error
+            finally:
+                del error
         self.throw(ExceptionVariable.of(self, error))
 
     def traceback(self, error: ExceptionVariable) -> Variable:
-        if error.trace is None:
-            from .variables.tracebacks import TracebackVariable
-
-            error.trace = TracebackVariable(error)
-        return error.trace
+        """What `__exit__` and `sys.exc_info()` are given beside the exception."""
+        return NONE if error.trace is None else self.settle(error.trace)
 
     def break_(self, reason: str, **context: Any) -> NoReturn:
         raise Break(reason, **context)

@@ -52,6 +52,7 @@ def exception(ctx: Context, value: BaseException, source: Source) -> Any:
     made = ExceptionVariable(type(value), args.unpack(ctx), value, source)
     made.cause = Lazy(value.__cause__, source.attr("__cause__"))
     made.context = Lazy(value.__context__, source.attr("__context__"))
+    made.trace = Lazy(value.__traceback__, source.attr("__traceback__"))
     made.suppress = Lazy(value.__suppress_context__, source.attr("__suppress_context__"))
     return made
 

@@ -191,5 +191,8 @@ def add_note(ctx: Context, error: Variable, note: Variable) -> Any:
 
 @calls.exact(BaseException.with_traceback)
 def with_traceback(ctx: Context, error: Variable, trace: Variable) -> Any:
-    """`error.with_traceback(None)`: the traceback begins where it is raised."""
-    return error if trace.python_type() is type(None) else Declined("a traceback of its own")
+    """`error.with_traceback(trace)`: the traceback goes on from there."""
+    if not isinstance(error, ExceptionVariable):
+        return Declined("not a modelled exception")
+    ctx.settle(error.set_attribute(ctx, "__traceback__", trace) or NONE)
+    return error

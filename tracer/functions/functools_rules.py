@@ -107,27 +107,34 @@ def _is_cached(value: Any) -> bool:
 
 @calls.when(_is_cached, 90)
 def cached_call(ctx: Context, wrapper: Any, /, *args: Variable, **kwargs: Variable) -> Any:
-    """A call of an `lru_cache` function: traced once for each set of arguments. With known arguments and an answer that has
-    identity, the answer is the cache's own object; a cached function that does tensor work or changes something runs apart."""
+    """A call of an `lru_cache` function: traced once for each set of arguments. With known arguments the answer is then the cache's
+    own, which may be older than what the function would answer now; one that does tensor work or changes something runs apart."""
     key = _key(ctx, wrapper, args, kwargs)
     if key in ctx.memo:
         return ctx.memo[key]
-    before = len(ctx.effects), len(ctx.graph.graph.nodes)
+    changes, nodes = ctx.outside_changes, len(ctx.graph.graph.nodes)
     function = ctx.build(wrapper.__wrapped__, ctx.pinned(wrapper).attr("__wrapped__"))
     answer = ctx.call_now(function, list(args), kwargs)
-    if not _has_identity(answer):
-        return answer
-    try:
-        values, named = [known(ctx, a) for a in args], {k: known(ctx, v) for k, v in kwargs.items()}
-    except NotConstant:
-        if not ctx.speculating:
+    identified = _has_identity(answer)
+    if ctx.outside_changes != changes or identified and len(ctx.graph.graph.nodes) != nodes and _all_known(args, kwargs):
+        name = wrapper.__wrapped__.__qualname__
+        ctx.break_("opaque-call", func=name, expr=f"{name}()", why="it changes something, or makes tensors, and is called only where its cache has no answer")
+    if not _all_known(args, kwargs):
+        if identified and not ctx.speculating:
             ctx.memo[key] = answer
         return answer
-    if before != (len(ctx.effects), len(ctx.graph.graph.nodes)):
-        name = wrapper.__wrapped__.__qualname__
-        ctx.break_("opaque-call", func=name, expr=f"{name}()", why="what it returns is kept in its cache")
-    result = wrapper(*values, **named)
-    return ctx.build(result, ctx.pinned(result))
+    result = wrapper(*[known(ctx, a) for a in args], **{k: known(ctx, v) for k, v in kwargs.items()})
+    return ctx.build(result, ctx.pinned(result)) if identified else ctx.wrap(result)
+
+
+def _all_known(args: tuple[Variable, ...], kwargs: dict[str, Variable]) -> bool:
+    """Whether the cache can be asked without fixing a number that is symbolic."""
+    try:
+        for argument in (*args, *kwargs.values()):
+            argument.constant()
+    except NotConstant:
+        return False
+    return True
 
 
 def _key(ctx: Context, wrapper: Any, args: tuple[Variable, ...], kwargs: dict[str, Variable]) -> Any:

@@ -215,7 +215,7 @@ def _module_attribute(ctx: Context, variable: PinnedVariable, module: types.Modu
         value = getattr(module, name)  # a lazy module: importing a name is idempotent
     except AttributeError:
         ctx.guard(source, "DICT_ABSENT", name, name)
-        ctx.raise_missing(f"module {module.__name__!r} has no attribute {name!r}", name)
+        ctx.raise_missing(f"module {module.__name__!r} has no attribute {name!r}", name, variable)
     return ctx.build(value, source.item(name)) if name in held else ctx.build(value, ctx.pinned(value))
 
 
@@ -254,7 +254,7 @@ def _class_attribute(ctx: Context, variable: PinnedVariable, cls: type, name: st
         return ctx.protocol.bind(ctx, meta_owner, name, meta_raw, variable, ctx.type_of(variable))
     if isinstance(cls, enum.EnumMeta) and name in cls.__members__:
         return ctx.wrap(cls.__members__[name])
-    ctx.raise_missing(f"type object {cls.__name__!r} has no attribute {name!r}", name)
+    ctx.raise_missing(f"type object {cls.__name__!r} has no attribute {name!r}", name, variable)
 
 
 def _object_attribute(ctx: Context, variable: PinnedVariable, value: Any, name: str) -> Any:

@@ -27,7 +27,18 @@ CONSTANT_MODULES = frozenset({
     "dataclasses", "json", "keyword", "re", "fnmatch", "textwrap", "string", "numbers", "fractions", "statistics", "typing", "types", "abc",
     "torch._utils_internal", "torch.version", "platform", "sysconfig", "locale",
 })  # fmt: skip
-#: Of these, the ones that look at functions which they are given and don't call them.
+#: Of these, functions that write to what they are given or to the process, register it, run code of its class, or look at the
+#: frames that run: they are followed as any other Python code, or end the graph where they can't be.
+_NOT_PURE = {
+    "inspect": "stack trace currentframe getframeinfo getouterframes getinnerframes",
+    "dataclasses": "dataclass make_dataclass _process_class _add_slots _set_new_attribute",
+    "abc": "ABCMeta.register ABCMeta.__new__ abstractmethod update_abstractmethods",
+    "typing": "final override overload clear_overloads no_type_check no_type_check_decorator runtime_checkable dataclass_transform",
+    "types": "new_class prepare_class coroutine",
+    "importlib": "reload",
+    "locale": "setlocale resetlocale",
+}
+#: Of the modules above, the ones that look at functions which they are given and don't call them.
 INTROSPECTION = frozenset({"inspect", "typing", "types", "dataclasses", "abc"})
 #: Code that talks to the machine or to the interpreter itself: never inlined.
 OPAQUE_MODULES = frozenset({
@@ -46,6 +57,8 @@ def verdict(function: types.FunctionType) -> str:
         return "node"
     if module in NODE_MODULES and getattr(torch.nn.functional, function.__name__, None) is function:
         return "node"
+    if function.__qualname__ in _NOT_PURE.get(module, "").split():
+        return _APART.get(module, "inline")
     if module in CONSTANT_MODULES or _asks_what_is_installed(function):
         return "constant"
     if module.startswith(("torch._functorch", "torch.func")):
@@ -53,6 +66,10 @@ def verdict(function: types.FunctionType) -> str:
     if module in OPAQUE_MODULES or module.split(".")[0] in ("asyncio", "multiprocessing", "logging", "concurrent"):
         return "opaque"
     return "inline"
+
+
+#: What becomes of those of a module that can't be followed.
+_APART = {"inspect": "opaque", "dataclasses": "opaque", "locale": "opaque"}
 
 
 def _asks_what_is_installed(function: types.FunctionType) -> bool:
@@ -65,8 +82,10 @@ _REASONS = {
     "file-or-socket": ("socket", "ssl", "tempfile", "selectors", "pathlib"),
     "time-or-random": ("random", "time"),
     "print-call": ("logging", "warnings"),
-    "exec-or-eval": ("traceback", "sys", "linecache", "gc"),
+    "exec-or-eval": ("traceback", "sys", "linecache", "gc", "inspect"),
     "breakpoint-inside": ("pdb", "bdb"),
+    "class-definition-inside": ("dataclasses",),
+    "outside-state-write": ("locale",),
 }
 
 

@@ -403,7 +403,7 @@ def _looked_up(ctx: Context, variable: TensorVariable, name: str) -> Any:
         assert variable.source is not None
         return ctx.build(value.__dict__[name], variable.source.dict().item(name))
     if owner is None:
-        ctx.raise_missing(f"{variable.cls.__name__!r} object has no attribute {name!r}", name)
+        ctx.raise_missing(f"{variable.cls.__name__!r} object has no attribute {name!r}", name, variable)
     if isinstance(raw, types.MethodDescriptorType | types.WrapperDescriptorType):
         return BoundVariable(PinnedVariable(raw), variable)
     if isinstance(raw, types.FunctionType):

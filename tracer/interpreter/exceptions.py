@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import types
 from typing import TYPE_CHECKING, Any
 
 from ..compat.type_names import type_name
 from ..signals import Raised
 from ..variables import FALSE, NONE, TRUE, ExceptionVariable, ObjectVariable, PinnedVariable, Variable
+from ..variables.tracebacks import TracebackVariable
 from .frame import Frame
 from .table import handles
 
 if TYPE_CHECKING:
     from ..context import Context
+    from ..isa.canonical import Op
 
 __all__ = ["ExceptionState", "unwind"]
+
+_OWN = os.path.dirname(os.path.dirname(__file__)) + os.sep  #: polyfills stand for C code, which has no frames
 
 
 class ExceptionState(Variable):
@@ -35,7 +40,15 @@ class ExceptionState(Variable):
 
 def unwind(ctx: Context, frame: Frame, error: Raised, base: Frame | None) -> Frame:
     """The frame that handles `error`, ready to go on; re-raises once `base` is reached."""
+    variable: Any = error.variable
+    again = frame.pc > 0 and _raises_again(frame.decoded.ops[frame.pc - 1])
     while True:
+        if not again and frame.pc and not frame.decoded.code.co_filename.startswith(_OWN):
+            if variable.source is not None:
+                ctx.mutate(variable)
+            variable.trace = TracebackVariable(frame, frame.pc - 1, variable.trace)
+            frame.shown = True
+        again = False
         handler = frame.program.exceptions[frame.pc - 1] if frame.pc else None
         if handler is not None:
             stack = frame.stack
@@ -50,10 +63,18 @@ def unwind(ctx: Context, frame: Frame, error: Raised, base: Frame | None) -> Fra
             ctx.leave(frame, f"raised {error.variable.python_type().__name__}")
         back = frame.back
         if back is base:
-            raise error
+            try:
+                raise error
+            finally:
+                del error  # it holds this frame, which must not hold it: what it keeps would live until the collector comes
         assert back is not None
         frame = back
         ctx.frame = frame
+
+
+def _raises_again(op: Op) -> bool:
+    """Whether an operation lets an exception go on that this frame's entry was made for already."""
+    return op.name in ("Reraise", "CleanupThrow") or op.name == "Raise" and op.arg == 0
 
 
 @handles("PushExcInfo")

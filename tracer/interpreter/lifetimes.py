@@ -7,7 +7,7 @@ at which a variable is dropped is the moment at which CPython would drop the obj
 
 Invariant that everything else keeps: nothing outside the program's own state holds a variable without a source beyond the
 operation that runs. What must know one longer holds it weakly. A cycle of objects is a cycle of variables: as in
-CPython it isn't freed at once, and what the collector frees is left as it is. Programs without such objects pay one test for each operation.
+CPython it isn't freed at once, and where the collector frees one, the frame is left to Python. Programs without such objects pay one test for each operation.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..compat.finalisers import has_finaliser
-from ..signals import Break
+from ..signals import Break, Untraceable
 from ..variables import UNSET, CellVariable
 from ..variables.weakrefs import Life
 
@@ -65,8 +65,8 @@ class Lifetimes:
 
     def end(self, mortal: Any) -> None:
         """Nothing refers to `mortal` any more. It has an `end(ctx)`."""
-        if not self._over and not self._collecting and get_ident() == self._thread:
-            self.ended.append(mortal)
+        if not self._over:
+            self.ended.append(_Collected() if self._collecting or get_ident() != self._thread else mortal)
 
     def watch(self, ctx: Context, target: Variable) -> Life:
         """The life of an object that a weak reference is made to."""
@@ -132,6 +132,13 @@ class Lifetimes:
             mortal.end(ctx)
             if self.ended:
                 self._settle(ctx)
+
+
+class _Collected:
+    """The collector found an object in a cycle. It comes when it wants: only Python itself can tell when."""
+
+    def end(self, ctx: Context) -> None:
+        raise Untraceable("lifetime-unknown", why="it is part of a cycle, which the garbage collector frees when it likes")
 
 
 def drop_locals(frame: Frame, ctx: Context | None = None) -> None:

@@ -345,7 +345,9 @@ def _set_native(ctx: Context, variable: ObjectVariable, name: str, raw: Any, val
         elif name == "__suppress_context__":
             variable.suppress = ctx.protocol.truth(ctx, value)
         elif name == "__traceback__":
-            return
+            if not none and not issubclass(value.python_type(), types.TracebackType):
+                ctx.raise_(TypeError, "__traceback__ must be a traceback or None")
+            variable.trace = None if none else value
         else:
             variable.store_slot(ctx, raw, value)
         return

@@ -183,7 +183,7 @@ def missing_attribute(ctx: Context, variable: Variable, name: str) -> Any:
         return bind(ctx, owner, "__getattr__", fallback, variable, ctx.type_of(variable)).call(
             ctx, [ctx.literal(name)], {}
         )
-    ctx.raise_missing(f"{type_name(cls)!r} object has no attribute {name!r}", name)
+    ctx.raise_missing(f"{type_name(cls)!r} object has no attribute {name!r}", name, variable)
 
 
 def shown_type(variable: Variable) -> str:

@@ -274,7 +274,7 @@ class ExceptionVariable(ObjectVariable):
         self.suppress: bool | Lazy = False
         #: Whether the interpreter raised it: such exceptions know more than their arguments (which name, of which object).
         self.implicit = False
-        self.trace: Any = None
+        self.trace: Any = None  # the outermost entry of its traceback
 
     def describe(self) -> str:
         return f"{self.cls.__name__}({', '.join(a.describe() for a in self.args)})"
@@ -294,9 +294,7 @@ class ExceptionVariable(ObjectVariable):
         if name == "__suppress_context__":
             return ctx.settle(self.suppress) if type(self.suppress) is Lazy else literal(self.suppress)
         if name == "__traceback__":
-            raise Break(
-                "exec-or-eval", expr="__traceback__", why="a traceback exists only when the exception is really raised"
-            )
+            return NONE if self.trace is None else ctx.settle(self.trace)
         if name in ("value", "code") and issubclass(self.cls, StopIteration | SystemExit):
             return self.args[0] if self.args else NONE
         if self.implicit and name in ("name", "obj", "path"):
@@ -337,11 +335,11 @@ class ExceptionVariable(ObjectVariable):
         self.context = handled
 
     def snapshot(self) -> Any:
-        return *super().snapshot(), list(self.args), self.cause, self.context, self.suppress
+        return *super().snapshot(), list(self.args), self.cause, self.context, self.suppress, self.trace
 
     def restore(self, state: Any) -> None:
         super().restore(state)
-        self.args, self.cause, self.context, self.suppress = list(state[4]), state[5], state[6], state[7]
+        self.args, self.cause, self.context, self.suppress, self.trace = list(state[4]), *state[5:]
 
     def rebuild(self, body: Body) -> str:
         name = body.fresh("error")
@@ -359,6 +357,8 @@ class ExceptionVariable(ObjectVariable):
             body.later(lambda: f"{name}.__context__ = {body.value(self.context)}", self)
         if self.suppress or self.cause is not None:
             body.later(lambda: f"{name}.__suppress_context__ = {self.suppress}", self)
+        if self.trace is not None:
+            body.later(lambda: f"{name}.__traceback__ = {body.value(self.trace)}", self)
         return name
 
     def is_changed(self, ctx: Context) -> bool:
@@ -400,6 +400,6 @@ class ExceptionVariable(ObjectVariable):
 
 
 #: What an exception holds beside its `__dict__`, and where its snapshot has it. A cause comes before what it sets too.
-_NATIVE = {"args": 4, "__cause__": 5, "__context__": 6, "__suppress_context__": 7}
+_NATIVE = {"args": 4, "__cause__": 5, "__context__": 6, "__suppress_context__": 7, "__traceback__": 8}
 
 METHOD_TYPES = (types.FunctionType,)
