@@ -411,7 +411,7 @@ class Context:
 
     def traceback(self, error: ExceptionVariable) -> Variable:
         """What `__exit__` and `sys.exc_info()` are given beside the exception."""
-        return NONE if error.trace is None else self.settle(error.trace)
+        return literal(None) if error.trace is None else self.settle(error.trace)
 
     def break_(self, reason: str, **context: Any) -> NoReturn:
         raise Break(reason, **context)
