@@ -292,8 +292,11 @@ def _break_state(ctx: Context, body: Body, root: Frame, stays: bool) -> tuple[co
     live = program.decoded.live_in(pc)
     bound, values = [], []
     whole = stays or not _FRAME_READERS.isdisjoint(program.code.co_names)
+    cells = codegen.original_of(program.code)[0].co_cellvars
     for index, name in enumerate(program.names):
         held = root.locals[index]
+        if index == 0 and name in cells and name in program.code.co_freevars:
+            continue  # in resume code, what bare `super()` reads: the frame that it stands for has the cell alone
         if held is None or isinstance(held, CellVariable) and held.source is not None and held.source.kind == "cell":
             continue
         if index < program.free_base and name in program.code.co_freevars:
