@@ -99,7 +99,8 @@ def call_function(ctx: Context, variable: FunctionVariable, args: list[Variable]
         if policy.verdict(function) == "node":
             return ctx.node("call_function", function, args, kwargs)
         if policy.verdict(function) == "opaque":
-            raise Break("unsupported-builtin", func=function.__qualname__, why=rejected)
+            reason = policy.opaque_reason(function.__module__) or "unsupported-builtin"
+            raise Break(reason, func=function.__qualname__, name=function.__qualname__, expr=f"{function.__name__}()", why=rejected)
         return inline(ctx, variable, args, kwargs)
     raise Break(
         plan,

@@ -239,7 +239,7 @@ def call_descriptor(ctx: Context, descriptor: Any, args: list[Variable], kwargs:
         ) from None
     if not isinstance(receiver, ConstantVariable | TupleVariable) and receiver.mutable:
         raise Break("unsupported-builtin", func=descriptor.__qualname__, name=descriptor.__qualname__, type=receiver.python_type().__name__, why=why)
-    if isinstance(receiver, PinnedVariable) and not _safe_receiver(receiver.value):
+    if isinstance(receiver, PinnedVariable) and (name in _WRITES or not _safe_receiver(receiver.value)):
         raise Break("unsupported-builtin", func=descriptor.__qualname__, name=descriptor.__qualname__, type=receiver.python_type().__name__, why=why)
     try:
         return ctx.protocol.wrap_native(ctx, descriptor(*values, **named))
@@ -249,6 +249,10 @@ def call_descriptor(ctx: Context, descriptor: Any, args: list[Variable], kwargs:
         ) from None
     except Exception as error:
         ctx.raise_from_host(error)
+
+
+#: Slots that change their object, or another one.
+_WRITES = frozenset({"__setattr__", "__delattr__", "__set__", "__delete__", "__setitem__", "__delitem__", "__init__", "__set_name__", "__setstate__"})
 
 
 def _safe_receiver(value: Any) -> bool:

@@ -57,7 +57,7 @@ def verdict(function: types.FunctionType) -> str:
         return "node"
     if module in NODE_MODULES and getattr(torch.nn.functional, function.__name__, None) is function:
         return "node"
-    if function.__qualname__ in _NOT_PURE.get(module, "").split():
+    if function.__qualname__.partition(".<locals>")[0] in _NOT_PURE.get(module, "").split():
         return _APART.get(module, "inline")
     if module in CONSTANT_MODULES or _asks_what_is_installed(function):
         return "constant"
