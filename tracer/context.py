@@ -115,7 +115,7 @@ class Context:
         self.lifetimes = Lifetimes()
         self.frame: Frame | None = None
         self.root_frame: Frame | None = None
-        self.max_depth = max(sys.getrecursionlimit(), 100) * 4
+        self.max_depth = _room()
         self.deadline = (
             time.perf_counter() + session.config.max_trace_seconds if session.config.max_trace_seconds else None
         )
@@ -518,6 +518,15 @@ class Context:
 
 
 assert higher_order.__name__  # its rules are in the table of calls
+
+
+def _room() -> int:
+    """How deep calls may be nested: half of what CPython has left here. It counts calls through C code as well, so only what is
+    far from the limit surely stays below it; a frame that goes deeper runs as Python, which raises at its own depth."""
+    depth, frame = 0, sys._getframe()
+    while frame is not None:
+        depth, frame = depth + 1, frame.f_back  # type: ignore[assignment]
+    return max(sys.getrecursionlimit() - depth, 0) // 2
 
 
 class BreakHere(Exception):

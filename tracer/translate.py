@@ -109,7 +109,7 @@ def translate(session: Session, info: FrameInfo) -> Entry | Skip:
                 decisions[restart.decision.key] = restart.decision
             except Untraceable as stop:
                 outcome, why = "skipped", session.why_untraced(stop)
-                return Skip(why)
+                return Skip(why, callees=stop.reason == "too-deep")  # asking about each frame would take of the stack that is short
             except BaseException:
                 outcome = "aborted"
                 raise
