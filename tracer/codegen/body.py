@@ -15,6 +15,7 @@ import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..compat.python_classes import is_python_class
 from ..iterated import parts
 from ..signals import Break
 from ..sources import STEPS
@@ -22,7 +23,6 @@ from ..variables import (
     CellVariable,
     DictVariable,
     Lazy,
-    ObjectVariable,
     SequenceVariable,
     SymVariable,
     TensorVariable,
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Body"]
 
+#: What names of builtins mean in a body, whatever a program makes of them later.
+_BUILTINS = dict(vars(builtins))
 _SIMPLE = (int, bool, str, bytes, type(None), type(Ellipsis))
 
 
@@ -188,11 +190,12 @@ class Body:
             return self.namespace(key) if kind == "namespace" else self.pin(key, source.label)
         base = self.load(source.base)
         name = self._name("v", str(key) if isinstance(key, str) else "")
-        self.loads.append(f"{name} = {self._step(base, kind, key, self.ctx.by_source.get(source.base))}")
+        self.loads.append(f"{name} = {self.step(base, kind, key, self.ctx.by_source.get(source.base))}")
         return name
 
-    def _step(self, base: str, kind: str, key: Any, owner: Variable | None = None) -> str:
-        if kind in ("item", "key") and type(owner) is ObjectVariable:  # a subclass of a container may have its own methods
+    def step(self, base: str, kind: str, key: Any, owner: Variable | None = None) -> str:
+        """How one step is read from `base`, which holds `owner`: as C reads it, without methods of the program's classes."""
+        if kind in _ASKS and owner is not None and _overrides(owner, *_ASKS[kind]):
             return f"{self.pin(STEPS[kind].read, kind)}({base}, {self.constant(key)})"
         if kind == "attr":
             return f"{base}.{key}"
@@ -209,6 +212,12 @@ class Body:
         if kind == "iterated":
             return f"{self.pin(parts, 'iterated')}({base})[{key}]"
         return f"{base}.cell_contents" if kind == "contents" else f"{base}()"
+
+    def attribute(self, owner: Variable, name: str, key: str, value: str) -> str:
+        """The line that sets an attribute of a new object, without the class's own `__setattr__`."""
+        if _overrides(owner, "__setattr__"):
+            return f"{self.pin(object.__setattr__, 'setattr')}({name}, {key!r}, {value})"
+        return f"{name}.{key} = {value}"
 
     # ---- the whole
     def settle_later(self) -> None:
@@ -273,7 +282,7 @@ class Body:
         text = f"def body({', '.join(self.parameters)}):\n" + "".join(f"    {line}\n" for line in lines)
         filename = f"<tracer {name}>"
         namespace: dict[str, Any] = self.names
-        namespace["__name__"] = "tracer.generated"
+        namespace["__name__"], namespace["__builtins__"] = "tracer.generated", _BUILTINS
         exec(compile(text, filename, "exec"), namespace)
         function = namespace.pop("body")
         wrong = faults(text, namespace) if self.ctx.session.config.strict else undefined(function.__code__, namespace)
@@ -281,6 +290,22 @@ class Body:
             raise AssertionError(f"the code made for {name} can't run: {'; '.join(wrong)}\n{text}")
         linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
         return function, text
+
+
+#: Methods of a class that Python asks where a step is written as Python; its own would answer for the object.
+_ASKS = {
+    "item": ("__getitem__", "__missing__"), "key": ("__iter__", "__len__"), "attr": ("__getattribute__",), "dict": ("__getattribute__", "__dict__"),
+}  # fmt: skip
+
+
+def _overrides(owner: Variable, *names: str) -> bool:
+    """Whether a class statement on the MRO of the object's class defines one of `names` (a slot for `__dict__` is no override)."""
+    return any(
+        name in entries and not isinstance(entries[name], types.GetSetDescriptorType)
+        for base in type.__dict__["__mro__"].__get__(owner.python_type()) if is_python_class(base)
+        for entries in (type.__dict__["__dict__"].__get__(base),)
+        for name in names
+    )  # fmt: skip
 
 
 def _reaches(variable: Any, goal: Variable, seen: set[int]) -> bool:

@@ -71,7 +71,7 @@ def _without_hooks(ctx: Context, module: ModuleVariable) -> bool:
         return True
     if any(getattr(module_machinery, name) for name in GLOBAL_HOOKS):
         return False
-    held = value.__dict__
+    held = own_dict(value)
     if any(held[name] for name in HOOKS) or any(name in module.attrs for name in HOOKS):
         return False
     if held.get("_compiled_call_impl") is not None:
@@ -98,11 +98,18 @@ def backward_unseen(ctx: Context) -> bool:
 
 
 # ---- attributes
+def own_dict(module: nn.Module) -> dict[str, Any]:
+    """A module's `__dict__`, read without its class's own `__getattribute__`."""
+    return object.__getattribute__(module, "__dict__")
+
+
 def module_attribute(ctx: Context, module: ModuleVariable, name: str) -> Any:
     """The generic algorithm, then parameters, buffers and submodules, as nn.Module.__getattr__ reads them."""
     held = _plainly_registered(ctx, module, name)
     if held is not None:
         return held
+    if ctx.protocol.find(ctx, module.cls, "__getattribute__")[0] is not object:
+        return ctx.objects.instance_attribute(ctx, module, name)
     found = get_raw(ctx, module, name)
     if found is not MISSING:
         return found
@@ -125,7 +132,7 @@ def _plainly_registered(ctx: Context, module: ModuleVariable, name: str) -> Vari
     if value is None or source is None or name in module.attrs:
         return None
     find, cls = ctx.protocol.find, module.cls
-    if find(ctx, cls, name)[0] is not None or find(ctx, cls, "__getattribute__")[0] is not object or name in value.__dict__:
+    if find(ctx, cls, name)[0] is not None or find(ctx, cls, "__getattribute__")[0] is not object or name in own_dict(value):
         return None
     if find(ctx, cls, "__getattr__")[1] is not nn.Module.__getattr__:
         return None
@@ -165,7 +172,7 @@ def _holder(ctx: Context, module: ModuleVariable, part: str) -> Any:
     if module.value is None or module.source is None:
         return None
     known = ctx.by_source.get(module.source.dict().item(part))
-    return known if known is not None else module.value.__dict__.get(part)
+    return known if known is not None else own_dict(module.value).get(part)
 
 
 @calls.exact(nn.Module.__getattr__)
@@ -189,7 +196,7 @@ def setattr_(ctx: Context, module: Variable, name: Variable, value: Variable) ->
         return Declined("a module that is being constructed")
     if isinstance(value, TensorVariable) and issubclass(value.cls, nn.Parameter):
         raise Break("outside-state-write", expr=f".{key}", type=module.cls.__name__)
-    held = module.value.__dict__
+    held = own_dict(module.value)
     none = value.python_type() is type(None)
     if key in held.get("_parameters", ()):
         if none or isinstance(value, TensorVariable):
@@ -212,7 +219,7 @@ def setattr_(ctx: Context, module: Variable, name: Variable, value: Variable) ->
 
 def _part(ctx: Context, module: ModuleVariable, part: str) -> DictVariable:
     assert module.source is not None
-    holder = ctx.build(module.value.__dict__[part], module.source.dict().item(part))
+    holder = ctx.build(own_dict(module.value)[part], module.source.dict().item(part))
     assert isinstance(holder, DictVariable)
     return holder
 
@@ -223,7 +230,7 @@ def delattr_(ctx: Context, module: Variable, name: Variable) -> Any:
     if not isinstance(module, ModuleVariable):
         return Declined("not a module")
     key = name.constant()
-    if module.value is not None and any(key in module.value.__dict__.get(part, ()) for part in ("_parameters", "_buffers", "_modules")):
+    if module.value is not None and any(key in own_dict(module.value).get(part, ()) for part in ("_parameters", "_buffers", "_modules")):
         raise Break("outside-state-write", expr=f"del .{key}", type=module.cls.__name__)
     from ..protocol.instances import delete_raw
 

@@ -256,7 +256,7 @@ class InstanceDictVariable(DictVariable):
 
     def rebuild(self, body: Any) -> str:
         name = body.fresh("namespace")
-        body.line(f"{name} = {body.value(self.instance)}.__dict__")
+        body.line(f"{name} = {body.step(body.value(self.instance), 'dict', None, self.instance)}")
         return name
 
     def replay(self, body: Any, name: str) -> None:

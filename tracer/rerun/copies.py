@@ -173,8 +173,8 @@ class Copier:
     def _module(self, value: torch.nn.Module) -> Any:
         """A module that is its attributes, as nearly all are."""
         made = self._keep(value, object.__new__(type(value)))
-        members = made.__dict__
-        for name, member in value.__dict__.items():
+        members = object.__getattribute__(made, "__dict__")
+        for name, member in object.__getattribute__(value, "__dict__").items():
             members[name] = self._copy(member)
         return made
 

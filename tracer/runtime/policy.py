@@ -185,7 +185,7 @@ _OWN_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backw
 
 def has_hooks(module: torch.nn.Module) -> bool:
     """Whether calling `module` runs more than its forward."""
-    own, common = module.__dict__, vars(torch.nn.modules.module)
+    own, common = object.__getattribute__(module, "__dict__"), vars(torch.nn.modules.module)
     return any(own.get(name) for name in _OWN_HOOKS) or any(common.get(name) for name in _GLOBAL_HOOKS)
 
 
@@ -201,7 +201,7 @@ def _is_forward(frame: Frame, _: Facts) -> bool:
     module = _receiver(frame)
     if not _is(module, torch.nn.Module):
         return False
-    for forward in (module.__dict__.get("forward"), _class_attribute(type(module), "forward")):
+    for forward in (object.__getattribute__(module, "__dict__").get("forward"), _class_attribute(type(module), "forward")):
         forward = getattr(forward, "__func__", forward)
         if isinstance(forward, types.FunctionType) and forward.__code__ is frame.f_code:
             return True

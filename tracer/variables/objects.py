@@ -346,19 +346,20 @@ class ExceptionVariable(ObjectVariable):
         body.declare(self, name)
         cls = body.pin(self.cls, self.cls.__name__)
         args = ", ".join(body.value(a) for a in self.args)
-        body.line(f"{name} = {cls}.__new__({cls}{', ' if args else ''}{args})")
-        body.line(f"{name}.args = ({args}{',' if args else ''})")
+        native = body.ctx.objects.native_base(self.cls)
+        body.line(f"{name} = {body.pin(native, native.__name__)}.__new__({cls}{', ' if args else ''}{args})")
+        body.line(body.attribute(self, name, "args", f"({args}{',' if args else ''})"))
         if issubclass(self.cls, StopIteration) and self.args:
-            body.line(f"{name}.value = {body.value(self.args[0])}")
+            body.line(body.attribute(self, name, "value", body.value(self.args[0])))
         self._later(body, name)
         if self.cause is not None:
-            body.later(lambda: f"{name}.__cause__ = {body.value(self.cause)}", self)
+            body.later(lambda: body.attribute(self, name, "__cause__", body.value(self.cause)), self)
         if self.context is not None:
-            body.later(lambda: f"{name}.__context__ = {body.value(self.context)}", self)
+            body.later(lambda: body.attribute(self, name, "__context__", body.value(self.context)), self)
         if self.suppress or self.cause is not None:
-            body.later(lambda: f"{name}.__suppress_context__ = {self.suppress}", self)
+            body.later(lambda: body.attribute(self, name, "__suppress_context__", f"{self.suppress}"), self)
         if self.trace is not None:
-            body.later(lambda: f"{name}.__traceback__ = {body.value(self.trace)}", self)
+            body.later(lambda: body.attribute(self, name, "__traceback__", body.value(self.trace)), self)
         return name
 
     def is_changed(self, ctx: Context) -> bool:
@@ -383,7 +384,7 @@ class ExceptionVariable(ObjectVariable):
         for part in changed:
             value = body.value(self.native_attribute(body.ctx, part))
             body.settle_later()
-            body.effect(f"{name}.{part} = {value}")
+            body.effect(body.attribute(self, name, part, value))
 
     @classmethod
     def of(cls, ctx: Context, error: BaseException) -> ExceptionVariable:
