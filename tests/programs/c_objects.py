@@ -8,6 +8,7 @@ import re
 import struct
 
 import torch
+from torch.distributed.tensor.placement_types import Replicate, Shard
 
 from tests.programs import program
 
@@ -34,3 +35,8 @@ def an_attribute_that_a_class_made_in_c_has_not(x):
 @program(lambda: torch.ones(2), breaks="some")
 def a_subclass_of_a_class_made_in_c_made_inside(x):
     return Partial(torch.add, 2)(x)
+
+
+@program(lambda: torch.ones(2), breaks="some", graphs=None)
+def objects_of_pybind_classes_made_inside(x):
+    return x + 1, Replicate(), Shard(0)

@@ -205,22 +205,22 @@ def dict_subclass(ctx: Context, value: Any, source: Source) -> Any:
 def set_(ctx: Context, value: Any, source: Source) -> Any:
     """A set of constants: its members guarded. Members known by identity are guarded by it; tensors break."""
     ctx.guard(source, "TYPE_MATCH", type(value))
-    if all(_is_constant_key(k) for k in value):
-        ctx.guard(source, "SET_MATCH", frozenset(value))
-        data = SetVariable(dict.fromkeys(value), type(value) if type(value) in (set, frozenset) else set, source, order=value, origins=((source, value),))
+    base = frozenset if isinstance(value, frozenset) else set
+    held = list(base.__iter__(value))
+    members: dict[Any, None] = {}
+    if all(_is_constant_key(k) for k in held):
+        members.update(dict.fromkeys(held))
     else:
-        if any(isinstance(v, torch.Tensor) for v in value):
+        if any(isinstance(v, torch.Tensor) for v in held):
             raise Break("set-of-tensors", expr=source.text, type=type(value).__name__)
-        _refuse_user_keys(value, source)
-        ctx.guard(source, "SET_MATCH", frozenset(value))
-        members: dict[Any, None] = {}
-        for member in value:
+        _refuse_user_keys(held, source)
+        for member in held:
             pinned = ctx.build(member, ctx.pinned(member))
             members[pinned.dict_key(ctx) if _is_constant_key(member) else IdentityKey(pinned)] = None
-        data = SetVariable(members, type(value) if type(value) in (set, frozenset) else set, source, order=value, origins=((source, value),))
-    if type(value) in (set, frozenset):
-        return data
-    return _holder(value, source, data)
+    ctx.guard(source, "SET_MATCH", frozenset(value))
+    own_way = any(getattr(type(value), name) is not getattr(base, name) for name in ("__iter__", "__len__"))
+    data = SetVariable(members, base, source, order=None if own_way else value, origins=() if own_way else ((source, value),))
+    return data if type(value) is base else _holder(value, source, data)
 
 
 @rules.exact(range)

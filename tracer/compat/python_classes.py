@@ -7,8 +7,9 @@ re.Pattern in 3.11, deque and Future in 3.12, Decimal in 3.13). Those can't be c
 from __future__ import annotations
 
 import ctypes
+import types
 
-__all__ = ["is_python_class", "reads_like_object"]
+__all__ = ["is_python_class", "maker", "matches_as_mapping", "matches_as_sequence", "reads_like_object"]
 
 _IMMUTABLE = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE
 _HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE
@@ -17,6 +18,25 @@ _HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 def is_python_class(cls: type) -> bool:
     """Whether a class statement made it, or it can be changed like one that did (pybind11 makes such classes)."""
     return cls.__flags__ & (_HEAP | _IMMUTABLE) == _HEAP
+
+
+def maker(cls: type) -> type:
+    """The class in C whose `__new__` makes the bare object of an instance."""
+    for base in type.__dict__["__mro__"].__get__(cls):
+        new = type.__dict__["__dict__"].__get__(base).get("__new__")
+        if type(new) is types.BuiltinFunctionType:
+            return new.__self__
+    return object
+
+
+def matches_as_sequence(cls: type) -> bool:
+    """Whether `case [...]` takes its instances: abc's Sequence marks the classes below it, the nearest mark along the bases counts."""
+    return bool(cls.__flags__ & (1 << 5))  # Py_TPFLAGS_SEQUENCE
+
+
+def matches_as_mapping(cls: type) -> bool:
+    """Whether `case {...}` takes its instances."""
+    return bool(cls.__flags__ & (1 << 6))  # Py_TPFLAGS_MAPPING
 
 
 def reads_like_object(cls: type) -> bool:

@@ -194,7 +194,10 @@ def id_(ctx: Context, value: Variable) -> Any:
     """`id(x)` of an object that existed before; guarded by identity."""
     if value.source is None or isinstance(value, TensorVariable):
         ctx.break_("unsupported-builtin", func="id", type=value.python_type().__name__, why="the number is a memory address")
-    real = value.real()
+    try:
+        real = value.real()
+    except NotConstant:
+        ctx.break_("unsupported-builtin", func="id", type=value.python_type().__name__, why="the number is a memory address")
     ctx.guard(value.source, "ID_MATCH", real)
     return literal(id(real))
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..compat.python_classes import is_python_class
+from ..compat.python_classes import is_python_class, maker
 from ..interpreter.frame import Frame
 from ..protocol.instances import builtin_data, native_base
 from ..protocol.operators import BINARY, COMPARE, DIVMOD
@@ -33,6 +33,7 @@ from ..variables import (
 )
 from . import policy, weakref_rules
 from .known import plain, settled_values
+from .subclasses import made_by_its_class, of_base
 from .table import calls
 
 if TYPE_CHECKING:
@@ -55,10 +56,7 @@ def construct(ctx: Context, variable: PinnedVariable, cls: type, args: list[Vari
     if owner is not None and is_python_class(owner) and owner is not enum.EnumMeta and type(raw) is types.FunctionType:
         return ctx.protocol.class_entry(ctx, owner, "__call__", raw).call(ctx, [variable, *args], kwargs)
     if isinstance(cls, enum.EnumMeta):
-        try:
-            return ctx.wrap(cls(*[a.constant() for a in args], **{k: v.constant() for k, v in kwargs.items()}))
-        except (ValueError, TypeError) as error:
-            ctx.raise_from_host(error)
+        return _member(ctx, variable, cls, args, kwargs)
     if is_named_tuple(cls) or is_structseq(cls):
         made = _named_tuple(ctx, cls, args, kwargs)
         if made is not None:
@@ -66,6 +64,27 @@ def construct(ctx: Context, variable: PinnedVariable, cls: type, args: list[Vari
     if not is_python_class(cls):
         return _native(ctx, cls, args, kwargs)
     return make_instance(ctx, variable, cls, args, kwargs)
+
+
+def _member(ctx: Context, variable: PinnedVariable, cls: enum.EnumMeta, args: list[Variable], kwargs: dict[str, Variable]) -> Any:
+    """`cls(value)`: a member; where there is none, a `_missing_` of the program's own runs as its own code."""
+    owner, missing = ctx.protocol.find(ctx, cls, "_missing_")
+    values, named = [a.constant() for a in args], {k: v.constant() for k, v in kwargs.items()}
+    own = owner is not None and owner.__module__ != "enum" and isinstance(missing, classmethod)
+    if own and len(args) == 1 and not kwargs and not _has_member(cls, values[0]):
+        new = ctx.build(enum.Enum.__new__, ctx.pinned(enum.Enum).dict().item("__new__").attr("__func__"))
+        return ctx.call_now(new, [variable, *args])
+    try:
+        return ctx.wrap(cls(*values, **named))
+    except (ValueError, TypeError, KeyError) as error:
+        ctx.raise_from_host(error)
+
+
+def _has_member(cls: enum.EnumMeta, value: Any) -> bool:
+    try:
+        return type(value) is cls or value in cls._value2member_map_
+    except TypeError:  # it can't be hashed
+        return any(member.value == value for member in cls)
 
 
 def _named_tuple(ctx: Context, cls: Any, args: list[Variable], kwargs: dict[str, Variable]) -> Variable | None:
@@ -152,6 +171,8 @@ def native_instance(ctx: Context, cls: type, args: list[Variable], kwargs: dict[
     if issubclass(cls, BaseException):
         return _exception(ctx, cls, args, {})
     native = native_base(cls)
+    if maker(cls) is not maker(native):
+        raise Break("metaclass-or-custom-new", type=cls.__name__, name=maker(cls).__name__)
     if native in _IMMUTABLE:
         own = native is tuple and ctx.protocol.find(ctx, cls, "__new__")[0] is not tuple  # then tuple.__new__ takes no notice of keywords
         data = ctx.call_now(PinnedVariable(native), args, {} if own else kwargs)
@@ -212,8 +233,11 @@ def call_descriptor(ctx: Context, descriptor: Any, args: list[Variable], kwargs:
         ctx.raise_(TypeError, f"unbound method {descriptor.__qualname__}() needs an argument")
     receiver = args[0]
     if isinstance(receiver, ObjectVariable) and receiver.data is not None and descriptor.__objclass__ is not object:
+        made = made_by_its_class(ctx, receiver, descriptor, args[1:]) if not kwargs else None
+        if made is not None:
+            return made
         result = PinnedVariable(descriptor).call(ctx, [receiver.data, *args[1:]], kwargs)
-        return receiver if result is receiver.data else result
+        return of_base(receiver, result) if result is receiver.data else result
     if isinstance(receiver, TensorVariable):
         return ctx.tensors.call_tensor_method(ctx, descriptor.__name__, args, kwargs)
     why = ""

@@ -104,14 +104,21 @@ def _is_guarded_repr(value: Any) -> bool:
 _WRAPPERS = frozenset({"_recursive_repr.<locals>.wrapper", "recursive_repr.<locals>.decorating_function.<locals>.wrapper"})
 
 
+def _in_cell(ctx: Context, function: types.FunctionType, name: str) -> Variable:
+    index = function.__code__.co_freevars.index(name)
+    cell = ctx.pinned(function).attr("__closure__").item(index)
+    return ctx.build(function.__closure__[index].cell_contents, cell.attr("cell_contents"))  # type: ignore[index]
+
+
 @calls.when(_is_guarded_repr, 85)
 def guarded_repr(ctx: Context, function: Any, /, x: Variable) -> Any:
     """A `__repr__` under `recursive_repr`: "..." where the object is being shown already, else the function itself."""
-    key = ("repr", x)
+    key = (function, x)
+    cells = function.__code__.co_freevars
     if key in ctx.memo:
-        return literal("...")
+        return _in_cell(ctx, function, "fillvalue") if "fillvalue" in cells else literal("...")
     ctx.memo[key] = x
     try:
-        return ctx.call_now(ctx.build(function.__wrapped__, ctx.pinned(function).attr("__wrapped__")), [x])
+        return ctx.call_now(_in_cell(ctx, function, "user_function"), [x])
     finally:
         del ctx.memo[key]

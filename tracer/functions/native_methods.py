@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import operator
 import types
 from collections.abc import Callable
@@ -62,7 +63,24 @@ def call(ctx: Context, receiver: Variable, name: str, args: list[Variable], kwar
     method = _METHODS.get(name)
     if method is None or kwargs:
         return None
+    code = method.__code__
+    most = code.co_argcount - 2
+    if len(args) < most - len(method.__defaults__ or ()) or len(args) > most and not code.co_flags & inspect.CO_VARARGS:
+        return _misfit(ctx, receiver, name, len(args))
     return method(ctx, receiver, *args)
+
+
+def _misfit(ctx: Context, receiver: Variable, name: str, count: int) -> None:
+    """CPython says what is wrong, where an empty object of the same builtin class can be asked in the same way."""
+    cls = ctx.objects.native_base(receiver.python_type())
+    try:
+        bare = cls.__new__(cls)
+    except TypeError:
+        return
+    try:
+        getattr(cls, name)(bare, *[None] * count)
+    except TypeError as error:
+        ctx.raise_from_host(error)
 
 
 _CONTAINERS = (SequenceVariable, DictVariable, SetVariable, DictViewVariable, MappingProxyVariable, RangeVariable)
@@ -226,7 +244,7 @@ def radd(ctx: Context, receiver: Variable, other: Variable) -> Any:
 def _joined(ctx: Context, receiver: TupleVariable, items: list[Variable]) -> Variable:
     """A new tuple; of the kind torch.Size, which takes integers only, where `receiver` is one."""
     if receiver.cls is not torch.Size:
-        return TupleVariable(items, tuple)
+        return receiver if len(items) == len(receiver.items) else TupleVariable(items, tuple)
     for i, item in enumerate(items):
         if not issubclass(item.python_type(), int):
             ctx.raise_(TypeError, f"torch.Size() takes an iterable of 'int' (item {i} is '{type_name(item.python_type())}')")
@@ -248,18 +266,28 @@ def mul(ctx: Context, receiver: Variable, count: Variable) -> Any:
     if not isinstance(receiver, SequenceVariable):
         return None
     times = ctx.protocol.index(ctx, count, "can't multiply sequence by non-int of type {!r}")
+    if times == 1 and receiver.cls is tuple:
+        return receiver  # CPython gives the tuple itself
+    items = _times(ctx, receiver, times)
     if isinstance(receiver, ListVariable):
-        return ListVariable(receiver.settled(ctx) * times, receiver.cls, None, receiver.limit)
-    return TupleVariable(receiver.settled(ctx) * times, torch.Size if receiver.cls is torch.Size else tuple)
+        return ListVariable(items, receiver.cls, None, receiver.limit)
+    return TupleVariable(items, torch.Size if receiver.cls is torch.Size else tuple)
+
+
+def _times(ctx: Context, receiver: SequenceVariable, times: int) -> list[Variable]:
+    try:
+        return receiver.settled(ctx) * times
+    except (MemoryError, OverflowError) as error:
+        ctx.raise_from_host(error)
 
 
 @_method("__imul__")
 def imul(ctx: Context, receiver: Variable, count: Variable) -> Any:
     if not isinstance(receiver, ListVariable):
         return None
-    times = ctx.protocol.index(ctx, count, "can't multiply sequence by non-int of type {!r}")
+    items = _times(ctx, receiver, ctx.protocol.index(ctx, count, "can't multiply sequence by non-int of type {!r}"))
     ctx.mutate(receiver)
-    receiver.items[:] = receiver.settled(ctx) * times
+    receiver.items[:] = items
     return receiver
 
 

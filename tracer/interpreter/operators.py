@@ -6,6 +6,7 @@ import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..compat.python_classes import matches_as_mapping, matches_as_sequence
 from ..variables import FALSE, NONE, NULL, TRUE, BoundVariable, SliceVariable, SuperVariable, literal
 from .frame import DISCARD, Frame
 from .table import handles
@@ -186,15 +187,9 @@ def get_len(ctx: Context, frame: Frame, _: Any) -> None:
 
 @handles("MatchSequence", "MatchMapping")
 def match_kind(ctx: Context, frame: Frame, _: Any) -> None:
-    import collections.abc
-
     op = frame.decoded.ops[frame.pc - 1].name
     cls = frame.stack[-1].python_type()
-    if op == "MatchSequence":
-        answer = issubclass(cls, collections.abc.Sequence) and not issubclass(cls, str | bytes | bytearray)
-    else:
-        answer = issubclass(cls, collections.abc.Mapping)
-    frame.stack.append(literal(answer))
+    frame.stack.append(literal(matches_as_sequence(cls) if op == "MatchSequence" else matches_as_mapping(cls)))
 
 
 @handles("MatchKeys")

@@ -220,10 +220,10 @@ def _native_compare(ctx: Context, fn: Callable[..., Any], left: Variable, right:
         and not _python_class(ctx, left)
         and not _python_class(ctx, right)
     ):
-        return _compare_sequences(ctx, fn, left, right)
+        return _within(ctx, _compare_sequences, fn, left, right)
     equality = fn is operator.eq or fn is operator.ne
     if isinstance(left, DictVariable) and isinstance(right, DictVariable) and equality and not _python_class(ctx, left) and not _python_class(ctx, right):
-        return literal(_dicts_equal(ctx, left, right) == (fn is operator.eq))  # type: ignore[arg-type]
+        return literal(_within(ctx, _dicts_equal, left, right) == (fn is operator.eq))
     sets = (SetVariable, DictViewVariable)
     if kl in sets and kr in sets:
         return literal(fn(set(_keys(ctx, left)), set(_keys(ctx, right))))
@@ -270,6 +270,18 @@ def _python_class(ctx: Context, variable: Variable) -> bool:
 
 def _keys(ctx: Context, variable: Any) -> list[Any]:
     return list(variable.items) if type(variable) is SetVariable else list(variable.as_set(ctx).items)
+
+
+def _within(ctx: Context, comparison: Callable[..., Any], *args: Any) -> Any:
+    """A comparison that comes to itself again would never end."""
+    key = "compare", *args
+    if key in ctx.memo:
+        ctx.raise_(RecursionError, "maximum recursion depth exceeded in comparison")
+    ctx.memo[key] = args[-1]
+    try:
+        return comparison(ctx, *args)
+    finally:
+        del ctx.memo[key]
 
 
 def _compare_sequences(ctx: Context, fn: Callable[..., Any], left: Any, right: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import enum
 import types
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -78,7 +79,7 @@ def format(ctx: Context, value: Variable, spec: Variable) -> Variable:
 def str_text(ctx: Context, value: Variable) -> str:
     """`str(value)`."""
     if isinstance(value, ConstantVariable):
-        return str(value.value)
+        return _of_constant(ctx, str, value.value)
     if isinstance(value, SymVariable):
         return str(value.specialise(ctx))
     if isinstance(value, ExceptionVariable):
@@ -128,10 +129,17 @@ def _pinned_text(ctx: Context, value: PinnedVariable, fn: type[str] | object) ->
     ctx.break_("unsupported-builtin", func="str", type=type(held).__name__)
 
 
+def _of_constant(ctx: Context, fn: Callable[[Any], str], value: Any) -> str:
+    try:
+        return fn(value)
+    except ValueError as error:  # an int of too many digits
+        ctx.raise_from_host(error)
+
+
 def repr_text(ctx: Context, value: Variable) -> str:
     """`repr(value)`; containers ask their items, as CPython does."""
     if isinstance(value, ConstantVariable):
-        return repr(value.value)
+        return _of_constant(ctx, repr, value.value)
     if isinstance(value, SymVariable):
         return repr(value.specialise(ctx))
     if isinstance(value, TensorVariable):

@@ -148,6 +148,8 @@ class ObjectVariable(Variable):
             body.line(f"{name} = {self.data.rebuild_as(body, self.cls)}")  # type: ignore[union-attr]
         elif self.data is not None and isinstance(self.data, TupleVariable):
             body.line(f"{name} = {body.pin(native, native.__name__)}.__new__({cls}, {body.tuple_of(self.data)})")
+        elif native is frozenset:
+            body.line(f"{name} = {body.pin(native, native.__name__)}.__new__({cls}, {self.data.members_text(body)})")  # type: ignore[union-attr]
         elif self.data is not None and not self.data.mutable:
             body.line(f"{name} = {body.pin(native, native.__name__)}.__new__({cls}, {body.value(self.data)})")
         else:
@@ -174,7 +176,8 @@ class ObjectVariable(Variable):
             if self.data.factory is not None:
                 body.line(f"{base}.__init__({name}, {body.value(self.data.factory)})")
             # the class's own `update` is the program's code: the builtin one stores as the trace saw it
-            return f"{body.pin(_dict_fill, 'dict_fill')}({base}, {name}, {pairs})"
+            factory = f", {body.value(self.data.factory)}" if self.data.factory is not None else ""
+            return f"{body.pin(_dict_fill, 'dict_fill')}({base}, {name}, {pairs}{factory})"
         items = (
             ", ".join(body.items(self.data))
             if hasattr(self.data, "items") and isinstance(self.data.items, list)
@@ -232,7 +235,9 @@ def _set_entries(target: Any, gone: list[str], entries: dict[str, Any]) -> None:
     dict.update(held, entries)
 
 
-def _dict_fill(base: Any, target: Any, pairs: dict[Any, Any]) -> None:
+def _dict_fill(base: Any, target: Any, pairs: dict[Any, Any], factory: Any = None) -> None:
+    if factory is not None:
+        base.default_factory.__set__(target, factory)
     for key, value in pairs.items():
         base.__setitem__(target, key, value)
 
@@ -278,9 +283,6 @@ class ExceptionVariable(ObjectVariable):
 
     def describe(self) -> str:
         return f"{self.cls.__name__}({', '.join(a.describe() for a in self.args)})"
-
-    def truth(self, ctx: Context) -> bool:
-        return True
 
     def native_attribute(self, ctx: Context, name: str) -> Any:
         from .constants import NONE, literal

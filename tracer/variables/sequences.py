@@ -90,7 +90,10 @@ class SequenceVariable(Variable):
     def pick(self, ctx: Context, key: Variable) -> Variable:
         """The builtin `__getitem__`."""
         if type(key) is SliceVariable:
-            chosen = self.items[key.concrete(ctx)]
+            part = key.concrete(ctx)
+            if self.cls is tuple and part.indices(len(self.items)) == (0, len(self.items), 1):
+                return self  # CPython gives the tuple itself
+            chosen = self.items[part]
             cls = self.cls if self.cls is torch.Size else _native(self.cls)
             if cls is collections.deque:
                 ctx.raise_(TypeError, "sequence index must be integer, not 'slice'")
@@ -121,7 +124,10 @@ class SequenceVariable(Variable):
         for item in self.items:
             if type(item) is Lazy:
                 raise NotConstant(self)
-            values.append(item.constant())
+            try:
+                values.append(item.constant())
+            except RecursionError:  # it holds itself
+                raise NotConstant(self) from None
         return self._make(values)
 
     def _make(self, values: list[Any]) -> Any:
@@ -322,16 +328,13 @@ class SliceVariable(Variable):
 
     def concrete(self, ctx: Context) -> slice:
         """The slice with integers that Python's own sequences accept; symbolic bounds specialise."""
-        return slice(
-            *[
-                None
-                if p.python_type() is type(None)
-                else ctx.protocol.index(
-                    ctx, p, "slice indices must be integers or None or have an __index__ method"
-                )
-                for p in self.parts
-            ]
+        start, stop, step = (
+            None if p.python_type() is type(None) else ctx.protocol.index(ctx, p, "slice indices must be integers or None or have an __index__ method")
+            for p in self.parts
         )
+        if step == 0:
+            ctx.raise_(ValueError, "slice step cannot be zero")
+        return slice(start, stop, step)
 
     def native_attribute(self, ctx: Context, name: str) -> Any:
         return self.parts[("start", "stop", "step").index(name)] if name in ("start", "stop", "step") else None
@@ -373,7 +376,10 @@ class RangeVariable(Variable):
         return bool(self.concrete(ctx))
 
     def length(self, ctx: Context) -> Variable:
-        return ConstantVariable(len(self.concrete(ctx)))
+        try:
+            return ConstantVariable(len(self.concrete(ctx)))
+        except OverflowError as error:
+            ctx.raise_from_host(error)
 
     def getitem(self, ctx: Context, key: Variable) -> Any:
         if type(key) is SliceVariable:

@@ -165,21 +165,21 @@ class SetVariable(Variable):
             raise Break("user-hash-or-eq", type="frozenset", why="it can't be made before its members are")
         if late:
             body.line(f"{name} = set()")
-            body.at_end(lambda: f"{name}.update({self._members(body)})")
+            body.at_end(lambda: f"{name}.update({self.members_text(body)})")
         else:
-            body.line(f"{name} = {self.cls.__name__}({self._members(body)})")
+            body.line(f"{name} = {self.cls.__name__}({self.members_text(body)})")
         return name
 
-    def _members(self, body: Body) -> str:
+    def members_text(self, body: Body) -> str:
         items = ", ".join(body.value(key_variable(k)) for k in self.items)
         return f"({items}{',' if self.items else ''})"
 
     def replay(self, body: Body, name: str) -> None:
         base = body.pin(set, "set")
         if runs_code(body, self.items):
-            body.at_end(lambda: f"{base}.clear({name}); {base}.update({name}, {self._members(body)})")
+            body.at_end(lambda: f"{base}.clear({name}); {base}.update({name}, {self.members_text(body)})")
         elif any(method == "become" for method, _ in self.changes):
-            body.effect(f"{base}.clear({name}); {base}.update({name}, {self._members(body)})")
+            body.effect(f"{base}.clear({name}); {base}.update({name}, {self.members_text(body)})")
         else:  # as the program did it: the order of iteration follows from that
             for method, key in self.changes:
                 body.effect(f"{base}.{method}({name}, {body.value(key_variable(key))})")

@@ -1,0 +1,13 @@
+"""The modules of CPython's `test` package that are about what the compiler models: the language, builtins, containers and their helpers."""
+
+MODULES = """
+test_abc test_augassign test_baseexception test_binop test_bisect test_bool test_builtin test_bytes test_call test_class test_code test_collections test_compare
+test_complex test_contains test_contextlib test_copy test_dataclasses test_decorators test_defaultdict test_deque test_descr test_dict test_dictcomps
+test_dictviews test_dynamic test_enum test_enumerate test_exception_group test_exception_hierarchy test_exception_variations
+test_exceptions test_extcall test_float test_fstring test_funcattrs test_functools test_generator_stop test_generators test_genericalias test_getattr
+test_global test_grammar test_graphlib test_hash test_heapq test_index test_int test_int_literal test_isinstance test_iter test_iterlen test_itertools
+test_keywordonlyarg test_list test_listcomps test_long test_math test_named_expressions test_numeric_tower test_opcodes test_operator
+test_ordered_dict test_patma test_pow test_positional_only_arg test_property test_raise test_range test_reprlib test_richcmp test_scope test_set test_setcomps
+test_slice test_sort test_string test_strtod test_structseq test_subclassinit test_super test_tuple test_types test_typechecks test_typing
+test_unary test_unpack test_unpack_ex test_userdict test_userlist test_userstring test_weakref test_weakset test_with test_yield_from
+""".split()
