@@ -62,7 +62,7 @@ def steps_and_indices_that_do_not_fit(x):
     )  # fmt: skip
 
 
-@program(lambda: ones(2))
+@program(lambda: ones(2), breaks=None, graphs=None)
 def sizes_that_do_not_fit(x):
     return x + 1, outcomes(
         lambda: str(10**5000), lambda: f"{10**5000}", lambda: [10**5000], lambda: [1, 2] * 2**62, lambda: (1, 2) * 2**62, lambda: "ab" * 2**62,
@@ -71,7 +71,7 @@ def sizes_that_do_not_fit(x):
     )  # fmt: skip
 
 
-@program(lambda: ones(2))
+@program(lambda: ones(2), breaks=None, graphs=None)
 def special_methods_with_the_wrong_number_of_arguments(x):
     return x + 1, outcomes(
         lambda: [].__contains__(), lambda: [].__contains__(1, 2), lambda: [].__setitem__(1), lambda: {}.__getitem__(), lambda: (1,).__len__(2),
