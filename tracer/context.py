@@ -121,7 +121,6 @@ class Context:
         )
         self.ticks = 0
         self.mutated_in_body = False
-        self.at_exit: list[Any] = []
         self.asserted: dict[str, tuple[Any, ...]] = {}
         self.leaves: list[Any] = []  # fakes of leaves beside those of inputs
         self.switches: set[str] = set()  # of torch, asked or flipped: guarded to be as at entry

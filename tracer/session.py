@@ -22,6 +22,7 @@ import torch
 from . import records as typed
 from .breaks import render
 from .callers import name_of
+from .compat.stacks import other_tracer
 from .config import TraceConfig
 from .engines import hook_of, target_of
 from .errors import TracerError
@@ -158,11 +159,15 @@ class Session(Found, Reruns):
         rec = self.recorder
         self.count_call()
         number, self.raised = self.calls, None
-        self.keeper.begin(number, given)
-        opens = rec.begin(CallStarted, name) if rec.on else 0
+        begun, thread = self.keeper.begun, threading.get_ident()
+        outermost = thread not in begun
+        outcome, text, opens = "returned", "", -1
         self._depth += 1
-        outcome, text = "returned", ""
         try:
+            if outermost:
+                self.keeper.begin(number, given)
+            if rec.on:
+                opens = rec.begin(CallStarted, name)
             yield number
         except BaseException as error:
             self.raised = type(error)
@@ -170,12 +175,13 @@ class Session(Found, Reruns):
             raise
         finally:
             self._depth -= 1
-            self.keeper.end()
+            if outermost:
+                begun.pop(thread, None)  # `close` may have been there before
             try:
                 if self.pins.all and not self._depth:
                     self.pins.report()
             finally:  # whoever listens to the events may give the call up
-                if rec.on:
+                if opens >= 0:
                     rec.end(CallFinished, opens, outcome, text)
 
     def count_call(self) -> None:
@@ -262,6 +268,8 @@ class Session(Found, Reruns):
         verdict = self.policy.decide(frame)
         if isinstance(verdict, Root) and verdict.rule == "optimizer step":
             return Skip("optimizers write to parameters and to state of their own", rule="optimizer step")
+        if isinstance(verdict, Root) and (other := other_tracer()):
+            return Skip(other, rule="other tracer", callees=True)
         return verdict
 
     def _compile(self, frame: Any) -> Entry | Skip:
@@ -269,12 +277,16 @@ class Session(Found, Reruns):
             return Skip("session busy", rule="busy")
         began = time.perf_counter()
         info = FrameInfo(frame.f_code, dict(frame.f_locals), frame.f_globals, tuple(frame.closure or ()))
+        rec, outer = self.recorder, len(self._frame_stack)
+        call, name, attempt, depth, parent = rec.mark()
         try:
             if not self._within_limit(info):
                 return Skip("recompile limit", rule="limit")
             self.keeper.compiling(self, info)
             entry = translate(self, info)
-        finally:
+        finally:  # where an interrupt came, nobody may have put the position back; there is no call here behind which one could come
+            del self._frame_stack[outer:]
+            rec.call, rec.frame, rec.attempt, rec.depth, rec.parent, rec.where = call, name, attempt, depth, parent, tuple
             self.trace_seconds += time.perf_counter() - began
         if self.traces_only:
             raise TracedOnly

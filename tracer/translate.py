@@ -19,7 +19,7 @@ from . import codegen
 from .breaks import render
 from .codegen.body import Body
 from .compat import fakes, graphs, is_eager
-from .compat.guards import STATES
+from .compat.guards import STATES, default_device, function_modes
 from .compat.memo import without_cache
 from .context import BreakHere, Context
 from .errors import TracerError
@@ -34,10 +34,10 @@ from .events import (
     GuardInstalled,
 )
 from .functions.modules import BACKWARD, backward_unseen
-from .graph.fakes import quiet
 from .graph.finish import finish_graph
-from .graph.modes import MODES, AutocastState, restoring, with_inference, without_inference
+from .graph.modes import MODES, AutocastState, inference, restoring
 from .graph.places import note_places
+from .graph.transaction import undone
 from .guards import Guard, check_seconds, lower, overlapping
 from .guards.shapes import shape_guard
 from .interpreter.exceptions import ExceptionState
@@ -130,7 +130,7 @@ def _attempt(session: Session, info: FrameInfo, decisions: dict[tuple[Any, ...],
     opens = rec.begin(AttemptStarted, str(because), bound) if rec.on else 0
     ended, reason = "aborted", ""
     try:
-        entry = _run_attempt(session, info, decisions, frame_id)
+        entry = undone(_run_attempt, session, info, decisions, frame_id)
         ended = "kept"
         return entry
     except Restart as restart:
@@ -152,6 +152,7 @@ def _unread(info: FrameInfo) -> tuple[tuple[str, int], ...]:
 
 
 def _run_attempt(session: Session, info: FrameInfo, decisions: dict[tuple[Any, ...], Decision], frame_id: str) -> Entry:
+    """One attempt, run by `undone`: what it does to the thread's state is nobody's."""
     known = bool(session.hook.entries(info.code)) or session.was_compiled(info.code)
     dynamic = session.dynamism.of(info.code, known)
     shape_env = fakes.ShapeEnv(**session.shape_env_settings()) if dynamic.from_data else None
@@ -160,41 +161,29 @@ def _run_attempt(session: Session, info: FrameInfo, decisions: dict[tuple[Any, .
         without_cache(mode)
     ctx = Context(session, mode, decisions, dynamic)
     ctx.graph.name, ctx.entries = session.next_graph_name(), len(session.hook.entries(info.code))
-    with _tracing(ctx):
-        root = _root_frame(ctx, info)
-        session.traced = ctx
-        ctx.root_frame = ctx.frame = root
-        try:
-            result: Variable | None = run(ctx, root)
-            stopped = None
-        except BreakHere as here:
-            result, stopped = None, here.decision
-            ctx.frame = root
-        except Break as stop:
-            raise _pin(ctx, root, stop) from None
-        except Raised as error:
-            raise Untraceable("exception-escapes", type=error.variable.python_type().__name__, value=error.variable.describe()) from None
-        return _finish(ctx, info, root, result, stopped, frame_id)
-
-
-@contextlib.contextmanager
-def _tracing(ctx: Context) -> Iterator[None]:
-    """The fake mode on; torch's switches and everything else as it was, afterwards."""
     try:
         ctx.lifetimes.open()
-        with quiet(), without_inference(), graphs.tracing_context(ctx.fake_mode), ctx.fake_mode:
-            yield
+        # Fakes are traced as ordinary tensors, whose version counters tell what an operator writes to; inference mode has no gradients.
+        with inference(False), graphs.tracing_context(mode), mode:
+            if ctx.inference:
+                torch._C._set_grad_enabled(False)
+            root = _root_frame(ctx, info)
+            session.traced = ctx
+            ctx.root_frame = ctx.frame = root
+            try:
+                result: Variable | None = run(ctx, root)
+                stopped = None
+            except BreakHere as here:
+                result, stopped = None, here.decision
+                ctx.frame = root
+            except Break as stop:
+                raise _pin(ctx, root, stop) from None
+            except Raised as error:
+                raise Untraceable("exception-escapes", type=error.variable.python_type().__name__, value=error.variable.describe()) from None
+            return _finish(ctx, info, root, result, stopped, frame_id)
     finally:
+        session.traced = ctx.frame = None
         ctx.lifetimes.close()
-        for name, mode in MODES.items():
-            if mode.read() != ctx.modes_at_entry[name]:
-                mode.write(ctx.modes_at_entry[name])
-        for undo in reversed(ctx.at_exit):
-            undo()
-        if ctx.autocast_at_entry is not None:
-            ctx.autocast_at_entry.restore()
-        ctx.session.traced = None
-        ctx.frame = None
 
 
 def _root_frame(ctx: Context, info: FrameInfo) -> Frame:
@@ -371,7 +360,7 @@ def _outside(ctx: Context) -> Iterator[None]:
     if autocast is not None:
         ctx.autocast_at_entry.restore()
     try:
-        with with_inference(ctx.inference), torch.utils._python_dispatch._disable_current_modes():
+        with inference(ctx.inference), torch.utils._python_dispatch._disable_current_modes():
             yield
     finally:
         if autocast is not None:
@@ -415,6 +404,9 @@ def _lower(ctx: Context, info: FrameInfo) -> Any:
         if extra is not superfluous
     ]
     guards.append(Guard(None, "GLOBAL_STATE", None, 0))
+    guards.append(Guard(None, "TORCH_FUNCTION_MODE_STACK", modes := function_modes(), 0))
+    if modes:  # only the default device's gets here, which leaves its device to be told
+        guards.append(Guard(None, "DEFAULT_DEVICE", default_device(), 0))
     guards += [Guard(None, name, STATES[name](), 0) for name in sorted(ctx.switches)]  # the modes are as at entry here
     tensors = [i.source for i in ctx.inputs if isinstance(i.value, torch.Tensor) and not isinstance(i.value, torch.nn.Parameter) and not i.made]
     if len(tensors) > 1:

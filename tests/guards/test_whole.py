@@ -10,9 +10,10 @@ import pytest
 import torch
 
 import tracer
+from tracer.compat.evalframe import unasked
 from tracer.compat.guards import RootGuardManager
 from tracer.guards import shapes
-from tracer.guards.whole import again, unasked, whole
+from tracer.guards.whole import again, whole
 
 pytestmark = pytest.mark.usefixtures("interruptible")
 

@@ -423,7 +423,7 @@ def test_hits_copy_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("tracer.rerun.kept.Memory", refuse)
         for _ in range(3):
             session.run(program, torch.ones(3))
-        assert session.keeper.copies == 1 and not session.keeper._begun
+        assert session.keeper.copies == 1 and not session.keeper.begun
 
 
 def test_closing_frees_what_was_kept() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .adapter import broken, entry_names, finished
-from .resume import needed, original_of, resume_code
+from .resume import needed, original_of, raising, resume_code
 from .stack import Point, Slot
 
-__all__ = ["Point", "Slot", "broken", "entry_names", "finished", "needed", "original_of", "resume_code"]
+__all__ = ["Point", "Slot", "broken", "entry_names", "finished", "needed", "original_of", "raising", "resume_code"]

@@ -19,19 +19,20 @@ from .listing import Instruction, Listing, assemble, is_cell, line, local_slots,
 from .stack import VERSION, Point, Slot, entries
 
 __all__ = [
-    "Origin", "Parameters", "canonical", "hidden", "landing", "listing_of", "moved", "needed", "original_of",
-    "parameters", "refuse_generators", "resume_code", "take",
+    "Origin", "Parameters", "canonical", "hidden", "is_resume", "landing", "listing_of", "moved", "needed", "original_of",
+    "parameters", "raising", "refuse_generators", "resume_code", "take",
 ]  # fmt: skip
 
 
 @dataclass(eq=False, frozen=True, slots=True)
 class Origin:
-    """Kept among the constants of resume code: the user's code, and offsets there for offsets here.
+    """Kept among the constants of resume code: the user's code, where in it this code begins, and offsets there for offsets here.
 
     `halves`: offsets here of the second halves of what is one operation there.
     """
 
     code: CodeType
+    point: Point
     offsets: dict[int, int]
     halves: set[int]
 
@@ -54,6 +55,11 @@ _made: WeakValueDictionary[tuple[int, Point], CodeType] = WeakValueDictionary()
 def _origin(code: CodeType) -> Origin | None:
     last = code.co_consts[-1] if code.co_consts else None
     return last if isinstance(last, Origin) else None
+
+
+def is_resume(code: CodeType) -> bool:
+    """Whether `code` is that of a resume function."""
+    return _origin(code) is not None
 
 
 def listing_of(code: CodeType) -> Listing:
@@ -126,7 +132,16 @@ def resume_code(code: CodeType, point: Point) -> CodeType:
     return made
 
 
-def _build(listing: Listing, point: Point) -> CodeType:
+def raising(code: CodeType, error: BaseException) -> CodeType:
+    """For resume code, code that fits a frame of it and raises `error` where it would go on, under the handlers there: they are left as
+    the program leaves them. ValueError for other code, which has entered nothing when it begins."""
+    origin = _origin(code)
+    if origin is None:
+        raise ValueError(f"{code.co_qualname} is no resume function")
+    return _build(read(origin.code), origin.point, error)
+
+
+def _build(listing: Listing, point: Point, error: BaseException | None = None) -> CodeType:
     code, wanted = listing.code, parameters(listing.code, point)
     goal = listing.instructions[listing.unit(point.offset)[0]]
     ours = hidden(code, "stack", len(wanted.raw) + wanted.stack)
@@ -138,15 +153,23 @@ def _build(listing: Listing, point: Point) -> CodeType:
     body = moved(listing, [goal], wanted.bound)
     jump = [] if body[0] is goal else [Instruction("JUMP_FORWARD", target=goal)]
     slots = _slots(code, varnames, wanted.closure)
+    consts = list(code.co_consts)
+    if error is not None:
+        # An iterator lets go of the error when it is taken: a constant would make a cycle that the collector can't see.
+        jump = [
+            Instruction(name, arg, handler=goal.handler, location=goal.location)
+            for name, arg in (("LOAD_CONST", len(consts)), ("UNPACK_EX", 1), ("RAISE_VARARGS", 1))
+        ]
+        consts.append(iter([error]))
     head = _head(code, point, wanted, len(varnames), jump, goal)
     whole = [*head, *body]
-    origin = Origin(code, {}, set())
+    origin = Origin(code, point, {}, set())
     new, starts = assemble(
         whole,
         code,
         slot=lambda arg: slots[arg] if arg >= 0 else ~arg,
-        consts=[*code.co_consts, origin],
-        stacksize=max(code.co_stacksize, len(point.stack) + 1) + 1,
+        consts=[*consts, origin],
+        stacksize=max(code.co_stacksize, len(point.stack) + 1) + 2,
         varnames=varnames,
         cellvars=[],
         freevars=list(wanted.closure),

@@ -61,6 +61,7 @@ __all__ = [
     "set_region",
     "stoppable",
     "stopping_code",
+    "unasked",
 ]
 
 _NEEDED = (
@@ -321,6 +322,23 @@ def opaque(function: Any) -> Any:
     function._torchdynamo_disable = True
     function._torchdynamo_disable_msg = "belongs to tracer"
     function._torchdynamo_disable_recursive = False
+    return function
+
+
+#: The argument with which RESUME looks for no signals: as behind a `yield from`, for which the outer frame looks.
+_QUIET = 2
+
+
+def unasked(function: Any) -> Any:
+    """`function`, entered without a look for signals: an interrupt that waits there leaves later, in the program's own code or behind
+    the first call inside, where a `try` may stand."""
+    code = function.__code__
+    steps = bytearray(code.co_code)
+    for offset in range(0, len(steps), 2):
+        if steps[offset] == dis.opmap["RESUME"]:
+            steps[offset + 1] = _QUIET
+            break
+    function.__code__ = code.replace(co_code=bytes(steps))
     return function
 
 

@@ -15,6 +15,7 @@ from torch.overrides import _get_current_function_mode_stack
 from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
 from ..errors import TracerError
+from . import stacks
 
 __all__ = ["ThreadState"]
 
@@ -109,9 +110,9 @@ class ThreadState:
         if device is not None:
             self.function_modes = [mode for mode in self.function_modes if mode is not device]
         self.dispatch_modes = list(_get_current_dispatch_mode_stack())
-        self.tensor_hooks = _saved_tensor_hooks()
+        self.tensor_hooks = stacks.tensor_hooks()
         self.hooks_refused = _hooks._saved_tensors_hooks_get_disabled_error_message()
-        self.keys = _keys()
+        self.keys = stacks.keys()
 
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:
@@ -119,22 +120,21 @@ class ThreadState:
         with contextlib.ExitStack() as stack:
             if self.inference:
                 stack.enter_context(torch.inference_mode())
-            stack.callback(_pop_tensor_hooks)
-            for pack, unpack in self.tensor_hooks:
-                _hooks._push_saved_tensors_default_hooks(pack, unpack)
+            stack.callback(_drop_tensor_hooks)
+            stacks.push_tensor_hooks(self.tensor_hooks)
             if self.hooks_refused is not None:
                 _hooks._saved_tensors_hooks_disable(self.hooks_refused)
             for switch, value in zip(SWITCHES, self.values, strict=True):
                 if switch.read() != value:
                     switch.write(value)
-            stack.callback(_pop_modes)
+            stack.callback(stacks.empty)  # while Python still runs in it; the call may have left others on them
             for mode in self.function_modes:
                 _c._push_on_torch_function_stack(mode)
             for mode in self.dispatch_modes:
-                _push_dispatch_mode(mode)
-            if _keys() != self.keys:
+                stacks.push_dispatch_mode(mode)
+            if stacks.keys() != self.keys:
                 raise TracerError(
-                    f"this thread's dispatch keys can't be handed over: {_difference(self.keys, _keys())}.",
+                    f"this thread's dispatch keys can't be handed over: {stacks.difference(self.keys, stacks.keys())}.",
                     next="leave the context that set them before stepping",
                 )
             yield
@@ -150,47 +150,7 @@ class ThreadState:
         return [switch.read() for switch in SWITCHES]
 
 
-def _push_dispatch_mode(mode: Any) -> None:
-    if getattr(mode, "_mode_key", None) is None:
-        _c._push_on_torch_dispatch_stack(mode)
-    else:  # fake, proxy and functional modes have slots of their own
-        _c._set_dispatch_mode(mode)
-
-
-def _pop_modes() -> None:
-    """At the worker's end: its stacks are emptied while Python still runs in it. The call may have left others on them."""
-    while _c._len_torch_function_stack():
-        _c._pop_torch_function_stack()
-    while _c._len_torch_dispatch_stack():
-        _c._pop_torch_dispatch_stack(None)
-
-
-def _pop_tensor_hooks() -> None:
+def _drop_tensor_hooks() -> None:
     if _hooks._saved_tensors_hooks_get_disabled_error_message() is not None:
         _hooks._saved_tensors_hooks_enable()
-    while _hooks._top_saved_tensors_default_hooks(True) is not None:
-        _hooks._pop_saved_tensors_default_hooks()
-
-
-def _saved_tensor_hooks() -> list[tuple[Any, Any]]:
-    """The stack of saved-tensor hooks, innermost last: only its top can be read, so each is taken off and put back."""
-    found: list[tuple[Any, Any]] = []
-    while (top := _hooks._top_saved_tensors_default_hooks(True)) is not None:
-        _hooks._pop_saved_tensors_default_hooks()
-        found.append(top)
-    found.reverse()
-    for pack, unpack in found:
-        _hooks._push_saved_tensors_default_hooks(pack, unpack)
-    return found
-
-
-def _keys() -> tuple[str, str]:
-    return str(_c._dispatch_tls_local_include_set()), str(_c._dispatch_tls_local_exclude_set())
-
-
-def _difference(wanted: tuple[str, str], got: tuple[str, str]) -> str:
-    return "; ".join(
-        f"{name} {a} here, {b} in a thread of its own"
-        for name, a, b in zip(("included", "excluded"), wanted, got, strict=True)
-        if a != b
-    )
+    stacks.pop_tensor_hooks()

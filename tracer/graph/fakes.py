@@ -7,10 +7,10 @@ shares storage with an argument is remembered as a view of it, so that aliasing 
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import logging
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -18,7 +18,7 @@ import torch
 from ..compat.fakes import python_dispatcher
 from ..compat.memo import FakeTensor, fake_alike, fake_view, without_dispatch
 
-__all__ = ["FakeRunner", "Outcome", "quiet"]
+__all__ = ["FakeRunner", "Outcome", "hushed"]
 
 #: Operators whose result depends on more than the metadata of their arguments.
 _NEVER = frozenset({"nonzero", "unique", "unique_consecutive", "masked_select", "item", "tolist", "repeat_interleave"})
@@ -90,18 +90,18 @@ def _quietly(fn: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) ->
         raise
 
 
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Failing fake operators log tracebacks to stderr: not while a frame is traced."""
-    loggers = [logging.getLogger(name) for name in _FAKE_LOGGERS]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+class _Hushed(threading.local):
+    """Failing fake operators log tracebacks to stderr: not from a thread in which this is `on`, while it traces a frame."""
+
+    on = False
+
+    def filter(self, _record: logging.LogRecord) -> bool:
+        return not self.on
+
+
+hushed = _Hushed()
+for _name in _FAKE_LOGGERS:
+    logging.getLogger(_name).addFilter(hushed)  # for good: a level would be the process's, and changing one takes logging's lock
 
 
 def _symbolically(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -4,14 +4,14 @@ fake results carry it), written into the graph as a node, and left as the progra
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from ..compat.guards import SDPA_KERNELS
 
-__all__ = ["MODES", "AutocastState", "Mode", "restoring", "with_inference", "without_inference"]
+__all__ = ["MODES", "AutocastState", "Mode", "inference", "restoring"]
 
 
 class Mode:
@@ -75,6 +75,11 @@ class AutocastState:
         self.cache, self.nesting = torch.is_autocast_cache_enabled(), _nesting()
         self.casts = [(device, torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)) for device in _DEVICES]
 
+    def changed(self) -> bool:
+        """Whether it is set to anything else by now."""
+        now = AutocastState()
+        return (now.cache, now.nesting, now.casts) != (self.cache, self.nesting, self.casts)
+
     def restore(self) -> None:
         for device, enabled, dtype in self.casts:
             torch.set_autocast_enabled(device, enabled)
@@ -111,22 +116,6 @@ def restoring(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-@contextlib.contextmanager
-def without_inference() -> Iterator[None]:
-    """Fakes are traced as ordinary tensors, whose version counters tell what an operator writes to; without grad, as
-    inference mode has it."""
-    if not torch.is_inference_mode_enabled():
-        yield
-        return
-    with torch.inference_mode(False), torch.no_grad():
-        yield
-
-
-@contextlib.contextmanager
-def with_inference(wanted: bool) -> Iterator[None]:
-    """Inside a trace: inference mode again, as the frame was entered in it."""
-    if not wanted:
-        yield
-        return
-    with torch.inference_mode():
-        yield
+def inference(wanted: bool) -> Any:
+    """A context with inference mode on or off. C++'s own: no interrupt comes between its being entered and left."""
+    return contextlib.nullcontext() if torch.is_inference_mode_enabled() == wanted else torch._C._InferenceMode(wanted)

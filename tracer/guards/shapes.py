@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from ..compat.evalframe import unasked
 from ..compat.guards import TorchSource, disable_torch_function, shape_expressions
 from ..sources import Roots, Source
 from .accessors import ACCESSORS, GuardError
@@ -23,7 +24,7 @@ from .guard import Guard
 from .held import Keeper
 from .kind import Place, define
 from .summary import ids_of
-from .whole import again, unasked
+from .whole import again
 
 __all__ = ["Read", "Shapes", "shape_guard", "torch_source"]
 

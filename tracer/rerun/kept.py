@@ -138,10 +138,10 @@ def _version(tensor: torch.Tensor) -> tuple[int, int]:
 class _Begun:
     """A call that has begun: references to what it was given, until it ends or something of it is compiled."""
 
-    __slots__ = ("depth", "given", "kept", "number")
+    __slots__ = ("given", "kept", "number")
 
     def __init__(self, number: int, given: tuple[Any, ...]):
-        self.number, self.given, self.kept, self.depth = number, given, False, 1
+        self.number, self.given, self.kept = number, given, False
 
 
 class Keeper:
@@ -153,29 +153,17 @@ class Keeper:
         self.copies = 0
         self.failed = ""  # why the last call that could not be kept is not
         self.blocks = 0  # `with` blocks that compiled: no call that could be run again
-        self._begun: dict[int, _Begun] = {}
+        self.begun: dict[int, _Begun] = {}  # by thread: the outermost call there is the unit
 
     def begin(self, number: int, given: tuple[Any, ...]) -> None:
-        """The outermost call of this thread is the unit. `given`: the function, what is called for it, arguments, keywords; ()
-        for a block of code."""
-        ident = threading.get_ident()
-        begun = self._begun.get(ident)
-        if begun is not None:
-            begun.depth += 1
-        else:
-            self._begun[ident] = _Begun(number, given)
-
-    def end(self) -> None:
-        ident = threading.get_ident()
-        begun = self._begun[ident]
-        begun.depth -= 1
-        if not begun.depth:
-            del self._begun[ident]
+        """A call begins in this thread, which is in none; `begun.pop(thread, None)` ends it. `given`: the function, what is called for
+        it, arguments, keywords; () for a block of code."""
+        self.begun[threading.get_ident()] = _Begun(number, given)
 
     def compiling(self, session: Session, info: FrameInfo) -> None:
         """A frame is about to be compiled: what its call was given is kept now, if it isn't yet. Of a block of code it is that
         frame itself, the outermost one there is."""
-        begun = self._begun.get(threading.get_ident())
+        begun = self.begun.get(threading.get_ident())
         if begun is None or begun.kept or not self.keep:
             return
         begun.kept = True
@@ -199,7 +187,7 @@ class Keeper:
 
     def clear(self) -> None:
         self.calls.clear()
-        self._begun.clear()
+        self.begun.clear()
 
 
 def _frame_call(info: FrameInfo) -> tuple[Any, ...] | None:

@@ -22,6 +22,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from ..codegen.resume import is_resume, raising
 from ..compat import evalframe as ef
 from .answers import Entry, Root, Skip
 from .codes import CodeMap
@@ -69,9 +70,8 @@ class FrameHook:
         self._compile, self._decide = _weakly(compile, owner), _weakly(decide, owner)
         self._on_skip, self._on_fault = _weakly(on_skip, owner), _weakly(on_fault, owner)
         self._numbers = itertools.count()
-        self._lock, self._lock_pid = threading.Lock(), os.getpid()
-        self._runs = 0  # activations now in progress, in all threads
-        self._runs_lock = threading.Lock()
+        self._lock, self._lock_pid = threading.RLock(), os.getpid()
+        self._runs: set[object] = set()  # activations now in progress, in all threads
         self._free_when_idle = False
         self._compiled: CodeMap[bool] = CodeMap()  # code objects that have, or had, entries of ours
         self._prepared: CodeMap[bool] = CodeMap()
@@ -89,22 +89,32 @@ class FrameHook:
     @ef.opaque
     def run(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """`function(*args, **kwargs)` with this hook on, in this thread; the hook that was there comes back after."""
-        prior = ef.set_eval_frame(None)
+        activation = object()
+        region, prior = ef.current_region(), None
         try:
-            self._enter(function)
-            region = ef.set_region(self.region)
+            prior = ef.set_eval_frame(None)
+            if not self.closed:
+                self._meet(function)
+            self._runs.add(activation)
+            ef.set_region(self.region)
+            ef.set_eval_frame(self)
+            result = function(*args, **kwargs)
+            if self._pending:
+                self._raise_pending()
+            return result
+        finally:  # an interrupt may come behind any of these calls
             try:
-                ef.set_eval_frame(self)
-                result = function(*args, **kwargs)
-                if self._pending:
-                    self._raise_pending()
-                return result
-            finally:
                 ef.set_eval_frame(None)
-                ef.set_region(region)
-                self._leave()
-        finally:
-            ef.set_eval_frame(prior)
+            finally:
+                try:
+                    ef.set_region(region)
+                finally:
+                    try:
+                        self._runs.discard(activation)
+                        if self._stops or self._free_when_idle:
+                            self._settle()
+                    finally:
+                        ef.set_eval_frame(prior)
 
     def pausing(self) -> contextlib.nullcontext[None]:
         """Entered while a stepped call waits: this hook holds nothing that others need."""
@@ -114,21 +124,17 @@ class FrameHook:
         """A context in which frames that this thread calls are seen. Re-entrant; `run` is cheaper for one call."""
         return _Active(self)
 
-    def _enter(self, function: Any = None) -> None:
-        if function is not None and not self.closed:
-            for code in _codes_of(function):
-                self.prepare(code)
-            self._meet_dynamo()
-        with self._runs_lock:
-            self._runs += 1
+    def _meet(self, function: Any) -> None:
+        """Before `function` runs: its code is seen by us, whatever torch.compile decided about it."""
+        for code in _codes_of(function):
+            self.prepare(code)
+        self._meet_dynamo()
 
-    def _leave(self) -> None:
-        with self._runs_lock:
-            self._runs -= 1
-            idle = self._runs == 0
+    def _settle(self) -> None:
+        """What waited for the end of an activation."""
         while self._stops:
             ef.invalidate(self._stops.pop())
-        if idle and self._free_when_idle:
+        if self._free_when_idle and not self._runs:
             self._free()
 
     def prepare(self, code: types.CodeType) -> None:
@@ -159,6 +165,7 @@ class FrameHook:
 
     # --- the callback -------------------------------------------------------------------------------------------------
 
+    @ef.unasked
     def __call__(self, frame: Frame, cache_entry: Any, frame_state: dict[Any, Any]) -> ef.FrameResult:
         """What C++ calls when no entry matched. Never writes `frame_state`: it is torch.compile's."""
         try:
@@ -187,26 +194,32 @@ class FrameHook:
             verdict = self._fault(frame, fault)
         if isinstance(verdict, Skip):
             return self._skipped(code, verdict)
-        lock = self._take_lock()
-        if lock is None:
+        lock = self._lock if self._lock_pid == os.getpid() else self._new_lock()
+        if lock._is_owned():  # type: ignore[attr-defined]  # what is being compiled runs something that would be compiled
             return self._skipped(code, _BUSY)
+        cut: BaseException | None = None
         try:
+            if not lock.acquire(blocking=False):
+                return self._skipped(code, _BUSY)
             answer = self._known(frame) or self._compile(frame)
         except Exception as fault:
             answer = self._fault(frame, fault)
         finally:
-            lock.release()
+            while True:  # an interrupt may come behind any call, also behind these
+                try:
+                    if lock._is_owned():  # type: ignore[attr-defined]
+                        lock.release()
+                    break
+                except BaseException as error:
+                    cut = error
+        if cut is not None:
+            raise cut
         return answer if isinstance(answer, Entry) else self._skipped(code, answer)
 
-    def _take_lock(self) -> threading.Lock | None:
-        lock, process = self._lock, os.getpid()
-        if not lock.acquire(blocking=False):
-            if self._lock_pid == process:
-                return None
-            lock = self._lock = threading.Lock()  # forked while another thread compiled: that thread isn't here
-            lock.acquire()
-        self._lock_pid = process
-        return lock
+    def _new_lock(self) -> Any:
+        """In a forked process: the thread that compiled in its parent, if one did, isn't here."""
+        self._lock, self._lock_pid = threading.RLock(), os.getpid()
+        return self._lock
 
     def _known(self, frame: Frame) -> Entry | None:
         """Another thread's torch.compile may have moved the process to its region, where ours aren't looked up."""
@@ -253,7 +266,7 @@ class FrameHook:
         guards = ef.GuardManagerAdapter(None, None, self)
         self._stops.append(guards)
         self._compiled[code] = True
-        stop = ef.stopping_code(code, error)
+        stop = raising(code, error) if is_resume(code) else ef.stopping_code(code, error)
         ef.note_code(stop)
         return ef.compiled(ef.GuardedCode(stop, guards, next(self._numbers), "stop"), pin=False)
 
@@ -358,8 +371,19 @@ def _called(cls: type) -> Any:
     return next((base.__dict__["__call__"] for base in cls.__mro__ if "__call__" in base.__dict__), None)
 
 
+class _Blocks(threading.local):
+    """The `active` blocks that this thread is in, in the order in which they were entered."""
+
+    def __init__(self) -> None:
+        self.entered: list[_Active] = []
+
+
+_blocks = _Blocks()
+
+
 class _Active:
-    """See FrameHook.active."""
+    """See FrameHook.active. Blocks may be left in another order than the reverse of that in which they were entered (tasks of an
+    event loop): each leaves behind what would be on without it."""
 
     __slots__ = ("_hook", "_prior", "_region")
 
@@ -369,20 +393,32 @@ class _Active:
     @ef.opaque
     def __enter__(self) -> FrameHook:
         hook = self._hook
+        self._region = ef.current_region()
         self._prior = ef.set_eval_frame(None)
-        hook._enter()
-        self._region = ef.set_region(hook.region)
+        hook._runs.add(self)
+        _blocks.entered.append(self)
+        ef.set_region(hook.region)
         ef.set_eval_frame(hook)
         return hook
 
     @ef.opaque
     def __exit__(self, *_: object) -> None:
-        ef.set_eval_frame(None)
-        ef.set_region(self._region)
-        self._hook._leave()
-        ef.set_eval_frame(self._prior)
-        if self._hook._pending:
-            self._hook._raise_pending()
+        hook, entered = self._hook, _blocks.entered
+        now = ef.set_eval_frame(None)
+        if self in entered:  # a generator's block may be closed by another thread, which isn't in it
+            place = entered.index(self)
+            if place == len(entered) - 1:
+                now = self._prior
+                ef.set_region(self._region)
+            else:  # whoever entered after us found us here
+                entered[place + 1]._prior, entered[place + 1]._region = self._prior, self._region
+            del entered[place]
+        hook._runs.discard(self)
+        if hook._stops or hook._free_when_idle:
+            hook._settle()
+        ef.set_eval_frame(now)
+        if hook._pending:
+            hook._raise_pending()
 
 
 class disabled:

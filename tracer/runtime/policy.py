@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from ..codegen.resume import Origin
+from ..codegen.resume import is_resume
 from ..compat import marks
 from .answers import Root, Skip
 from .codes import CodeMap
@@ -30,10 +30,6 @@ _CO_OPTIMIZED, _CO_VARARGS, _CO_VARKEYWORDS = 0x1, 0x4, 0x8
 _CO_SUSPENDS = 0x20 | 0x80 | 0x200  # generator, coroutine, asynchronous generator
 
 
-def _has_origin(code: types.CodeType) -> bool:
-    return bool(code.co_consts) and isinstance(code.co_consts[-1], Origin)
-
-
 class Facts:
     """What a session knows that rules ask for.
 
@@ -42,7 +38,7 @@ class Facts:
     recurrent: whether torch's recurrent modules are captured
     """
 
-    def __init__(self, is_resume: Callable[[types.CodeType], bool] = _has_origin, recurrent: bool = False):
+    def __init__(self, is_resume: Callable[[types.CodeType], bool] = is_resume, recurrent: bool = False):
         self.targets: CodeMap[bool] = CodeMap()
         self.is_resume = is_resume
         self.recurrent = recurrent
