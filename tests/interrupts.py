@@ -85,6 +85,7 @@ def _state() -> dict[str, Any]:
         "levels of loggers": logging.getLogger("torch._subclasses.fake_tensor").level,
         "settings in plain sight": [name for name in config if name.endswith("dict_tags_check")],
         "threads": threading.active_count(),
+        "callbacks of the collector": len(gc.callbacks),
     }
 
 
@@ -238,6 +239,9 @@ def interrupted(runs: int, how: str = "both", seed: int = 0, names: Any = PROGRA
         report.runs += 1
         report.interrupts += bool(where)
         gc.collect(0)
+        if torch._C._len_torch_dispatch_stack():
+            left.append("modes on the stack")
+            stacks.empty()
         after = _state()
         left += [what for what in before if before[what] != after[what]] + (_held(compiled.session) if where else [])
         if where and not left:

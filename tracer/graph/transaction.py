@@ -7,12 +7,14 @@ on saved tensors are set aside. (A frame under dispatch or function modes of the
 
 from __future__ import annotations
 
+import gc
 import sys
 import traceback
 from collections.abc import Callable
 from typing import Any
 
 from ..compat.stacks import Stacks
+from ..interpreter.lifetimes import Lifetimes
 from ..signals import Restart, Untraceable
 from .fakes import hushed
 from .modes import MODES, AutocastState
@@ -25,11 +27,11 @@ _TRIES = 5  # of putting back, each cut by an interrupt; the last one's goes out
 class _Before:
     """The state of this thread as a trace finds it."""
 
-    __slots__ = ("autocast", "hushed", "modes", "stacks")
+    __slots__ = ("autocast", "collectors", "hushed", "modes", "stacks")
 
     def __init__(self) -> None:
         self.modes = [(mode, mode.read()) for mode in MODES.values()]
-        self.autocast, self.stacks, self.hushed = AutocastState(), Stacks(), hushed.on
+        self.autocast, self.stacks, self.hushed, self.collectors = AutocastState(), Stacks(), hushed.on, gc.callbacks[:]
 
     def put_back(self, error: BaseException | None) -> None:
         if error is not None and not isinstance(error, Restart | Untraceable):
@@ -41,6 +43,10 @@ class _Before:
         if self.autocast.changed():
             self.autocast.restore()
         self.stacks.put_back()
+        for collector in gc.callbacks[:]:
+            owner = getattr(collector, "__self__", None)
+            if type(owner) is Lifetimes and owner.is_here() and collector not in self.collectors:
+                owner.close()
         hushed.on = self.hushed
 
 

@@ -59,6 +59,10 @@ class Lifetimes:
         if self._collector in gc.callbacks:
             gc.callbacks.remove(self._collector)
 
+    def is_here(self) -> bool:
+        """Whether its attempt is this thread's."""
+        return self._thread == get_ident()
+
     def _collector(self, phase: str, info: dict[str, int]) -> None:
         if get_ident() == self._thread:
             self._collecting = phase == "start"
