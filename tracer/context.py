@@ -23,6 +23,7 @@ from .functions import calls, classes, modules, native_methods, torch_tensors
 from .graph import shapes
 from .graph.effects import Effects
 from .graph.modes import MODES
+from .graph.operators import Effect
 from .graph.subgraph import Subgraph
 from .guards.guard import expression as guard_expression
 from .interpreter import generators, intrinsics
@@ -120,7 +121,7 @@ class Context:
             time.perf_counter() + session.config.max_trace_seconds if session.config.max_trace_seconds else None
         )
         self.ticks = 0
-        self.mutated_in_body = False
+        self.transforms: list[Any] = []  # of torch.func, active when the frame was entered
         self.asserted: dict[str, tuple[Any, ...]] = {}
         self.leaves: list[Any] = []  # fakes of leaves beside those of inputs
         self.switches: set[str] = set()  # of torch, asked or flipped: guarded to be as at entry
@@ -321,7 +322,7 @@ class Context:
         self.refresh_modes()
         function, args = mode.node(value)
         node = self.graph.create("call_function", function, args, {}, None)
-        node.meta["effect"] = True
+        node.meta["effect"] = Effect()
         self.mode_nodes += 1
 
     def refresh_modes(self) -> None:

@@ -20,7 +20,7 @@ from .breaks import render
 from .codegen.body import Body
 from .compat import fakes, graphs, is_eager
 from .compat.guards import STATES, default_device, function_modes
-from .compat.memo import without_cache
+from .compat.memo import with_transforms, without_cache, without_transforms
 from .context import BreakHere, Context
 from .errors import TracerError
 from .events import (
@@ -36,6 +36,7 @@ from .events import (
 from .functions.modules import BACKWARD, backward_unseen
 from .graph.finish import finish_graph
 from .graph.modes import MODES, AutocastState, inference, restoring
+from .graph.operators import writes_to
 from .graph.places import note_places
 from .graph.transaction import undone
 from .guards import Guard, check_seconds, lower, overlapping
@@ -164,7 +165,7 @@ def _run_attempt(session: Session, info: FrameInfo, decisions: dict[tuple[Any, .
     try:
         ctx.lifetimes.open()
         # Fakes are traced as ordinary tensors, whose version counters tell what an operator writes to; inference mode has no gradients.
-        with inference(False), graphs.tracing_context(mode), mode:
+        with inference(False), without_transforms() as ctx.transforms, graphs.tracing_context(mode), mode:
             if ctx.inference:
                 torch._C._set_grad_enabled(False)
             root = _root_frame(ctx, info)
@@ -360,7 +361,7 @@ def _outside(ctx: Context) -> Iterator[None]:
     if autocast is not None:
         ctx.autocast_at_entry.restore()
     try:
-        with inference(ctx.inference), torch.utils._python_dispatch._disable_current_modes():
+        with inference(ctx.inference), with_transforms(ctx.transforms), torch.utils._python_dispatch._disable_current_modes():
             yield
     finally:
         if autocast is not None:
@@ -377,13 +378,7 @@ def _registered(source: Any) -> bool:
 def _writes_to(ctx: Context, sources: set[Any]) -> bool:
     """Whether an operator of the graph that writes has one of these inputs, or a view of one, among its arguments."""
     storages = {i.fake.untyped_storage()._cdata for i in ctx.inputs if i.source in sources}
-    for node in ctx.root_graph.graph.nodes:
-        if node.meta.get("effect"):
-            for used in node.all_input_nodes:
-                value = used.meta.get("example_value")
-                if isinstance(value, torch.Tensor) and value.untyped_storage()._cdata in storages:
-                    return True
-    return False
+    return any(writes_to(node, storages) for node in ctx.root_graph.graph.nodes)
 
 
 def _overlaps(ctx: Context, sources: list[Any]) -> tuple[list[Any], list[Any]]:

@@ -59,9 +59,27 @@ else:
         return isinstance(value, FakeTensor)
 
 
+class WatchedFakeMode(FakeTensorMode):
+    """A fake mode that tells `watch` of every overload before it runs, with its arguments; of those that run inside another
+    one as well, `watch.depth` deep."""
+
+    watch: Any = None
+
+    def dispatch(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        watch = self.watch
+        if watch is None:
+            return super().dispatch(func, types, args, kwargs)
+        watch.saw(func, args, kwargs or {})
+        watch.depth += 1
+        try:
+            return super().dispatch(func, types, args, kwargs)
+        finally:
+            watch.depth -= 1
+
+
 def new_fake_mode(shape_env: Any = None, **options: Any) -> FakeTensorMode:
     """A fake mode over `shape_env`; None means that all sizes are static."""
-    return FakeTensorMode(shape_env=shape_env, **options)
+    return WatchedFakeMode(shape_env=shape_env, **options)
 
 
 # --- lean fakes -------------------------------------------------------------------------------------------------------

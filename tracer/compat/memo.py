@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensor
 
-__all__ = ["FakeTensor", "fake_alike", "fake_view", "is_transformed", "without_cache", "without_dispatch"]
+__all__ = ["FakeTensor", "fake_alike", "fake_view", "is_transformed", "with_transforms", "without_cache", "without_dispatch", "without_transforms"]
 
 without_dispatch = torch._C._DisableTorchDispatch
 
@@ -31,9 +33,13 @@ def fake_view(
     requires_grad: bool,
     offset: int,
 ) -> Any:
-    """A fake tensor with this metadata over the storage of `base`."""
+    """A fake tensor with this metadata over the storage of `base`; None where the storage's size is symbolic, so that to
+    know whether it is large enough would take a guard."""
     with without_dispatch(), torch.no_grad():
-        meta = torch.empty((0,), dtype=dtype, device="meta").set_(base.untyped_storage(), offset, shape, stride)
+        storage = base.untyped_storage()
+        if type(storage.nbytes()) is not int:
+            return None
+        meta = torch.empty((0,), dtype=dtype, device="meta").set_(storage, offset, shape, stride)
         if requires_grad:
             meta.requires_grad_(True)
         return FakeTensor(mode, meta, device)
@@ -49,3 +55,28 @@ def without_cache(mode: Any) -> None:
 def is_transformed(tensor: torch.Tensor) -> bool:
     """Whether a functorch transform (vmap, grad, jvp) wraps this tensor: it exists only inside the running transform."""
     return torch._C._functorch.is_functorch_wrapped_tensor(tensor)
+
+
+@contextlib.contextmanager
+def without_transforms() -> Iterator[list[Any]]:
+    """No functorch transform wraps what is made here: fakes of tensors that come from outside of it. Gives those that are
+    active, for `with_transforms`."""
+    if torch._C._functorch.peek_interpreter_stack() is None:
+        yield []
+        return
+    from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
+
+    with temporarily_clear_interpreter_stack() as active:
+        yield active
+
+
+@contextlib.contextmanager
+def with_transforms(active: list[Any]) -> Iterator[None]:
+    """Inside `without_transforms`: as it was outside."""
+    if not active:
+        yield
+        return
+    from torch._functorch.pyfunctorch import temporarily_restore_interpreter_stack
+
+    with temporarily_restore_interpreter_stack(active):
+        yield

@@ -78,14 +78,16 @@ def _inexact(value: Any) -> bool:
     return isinstance(value, float | complex) or isinstance(value, torch.Tensor) and (value.is_floating_point() or value.is_complex())
 
 
-def check(ctx: Context, target: Any, fakes: list[Any]) -> None:
-    """Break before an operator that data can make fail, where the program's own code would see the error."""
+def check(ctx: Context, target: Any, fakes: list[Any]) -> bool:
+    """Break before an operator that data can make fail, where the program's own code would see the error. Answers whether
+    data can: then it has to run for its error, whoever uses its result."""
     likely = may_fail(target, fakes)
     if likely == IGNORES:
-        return
+        return False
     strength, frame = handling(ctx)
     if strength + likely > CATCHES:
         stop(ctx, target, frame)
+    return True
 
 
 def stop(ctx: Context, target: Any, frame: Frame | None) -> None:

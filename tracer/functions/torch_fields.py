@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import torch
 
 from ..compat import is_eager, set_data
+from ..graph.operators import Effect
 from ..signals import Break
 from ..variables import ConstantVariable, TensorVariable, Variable, mention
 
@@ -47,8 +48,8 @@ def replace_data(ctx: Context, tensor: TensorVariable, value: TensorVariable) ->
     """The node that gives `tensor` the memory of `value`, which is like it."""
     node, _ = ctx.argument(tensor)
     new, fake = ctx.argument(value)
-    ctx.create_node("call_function", set_data, (node, new), {}, None).meta["effect"] = True
     old = tensor.fake  # stays as it was: it tells how the graph's input looked when the frame began
+    ctx.create_node("call_function", set_data, (node, new), {}, None).meta["effect"] = Effect([old])
     tensor.fake = alike(ctx, old, fake, leaf=ctx.tensors.is_leaf_input(ctx, old))
     ctx.replaced.add(fake.untyped_storage()._cdata)
 

@@ -9,6 +9,7 @@ import torch._refs
 
 from ..compat.marks import bookkeeping
 from ..graph.modes import AutocastState
+from ..graph.operators import Effect
 from ..signals import Declined
 from ..variables import (
     NONE,
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 _FALSE_QUERIES = [
     torch.jit.is_scripting, torch.jit.is_tracing, torch._C._get_tracing_state, torch._jit_internal.is_scripting, torch.compiler.is_exporting,
-    torch.overrides.has_torch_function, torch.overrides.has_torch_function_unary, torch.overrides.has_torch_function_variadic,
     torch._C._is_tracing, torch.onnx.is_in_onnx_export,
 ]  # fmt: skip
 _TRUE_QUERIES = [torch.compiler.is_compiling, torch.compiler.is_dynamo_compiling]
@@ -51,7 +51,7 @@ def tracing_state(ctx: Context) -> Any:
     return NONE
 
 
-_register([q for q in _FALSE_QUERIES if q is not torch._C._get_tracing_state], False, "not_scripting", "Nothing is scripted, exported or overridden: False.")
+_register([q for q in _FALSE_QUERIES if q is not torch._C._get_tracing_state], False, "not_scripting", "Nothing is scripted or exported: False.")
 _register(_TRUE_QUERIES, True, "is_compiling", "Captured code is being compiled: True.")
 
 
@@ -132,7 +132,7 @@ def autocast_enter(ctx: Context, manager: Variable) -> Any:
     entered = torch.amp.autocast_mode._enter_autocast(*settings)
     ctx.refresh_modes()
     node = ctx.create_node("call_function", torch.amp.autocast_mode._enter_autocast, settings, {}, None)
-    node.meta["effect"] = True
+    node.meta["effect"] = Effect()
     ctx.mode_nodes += 1
     ctx.autocasts.append((manager, entered, node))
     return manager
@@ -147,7 +147,7 @@ def autocast_exit(ctx: Context, manager: Variable, *error: Variable) -> Any:
     torch.amp.autocast_mode._exit_autocast(entered)
     ctx.refresh_modes()
     leaving = ctx.create_node("call_function", torch.amp.autocast_mode._exit_autocast, (node,), {}, None)
-    leaving.meta["effect"] = True
+    leaving.meta["effect"] = Effect()
     return literal(False)
 
 
@@ -417,6 +417,26 @@ for _target in (
 ):  # fmt: skip
     if _target is not torch.overrides.is_tensor_like:
         _native_query(_target)
+
+
+@calls.exact(torch.overrides.has_torch_function_unary, torch.overrides.has_torch_function_variadic)
+def has_torch_function(ctx: Context, *values: Variable) -> Any:
+    """Whether one of the arguments has a `__torch_function__` that isn't switched off."""
+    return literal(any(_overrides_torch(ctx, value) for value in values))
+
+
+@calls.exact(torch.overrides.has_torch_function)
+def has_torch_function_of(ctx: Context, values: Variable) -> Any:
+    """The same of the items of a sequence."""
+    return has_torch_function(ctx, *ctx.protocol.unpack(ctx, values))
+
+
+def _overrides_torch(ctx: Context, value: Variable) -> bool:
+    cls = value.python_type()
+    if cls in (torch.Tensor, torch.nn.Parameter) or not torch._C._is_torch_function_enabled():
+        return False
+    owner, raw = ctx.protocol.find(ctx, cls, "__torch_function__")
+    return owner is not None and raw is not torch._C._disabled_torch_function_impl
 
 
 @calls.exact(torch.overrides.is_tensor_like)

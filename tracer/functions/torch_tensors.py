@@ -1,4 +1,4 @@
-"""Tensors in the program: attributes, methods, operators, and the one way to record an operator. Reached as `ctx.tensors`."""
+"""Tensors in the program: attributes, methods, operators. Reached as `ctx.tensors`; operators are recorded in `torch_operators.py`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 
 from ..compat import get_data
 from ..protocol.operators import BINARY, COMPARE, INPLACE
-from ..signals import Break, Declined, Raised
+from ..signals import Break, Declined
 from ..variables import (
     NONE,
     BoundVariable,
@@ -30,10 +30,9 @@ from ..variables import (
     literal,
     mention,
 )
-from . import torch_failing
 from .table import calls
-from .torch_fields import check_replaced, set_field
-from .torch_parameters import new_leaf
+from .torch_fields import set_field
+from .torch_operators import PLAIN, is_leaf_input, record, target_name
 from .torch_retraced import check_masked_write
 
 if TYPE_CHECKING:
@@ -41,193 +40,12 @@ if TYPE_CHECKING:
     from ..sources import Source
 
 __all__ = [
-    "args_text", "call_tensor_method", "input_name", "record", "set_tensor_attribute", "target_name",
+    "args_text", "call_tensor_method", "input_name", "is_leaf_input", "record", "set_tensor_attribute", "target_name",
     "tensor_attribute", "tensor_binary", "tensor_getitem", "tensor_number", "tensor_setitem", "tensor_truth", "wrap_result",
 ]  # fmt: skip
 
 
-# ---- recording an operator
-def record(ctx: Context, op: str, target: Any, args: list[Variable], kwargs: dict[str, Variable], leaf: bool = False) -> Any:
-    """Run `target` on fakes; a node and the variable of its result. What the operator raises, the program raises. `leaf`: a
-    new leaf may be among the results."""
-    if not leaf and "requires_grad" in kwargs and kwargs["requires_grad"].python_type() is bool and ctx.protocol.truth(ctx, kwargs["requires_grad"]):
-        return new_leaf(ctx, op, target, args, kwargs)
-    nodes, fakes, tensors = [], [], []
-    for variable in args:
-        node, fake = ctx.argument(variable)
-        nodes.append(node)
-        fakes.append(fake)
-        _collect(variable, fake, tensors)
-    named_nodes: dict[str, Any] = {}
-    named_fakes: dict[str, Any] = {}
-    for name, variable in kwargs.items():
-        named_nodes[name], named_fakes[name] = ctx.argument(variable)
-        _collect(variable, named_fakes[name], tensors)
-    torch_failing.check(ctx, target, fakes)
-    function = getattr(torch.Tensor, target) if op == "call_method" else target
-    outcome = _run(ctx, function, target, fakes, named_fakes, tensors)
-    value = outcome.value
-    if not outcome.mutated and isinstance(value, torch.Tensor):
-        same = _argument_returned(value, args, kwargs)
-        if same is not None:
-            return same
-    if not outcome.mutated and value is not None and type(value) in _PLAIN:
-        return ctx.wrap(value)
-    node = ctx.create_node(op, target, tuple(nodes), named_nodes, value)
-    if outcome.mutated:
-        node.meta["effect"] = True
-        ctx.tensors.note_mutation(ctx, args, kwargs)
-        if isinstance(value, torch.Tensor):
-            same = _argument_returned(value, args, kwargs)
-            if same is not None:
-                return same
-    elif value is None:
-        node.meta["effect"] = True
-    return wrap_result(ctx, value, node)
-
-
-_PLAIN = frozenset({bool, int, float, str, torch.Size, torch.dtype, torch.device, torch.layout})
-
-
-def _collect(variable: Variable, fake: Any, tensors: list[Any]) -> None:
-    if isinstance(fake, torch.Tensor):
-        tensors.append(fake)
-    elif type(fake) in (list, tuple):
-        for item in fake:
-            _collect(variable, item, tensors)
-    elif type(fake) is dict:
-        for item in fake.values():
-            _collect(variable, item, tensors)
-
-
-def _run(ctx: Context, function: Callable[..., Any], target: Any, fakes: list[Any], named: dict[str, Any], tensors: list[Any]) -> Any:
-    try:
-        if _is_inplace(target, named):
-            return _run_inplace(ctx, function, fakes, named, tensors)
-        return ctx.fakes.run(ctx.fake_mode, ctx.modes_key, function, fakes, named, tensors)
-    except (Break, Raised):
-        raise
-    except Exception as error:
-        raise_operator_error(ctx, target, error)
-
-
-def raise_operator_error(ctx: Context, target: Any, error: Exception) -> Any:
-    """A failing fake operator: data dependence breaks the graph, anything else is the program's own error."""
-    name = type(error).__name__
-    if name in ("DataDependentOutputException", "DynamicOutputShapeException"):
-        shape = name == "DynamicOutputShapeException"
-        raise Break("data-dependent-shape" if shape else "tensor-to-python-number", expr=target_name(target), func=target_name(target)) from None
-    unsupported = name in ("UnsupportedOperatorException", "UnsupportedFakeTensorException")
-    if "no fake impl registered" in str(error) or unsupported or isinstance(error, NotImplementedError):
-        raise Break("fake-op-failed", func=target_name(target), expr=target_name(target), why=str(error)[:200]) from None
-    if name == "GuardOnDataDependentSymNode":
-        raise Break("data-dependent-branch", expr=target_name(target), why="a size that depends on data decides") from None
-    if name in ("UserError", "Unsupported"):
-        raise Break("fake-op-failed", func=target_name(target), expr=target_name(target), why=str(error)[:200]) from None
-    strength, frame = torch_failing.handling(ctx)
-    if strength == torch_failing.CATCHES:
-        torch_failing.stop(ctx, target, frame)  # the text of a fake operator's error may differ from the real one's
-    ctx.raise_from_host(error)
-
-
-def _is_inplace(target: Any, named: dict[str, Any]) -> bool:
-    if target in _INPLACE or named.get("inplace") is True or named.get("out") is not None:
-        return True
-    name = target if type(target) is str else getattr(target, "__name__", "")
-    return name.endswith("_") and not name.endswith("__")
-
-
-_ARITHMETIC = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "lshift", "rshift")
-_INPLACE = frozenset({operator.setitem, *[getattr(operator, "i" + n) for n in (*_ARITHMETIC, "and", "or", "xor")]})
-
-
-#: Give the tensor itself another shape.
-_RESHAPES = frozenset({"as_strided_", "squeeze_", "swapaxes_", "swapdims_", "t_", "transpose_", "unsqueeze_"})
-
-
-def _run_inplace(ctx: Context, function: Callable[..., Any], fakes: list[Any], named: dict[str, Any], tensors: list[Any]) -> Any:
-    """In-place operators run without grad on fakes (memo results are leaves); requires_grad is carried by hand."""
-    from ..graph.fakes import Outcome
-
-    subject = named.get("out", fakes[0] if fakes else None)
-    if getattr(function, "__name__", "") in _RESHAPES and isinstance(subject, torch.Tensor) and any(type(s) is not int for s in subject.shape):
-        raise Break("storage-changed", expr=target_name(function))  # the guards on its sizes are of the size it came with
-    grad = torch.is_grad_enabled() and getattr(function, "__module__", "") != "torch.nn.init"  # those switch it off themselves
-    if grad and isinstance(subject, torch.Tensor) and subject.requires_grad and ctx.tensors.is_leaf_input(ctx, subject):
-        if getattr(function, "__name__", "") in ("requires_grad_", "retain_grad", "detach_"):
-            raise Break("grad-write", expr=target_name(function))
-        _under_handler(ctx, function)
-        ctx.raise_(RuntimeError, "a leaf Variable that requires grad is being used in an in-place operation.")
-    if grad and isinstance(subject, torch.Tensor) and subject.requires_grad:
-        _under_handler(ctx, function)  # a view of a leaf, or of several outputs: autograd refuses those when the graph runs
-    if ctx.replaced and grad:
-        check_replaced(ctx, subject)
-    if grad and _begins_to_need_grad(subject, tensors) and _shares_memory(ctx, subject):
-        raise Break("grad-write", expr=target_name(function), why="other tensors share its memory, and need a gradient from then on too")
-    versions = [t._version for t in tensors]
-    sizes = tuple(subject.shape) if isinstance(subject, torch.Tensor) else None
-    with torch.no_grad():
-        value = function(*fakes, **named)
-    if named.get("out") is not None and sizes is not None and tuple(subject.shape) != sizes:
-        raise Break("out-argument", expr=target_name(function), func=target_name(function))
-    mutated = any(t._version != v for t, v in zip(tensors, versions, strict=True)) or isinstance(subject, torch.Tensor)
-    wants = grad and any(t.requires_grad for t in tensors)
-    if wants and isinstance(subject, torch.Tensor) and not subject.requires_grad and (subject.is_floating_point() or subject.is_complex()):
-        subject.requires_grad_(True)
-    elif wants and isinstance(value, torch.Tensor) and not value.requires_grad and (value.is_floating_point() or value.is_complex()):
-        value.requires_grad_(True)
-    return Outcome(value, mutated)
-
-
-def _begins_to_need_grad(subject: Any, tensors: list[Any]) -> bool:
-    if not isinstance(subject, torch.Tensor) or subject.requires_grad or not (subject.is_floating_point() or subject.is_complex()):
-        return False
-    return any(t.requires_grad for t in tensors)
-
-
-def _shares_memory(ctx: Context, subject: Any) -> bool:
-    """Whether another tensor of the trace lies in the same memory: a view, or what this is a view of."""
-    memory = subject.untyped_storage()._cdata
-    graph = ctx.graph
-    while graph is not None:
-        for node in graph.graph.nodes:
-            value = node.meta.get("example_value")
-            if isinstance(value, torch.Tensor) and value is not subject and value.untyped_storage()._cdata == memory:
-                return True
-        graph = graph.parent
-    return False
-
-
-def _under_handler(ctx: Context, function: Callable[..., Any]) -> None:
-    strength, frame = torch_failing.handling(ctx)
-    if strength == torch_failing.CATCHES:
-        torch_failing.stop(ctx, function, frame)
-
-
-def is_leaf_input(ctx: Context, fake: Any) -> bool:
-    if any(fake is leaf for leaf in ctx.leaves):
-        return True
-    return any(i.fake is fake and i.value.is_leaf for i in ctx.inputs if isinstance(i.value, torch.Tensor))
-
-
-def note_mutation(ctx: Context, args: list[Variable], kwargs: dict[str, Variable]) -> None:
-    """An operator wrote to a tensor: a body being speculated must not do that to a tensor from outside."""
-    if ctx.speculating:
-        ctx.mutated_in_body = True
-
-
-def _argument_returned(value: Any, args: list[Variable], kwargs: dict[str, Variable]) -> Variable | None:
-    for variable in (*args, *kwargs.values()):
-        if type(variable) is TensorVariable:
-            if variable.fake is value:
-                return variable
-        elif isinstance(variable, ListVariable | TupleVariable):
-            for item in variable.items:
-                if type(item) is TensorVariable and item.fake is value:
-                    return item
-    return None
-
-
+# ---- results
 def wrap_result(ctx: Context, value: Any, node: Any) -> Variable:
     """wrap_fx_proxy: the variable of a node's result, with a `getitem` node for each part of a tuple."""
     if isinstance(value, torch.Tensor):
@@ -243,7 +61,7 @@ def wrap_result(ctx: Context, value: Any, node: Any) -> Variable:
         return ListVariable(items) if type(value) is list else TupleVariable(items, type(value))
     if isinstance(value, torch.SymInt | torch.SymFloat | torch.SymBool):
         return ctx.shapes.wrap(ctx, value, lambda _: node)
-    if value is None or type(value) in _PLAIN:
+    if value is None or type(value) in PLAIN:
         return ctx.wrap(value)
     if type(value) is dict:
         return DictVariable({k: wrap_result(ctx, v, ctx.create_node("call_function", operator.getitem, (node, k), {}, v)) for k, v in value.items()})
@@ -251,8 +69,7 @@ def wrap_result(ctx: Context, value: Any, node: Any) -> Variable:
 
 
 # ---- operators on tensors
-_REVERSED_INPLACE = {getattr(operator, "i" + n): getattr(operator, n) for n in _ARITHMETIC}
-_REVERSED_INPLACE |= {operator.iand: operator.and_, operator.ior: operator.or_, operator.ixor: operator.xor}
+_REVERSED_INPLACE = {fn: plain for fn, (plain, _) in INPLACE.items()}
 _OPERAND = (TensorVariable, ConstantVariable, SymVariable)
 
 
@@ -461,18 +278,6 @@ def input_name(source: Source) -> str:
     """The name of a placeholder: derived from its source alone."""
     text = _UNSAFE.sub("_", source.text).strip("_")
     return f"l_{text}_" if text else "l_input_"
-
-
-def target_name(target: Any) -> str:
-    if type(target) is str:
-        return target
-    name = getattr(target, "__name__", None)
-    module = getattr(target, "__module__", None) or ""
-    if not isinstance(name, str):
-        return str(target)
-    if module.startswith("_operator"):
-        return name
-    return f"{module.replace('torch._C._nn', 'torch.nn.functional')}.{name}" if module.startswith("torch") else name
 
 
 def args_text(node: Any) -> str:

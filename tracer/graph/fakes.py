@@ -1,8 +1,9 @@
 """What an operator gives, without running it: fake tensors in, fake tensors out, remembered by what went in.
 
-The memo is session-wide: (operator, metadata of the arguments, modes) → metadata of the results. Left out are operators
-that changed an argument (seen by its version counter), results that aren't plain tensors, and symbolic sizes. A result that
-shares storage with an argument is remembered as a view of it, so that aliasing stays visible while tracing.
+The memo is session-wide: (operator, metadata of the arguments, modes) → metadata of the results, and whether the operator
+does more than give them. Left out are operators that write to an argument, those whose result the data decides, results that
+aren't plain tensors, and symbolic sizes. A result that shares storage with an argument is remembered as a view of it, so that
+aliasing stays visible while tracing.
 """
 
 from __future__ import annotations
@@ -10,18 +11,21 @@ from __future__ import annotations
 import functools
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
 from ..compat.fakes import python_dispatcher
 from ..compat.memo import FakeTensor, fake_alike, fake_view, without_dispatch
+from .operators import Watch, WritesArgument, refuse_writing
 
 __all__ = ["FakeRunner", "Outcome", "hushed"]
 
-#: Operators whose result depends on more than the metadata of their arguments.
-_NEVER = frozenset({"nonzero", "unique", "unique_consecutive", "masked_select", "item", "tolist", "repeat_interleave"})
+#: In the memo: the call writes to an argument.
+_WRITES = object()
+#: What is known of the result isn't enough to make it.
+_UNMADE = object()
 
 
 class Unkeyed(Exception):
@@ -29,12 +33,13 @@ class Unkeyed(Exception):
 
 
 class Outcome:
-    """`value`: what the operator gave. `mutated`: whether it changed an argument. `same_as`: index of the fake argument returned itself."""
+    """`value`: what the operator gave. `writes`: the fake arguments that it wrote to. `stays`: whether it does something else
+    beside its result, so that it must run even if nobody uses that."""
 
-    __slots__ = ("mutated", "value")
+    __slots__ = ("stays", "value", "writes")
 
-    def __init__(self, value: Any, mutated: bool):
-        self.value, self.mutated = value, mutated
+    def __init__(self, value: Any, stays: bool, writes: Sequence[Any] = ()):
+        self.value, self.stays, self.writes = value, stays, writes
 
 
 class FakeRunner:
@@ -52,42 +57,57 @@ class FakeRunner:
         args: list[Any],
         kwargs: dict[str, Any],
         tensors: list[Any],
+        before: Callable[..., None],
+        remember: bool = True,
     ) -> Outcome:
-        """Raises what the operator raises. `tensors` are the fake tensors among the arguments, in order."""
+        """Raises what the operator raises. `tensors` are the fake tensors among the arguments, in order; `before` is asked before
+        one of them is written to (`graph/operators.py`)."""
         key = None
-        try:
-            key = (fn, modes_key, *[_key(a) for a in args], *[(n, _key(v)) for n, v in kwargs.items()])
-            if len(tensors) > 1 and len(ids := [id(t) for t in tensors]) != len(set(ids)):
-                key += tuple(ids.index(i) for i in ids)  # which arguments are the same tensor: a result may be one of them
-            known = self.memo.get(key)
-        except (Unkeyed, TypeError):
-            key = known = None
-            if mode.shape_env is not None:
-                fn = functools.partial(_symbolically, fn)
-        if known is not None:
-            self.hits += 1
-            return Outcome(_remake(mode, known, tensors), False)
+        if remember:
+            try:
+                key = (fn, modes_key, *[_key(a) for a in args], *[(n, _key(v)) for n, v in kwargs.items()])
+                if len(tensors) > 1 and len(ids := [id(t) for t in tensors]) != len(set(ids)):
+                    key += tuple(ids.index(i) for i in ids)  # which arguments are the same tensor: a result may be one of them
+                known = self.memo.get(key)
+            except (Unkeyed, TypeError):
+                key = known = None
+            if known is not None:
+                if known is _WRITES:
+                    if before is refuse_writing:
+                        raise WritesArgument
+                elif (value := _remake(mode, known[0], tensors)) is not _UNMADE:
+                    self.hits += 1
+                    return Outcome(value, known[1])
         self.misses += 1
-        versions = [t._version for t in tensors]
-        value = _quietly(fn, args, kwargs)
-        mutated = any(t._version != v for t, v in zip(tensors, versions, strict=True))
-        if key is not None and not mutated and getattr(fn, "__name__", "") not in _NEVER:
-            recipe = _recipe(value, tensors)
+        watch = Watch(tensors, before)
+        value = _watched(mode, watch, fn if key is not None or mode.shape_env is None else functools.partial(_symbolically, fn), args, kwargs)
+        watch.finish(fn)
+        if key is not None:
+            self._remember(key, value, watch)
+        return Outcome(value, watch.stays, watch.written)
+
+    def _remember(self, key: Any, value: Any, watch: Watch) -> None:
+        if watch.writes:
+            self.memo[key] = _WRITES
+        elif not watch.asks_data:
+            recipe = _recipe(value, watch.tensors)
             if recipe is not None:
-                self.memo[key] = recipe
-        return Outcome(value, mutated)
+                self.memo[key] = recipe, watch.stays
 
 
 _FAKE_LOGGERS = ("torch._subclasses.fake_tensor", "torch._subclasses.fake_impls")
 
 
-def _quietly(fn: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
+def _watched(mode: Any, watch: Watch, fn: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
     """Failing fake operators log tracebacks to stderr; the program gets the error itself."""
+    outer, mode.watch = mode.watch, watch
     try:
         return fn(*args, **kwargs)
     except BaseException as error:
         error.__traceback__ = None
         raise
+    finally:
+        mode.watch = outer
 
 
 class _Hushed(threading.local):
@@ -182,7 +202,9 @@ def _remake(mode: Any, recipe: Any, tensors: list[Any]) -> Any:
     if kind == "view":
         base = tensors[recipe[1]]
         shape, stride, dtype, device, requires_grad, offset = recipe[2:]
-        return fake_view(mode, base, shape, stride, dtype, device, requires_grad, base.storage_offset() + offset)
+        view = fake_view(mode, base, shape, stride, dtype, device, requires_grad, base.storage_offset() + offset)
+        return _UNMADE if view is None else view
     if kind == "value":
         return recipe[1]
-    return recipe[1](_remake(mode, part, tensors) for part in recipe[2])
+    parts = [_remake(mode, part, tensors) for part in recipe[2]]
+    return _UNMADE if any(part is _UNMADE for part in parts) else recipe[1](parts)

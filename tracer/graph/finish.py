@@ -6,16 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..compat import graphs
 from ..events import NodeRemoved
+from .operators import Effect
+from .spelling import settle_powers
 
 if TYPE_CHECKING:
     from ..codegen.body import Body
     from ..context import Context, GraphInput
 
 __all__ = ["Finished", "finish_graph"]
-
-#: Operators that draw random numbers: dropping one would shift every later draw.
-_RANDOM = ("rand", "dropout", "bernoulli", "normal", "multinomial", "poisson", "rrelu", "uniform", "exponential", "geometric", "cauchy", "scaled_dot_product")
-
 
 class Finished:
     """`gm` is None where nothing needs to run."""
@@ -32,8 +30,9 @@ def finish_graph(ctx: Context, body: Body) -> Finished:
     if ctx.fake_mode.shape_env is not None and any("unbacked_bindings" in node.meta for node in graph.nodes):
         whole = graphs.make_graph_module(ctx.submodules, graph, ctx.root_graph.name)
         for node in graphs.insert_asserts(whole, ctx.fake_mode.shape_env, ctx.root_graph.name):
-            node.meta["effect"] = True
+            node.meta["effect"] = Effect()
     _remove_dead(ctx, graph)
+    settle_powers(graph)
     used = []
     for entry in ctx.inputs:
         if entry.node.users:
@@ -48,10 +47,7 @@ def finish_graph(ctx: Context, body: Body) -> Finished:
 
 def _remove_dead(ctx: Context, graph: Any) -> None:
     for node in reversed(graph.nodes):
-        if node.op in ("placeholder", "output") or node.users or node.meta.get("effect"):
-            continue
-        name = node.target if type(node.target) is str else getattr(node.target, "__name__", "")
-        if any(word in name for word in _RANDOM):
+        if node.op in ("placeholder", "output") or node.users or "effect" in node.meta:
             continue
         _drop(ctx, graph, node)
 

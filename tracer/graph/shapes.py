@@ -19,6 +19,7 @@ from ..events import ShapeDecision
 from ..guards.shapes import torch_source
 from ..signals import Break
 from ..variables import ConstantVariable, SymVariable, TensorVariable, TupleVariable, Variable, literal
+from .operators import Effect
 
 if TYPE_CHECKING:
     from torch import fx
@@ -182,7 +183,7 @@ def assume(ctx: Context, condition: Variable, error: type[Exception], words: Cal
         return ctx.protocol.truth(ctx, condition)
     if known(condition.sym) is None and fakes.is_unbacked(condition.sym):
         node = condition.node(ctx)  # before anything is assumed: the numbers in it may be known after that
-        ctx.create_node("call_function", promise, (node, error.__name__, words()), {}, None).meta["effect"] = True
+        ctx.create_node("call_function", promise, (node, error.__name__, words()), {}, None).meta["effect"] = Effect()
         fakes.expect(condition.sym)
         return True
     return decide(ctx, condition)

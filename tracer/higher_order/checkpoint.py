@@ -9,6 +9,7 @@ import torch
 import torch.utils.checkpoint as machinery
 
 from ..functions.table import calls
+from ..graph.operators import carry_effects
 from ..signals import Break, Declined
 from ..variables import ConstantVariable, FunctionVariable, TensorVariable, Variable
 from .speculate import Rejected, install, rebuild, speculate
@@ -56,6 +57,7 @@ def _node(ctx: Context, body: Any, options: dict[str, Any]) -> Variable:
     module = install(ctx, graph, body.name)
     fakes = [leaf.fake if isinstance(leaf, TensorVariable) else ctx.argument(leaf)[1] for leaf, through in zip(body.leaves, passed, strict=True) if not through]
     node = ctx.create_node("call_function", torch.ops.higher_order.tag_activation_checkpoint, (module, *body.lifted), options, tuple(fakes))
+    carry_effects(node, body.subgraph.graph)
     made = iter(
         [ctx.tensors.wrap_result(ctx, fake, ctx.create_node("call_function", operator.getitem, (node, i), {}, fake)) for i, fake in enumerate(fakes)]
     )

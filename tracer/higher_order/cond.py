@@ -9,6 +9,7 @@ import torch
 from torch import fx
 
 from ..functions.table import calls
+from ..graph.operators import carry_effects
 from ..signals import Break, Declined
 from ..variables import ConstantVariable, SymVariable, TensorVariable, Variable
 from .speculate import Body, Rejected, install, rebuild, speculate
@@ -85,6 +86,7 @@ def _node(ctx: Context, pred: TensorVariable, true: Body, false: Body) -> Variab
     modules = [install(ctx, graph, body.name) for graph, body in zip(graphs, (true, false), strict=True)]
     fakes = [_joined(ctx, a, b) for a, b in zip(true.leaves, false.leaves, strict=True)]
     node = ctx.create_node("call_function", torch.ops.higher_order.cond, (ctx.argument(pred)[0], *modules, tuple(shared)), {}, tuple(fakes))
+    carry_effects(node, *graphs)
     leaves = [
         ctx.tensors.wrap_result(ctx, fake, ctx.create_node("call_function", operator.getitem, (node, i), {}, fake)) for i, fake in enumerate(fakes)
     ]

@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import fx
 
 from ..compat import graphs
 from ..events import Committed, RolledBack, SpeculationStarted
 from ..graph.modes import MODES, AutocastState
+from ..graph.operators import storage_of, writes_to
+from ..graph.spelling import settle_powers
 from ..graph.subgraph import Subgraph
 from ..signals import Break, Raised
 from ..variables import (
@@ -137,31 +138,10 @@ def _check_effects(ctx: Context, mark: Any, outside: set[Variable]) -> None:
     for variable, _ in ctx.undo_since(mark):
         if variable in outside:
             raise Rejected(f"changes {variable.describe()} outside itself")
-    for node in ctx.graph.graph.nodes:
-        if node.meta.get("effect") and _writes_to_input(node):
-            raise Rejected("modifies its input in place")
-
-
-def _writes_to_input(node: fx.Node) -> bool:
-    if not node.args or not isinstance(node.args[0], fx.Node):
-        return False
-    base = node.args[0]
-    if base.op == "placeholder":
-        return True
-    value = base.meta.get("example_value")
-    if not isinstance(value, torch.Tensor):
-        return False
-    storages = {_storage(n.meta.get("example_value")) for n in node.graph.nodes if n.op == "placeholder"}
-    return _storage(value) in storages - {None}
-
-
-def _storage(value: Any) -> int | None:
-    if not isinstance(value, torch.Tensor):
-        return None
-    try:
-        return value.untyped_storage()._cdata
-    except (RuntimeError, NotImplementedError):
-        return None
+    nodes = ctx.graph.graph.nodes
+    given = {storage_of(node.meta["example_value"]) for node in nodes if node.op == "placeholder"} - {None}
+    if any(writes_to(node, given) for node in nodes):
+        raise Rejected("modifies its input in place")
 
 
 def _outside_mutables(ctx: Context, roots: list[Variable]) -> set[Variable]:
@@ -237,6 +217,7 @@ def install(ctx: Context, graph: fx.Graph, name: str) -> fx.Node:
     while taken in ctx.submodules:
         n += 1
         taken = f"{name}_{n}"
+    settle_powers(graph)
     ctx.submodules[taken] = graphs.make_graph_module({k: v for k, v in ctx.submodules.items() if _used(graph, k)}, graph, taken)
     return ctx.create_node("get_attr", taken, (), {}, None)
 

@@ -1,0 +1,162 @@
+"""What an operator of torch does beside giving a result, by its own declaration.
+
+In goes an overload, out comes what its schema, its tags and the registries of effects say: which arguments it writes to,
+whether it draws random numbers, whether it is known to do nothing else. What nobody declared is unknown, not harmless: only
+operators that torch itself defines are known. `_UNDECLARED` holds the few whose schema keeps quiet about a write; the tests call
+every operator that torch has samples of to see that there are no more.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+
+__all__ = ["Declared", "declared", "overload_of", "overloads_of", "parameters", "writes_first", "written"]
+
+#: Namespaces of operators that torch defines and that do nothing which their declaration doesn't say.
+_KNOWN = frozenset({"aten", "prims", "prim"})
+#: Statistics that these update when they are told to train: (arguments written, flag or None for always).
+_STATISTICS = ("running_mean", "running_var")
+_UNDECLARED: dict[str, tuple[tuple[str, ...], str | None]] = {
+    "aten::native_batch_norm": (_STATISTICS, "training"),
+    "aten::cudnn_batch_norm": (_STATISTICS, "training"),
+    "aten::miopen_batch_norm": (_STATISTICS, "training"),
+    "aten::batch_norm_update_stats": (_STATISTICS, None),
+    "aten::batch_norm_gather_stats": (_STATISTICS, None),
+    "aten::batch_norm_gather_stats_with_counts": (_STATISTICS, None),
+}
+_RESHAPES = torch.Tag.inplace_view
+_DRAWS = torch.Tag.nondeterministic_seeded
+_ASKS_DATA = frozenset({torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape})
+
+
+class Declared:
+    """`writes`: (position, name) of arguments that are written to. `result`: whether autograd takes what was written for
+    what the operator computes (statistics beside the result are not that). `reshapes`: gives its argument other sizes.
+    `draws`: random numbers. `asks_data`: the result's metadata, or the number that it is, depends on data. `known`: nothing
+    else happens. `pure`: none of all that."""
+
+    __slots__ = ("asks_data", "draws", "flag", "known", "pure", "reshapes", "result", "writes")
+
+    def __init__(self, op: Any):
+        schema = op._schema
+        arguments = list(schema.arguments)
+        self.writes = tuple((i, a.name) for i, a in enumerate(arguments) if a.alias_info is not None and a.alias_info.is_write)
+        aliased = any(r.alias_info is not None and r.alias_info.is_write for r in schema.returns)
+        self.result = bool(self.writes) and (aliased or not schema.returns)
+        self.flag: tuple[int, str] | None = None
+        if not self.writes and schema.name in _UNDECLARED:
+            names, flag = _UNDECLARED[schema.name]
+            places = {a.name: i for i, a in enumerate(arguments)}
+            self.writes = tuple((places[n], n) for n in names)
+            self.flag = (places[flag], flag) if flag is not None else None
+        self.reshapes = _RESHAPES in op.tags
+        self.draws = _DRAWS in op.tags
+        self.asks_data = not _ASKS_DATA.isdisjoint(op.tags)
+        silent = not schema.returns and not self.writes  # called for what it does
+        ordered = any(a.name == "dep_token" for a in arguments)
+        self.known = op.namespace in _KNOWN and not silent and not ordered and not _has_effect(op)
+        self.pure = self.known and not (self.draws or self.writes or self.asks_data)
+
+
+def _has_effect(op: Any) -> bool:
+    """Whether a registry of torch's says that the operator has effects."""
+    return op in _SIDE_EFFECTS or _effect_of(op) is not None
+
+
+def _no_effect(op: Any) -> None:
+    return None
+
+
+try:
+    from torch._higher_order_ops.effects import _get_effect as _effect_of
+except ImportError:  # before the registry took operators in general
+    _effect_of = _no_effect
+try:
+    from torch.fx.node import _side_effectful_functions as _SIDE_EFFECTS
+except ImportError:
+    _SIDE_EFFECTS = set()
+
+#: One entry for each overload that ran: a fact about torch, not state.
+_ASKED: dict[Any, Declared] = {}
+
+
+def declared(op: Any) -> Declared:
+    """What this overload says of itself."""
+    known = _ASKED.get(op)
+    if known is None:
+        known = _ASKED[op] = Declared(op)
+    return known
+
+
+def written(facts: Declared, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[Any]:
+    """The tensors that a call of an overload with these facts writes to, lists of them taken apart."""
+    if facts.flag is not None and not _argument(facts.flag, args, kwargs):
+        return
+    for place in facts.writes:
+        value = _argument(place, args, kwargs)
+        if isinstance(value, torch.Tensor):
+            yield value
+        elif isinstance(value, list | tuple):
+            yield from (part for part in value if isinstance(part, torch.Tensor))
+
+
+def _argument(place: tuple[int, str], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    index, name = place
+    return args[index] if index < len(args) else kwargs.get(name)
+
+
+# ---- from what a program calls to what torch declares
+_STEPS = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "lshift", "rshift", "and", "or", "xor")
+#: Python's own in-place operators: they write to their first operand, if it is a tensor.
+_IN_PLACE = frozenset({operator.setitem, *[getattr(operator, "i" + n) for n in _STEPS]})
+_SLOTS = frozenset({"__setitem__", *[f"__i{n}__" for n in _STEPS]})
+
+
+def overloads_of(function: Any) -> list[Any]:
+    """The overloads that a function, a method or an operator of torch may run; none where that isn't known."""
+    if isinstance(function, torch._ops.OpOverload):
+        return [function]
+    packet = function if isinstance(function, torch._ops.OpOverloadPacket) else _packet(function)
+    return [getattr(packet, name) for name in packet.overloads()] if packet is not None else []
+
+
+def overload_of(function: Any) -> Any:
+    """The overload or packet that `function` itself is, one that somebody registered; None for anything else."""
+    return function if isinstance(function, torch._ops.OpOverload | torch._ops.OpOverloadPacket) else None
+
+
+def _packet(function: Any) -> Any:
+    """torch's own functions and methods in C are named after the operators that they run."""
+    kind = type(function)
+    if kind is types.MethodDescriptorType:
+        own = function.__objclass__ is torch._C.TensorBase
+    else:
+        own = kind is types.BuiltinFunctionType and (function.__module__ or "").split(".")[0] == "torch"
+    return getattr(torch.ops.aten, function.__name__, None) if own else None
+
+
+@functools.cache
+def writes_first(function: Callable[..., Any]) -> bool:
+    """Whether `function` is declared to write to its first argument, whatever the others are."""
+    if function in _IN_PLACE or getattr(function, "__name__", "") in _SLOTS and getattr(function, "__objclass__", None) is torch._C.TensorBase:
+        return True
+    overloads = overloads_of(function)
+    facts = [declared(op) for op in overloads if not _is_out(op)]
+    return bool(facts) and all(f.writes and f.writes[0][0] == 0 for f in facts)
+
+
+def _is_out(op: Any) -> bool:
+    """A variant that is given the memory of its result by keyword."""
+    arguments = op._schema.arguments
+    return bool(arguments) and arguments[-1].kwarg_only and arguments[-1].alias_info is not None and arguments[-1].alias_info.is_write
+
+
+def parameters(function: Any) -> list[list[tuple[str, bool, Any]]]:
+    """For each overload that `function` may run: (name, by keyword only, default or None) of its parameters."""
+    return [[(a.name, a.kwarg_only, a.default_value) for a in op._schema.arguments] for op in overloads_of(function)]
