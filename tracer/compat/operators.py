@@ -36,32 +36,38 @@ _ASKS_DATA = frozenset({torch.Tag.data_dependent_output, torch.Tag.dynamic_outpu
 
 
 class Declared:
-    """`writes`: (position, name) of arguments that are written to. `result`: whether autograd takes what was written for
+    """`writes`: (position, name) of arguments that are written to; `beside`: those that the schema doesn't tell of, if the
+    argument at `flag` says so; `mutates`: whether there are any. `result`: whether autograd takes what was written for
     what the operator computes (statistics beside the result are not that). `reshapes`: gives its argument other sizes.
     `draws`: random numbers. `asks_data`: the result's metadata, or the number that it is, depends on data. `known`: nothing
     else happens. `pure`: none of all that."""
 
-    __slots__ = ("asks_data", "draws", "flag", "known", "pure", "reshapes", "result", "writes")
+    __slots__ = ("asks_data", "beside", "draws", "flag", "known", "mutates", "pure", "reshapes", "result", "writes")
 
     def __init__(self, op: Any):
         schema = op._schema
         arguments = list(schema.arguments)
         self.writes = tuple((i, a.name) for i, a in enumerate(arguments) if a.alias_info is not None and a.alias_info.is_write)
         aliased = any(r.alias_info is not None and r.alias_info.is_write for r in schema.returns)
-        self.result = bool(self.writes) and (aliased or not schema.returns)
-        self.flag: tuple[int, str] | None = None
-        if not self.writes and schema.name in _UNDECLARED:
-            names, flag = _UNDECLARED[schema.name]
-            places = {a.name: i for i, a in enumerate(arguments)}
-            self.writes = tuple((places[n], n) for n in names)
-            self.flag = (places[flag], flag) if flag is not None else None
+        self.beside, self.flag = _beside(schema.name, arguments)
         self.reshapes = _RESHAPES in op.tags
         self.draws = _DRAWS in op.tags
         self.asks_data = not _ASKS_DATA.isdisjoint(op.tags)
-        silent = not schema.returns and not self.writes  # called for what it does
+        self.result = bool(self.writes) and (aliased or not schema.returns)
+        self.mutates = bool(self.writes or self.beside)
+        silent = not schema.returns and not self.mutates  # called for what it does
         ordered = any(a.name == "dep_token" for a in arguments)
         self.known = op.namespace in _KNOWN and not silent and not ordered and not _has_effect(op)
-        self.pure = self.known and not (self.draws or self.writes or self.asks_data)
+        self.pure = self.known and not (self.draws or self.mutates or self.asks_data)
+
+
+def _beside(name: str, arguments: list[Any]) -> tuple[tuple[tuple[int, str], ...], tuple[int, str] | None]:
+    """What `_UNDECLARED` says of an operator, as places of its arguments."""
+    if name not in _UNDECLARED:
+        return (), None
+    names, flag = _UNDECLARED[name]
+    places = {a.name: i for i, a in enumerate(arguments)}
+    return tuple((places[n], n) for n in names), (places[flag], flag) if flag is not None else None
 
 
 def _has_effect(op: Any) -> bool:
@@ -96,9 +102,8 @@ def declared(op: Any) -> Declared:
 
 def written(facts: Declared, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[Any]:
     """The tensors that a call of an overload with these facts writes to, lists of them taken apart."""
-    if facts.flag is not None and not _argument(facts.flag, args, kwargs):
-        return
-    for place in facts.writes:
+    beside = facts.beside if facts.flag is None or _argument(facts.flag, args, kwargs) else ()
+    for place in (*facts.writes, *beside):
         value = _argument(place, args, kwargs)
         if isinstance(value, torch.Tensor):
             yield value

@@ -58,7 +58,7 @@ class Watch:
             self.stays = True
         if facts.asks_data:
             self.asks_data = True
-        if facts.writes:
+        if facts.mutates:
             found = [(tensor, index) for tensor in written(facts, args, kwargs) for index in self._indices(tensor)]
             if found:
                 if self.before is not None and facts.result and not self.depth:

@@ -1,0 +1,30 @@
+"""The page: how many cases are equal, and every one that isn't, with its reason."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import torch
+
+from tests.databases.compare import BROKEN, DIFFERS, EQUAL, NOT_CAPTURED, Verdict
+
+__all__ = ["page"]
+
+HEAD = """# torch's own databases under the tracer
+
+Written by `make databases`: samples of the databases that torch ships for its own tests (`torch.testing._internal`), each called
+untraced and under `tracer.compile(backend="eager")`: results bit for bit, arguments, random state, errors and gradients are
+compared. Small samples on the CPU, in one dtype each, at most three of an entry.
+"""
+
+
+def page(found: dict[str, list[Verdict]]) -> str:
+    kinds = (EQUAL, BROKEN, NOT_CAPTURED, DIFFERS)
+    lines = [HEAD, f"torch {torch.__version__.partition('+')[0]}.", "", f"| database | cases | {' | '.join(kinds)} |", "|---" * (len(kinds) + 2) + "|"]
+    for name, verdicts in found.items():
+        counts = Counter(v.kind for v in verdicts)
+        lines.append(f"| `{name}` | {len(verdicts)} | " + " | ".join(str(counts[k]) for k in kinds) + " |")
+    wrong = [v for verdicts in found.values() for v in verdicts if not v.right]
+    lines += ["", "## What differs", ""]
+    lines += [f"- `{v.case.label}`: {v.explained or v.text.splitlines()[-1].strip()}" for v in wrong] or ["Nothing."]
+    return "\n".join(lines) + "\n"
