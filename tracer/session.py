@@ -14,6 +14,19 @@ import traceback
 import types
 import warnings
 import weakref
+from builtins import (  # a program may replace them while it runs
+    dict,
+    frozenset,
+    getattr,
+    id,
+    isinstance,
+    len,
+    list,
+    set,
+    str,
+    tuple,
+    type,
+)
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 

@@ -12,6 +12,18 @@ import copy
 import functools
 import types
 import weakref
+from builtins import (  # a program may replace them while it runs
+    delattr,
+    getattr,
+    hasattr,
+    isinstance,
+    list,
+    map,
+    setattr,
+    str,
+    type,
+    zip,
+)
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 

@@ -26,6 +26,21 @@ import importlib
 import itertools
 import sys
 import types
+from builtins import (  # a program may replace them while it runs
+    any,
+    bool,
+    bytes,
+    getattr,
+    hasattr,
+    iter,
+    len,
+    list,
+    next,
+    range,
+    set,
+    tuple,
+    type,
+)
 from typing import Any
 
 import torch

@@ -260,7 +260,8 @@ def zip_(ctx: Context, *args: Variable, strict: Variable | None = None) -> Any:
 @calls.exact(enumerate)
 def enumerate_(ctx: Context, iterable: Variable, start: Variable | None = None) -> Any:
     """`enumerate(x, start)`, lazily."""
-    return EnumerateVariable(ctx.protocol.iterator(ctx, iterable), ctx.protocol.index(ctx, start) if start is not None else 0)
+    first = ctx.protocol.index(ctx, start) if start is not None else 0
+    return EnumerateVariable(ctx.protocol.iterator(ctx, iterable), first)
 
 
 @calls.exact(map)

@@ -6,6 +6,7 @@ operators become nodes, and pure builtins whose arguments are known are folded.
 
 from __future__ import annotations
 
+import builtins
 import enum
 import functools
 import sys
@@ -280,6 +281,8 @@ def _object_attribute(ctx: Context, variable: PinnedVariable, value: Any, name: 
 
 def set_pinned_attribute(ctx: Context, variable: PinnedVariable, name: str, value: Variable) -> Any:
     held = variable.value
+    if held is builtins:  # for real, so that what runs meanwhile, ours too, runs as it is
+        raise Break("outside-state-write", expr=f"builtins.{name}", type="builtin name")
     if isinstance(held, types.ModuleType):
         namespace = ctx.namespace_variable(held.__dict__)
         ctx.mutate(namespace)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..signals import Declined, NotConstant
 from ..variables import ObjectVariable, OpaqueVariable, SymVariable, TensorVariable, TupleVariable, Variable, literal
+from .known import plain
 from .table import calls
 
 if TYPE_CHECKING:
@@ -20,9 +21,9 @@ def abs_(ctx: Context, value: Variable) -> Any:
 
 
 @calls.exact(bool)
-def bool_(ctx: Context, *args: Variable) -> Any:
+def bool_(ctx: Context, value: Variable | None = None, /) -> Any:
     """`bool(x)`: the object's truth."""
-    return literal(ctx.protocol.truth(ctx, args[0])) if args else literal(False)
+    return literal(value is not None and ctx.protocol.truth(ctx, value))
 
 
 def _number(cls: type) -> Any:
@@ -75,7 +76,9 @@ def ascii_(ctx: Context, value: Variable) -> Any:
 @calls.exact(format)
 def format_(ctx: Context, value: Variable, spec: Variable | None = None) -> Any:
     """`format(x, spec)`."""
-    return ctx.protocol.format(ctx, value, spec or literal(""))
+    if spec is not None and not issubclass(spec.python_type(), str):
+        return Declined("a specification that is no text")
+    return ctx.protocol.format(ctx, value, plain(spec) if spec is not None else literal(""))
 
 
 @calls.exact(divmod)

@@ -11,6 +11,7 @@ the backward, out of torch).
 
 from __future__ import annotations
 
+from builtins import id, len, range, type  # a program may replace them while it runs
 from collections import deque
 from collections.abc import Callable
 from threading import get_ident

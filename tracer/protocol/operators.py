@@ -59,7 +59,7 @@ COMPARE: dict[Callable[..., Any], tuple[str, str, str]] = {
     operator.ge: ("__ge__", "__le__", ">="), operator.eq: ("__eq__", "__eq__", "=="), operator.ne: ("__ne__", "__ne__", "!="),
 }  # fmt: skip
 UNARY: dict[Callable[..., Any], tuple[str, str]] = {
-    operator.neg: ("__neg__", "-"), operator.pos: ("__pos__", "+"), operator.invert: ("__invert__", "~"), abs: ("__abs__", "abs()"),
+    operator.neg: ("__neg__", "unary -"), operator.pos: ("__pos__", "unary +"), operator.invert: ("__invert__", "unary ~"), abs: ("__abs__", "abs()"),
 }  # fmt: skip
 
 
@@ -161,7 +161,7 @@ def unary(ctx: Context, fn: Callable[..., Any], value: Variable) -> Any:
     if kind is SymVariable:
         return ctx.shapes.unary(ctx, fn, value)
     method, symbol = UNARY[fn]
-    return special(ctx, value, method, [], f"bad operand type for unary {symbol}: ")
+    return special(ctx, value, method, [], f"bad operand type for {symbol}: ")
 
 
 def compare(ctx: Context, fn: Callable[..., Any], left: Variable, right: Variable) -> Any:

@@ -10,6 +10,20 @@ from __future__ import annotations
 import inspect
 import threading
 import types
+from builtins import (  # a program may replace them while it runs
+    any,
+    bool,
+    dict,
+    hasattr,
+    id,
+    isinstance,
+    list,
+    reversed,
+    set,
+    sum,
+    tuple,
+    type,
+)
 from collections import deque
 from typing import TYPE_CHECKING, Any
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import types
 import weakref
+from builtins import id, len, list  # a program may replace them while it runs
 from typing import Generic, TypeVar
 
 __all__ = ["CodeMap"]

@@ -19,6 +19,7 @@ import os
 import threading
 import types
 import weakref
+from builtins import getattr, id, isinstance, len, next, range, set, type  # a program may replace them while it runs
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +27,7 @@ from ..codegen.resume import is_resume, raising
 from ..compat import evalframe as ef
 from .answers import Entry, Root, Skip
 from .codes import CodeMap
+from .replaced import replaced
 
 __all__ = ["FrameHook", "disabled", "without_hook"]
 
@@ -35,6 +37,7 @@ _RUN = ef.run_untraced("tracer: runs as it is")
 _PLAIN = ef.run_plainly("tracer: runs as it is, with what it calls")
 _NEVER = ef.never("tracer: never a root")
 _BUSY = Skip("session busy", rule="busy")
+_REPLACED = Skip("a builtin function was replaced by the program: until it is itself again, functions run as Python", rule="builtin replaced")
 _CLOSED = Skip("session closed", rule="closed")
 
 
@@ -80,6 +83,7 @@ class FrameHook:
         self._kept: dict[int, types.CodeType] = {}  # before 2.13: code never to be asked about, by id
         self._stops: list[ef.GuardManagerAdapter] = []
         self._pending: dict[int, BaseException] = {}  # by thread: errors that the frame they met couldn't raise
+        self._left: tuple[types.CodeType, ...] = ()  # run as they are while a builtin was replaced: told when it is itself again
         self._dynamo_seen = 0
         if owner is not None:
             weakref.finalize(owner, self._owner_died).atexit = False
@@ -134,6 +138,10 @@ class FrameHook:
         """What waited for the end of an activation."""
         while self._stops:
             ef.invalidate(self._stops.pop())
+        if self._left and not replaced():
+            left, self._left = self._left, ()
+            for code in left:
+                self._skipped(code, _REPLACED)
         if self._free_when_idle and not self._runs:
             self._free()
 
@@ -169,6 +177,9 @@ class FrameHook:
     def __call__(self, frame: Frame, cache_entry: Any, frame_state: dict[Any, Any]) -> ef.FrameResult:
         """What C++ calls when no entry matched. Never writes `frame_state`: it is torch.compile's."""
         try:
+            if replaced():
+                self._left += (frame.f_code,)
+                return _RUN
             if self._pending and ef.stoppable(frame.f_code):
                 self._raise_pending()
             if self.muted and self.muted == threading.get_ident():
