@@ -9,7 +9,6 @@ import ast
 import json
 import os
 import platform
-import site
 import subprocess
 import sys
 import venv
@@ -38,12 +37,13 @@ def install(packages: list[str]) -> Path:
     """An environment that has ours in its path, so that torch and what we were tested with are used as they are."""
     python = HERE / "bin" / "python"
     if not python.exists():
-        venv.create(HERE, with_pip=True)
+        venv.create(HERE)
     (place,) = HERE.glob("lib/python*/site-packages")
-    (place / "ours.pth").write_text("\n".join([str(ROOT), *site.getsitepackages()]))
+    (place / "ours.pth").write_text("\n".join([str(ROOT), *(p for p in sys.path if p.endswith("site-packages"))]))
     held = sorted(f"{d.name}=={d.version.partition('+')[0]}" for d in metadata.distributions() if d.name.lower() != "tracer")
     (HERE / "constraints.txt").write_text("\n".join(held))
-    subprocess.run([python, "-m", "pip", "install", "--quiet", "--constraint", HERE / "constraints.txt", *packages], check=True)
+    pip = [sys.executable, "-m", "pip", "--python", python]
+    subprocess.run([*pip, "install", "--quiet", "--constraint", HERE / "constraints.txt", *packages], check=True)
     return python
 
 

@@ -31,7 +31,7 @@ def train(net: Any, mix: Any, loss_of: Any, optimizer: Any, average: Any, x: tor
 
 
 def loop(net: Any, called: Any, run: Any) -> Any:
-    optimizer, average = create_optimizer_v2(net, opt="lamb", lr=1e-2, weight_decay=0.1), ModelEmaV3(net, decay=0.9)
+    optimizer, average = create_optimizer_v2(net, opt="lion", lr=1e-3, weight_decay=0.1), ModelEmaV3(net, decay=0.9)
     mix = Mixup(mixup_alpha=0.8, cutmix_alpha=1.0, num_classes=5)
     losses = []
     for _ in range(3):

@@ -175,7 +175,7 @@ def _plain_object(ctx: Context, x: ObjectVariable, func: str) -> None:
     """Refuse objects whose class says how they are copied."""
     if isinstance(x, ModuleVariable) or issubclass(x.cls, BaseException):
         _refuse(ctx, x, func)
-    for name in _PROTOCOL:
+    for name in (*_PROTOCOL, "__getattr__"):  # the new object is asked for `__setstate__`, so its `__getattr__` too
         owner, raw = ctx.protocol.find(ctx, x.cls, name)
         if owner is not None and isinstance(raw, types.FunctionType):
             _refuse(ctx, x, func)
@@ -198,7 +198,7 @@ def _state(ctx: Context, x: ObjectVariable) -> tuple[dict[str, Any], dict[Any, A
                 if isinstance(raw, types.MemberDescriptorType) and raw not in x.slots:
                     with contextlib.suppress(AttributeError):  # an empty slot
                         slots[raw] = Lazy(raw.__get__(x.value), x.source.attr(name))
-    for name in sorted(x.erased):
+    for name in (x.holder or x).erased:
         entries.pop(name, None)
     for name, value in x.attrs.items():
         if value is not UNSET:

@@ -102,7 +102,7 @@ def get_raw(ctx: Context, variable: ObjectVariable, name: str) -> Any:
             return bind(ctx, owner, name, raw, variable, ctx.type_of(variable))
         if kind in _DATA:
             return _slot(ctx, variable, name, raw)
-        if is_python_class(kind) and (find(ctx, kind, "__set__")[1] is not MISSING or find(ctx, kind, "__delete__")[1] is not MISSING):
+        if is_python_class(kind) and _has(ctx, kind, "__get__") and (_has(ctx, kind, "__set__") or _has(ctx, kind, "__delete__")):
             return bind(ctx, owner, name, raw, variable, ctx.type_of(variable))
     own = variable.own(ctx, name)
     if own is not None:
@@ -113,6 +113,10 @@ def get_raw(ctx: Context, variable: ObjectVariable, name: str) -> Any:
     if kind is functools.cached_property:
         return _cached_property(ctx, variable, name, raw, owner)
     return bind(ctx, owner, name, raw, variable, ctx.type_of(variable))
+
+
+def _has(ctx: Context, kind: type, name: str) -> bool:
+    return find(ctx, kind, name)[1] is not MISSING
 
 
 def _cached_property(ctx: Context, variable: ObjectVariable, name: str, raw: Any, owner: type) -> Any:
@@ -260,7 +264,8 @@ class InstanceDictVariable(DictVariable):
         return name
 
     def replay(self, body: Any, name: str) -> None:
-        self.instance.replay(body, body.value(self.instance))
+        if self.instance not in body.ctx.effects:  # else it is replayed itself, and once
+            self.instance.replay(body, body.value(self.instance))
 
 
 # ---- setting

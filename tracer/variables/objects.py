@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import types
 import weakref
 from typing import TYPE_CHECKING, Any
@@ -197,7 +198,7 @@ class ObjectVariable(Variable):
     def _set_slot(self, body: Body, name: str, descriptor: Any, value: Any) -> str:
         pinned = body.pin(descriptor, descriptor.__name__)
         if value is UNSET:
-            return f"{pinned}.__delete__({name})"
+            return f"{body.pin(_empty_slot, 'empty_slot')}({pinned}, {name})"
         return f"{pinned}.__set__({name}, {body.value(body.ctx.settle(value))})"
 
     def is_changed(self, ctx: Context) -> bool:
@@ -233,6 +234,11 @@ def _set_entries(target: Any, gone: list[str], entries: dict[str, Any]) -> None:
     for name in gone:
         dict.pop(held, name, None)  # it may have come and gone while tracing
     dict.update(held, entries)
+
+
+def _empty_slot(descriptor: Any, target: Any) -> None:
+    with contextlib.suppress(AttributeError):  # it may have come and gone while tracing
+        descriptor.__delete__(target)
 
 
 def _dict_fill(base: Any, target: Any, pairs: dict[Any, Any], factory: Any = None) -> None:
