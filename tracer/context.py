@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 import torch
 
 from . import builder, higher_order, protocol
-from .compat.guards import SDPA_KERNELS
+from .compat.guards import SDPA_KERNELS, default_device
 from .events import ExceptionObserved, GuardInstalled, InlineFinished, InputLifted, NodeCreated, SideEffect
 from .functions import calls, classes, modules, native_methods, torch_tensors
 from .graph import shapes
@@ -35,7 +35,6 @@ from .protocol import instances
 from .signals import Break, Decision, Raised, Restart, Untraceable
 from .sources import Source
 from .variables import (
-    LITERALS,
     ConstantVariable,
     ExceptionVariable,
     Lazy,
@@ -124,6 +123,8 @@ class Context:
         self.transforms: list[Any] = []  # of torch.func, active when the frame was entered
         self.asserted: dict[str, tuple[Any, ...]] = {}
         self.leaves: list[Any] = []  # fakes of leaves beside those of inputs
+        self.builtins: dict[str, Any] = {}  # functions and classes that were found there, by name: guarded to be the same
+        self.asked: dict[Any, None] = {}  # (what reads a switch, its arguments)
         self.switches: set[str] = set()  # of torch, asked or flipped: guarded to be as at entry
         self.replaced: set[int] = set()  # storages that became some tensor's `.data`
         self.autocasts: list[Any] = []  # entered and not yet left: (manager, what leaves it, node)
@@ -160,6 +161,14 @@ class Context:
             graph.truncate(position)
         for name in set(self.submodules) - submodules:
             del self.submodules[name]
+
+    def release(self) -> None:
+        """The attempt is over: let go of the program's objects, which would else live until the collector finds this."""
+        for table in (*self._tables(), self.owners, self.namespaces, self.sources, self.memo, self.builtins, self.asked):
+            table.clear()
+        for held in (self.kept, self.inputs, self.undo, self.leaves):
+            held.clear()
+        self.entered, self.effects, self.frame, self.root_frame = {}, Effects(), None, None
 
     def effects_since(self, mark: tuple[Any, ...]) -> list[Variable]:
         """Existing objects that were changed since the mark."""
@@ -212,7 +221,7 @@ class Context:
             raise BreakHere(self.breaks[pc, count])
 
     # ---- guards
-    def guard(self, source: Source, kind: str, expected: Any, extra: Any = None) -> None:
+    def guard(self, source: Source, kind: str, expected: Any = None, extra: Any = None) -> None:
         key = (source, kind, extra)
         if key in self.guards or self.pins.skips and self.pins.skips_guard(self, source.text, kind):
             return
@@ -268,9 +277,12 @@ class Context:
         if scope is not vars(builtins) or name == "__build_class__":
             return self.build(scope[name], self.namespace(scope).item(name))
         value = scope[name]
+        if type(value) is not types.BuiltinFunctionType and not isinstance(value, type):
+            return self.build(value, self.namespace(scope).item(name))
+        self.builtins[name] = value
         known = self.by_id.get(id(value))
         if known is None:
-            known = self.wrap(value) if type(value) in LITERALS else PinnedVariable(value)
+            known = PinnedVariable(value)
             self.remember(known, value, None)
         return known
 
@@ -329,7 +341,7 @@ class Context:
         self.modes_key = (
             torch.is_grad_enabled(), torch.get_default_dtype(), torch.is_inference_mode_enabled(),
             torch.is_autocast_enabled("cpu"), torch.is_autocast_enabled("cuda"), torch.get_autocast_dtype("cpu"), torch.get_autocast_dtype("cuda"),
-            *(get() for get in _ATTENTION),
+            *(get() for get in _ATTENTION), default_device(),
         )  # fmt: skip
 
     # ---- calls

@@ -6,6 +6,7 @@ Whatever an attempt did to torch's state is undone when it ends.
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import sys
 import time
@@ -49,8 +50,8 @@ from .runtime.answers import Entry, Skip
 from .runtime.backends import compile_graph
 from .runtime.stages import stages_of, tell_stages
 from .signals import Break, Decision, Raised, Restart, Untraceable
-from .sources import Roots
-from .variables import NULL, UNSET, CellVariable, Lazy, Variable
+from .sources import Roots, Source
+from .variables import NULL, UNSET, CellVariable, Lazy, NamespaceVariable, TensorVariable, Variable
 
 if TYPE_CHECKING:
     from .session import Session
@@ -185,6 +186,7 @@ def _run_attempt(session: Session, info: FrameInfo, decisions: dict[tuple[Any, .
     finally:
         session.traced = ctx.frame = None
         ctx.lifetimes.close()
+        ctx.release()
 
 
 def _root_frame(ctx: Context, info: FrameInfo) -> Frame:
@@ -388,6 +390,19 @@ def _overlaps(ctx: Context, sources: list[Any]) -> tuple[list[Any], list[Any]]:
     return [s for n, s in enumerate(sources) if n in shared], [s for n, s in enumerate(sources) if n not in shared]
 
 
+def _apart(ctx: Context) -> list[list[Source]]:
+    """Where an existing object was changed, the others of its type that were met: they must not be that one at the next call."""
+    changed = {v.python_type() for v in ctx.effects if v.source is not None and not isinstance(v, TensorVariable | NamespaceVariable)}
+    if not changed:
+        return []
+    groups: dict[type, dict[Any, Source]] = {cls: {} for cls in changed}
+    for variable in ctx.by_source.values():
+        source = variable.source
+        if variable.mutable and source is not None and source.root.kind != "cell" and variable.python_type() in groups:
+            groups[variable.python_type()][variable] = source
+    return [list(group.values()) for group in groups.values() if len(group) > 1]
+
+
 def _lower(ctx: Context, info: FrameInfo) -> Any:
     symbolic = _symbolic_inputs(ctx)
     settle = ctx.shapes.tensor_metadata
@@ -402,7 +417,11 @@ def _lower(ctx: Context, info: FrameInfo) -> Any:
     guards.append(Guard(None, "TORCH_FUNCTION_MODE_STACK", modes := function_modes(), 0))
     if modes:  # only the default device's gets here, which leaves its device to be told
         guards.append(Guard(None, "DEFAULT_DEVICE", default_device(), 0))
+    guards += [Guard(None, "DIFFERENT_OBJECTS", sources, 0) for sources in _apart(ctx)]
+    if ctx.builtins:
+        guards.append(Guard(ctx.namespace(vars(builtins)), "BUILTINS", ctx.builtins, 0))
     guards += [Guard(None, name, STATES[name](), 0) for name in sorted(ctx.switches)]  # the modes are as at entry here
+    guards += [Guard(None, "ANSWER", (function, args, function(*args)), 0) for function, args in ctx.asked]
     tensors = [i.source for i in ctx.inputs if isinstance(i.value, torch.Tensor) and not isinstance(i.value, torch.nn.Parameter) and not i.made]
     if len(tensors) > 1:
         guards.append(Guard(None, "NO_TENSOR_ALIASING", tensors, 0))

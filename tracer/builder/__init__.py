@@ -17,16 +17,13 @@ if TYPE_CHECKING:
 
 __all__ = ["UNIDENTIFIED", "RuleTable", "build", "rules", "wrap"]
 
-#: Types whose instances have no identity that a program may rely on: equal values may be one variable or several.
-UNIDENTIFIED: frozenset[type] = LITERALS | frozenset({range, slice})
+#: Types of values that are guarded by what they are, not by which object: equal ones may be one variable or several.
+UNIDENTIFIED: frozenset[type] = LITERALS
 
 
 def build(ctx: Context, value: Any, source: Source) -> Variable:
     """The variable of `value`; an object that was met through another source is the same variable, guarded to stay so."""
-    identified = (
-        type(value) not in UNIDENTIFIED and value != () if type(value) is tuple else type(value) not in UNIDENTIFIED
-    )
-    if identified:
+    if type(value) not in UNIDENTIFIED and not (type(value) is tuple and value == ()):
         known = ctx.by_id.get(id(value))
         if known is not None:
             if known.source is None or (known.source, "ID_MATCH", None) in ctx.guards:

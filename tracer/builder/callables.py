@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import operator
 import types
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -21,13 +22,21 @@ if TYPE_CHECKING:
 @rules.exact(types.FunctionType)
 def function(ctx: Context, value: types.FunctionType, source: Source) -> Any:
     """A Python function: guarded by its code; defaults and cells are guarded when they are read."""
-    if source.kind == "pinned":
-        return FunctionVariable(value, value.__code__, value.__globals__, source)
     if ctx.functions.is_known(value):
-        ctx.guard(source, "ID_MATCH", value)
-    else:
-        ctx.guard(source, "CODE_MATCH", value.__code__)
+        if source.kind != "pinned":
+            ctx.guard(source, "ID_MATCH", value)
+    elif not (_is_settled(source) and ctx.session.is_library(value.__code__)):
+        ctx.guard(source, "CODE_MATCH", value.__code__ if _is_settled(source) else value)
     return FunctionVariable(value, value.__code__, value.__globals__, source)
+
+
+def _is_settled(source: Source) -> bool:
+    """Whether the object there can't be another one: it is pinned, or part of a property or a method object of a class, which
+    don't change and are guarded by identity."""
+    if source.kind == "pinned":
+        return True
+    entry = source.base if source.kind == "attr" and source.key in ("fget", "fset", "fdel", "__func__") else None
+    return entry is not None and entry.kind == "item" and entry.base is not None and entry.base.kind == "dict" and entry.base.base.kind == "pinned"  # type: ignore[union-attr]
 
 
 @rules.exact(types.MethodType)
@@ -81,6 +90,7 @@ def cell(ctx: Context, value: types.CellType, source: Source) -> Any:
         held: Any = Lazy(value.cell_contents, source.contents())
     except ValueError:
         held = UNSET
+        ctx.guard(source, "EMPTY_CELL")
     return CellVariable(held, source, value)
 
 
@@ -162,10 +172,9 @@ def _is_known_by_identity(value: Any) -> bool:
         "packaging.version",
         "importlib._bootstrap",
         "_weakref",
-        "weakref",
         "torch._C",
         "torch",
-    ) and not issubclass(type(value), torch.nn.Module | dict | list)
+    ) and not issubclass(type(value), torch.nn.Module | dict | list) or issubclass(type(value), weakref.ReferenceType)
 
 
 @rules.when(_is_known_by_identity, 60)

@@ -131,6 +131,8 @@ def _refuse_user_keys(keys: Iterable[Any], source: Source) -> None:
     for key in keys:
         if type(key) is tuple:
             _refuse_user_keys(key, source)
+        elif issubclass(type(key), weakref.ReferenceType):
+            raise Break("weakref-call", expr=source.text)
         elif not isinstance(key, torch.Tensor | torch.nn.Module | enum.Enum | type):
             for name in ("__hash__", "__eq__"):
                 found = next((vars(base)[name] for base in type(key).__mro__ if name in vars(base)), None)

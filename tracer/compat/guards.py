@@ -39,6 +39,7 @@ __all__ = [
     "MANAGER",
     "SDPA_KERNELS",
     "STATES",
+    "SWITCH_GETTERS",
     "GlobalStateGuard",
     "RootGuardManager",
     "TorchSource",
@@ -162,6 +163,29 @@ STATES: dict[str, Callable[[], Any]] = {
     "SAVED_TENSOR_HOOKS_DISABLED": torch._C._autograd._saved_tensors_hooks_get_disabled_error_message,
     "FUNCTORCH_STACK": _functorch_stack,
 }
+
+
+
+def _switch_getters() -> list[Callable[..., Any]]:
+    """What reads switches of the process that neither GLOBAL_STATE nor `STATES` compares: of constants, in C, as quick as a read."""
+    names = (
+        "_get_float32_matmul_precision", "_get_fp32_precision_getter", "_get_deterministic_fill_uninitialized_memory", "_get_warnAlways",
+        "_get_cublas_allow_tf32", "_get_cublas_allow_bf16_reduced_precision_reduction", "_get_cublas_allow_fp16_reduced_precision_reduction",
+        "_get_cublas_allow_fp16_accumulation", "_get_cpu_allow_fp16_reduced_precision_reduction", "_get_math_sdp_allow_fp16_bf16_reduction",
+        "_get_nnpack_enabled", "_get_qengine", "_get_deterministic_algorithms_warn_only", "_get_graph_executor_optimize",
+    )  # fmt: skip
+    found = [getattr(torch._C, name) for name in names if hasattr(torch._C, name)]
+    found += [torch.get_autocast_dtype, torch.is_autocast_cache_enabled, torch.get_num_threads, torch.get_num_interop_threads]
+    for module in list(vars(torch.backends).values()):
+        for entry in vars(type(module)).values():
+            getter = entry.getter if type(entry) is torch.backends.ContextProp else None
+            if type(getter) is types.BuiltinFunctionType and getter not in found:
+                found.append(getter)
+    return found
+
+
+#: Their answers are guarded where a program asks: kind ANSWER.
+SWITCH_GETTERS = _switch_getters()
 
 # --- lowering without torch's detours ---------------------------------------------------------------------------------
 

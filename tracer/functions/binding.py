@@ -13,6 +13,7 @@ from ..variables import LITERALS, DictVariable, FunctionVariable, TupleVariable,
 if TYPE_CHECKING:
     from ..context import Context
     from ..interpreter.frame import Program
+    from ..sources import Source
 
 __all__ = ["bind"]
 
@@ -58,18 +59,20 @@ def _fill_defaults(ctx: Context, variable: FunctionVariable, program: Program, l
     argcount, total, names = program.argcount, program.total, program.names
     function = variable.function
     defaults = _defaults(variable)
+    if function is not None and any(held is None for held in locals[:argcount]):
+        ctx.guard((variable.source or ctx.pinned(function)).attr("__defaults__"), "ID_MATCH", defaults)
     if defaults:
-        if function is not None:
-            _guard_defaults(ctx, variable, "__defaults__", defaults)
         start = argcount - len(defaults)
         for i in range(max(start, 0), argcount):
             if locals[i] is None:
                 locals[i] = _default(ctx, variable, defaults[i - start], "__defaults__", i - start)
     named = _named_defaults(variable)
-    if named:
-        for i in range(argcount, total):
-            if locals[i] is None and names[i] in named:
+    for i in range(argcount, total):
+        if locals[i] is None:
+            if named and names[i] in named:
                 locals[i] = _default(ctx, variable, named[names[i]], "__kwdefaults__", names[i])
+            elif function is not None:
+                _guard_no_default(ctx, (variable.source or ctx.pinned(function)).attr("__kwdefaults__"), named, names[i])
 
 
 def _defaults(variable: FunctionVariable) -> Any:
@@ -80,9 +83,11 @@ def _named_defaults(variable: FunctionVariable) -> Any:
     return variable.kwdefaults if variable.function is None else variable.function.__kwdefaults__
 
 
-def _guard_defaults(ctx: Context, variable: FunctionVariable, name: str, value: Any) -> None:
-    if variable.source is not None:
-        ctx.guard(variable.source.attr(name), "ID_MATCH", value)
+def _guard_no_default(ctx: Context, source: Source, named: dict[str, Any] | None, name: str) -> None:
+    if named is None:
+        ctx.guard(source, "CONSTANT_MATCH", None)
+    else:
+        ctx.guard(source, "DICT_ABSENT", name, name)
 
 
 def _default(ctx: Context, variable: FunctionVariable, value: Any, holder: str, key: Any) -> Variable:

@@ -13,6 +13,7 @@ from ..interpreter.frame import Frame, Program
 from ..signals import Break, Declined, NotConstant
 from ..variables import (
     UNSET,
+    BoundVariable,
     CellVariable,
     DictVariable,
     FunctionVariable,
@@ -130,14 +131,28 @@ def _constant_call(
     ctx: Context, function: types.FunctionType, args: list[Variable], kwargs: dict[str, Variable]
 ) -> Any:
     """A pure helper whose arguments are known: run it."""
+    looks = function.__module__ in policy.INTROSPECTION
     try:
-        values, named = settled_values(ctx, args, kwargs, functions=function.__module__ in policy.INTROSPECTION)
+        values, named = settled_values(ctx, args, kwargs, functions=looks)
+        for argument in (*args, *kwargs.values()) if looks else ():
+            _hold(ctx, argument)
     except NotConstant:
         return inline(ctx, ctx.wrap(function), args, kwargs)  # type: ignore[arg-type]
     try:
         return ctx.wrap(function(*values, **named))
     except Exception as error:
         ctx.raise_from_host(error)
+
+
+def _hold(ctx: Context, argument: Variable) -> None:
+    """Guard what `inspect` and its kin can see of a function beside its code."""
+    function = argument.function if isinstance(argument, BoundVariable) else argument
+    if isinstance(function, FunctionVariable) and function.function is not None:
+        source = function.source or ctx.pinned(function.function)
+        for name in ("__defaults__", "__kwdefaults__"):
+            ctx.guard(source.attr(name), "EQUALS_MATCH", getattr(function.function, name))
+        ctx.guard(source.attr("__annotations__"), "DICT_KEYS", tuple(function.function.__annotations__))
+        ctx.guard(source.dict(), "DICT_KEYS", tuple(function.function.__dict__))
 
 
 # ---- inlining
@@ -176,6 +191,7 @@ def existing_cell(ctx: Context, variable: FunctionVariable, index: int, cell: ty
             held: Any = Lazy(cell.cell_contents, source.contents())
         except ValueError:
             held = UNSET
+            ctx.guard(source, "EMPTY_CELL")
         known = CellVariable(held, source, cell, variable.code.co_freevars[index])
         ctx.remember(known, cell, source)
     return known  # type: ignore[return-value]
@@ -187,10 +203,11 @@ def function_attribute(ctx: Context, variable: FunctionVariable, name: str) -> A
     if variable.attributes is not None and name in variable.attributes:
         return variable.attributes[name]
     function = variable.function
-    if name == "__name__":
-        return literal(variable.name)
-    if name == "__qualname__":
-        return literal(variable.qualname)
+    if name == "__name__" or name == "__qualname__":
+        text = variable.name if name == "__name__" else variable.qualname
+        if function is not None:
+            ctx.guard((variable.source or ctx.pinned(function)).attr(name), "EQUALS_MATCH", text)
+        return literal(text)
     if name in ("__class__", "__get__", "__call__", "__hash__", "__eq__", "__ne__", "__repr__", "__str__"):
         return ctx.protocol.generic_attribute(ctx, variable, name)
     if function is None:

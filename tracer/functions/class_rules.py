@@ -92,6 +92,7 @@ def _by_class(ctx: Context, value: Variable, wanted: Any, method: str) -> bool:
 
 
 def _below(ctx: Context, cls: type, wanted: Any) -> bool:
+    ctx.protocol.guard_bases(ctx, cls)
     if type(wanted) is type:
         return wanted in MRO(cls)
     return type.__subclasscheck__(wanted, cls)
@@ -138,7 +139,7 @@ def _abc_instance(ctx: Context, wanted: Any, value: Variable) -> bool:
 def _abc_subclass(ctx: Context, wanted: Any, value: Variable) -> bool:
     """`ABCMeta.__subclasscheck__`: registered classes and `__subclasshook__`s too."""
     try:
-        return issubclass(_class(ctx, value), wanted)
+        return ctx.protocol.is_subclass(ctx, _class(ctx, value), wanted)
     except TypeError as error:
         ctx.raise_from_host(error)
 
@@ -158,7 +159,9 @@ def type_instancecheck(ctx: Context, cls: Variable, value: Variable) -> Any:
 @calls.exact(type.__subclasscheck__)
 def type_subclasscheck(ctx: Context, cls: Variable, value: Variable) -> Any:
     """`type.__subclasscheck__(cls, x)`: by the MRO alone."""
-    return literal(type.__subclasscheck__(cls.real(), _class(ctx, value)))
+    held = _class(ctx, value)
+    ctx.protocol.guard_bases(ctx, held)
+    return literal(type.__subclasscheck__(cls.real(), held))
 
 
 def _tensor_isinstance(value: TensorVariable, wanted: Any) -> bool:

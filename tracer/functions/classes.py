@@ -156,8 +156,8 @@ def make_instance(ctx: Context, variable: PinnedVariable, cls: type, args: list[
     """`type.__call__` for a class statement's class."""
     _refuse(ctx, cls)
     owner, new = ctx.protocol.find(ctx, cls, "__new__")
-    if isinstance(new, staticmethod) and owner is not None:
-        function = ctx.build(new.__func__, ctx.pinned(owner).dict().item("__new__").attr("__func__"))
+    if owner is not None and is_python_class(owner):
+        function = ctx.settle(ctx.protocol.bind(ctx, owner, "__new__", new, None, variable))
         made = ctx.call_now(function, [variable, *args], kwargs)
         if not issubclass(made.python_type(), cls):
             return made

@@ -27,8 +27,10 @@ def _class(variable: Variable) -> type:
 def fields(ctx: Context, class_or_instance: Variable) -> Any:
     """`dataclasses.fields(x)`: the class's own field objects."""
     cls = _class(class_or_instance)
-    if not ctx.protocol.has(ctx, cls, _FIELDS):
+    owner, held = ctx.protocol.find(ctx, cls, _FIELDS)
+    if owner is None:
         ctx.raise_(TypeError, "must be called with a dataclass type or instance")
+    ctx.guard(ctx.pinned(owner).dict().item(_FIELDS), "DICT_KEYS", tuple(held))
     return TupleVariable([ctx.build(f, ctx.pinned(f)) for f in dataclasses.fields(cls)], tuple)
 
 

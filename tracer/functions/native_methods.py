@@ -168,7 +168,7 @@ def _comparison(name: str) -> Callable[..., Any]:
                 if not same and not isinstance(receiver, BoundVariable):
                     return _NOT_IMPLEMENTED
                 if isinstance(receiver, BoundVariable) and isinstance(other, BoundVariable):
-                    same = ctx.protocol.same(ctx, receiver.function, other.function) and ctx.protocol.same(ctx, receiver.owner, other.owner)
+                    same = ctx.protocol.is_same(ctx, receiver.function, other.function) and ctx.protocol.is_same(ctx, receiver.owner, other.owner)
                 return literal(same == (name == "eq"))
             return None
         plain = _plain_side(other)

@@ -72,6 +72,16 @@ def environ_getitem(ctx: Context, mapping: Variable, key: Variable) -> Any:
     return literal(value)
 
 
+@calls.exact(os.fspath)
+def fspath(ctx: Context, path: Variable) -> Any:
+    """`os.fspath(x)`: a text itself, else what the object's `__fspath__` says."""
+    if isinstance(path, ConstantVariable) and isinstance(path.value, str | bytes):
+        return path
+    if not ctx.protocol.has(ctx, path.python_type(), "__fspath__"):
+        ctx.raise_(TypeError, f"expected str, bytes or os.PathLike object, not {path.python_type().__name__}")
+    return ctx.protocol.special(ctx, path, "__fspath__", [], "")
+
+
 # ---- clocks and random numbers
 def _moment(ctx: Context, *args: Variable, **kwargs: Variable) -> Any:
     """Clocks and random numbers of Python: the answer is another one at each call."""

@@ -38,6 +38,7 @@ __all__ = [
     "pinned_contains", "pinned_getitem", "pinned_iterator", "pinned_length", "pinned_truth", "set_pinned_attribute",
 ]  # fmt: skip
 
+_NATIVE_DATA = (types.GetSetDescriptorType, types.MemberDescriptorType)
 _DESCRIPTORS = (types.MethodDescriptorType, types.WrapperDescriptorType, types.ClassMethodDescriptorType)
 
 
@@ -188,8 +189,6 @@ def pinned_attribute(ctx: Context, variable: PinnedVariable, name: str) -> Any:
         return _module_attribute(ctx, variable, value, name)
     if isinstance(value, type):
         return _class_attribute(ctx, variable, value, name)
-    if isinstance(value, enum.Enum) and name in ("name", "value", "_name_", "_value_"):
-        return ctx.wrap(getattr(value, f"_{name.strip('_')}_"))
     if isinstance(value, torch._ops._OpNamespace | torch._ops.OpOverloadPacket | torch._ops._Ops):
         try:
             return ctx.wrap(getattr(value, name))
@@ -209,40 +208,51 @@ def _module_attribute(ctx: Context, variable: PinnedVariable, module: types.Modu
         )
     if name == "__class__":
         return ctx.type_of(variable)
+    cls = type(module)
+    owner, raw = ctx.protocol.find(ctx, cls, name) if is_python_class(cls) else (None, None)
+    if owner is not None and is_python_class(owner) and _is_data(ctx, raw):
+        return ctx.protocol.bind(ctx, owner, name, raw, variable, ctx.type_of(variable))
     source = ctx.namespace(held)
     if name in held:
         return ctx.build(held[name], source.item(name))
+    ctx.guard(source, "DICT_ABSENT", name, name)
+    if owner is not None and is_python_class(owner):
+        return ctx.protocol.bind(ctx, owner, name, raw, variable, ctx.type_of(variable))
+    fallback = held.get("__getattr__")
+    if type(fallback) is types.FunctionType and not ctx.session.is_library(fallback.__code__):
+        return ctx.build(fallback, source.item("__getattr__")).call(ctx, [literal(name)], {})
     try:
         value = getattr(module, name)  # a lazy module: importing a name is idempotent
     except AttributeError:
-        ctx.guard(source, "DICT_ABSENT", name, name)
         ctx.raise_missing(f"module {module.__name__!r} has no attribute {name!r}", name, variable)
-    return ctx.build(value, source.item(name)) if name in held else ctx.build(value, ctx.pinned(value))
+    if name in held:
+        del ctx.guards[source, "DICT_ABSENT", name]
+        return ctx.build(value, source.item(name))
+    return ctx.build(value, ctx.pinned(value))
+
+
+def _is_data(ctx: Context, raw: Any) -> bool:
+    """Whether a class's entry comes before the instance's own attributes."""
+    kind = type(raw)
+    return kind is property or is_python_class(kind) and ctx.protocol.has(ctx, kind, "__set__")
 
 
 def _class_attribute(ctx: Context, variable: PinnedVariable, cls: type, name: str) -> Any:
     """`cls.name`: the metaclass's data descriptors, the MRO, the rest of the metaclass."""
     meta = type(cls)
-    simple = {
-        "__name__": cls.__name__,
-        "__qualname__": cls.__qualname__,
-        "__module__": cls.__module__,
-        "__doc__": cls.__doc__,
-    }
-    if name in simple and not isinstance(simple[name], property):
-        return ctx.wrap(simple[name])
-    if name == "__mro__":
-        return ctx.wrap(cls.__mro__)
-    if name == "__bases__":
-        return ctx.wrap(cls.__bases__)
+    asked = ctx.protocol.find(ctx, meta, "__getattribute__")
+    if asked[0] is not type and asked[0] is not None and type(asked[1]) is types.FunctionType:
+        return ctx.protocol.special(ctx, variable, "__getattribute__", [literal(name)], "")
     if name == "__class__":
         return ctx.type_of(variable)
     if name == "__dict__":
         return ctx.build(cls.__dict__, ctx.pinned(cls).dict())
     if name == "__subclasses__" or name == "mro":
         return BoundVariable(PinnedVariable(getattr(type, name)), variable)
-    owner, raw = ctx.protocol.find(ctx, cls, name)
     meta_owner, meta_raw = ctx.protocol.find(ctx, meta, name)
+    if meta_owner is type and isinstance(meta_raw, types.GetSetDescriptorType | types.MemberDescriptorType):
+        return _class_field(ctx, variable, cls, name)
+    owner, raw = ctx.protocol.find(ctx, cls, name)
     if meta_owner is not None and isinstance(meta_raw, property):
         return ctx.protocol.bind(ctx, meta_owner, name, meta_raw, variable, ctx.type_of(variable))
     if owner is not None:
@@ -255,7 +265,25 @@ def _class_attribute(ctx: Context, variable: PinnedVariable, cls: type, name: st
         return ctx.protocol.bind(ctx, meta_owner, name, meta_raw, variable, ctx.type_of(variable))
     if isinstance(cls, enum.EnumMeta) and name in cls.__members__:
         return ctx.wrap(cls.__members__[name])
+    if ctx.protocol.has(ctx, meta, "__getattr__"):
+        return ctx.protocol.special(ctx, variable, "__getattr__", [literal(name)], "")
     ctx.raise_missing(f"type object {cls.__name__!r} has no attribute {name!r}", name, variable)
+
+
+def _class_field(ctx: Context, variable: PinnedVariable, cls: type, name: str) -> Any:
+    """What `type` itself knows of a class: its names, its bases, …"""
+    try:
+        value = getattr(cls, name)
+    except AttributeError:
+        ctx.protocol.find(ctx, cls, name)
+        ctx.raise_missing(f"type object {cls.__name__!r} has no attribute {name!r}", name, variable)
+    if not is_python_class(cls):
+        return ctx.wrap(value)
+    if name in ("__module__", "__doc__"):
+        owner, raw = ctx.protocol.find(ctx, cls, name)
+        if owner is cls and raw is value:
+            return ctx.protocol.class_entry(ctx, cls, name, raw)
+    return ctx.build(value, ctx.pinned(cls).attr(name))
 
 
 def _object_attribute(ctx: Context, variable: PinnedVariable, value: Any, name: str) -> Any:
@@ -263,19 +291,31 @@ def _object_attribute(ctx: Context, variable: PinnedVariable, value: Any, name: 
     if name == "__class__":
         return ctx.type_of(variable)
     owner, raw = ctx.protocol.find(ctx, cls, name)
+    if isinstance(raw, types.DynamicClassAttribute) and type(raw.fget) is types.FunctionType and owner is not None:  # of an enum
+        source = ctx.pinned(owner).dict().item(name).attr("fget")
+        return ctx.build(raw.fget, source).call(ctx, [variable], {})
+    held = ctx.objects.instance_dict(value) if is_python_class(cls) else None
+    source = variable.source or ctx.pinned(value)
+    if held is not None and not (owner is not None and _is_data(ctx, raw)) and type(raw) not in _NATIVE_DATA:
+        if name in held:
+            return ctx.build(held[name], source.dict().item(name))
+        ctx.guard(source.dict(), "DICT_ABSENT", name, name)
     if isinstance(raw, types.FunctionType) and owner is not None:
         return BoundVariable(ctx.protocol.class_entry(ctx, owner, name, raw), variable)
-    if isinstance(raw, property) and is_python_class(cls) and owner is not None and not isinstance(value, enum.Enum):
+    if isinstance(raw, property) and is_python_class(cls) and owner is not None:
         return ctx.protocol.bind(ctx, owner, name, raw, variable, ctx.type_of(variable))
     if isinstance(raw, _DESCRIPTORS):
         return BoundVariable(PinnedVariable(raw), variable)
     try:
         result = getattr(value, name)
     except AttributeError as error:
+        if held is None:
+            ctx.guard(source, "NOHASATTR", name, name)
         ctx.raise_from_host(error)
     if type(result) is types.MethodType and owner is not None:
         return ctx.protocol.bind(ctx, owner, name, raw, variable, ctx.type_of(variable))
-    source = variable.source or ctx.pinned(value)
+    if owner is not None and held is not None and result is raw:
+        return ctx.protocol.class_entry(ctx, owner, name, raw)
     return ctx.build(result, source.attr(name))
 
 

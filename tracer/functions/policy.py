@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sysconfig
 import types
 from typing import Any
 
@@ -23,7 +24,7 @@ NODE_MODULES = frozenset(
 )
 #: Pure helpers: they run natively when their arguments are known.
 CONSTANT_MODULES = frozenset({
-    "inspect", "importlib", "importlib.util", "importlib.metadata", "packaging.version", "packaging.specifiers", "posixpath", "genericpath",
+    "inspect", "importlib", "importlib.util", "importlib.metadata", "packaging.version", "packaging.specifiers",
     "dataclasses", "json", "keyword", "re", "fnmatch", "textwrap", "string", "numbers", "fractions", "statistics", "typing", "types", "abc",
     "torch._utils_internal", "torch.version", "platform", "sysconfig", "locale",
 })  # fmt: skip
@@ -45,6 +46,8 @@ OPAQUE_MODULES = frozenset({
     "threading", "subprocess", "socket", "ssl", "asyncio", "multiprocessing", "tempfile", "shutil", "pickle", "ctypes", "linecache",
     "traceback", "logging", "warnings", "random", "time", "sys", "gc", "signal", "pdb", "bdb", "unittest.mock", "selectors",
 })  # fmt: skip
+#: Where libraries are: functions of a person's own files are followed, whatever they are called.
+_INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")})
 _NODE_EXCEPTIONS = frozenset({"is_tensor", "_in_projection_packed"})
 
 
@@ -74,7 +77,9 @@ _APART = {"inspect": "opaque", "dataclasses": "opaque", "locale": "opaque"}
 
 def _asks_what_is_installed(function: types.FunctionType) -> bool:
     """`is_…_available()` and version comparisons of libraries: facts about the machine, often behind slow imports."""
-    return function.__name__.endswith(("_available", "_greater_or_equal", "_version_at_least")) and function.__closure__ is None
+    if not function.__name__.endswith(("_available", "_greater_or_equal", "_version_at_least")) or function.__closure__ is not None:
+        return False
+    return function.__code__.co_filename.startswith(_INSTALLED)
 
 
 _REASONS = {

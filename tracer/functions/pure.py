@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import posixpath
 import types
 from typing import Any
 
@@ -39,6 +40,8 @@ _BUILTINS = frozenset(
     )
 )
 _BUILTINS |= {str.maketrans}
+#: Paths as texts, in C since 3.12: the file system isn't asked.
+_BUILTINS |= {getattr(posixpath, name) for name in ("normpath", "splitroot") if isinstance(getattr(posixpath, name, None), types.BuiltinFunctionType)}
 _TORCH_QUERIES = frozenset(
     f
     for f in (

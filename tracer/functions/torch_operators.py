@@ -17,7 +17,7 @@ from ..graph.operators import Effect, WritesArgument, refuse_writing, storage_of
 from ..graph.spelling import Held, spelled
 from ..signals import Break, Raised
 from ..variables import ListVariable, SymVariable, TensorVariable, TupleVariable, Variable
-from . import torch_failing
+from . import torch_facts, torch_failing
 from .torch_fields import check_replaced
 from .torch_parameters import new_leaf
 
@@ -234,7 +234,10 @@ def _shares_memory(ctx: Context, subject: Any) -> bool:
 def is_leaf_input(ctx: Context, fake: Any) -> bool:
     if any(fake is leaf for leaf in ctx.leaves):
         return True
-    return any(i.fake is fake and i.value.is_leaf and i.value.requires_grad for i in ctx.inputs if isinstance(i.value, torch.Tensor))
+    read = next((i for i in ctx.inputs if i.fake is fake), None)
+    if read is None or not isinstance(read.value, torch.Tensor):
+        return False
+    return read.value.requires_grad and bool(torch_facts.hold(ctx, read.source, read.value, "is_leaf"))
 
 
 def _argument_returned(value: Any, args: list[Variable], kwargs: dict[str, Variable]) -> Variable | None:

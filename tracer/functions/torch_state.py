@@ -21,6 +21,7 @@ from ..variables import (
     Variable,
     literal,
 )
+from . import torch_facts
 from .table import calls
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def set_default_dtype(ctx: Context, dtype: Variable) -> Any:
     return NONE
 
 
-@calls.exact(torch.are_deterministic_algorithms_enabled)
+@calls.exact(torch.are_deterministic_algorithms_enabled, torch._C._get_deterministic_algorithms)
 def are_deterministic(ctx: Context) -> Any:
     """Deterministic algorithms at this point of the trace."""
     return literal(torch.are_deterministic_algorithms_enabled())
@@ -108,7 +109,7 @@ def use_deterministic(ctx: Context, mode: Variable, *, warn_only: Variable | Non
 
 @calls.exact(torch.get_default_device)
 def get_default_device(ctx: Context) -> Any:
-    """The default device, guarded with the global state."""
+    """The default device, guarded by the modes that are on, and by itself where there is one."""
     return literal(torch.get_default_device())
 
 
@@ -229,6 +230,9 @@ def storage_offset(ctx: Context, value: Variable) -> Any:
     if not isinstance(value, TensorVariable):
         return Declined("not a tensor")
     offset = value.fake.storage_offset()
+    for read in ctx.inputs:
+        if isinstance(read.fake, torch.Tensor) and read.fake.untyped_storage()._cdata == value.fake.untyped_storage()._cdata:
+            torch_facts.hold(ctx, read.source, read.value, "storage_offset")
     return ctx.symbolic(
         offset,
         lambda c: c.create_node("call_method", "storage_offset", (c.graph.local(value.node, value.fake),), {}, offset),
@@ -249,7 +253,7 @@ def _metadata(name: str) -> Any:
 
 for _name in (
     "dim", "ndimension", "is_contiguous", "element_size", "get_device", "is_inference", "is_signed", "is_conj", "is_neg",
-    "is_pinned", "is_coalesced", "is_same_size",
+    "is_coalesced", "is_same_size",
 ):
     if _name != "is_same_size":
         calls.exact(getattr(torch.Tensor, _name))(_metadata(_name))
@@ -411,12 +415,10 @@ def _native_query(target: Any) -> None:
 
 
 for _target in (
-    torch.get_autocast_dtype, torch.is_autocast_cache_enabled, torch.cuda.is_available, torch.cuda.device_count, torch.backends.cudnn.is_available,
-    torch.promote_types, torch.can_cast, torch.get_num_threads, torch._C._get_cudnn_enabled, torch.overrides.is_tensor_like,
+    torch.cuda.is_available, torch.cuda.device_count, torch.backends.cudnn.is_available, torch.promote_types, torch.can_cast,
     torch._C._is_torch_function_enabled, torch._C._get_privateuse1_backend_name, torch.distributed.is_available,
 ):  # fmt: skip
-    if _target is not torch.overrides.is_tensor_like:
-        _native_query(_target)
+    _native_query(_target)
 
 
 @calls.exact(torch.overrides.has_torch_function_unary, torch.overrides.has_torch_function_variadic)

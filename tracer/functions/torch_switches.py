@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..compat.guards import SDPA_KERNELS
+from ..compat.guards import SDPA_KERNELS, SWITCH_GETTERS
 from ..graph.modes import MODES
 from ..signals import Break, Declined
 from ..variables import NONE, ConstantVariable, Variable, literal
@@ -82,3 +82,19 @@ def _set_hooks(ctx: Context, message: str | None) -> None:
     except RuntimeError as error:
         name = "disable_saved_tensors_hooks"
         raise Break("context-unsupported", expr=name, name=name, type=str(error)) from None
+
+
+# ---- switches that a graph doesn't flip
+def _asked(getter: Any) -> Any:
+    def rule(ctx: Context, *args: Variable) -> Any:
+        """A switch of the process, read while tracing; guarded to answer at entry as it did."""
+        values = tuple(arg.constant() for arg in args)
+        ctx.asked[getter, values] = None
+        return ctx.wrap(getter(*values))
+
+    rule.__name__ = getter.__name__
+    return rule
+
+
+for _getter in SWITCH_GETTERS:
+    calls.exact(_getter)(_asked(_getter))

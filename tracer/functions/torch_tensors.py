@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..compat import get_data
+from ..guards.torch_kinds import FACTS
 from ..protocol.operators import BINARY, COMPARE, INPLACE
 from ..signals import Break, Declined
 from ..variables import (
@@ -30,6 +31,7 @@ from ..variables import (
     literal,
     mention,
 )
+from . import torch_facts
 from .table import calls
 from .torch_fields import set_field
 from .torch_operators import PLAIN, is_leaf_input, record, target_name
@@ -154,7 +156,7 @@ def _layout(fake: Any, name: str) -> Any:
 
 _QUERIES = frozenset({
     "dtype", "device", "ndim", "layout", "is_sparse", "is_cuda", "is_cpu", "is_meta", "is_quantized", "is_mkldnn", "is_nested", "is_mps",
-    "is_xpu", "is_xla", "is_mtia", "is_ipu", "is_maia", "is_vulkan", "is_sparse_csr", "itemsize", "is_inference", "names", "output_nr",
+    "is_xpu", "is_xla", "is_mtia", "is_ipu", "is_maia", "is_vulkan", "is_sparse_csr", "itemsize", "is_inference",
 })  # fmt: skip
 _VIEWS = frozenset({"T", "mT", "H", "mH", "real", "imag"})
 
@@ -176,6 +178,8 @@ def tensor_attribute(ctx: Context, variable: TensorVariable, name: str) -> Any:
         return _data(ctx, variable)
     if name == "is_leaf":
         return literal(is_leaf(ctx, variable))
+    if name == "output_nr" or name == "names" and name in FACTS:
+        return torch_facts.told(ctx, variable, name)
     if name == "grad":
         return _grad(ctx, variable)
     if name == "grad_fn":
@@ -198,8 +202,8 @@ def _data(ctx: Context, variable: TensorVariable) -> Variable:
 
 
 def is_leaf(ctx: Context, variable: TensorVariable) -> bool:
-    if isinstance(variable.value, torch.Tensor):
-        return variable.value.is_leaf
+    if isinstance(variable.value, torch.Tensor) and variable.source is not None and variable.value.requires_grad:
+        return bool(torch_facts.hold(ctx, variable.source, variable.value, "is_leaf"))
     return not variable.fake.requires_grad or variable.cls is torch.nn.Parameter or any(variable.fake is leaf for leaf in ctx.leaves)
 
 
@@ -220,6 +224,8 @@ def _looked_up(ctx: Context, variable: TensorVariable, name: str) -> Any:
         assert variable.source is not None
         return ctx.build(value.__dict__[name], variable.source.dict().item(name))
     if owner is None:
+        if value is not None and variable.source is not None:
+            ctx.guard(variable.source.dict(), "DICT_ABSENT", name, name)
         ctx.raise_missing(f"{variable.cls.__name__!r} object has no attribute {name!r}", name, variable)
     if isinstance(raw, types.MethodDescriptorType | types.WrapperDescriptorType):
         return BoundVariable(PinnedVariable(raw), variable)

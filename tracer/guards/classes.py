@@ -1,13 +1,17 @@
-"""CLASS_ATTRIBUTE: what looking a name up along a class's MRO finds, guarded once per class and name.
+"""CLASS_ATTRIBUTE: what looking a name up along a class's MRO finds, guarded once per class and name; MRO: the classes of it.
 
-C++ gets primitive checks, shared by all guards that need them: the MRO is the same tuple (by id); the name is absent
-from the dict of each changeable class before the owner; the owner's entry is the same object. Builtin classes can't
-change and cost nothing. A class's dict is read through `type_dict_manager`, whose children are skipped while the dict's
-version stays, so that a look-up found costs about 4 ns in a later check, and all absences of one class as much together.
+C++ gets primitive checks, shared by all guards that need them: the MRO has the same classes (its tuple may die and another
+get its place in memory); the name is absent from the dict of each changeable class before the owner; the owner's entry is
+the same object. Builtin classes can't change and cost nothing. A class's dict is read through `type_dict_manager`, whose
+children are skipped while the dict's version stays, so that a look-up found costs about 4 ns in a later check, and all
+absences of one class as much together.
 """
 
 from __future__ import annotations
 
+import abc
+import sys
+from _abc import _abc_subclasscheck  # type: ignore[import-not-found]
 from typing import TYPE_CHECKING, Any
 
 from .held import Keeper, Ref, name_of
@@ -18,7 +22,7 @@ from .whole import whole
 if TYPE_CHECKING:
     from .lower import Lowering
 
-__all__ = ["Absences", "ClassLookup"]
+__all__ = ["Absences", "ClassLookup", "Registries"]
 
 _MRO = type.__dict__["__mro__"]
 _DICT = type.__dict__["__dict__"]
@@ -29,28 +33,43 @@ _ALWAYS = "__doc__"
 
 
 class ClassLookup:
-    """What is left of (name, owner, raw): the owner and the entry as `Ref`s (None: nothing was found), the MRO's id."""
+    """What is left of (name, owner, raw, after): the classes and the entry as `Ref`s (owner None: nothing was found; after
+    None: the look-up begins at the class itself, else behind that class of its MRO, as `super()` does), and the MRO."""
 
-    __slots__ = ("mro", "name", "owner", "raw")
+    __slots__ = ("after", "mro", "name", "owner", "raw")
 
-    def __init__(self, name: str, owner: Ref | None, raw: Ref | None):
-        self.name, self.owner, self.raw = name, owner, raw
-        self.mro = 0
+    def __init__(self, name: str, owner: Ref | None, raw: Ref | None, after: Ref | None):
+        self.name, self.owner, self.raw, self.after = name, owner, raw, after
+        self.mro: tuple[Ref, ...] = ()
 
 
-def _hold(expected: tuple[str, type | None, Any], keeper: Keeper) -> ClassLookup:
-    name, owner, raw = expected
+def _hold(expected: tuple[Any, ...], keeper: Keeper) -> ClassLookup:
+    name, owner, raw, *rest = expected
+    after = keeper.ref(rest[0]) if rest and rest[0] is not None else None
     if owner is None:
-        return ClassLookup(name, None, None)
-    return ClassLookup(name, keeper.ref(owner), keeper.ref(raw))
+        return ClassLookup(name, None, None, after)
+    return ClassLookup(name, keeper.ref(owner), keeper.ref(raw), after)
 
 
-def _parts(expected: Any) -> tuple[str, Any, Any]:
-    return (expected.name, expected.owner, expected.raw) if type(expected) is ClassLookup else expected
+def _parts(expected: Any) -> tuple[str, Any, Any, Any]:
+    if type(expected) is ClassLookup:
+        return expected.name, expected.owner, expected.raw, expected.after
+    name, owner, raw, *rest = expected
+    return name, owner, raw, rest[0] if rest else None
 
 
-def _find(cls: type, name: str) -> tuple[type | None, Any]:
-    for base in _MRO.__get__(cls):
+def _behind(mro: tuple[type, ...], after: Any) -> tuple[type, ...]:
+    """The part of the MRO that a look-up goes along."""
+    if after is None:
+        return mro
+    for position, base in enumerate(mro):
+        if _is(base, after):
+            return mro[position + 1 :]
+    return ()
+
+
+def _find(cls: type, name: str, after: Any) -> tuple[type | None, Any]:
+    for base in _behind(_MRO.__get__(cls), after):
         entries = _DICT.__get__(base)
         if name in entries:
             return base, entries[name]
@@ -61,20 +80,27 @@ def _is(value: Any, expected: Any) -> bool:
     return expected.matches(value) if type(expected) is Ref else value is expected
 
 
+def _same_mro(value: type, mro: tuple[Any, ...]) -> bool:
+    found = _MRO.__get__(value)
+    return len(found) == len(mro) and all(map(_is, found, mro))
+
+
 def _check(value: Any, expected: Any) -> bool:
     if not issubclass(type(value), type):
         return False
-    if type(expected) is ClassLookup and expected.mro and id(_MRO.__get__(value)) != expected.mro:
+    if type(expected) is ClassLookup and expected.mro and not _same_mro(value, expected.mro):
         return False
-    name, owner, raw = _parts(expected)
-    found, entry = _find(value, name)
+    name, owner, raw, after = _parts(expected)
+    found, entry = _find(value, name, after)
     if owner is None or found is None:
         return owner is None and found is None
     return _is(found, owner) and _is(entry, raw)
 
 
 def _text(source: str, expected: Any) -> str:
-    name, owner, _raw = _parts(expected)
+    name, owner, _raw, after = _parts(expected)
+    if after is not None:
+        source = f"super({name_of(after)}, {source})"
     if owner is None:
         return f"not hasattr({source}, {name!r})"
     owner_name = name_of(owner)
@@ -84,8 +110,8 @@ def _text(source: str, expected: Any) -> str:
 def _see(value: Any, expected: Any) -> str:
     if not issubclass(type(value), type):
         return summarise(value)
-    name, _owner, _raw = _parts(expected)
-    found, entry = _find(value, name)
+    name, _owner, _raw, after = _parts(expected)
+    found, entry = _find(value, name, after)
     return f"no {name}" if found is None else f"{summarise(entry)} in {type_name(found)}"
 
 
@@ -93,16 +119,32 @@ def _changeable(cls: type) -> bool:
     return not _FLAGS.__get__(cls) & _IMMUTABLE
 
 
+def _lower_mro(at: Place, parts: list[Any]) -> tuple[Ref, ...]:
+    """The class is the first of its MRO and `object` the last, as a rule: the length and those between tell."""
+    cls, lowering = at.value, at.lowering
+    mro = lowering.mros.get(id(cls))
+    if mro is not None:
+        return mro
+    classes = _MRO.__get__(cls)
+    mro = lowering.mros[id(cls)] = tuple(map(lowering.keeper.ref, classes))
+    if not _changeable(cls):
+        return mro
+    manager = at.manager.type_mro_manager("", lowering.mutable, lowering.enum)
+    manager.add_length_check_guard(len(mro), parts, None)
+    usual = classes[0] is cls and classes[-1] is object
+    for position, base in enumerate(mro):
+        if not usual or 0 < position < len(mro) - 1:
+            manager.tuple_getitem_manager(position, "", None, lowering.enum).add_id_match_guard(base.id, parts, None)
+    return mro
+
+
 def _lower(at: Place, expected: ClassLookup, parts: list[Any]) -> None:
     cls, name, owner = at.value, expected.name, expected.owner
-    mro = _MRO.__get__(cls)
-    expected.mro = id(mro)
+    expected.mro = _lower_mro(at, parts)
     if not _changeable(cls):
         return
-    lowering, enum = at.lowering, at.lowering.enum
-    if lowering.once((id(cls), "mro")):
-        at.manager.type_mro_manager("", at.lowering.mutable, enum).add_id_match_guard(expected.mro, parts, None)
-    for base in mro:
+    lowering = at.lowering
+    for base in _behind(_MRO.__get__(cls), expected.after):
         key = id(base)
         if owner is not None and key == owner.id:
             assert expected.raw is not None
@@ -151,7 +193,7 @@ def _without(ref: Ref, names: list[str]) -> Any:
     return check
 
 
-define(  # source: the pinned class; expected: (name, class that holds it or None, its raw entry)
+define(  # source: the pinned class; expected: (name, class that holds it or None, its raw entry[, class behind which it is looked up])
     "CLASS_ATTRIBUTE",
     _check,
     _text,
@@ -159,4 +201,83 @@ define(  # source: the pinned class; expected: (name, class that holds it or Non
     hold=_hold,
     see=_see,
     rank=4,
+)
+
+
+def _mro_text(source: str, expected: Any) -> str:
+    bases = ", ".join(name_of(base) for base in expected[1:-1])
+    return f"{source} inherits from {bases or 'nothing but object'}"
+
+
+define(  # source: the pinned class; expected: its MRO
+    "MRO",
+    lambda value, expected: issubclass(type(value), type) and _same_mro(value, expected),
+    _mro_text,
+    lambda at, _expected, parts: _lower_mro(at, parts) and None,
+    hold=lambda expected, keeper: tuple(map(keeper.ref, expected)),
+    see=lambda value, _: summarise(value) if not issubclass(type(value), type) else _mro_text("it", _MRO.__get__(value)),
+    rank=4,
+)
+
+
+# --- abstract base classes --------------------------------------------------------------------------------------------
+
+
+class Registries:
+    """The pairs (class, abstract base class) of which the second said no. One check serves all of an entry: nothing was
+    registered anywhere since; else each is asked again, unless that would run the program's code."""
+
+    __slots__ = ("_pairs", "_token")
+
+    def __init__(self) -> None:
+        self._pairs: list[tuple[Ref, Ref]] = []
+        self._token = abc.get_cache_token()
+
+    def add(self, cls: Ref, wanted: Ref) -> bool:
+        """Whether it is the first."""
+        self._pairs.append((cls, wanted))
+        return len(self._pairs) == 1
+
+    def check(self, _value: Any) -> bool:
+        token = abc.get_cache_token()
+        if token != self._token:
+            if not all(_says_no(cls.get(), wanted.get()) for cls, wanted in self._pairs):
+                return False
+            self._token = token
+        return True
+
+
+def _says_no(cls: Any, wanted: Any) -> bool:
+    return cls is not None and wanted is not None and _asks_nobody(wanted) and not _abc_subclasscheck(wanted, cls)
+
+
+def _asks_nobody(wanted: type) -> bool:
+    """Whether `__subclasshook__` of the class and of those that inherit from it are Python's own."""
+    left, seen = [wanted], set()
+    while left:
+        cls = left.pop()
+        if id(cls) in seen:
+            continue
+        seen.add(id(cls))
+        hook = _find(cls, "__subclasshook__", None)[1]
+        if type(hook) is classmethod and str(hook.__func__.__module__).partition(".")[0] not in sys.stdlib_module_names:
+            return False
+        left += type.__subclasses__(cls)
+    return True
+
+
+def _lower_registries(at: Place, expected: Ref, parts: list[Any]) -> None:
+    lowering = at.lowering
+    if lowering.registries.add(lowering.keeper.ref(at.value), expected):
+        lowering.root.add_lambda_guard(whole(lowering.registries.check), parts, None)
+
+
+define(  # source: the pinned class; expected: an abstract base class of which it is no subclass
+    "NOT_REGISTERED",
+    lambda value, expected: issubclass(type(value), type) and _says_no(value, expected.get() if type(expected) is Ref else expected),
+    lambda source, expected: f"not issubclass({source}, {name_of(expected)})",
+    _lower_registries,
+    hold=lambda expected, keeper: keeper.ref(expected),
+    see=lambda _value, _expected: "registered since, or with a __subclasshook__",
+    rank=8,
 )

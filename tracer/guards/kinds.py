@@ -71,16 +71,41 @@ define(  # expected: anything
 )
 
 
-def _lower_code(at: Place, expected: Ref, parts: list[Any]) -> None:
-    at.manager.code_manager("", MUTABLE, at.lowering.enum).add_id_match_guard(expected.id, parts, None)
+def _is_code(value: Any, expected: Any) -> bool:
+    code, namespace = expected if type(expected) is tuple else _of_function(expected)
+    if type(value) is not types.FunctionType or not _is(value.__code__, code):
+        return False
+    return namespace is None or _is(value.__globals__, namespace)
 
 
-define(  # expected: the code object of the function
+def _of_function(expected: Any) -> tuple[Any, Any]:
+    """(its code, its globals where the code names any)."""
+    if type(expected) is not types.FunctionType:
+        return expected, None
+    code = expected.__code__
+    inner = any(type(part) is types.CodeType for part in code.co_consts)
+    return code, expected.__globals__ if code.co_names or inner else None
+
+
+def _hold_code(expected: Any, keeper: Keeper) -> tuple[Ref, Ref | None]:
+    code, namespace = _of_function(expected)
+    return keeper.ref(code), None if namespace is None else keeper.ref(namespace)
+
+
+def _lower_code(at: Place, expected: tuple[Ref, Ref | None], parts: list[Any]) -> None:
+    enum, (code, namespace) = at.lowering.enum, expected
+    at.manager.code_manager("", MUTABLE, enum).add_id_match_guard(code.id, parts, None)
+    if namespace is not None:
+        at.lowering.require(at.source)
+        at.manager.generic_getattr_manager("__globals__", "", None, enum).add_id_match_guard(namespace.id, parts, None)
+
+
+define(  # expected: the code object of the function; or the function, where its globals must be the same, too
     "CODE_MATCH",
-    lambda value, expected: type(value) is types.FunctionType and _is(value.__code__, expected),
-    lambda source, expected: f"{source}.__code__ is the {name_of(expected)}",
+    _is_code,
+    lambda source, expected: f"{source}.__code__ is the {name_of(expected[0] if type(expected) is tuple else _of_function(expected)[0])}",
     _lower_code,
-    hold=_hold,
+    hold=_hold_code,
     rank=3,
 )
 
@@ -94,6 +119,26 @@ define(  # expected: anything
     lambda value, _: issubclass(type(value), weakref.ref) and weakref.ref.__call__(value) is not None,
     lambda source, _: f"{source}() is not None",
     _lower_weakref,
+    rank=3,
+    live=True,
+)
+
+
+def _is_empty(value: Any, _expected: Any) -> bool:
+    if type(value) is not types.CellType:
+        return False
+    try:
+        value.cell_contents  # noqa: B018
+    except ValueError:
+        return True
+    return False
+
+
+define(  # source: a closure cell; expected: anything
+    "EMPTY_CELL",
+    _is_empty,
+    lambda source, _: f"{source} is empty",
+    lambda at, expected, parts: at.manager.add_lambda_guard(whole(lambda value: _is_empty(value, expected)), parts, None),
     rank=3,
     live=True,
 )
@@ -340,6 +385,27 @@ define(  # expected: a tuple of keys in the order of iteration; those that aren'
     see=_see_keys,
     rank=4,
     exact=True,
+)
+
+
+def _check_builtins(value: Any, expected: dict[str, Any]) -> bool:
+    return all(name in value and _is(value[name], found) for name, found in expected.items())
+
+
+def _lower_builtins(at: Place, expected: dict[str, Ref], parts: list[Any]) -> None:
+    assert at.source is not None
+    for name, ref in expected.items():
+        at.lowering.manager(at.source.item(name), identity=True).add_id_match_guard(ref.id, parts, None)
+
+
+define(  # source: the namespace; expected: name → the function or class that it gave. One guard, skipped while the dict is unchanged
+    "BUILTINS",
+    _check_builtins,
+    lambda _source, expected: f"{', '.join(expected)} {'is' if len(expected) == 1 else 'are'} as in builtins",
+    _lower_builtins,
+    hold=lambda expected, keeper: {name: keeper.ref(value) for name, value in expected.items()},
+    see=lambda value, expected: "changed: " + ", ".join(name for name in expected if not _check_builtins(value, {name: expected[name]})),
+    rank=4,
 )
 
 # --- attributes -------------------------------------------------------------------------------------------------------

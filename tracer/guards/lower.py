@@ -26,7 +26,7 @@ from ..compat.guards import (
 )
 from ..sources import Roots, Source
 from .accessors import ACCESSORS, MUTABLE, GuardError, Missing, family
-from .classes import Absences
+from .classes import Absences, Registries
 from .explain import Reader, failures
 from .guard import Failure, Guard
 from .held import Keeper, Ref
@@ -102,8 +102,8 @@ def _weight(root: Source | None, ranks: list[list[int]]) -> int:
 
 
 class Lowering:
-    """One run of `lower`. Kinds use `manager`, `positions`, `absences`, `class_dict`, `state`, `default_device`, `once`,
-    `enum`, `mutable`, `tensors`."""
+    """One run of `lower`. Kinds use `manager`, `positions`, `absences`, `registries`, `mros`, `class_dict`, `state`, `default_device`,
+    `once`, `enum`, `mutable`, `tensors`."""
 
     enum = MANAGER
     mutable = MUTABLE
@@ -118,7 +118,8 @@ class Lowering:
         self._managers: dict[Source, Any] = {}
         self._keys: dict[Source, tuple[Any, ...]] = {}
         self.positions: dict[Source, dict[str, int]] = {}
-        self.absences = Absences()
+        self.absences, self.registries = Absences(), Registries()
+        self.mros: dict[int, tuple[Ref, ...]] = {}  # of guarded classes, by id
         self._flags: dict[Source, int] = {}
         self.exact: dict[Source, int] = {}
         self.families: dict[Source, type] = {}
@@ -143,7 +144,7 @@ class Lowering:
                 place.manager = managers.get(source) or self.manager(source)
                 place.source = source
                 if kind.exact and source.kind not in ("dict", "namespace", "held"):
-                    self._require(source)
+                    self.require(source)
             kind.lower(place, guard.expected, [index])
         self.absences.lower(self)
         self.keeper.forget()
@@ -175,7 +176,7 @@ class Lowering:
         lightest_first = sorted(buckets, key=lambda root: _weight(root, buckets[root]))
         return [index for root in lightest_first for rank in buckets[root] for index in rank]
 
-    def _require(self, source: Source) -> None:
+    def require(self, source: Source) -> None:
         """Guard the exact type at `source`, unless a guard does so already."""
         if source in self.exact:
             return
@@ -275,7 +276,7 @@ class Lowering:
             else:
                 accessor, owner = ACCESSORS[node.kind], self.value(base)
                 if accessor.exact is not None and accessor.exact(node, owner):
-                    self._require(base)
+                    self.require(base)
                 found = accessor.lower(managers[base], owner, node, example, *kind)
                 if node.kind == "item":
                     self.families[base] = family(owner)

@@ -93,6 +93,19 @@ define(  # source None; expected: a list of sources of tensors that all differ
     reads=lambda guard: list(guard.expected),
 )
 
+define(  # source None; expected: a list of sources of objects that all differ, of which the program changes one at least
+    "DIFFERENT_OBJECTS",
+    lambda read, guard: not _repeated(read, guard),
+    lambda _, sources: f"{', '.join(s.text for s in sources)} are different objects",
+    _lower_different,
+    hold=lambda sources, keeper: list(dict.fromkeys(map(keeper.release, sources))),
+    see=lambda read, guard: f"{', '.join(s.text for s in _repeated(read, guard))} repeated",
+    rank=7,
+    live=True,
+    scope="many",
+    reads=lambda guard: list(guard.expected),
+)
+
 # --- overlapping memory -----------------------------------------------------------------------------------------------
 
 

@@ -7,6 +7,7 @@ frame's entry, too.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -27,7 +28,7 @@ from .kinds import add_constant, hold_constant, same_constant
 from .summary import constant_text, ids_of, summarise, type_name
 from .whole import whole
 
-__all__ = ["GlobalState", "TensorFacts"]
+__all__ = ["FACTS", "GlobalState", "TensorFacts"]
 
 _BASE = torch.Tensor
 _PLAIN = ids_of(torch.Tensor, torch.nn.Parameter)
@@ -134,6 +135,31 @@ define(  # expected: the tensor, or (tensor, sizes, strides) with None for what 
     hold=_hold_tensor,
     see=_see_tensor,
     rank=0,
+    live=True,
+)
+
+#: What a tensor tells beyond what TENSOR_MATCH compares: name → how it is asked, without functions of the program.
+FACTS: dict[str, Callable[[Any], Any]] = {
+    **{name: getattr(_BASE, name).__get__ for name in ("is_leaf", "output_nr", "names") if hasattr(_BASE, name)},
+    **{name: getattr(_BASE, name) for name in ("_is_view", "storage_offset", "is_shared", "is_pinned", "has_names") if hasattr(_BASE, name)},
+}
+
+
+def _says(value: Any, expected: tuple[str, Any]) -> bool:
+    name, answer = expected
+    if not issubclass(type(value), _BASE):
+        return False
+    with disable_torch_function():
+        return bool(FACTS[name](value) == answer)
+
+
+define(  # source: a tensor; expected: (name of one of FACTS, what it gave)
+    "TENSOR_SAYS",
+    _says,
+    lambda source, expected: f"{source}.{expected[0]} is {expected[1]}",
+    lambda at, expected, parts: at.manager.add_lambda_guard(whole(lambda value: _says(value, expected)), parts, None),
+    see=lambda value, expected: str(FACTS[expected[0]](value)) if issubclass(type(value), _BASE) else summarise(value),
+    rank=5,
     live=True,
 )
 define(  # expected: a DispatchKeySet
@@ -282,6 +308,22 @@ define(  # expected: a device or None (`compat.guards.default_device()`)
     lambda at, expected, parts: add_constant(at.lowering.default_device(), expected, parts),
     hold=hold_constant,
     see=lambda _value, _expected: constant_text(default_device()),
+    rank=1,
+    scope="thread",
+)
+
+
+def _answers(_value: Any, expected: Any) -> bool:
+    function, args, answer = expected
+    return bool(function(*args) == answer)
+
+
+define(  # expected: (one of `compat.guards.SWITCH_GETTERS`, its arguments, what it answered)
+    "ANSWER",
+    _answers,
+    lambda _source, expected: f"{expected[0].__name__}({', '.join(map(repr, expected[1]))}) is {expected[2]!r}",
+    lambda at, expected, parts: at.manager.add_lambda_guard(whole(lambda _: _answers(None, expected)), parts, None),
+    see=lambda _value, expected: repr(expected[0](*expected[1])),
     rank=1,
     scope="thread",
 )

@@ -102,7 +102,8 @@ def check_exc_match(ctx: Context, frame: Frame, _: Any) -> None:
             isinstance(cls, PinnedVariable) and isinstance(cls.value, type) and issubclass(cls.value, BaseException)
         ):
             ctx.raise_(TypeError, "catching classes that do not inherit from BaseException is not allowed")
-    stack.append(TRUE if any(issubclass(actual, c.value) for c in classes) else FALSE)
+    ctx.protocol.guard_bases(ctx, actual)
+    stack.append(TRUE if any(type.__subclasscheck__(c.value, actual) for c in classes) else FALSE)
 
 
 @handles("CheckEgMatch", "PrepReraiseStar")

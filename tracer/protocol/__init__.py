@@ -20,10 +20,13 @@ from .lookup import (
     class_entry,
     delete_attribute,
     find,
+    find_behind,
     generic_attribute,
     generic_set_attribute,
     getattr_now,
+    guard_bases,
     has,
+    is_subclass,
     missing_attribute,
     overrides,
     shown_type,
@@ -57,10 +60,10 @@ from .text import convert_text, format, join_text, native_text, repr_text, str_t
 
 __all__ = [
     "MISSING", "bind", "binary", "binary_now", "call_through_type", "callable_name", "called_name", "class_entry", "compare", "contains_through_type",
-    "convert_text", "delete_attribute", "drain", "find", "fold", "format", "generic_attribute", "generic_set_attribute", "getattr_now",
+    "convert_text", "delete_attribute", "drain", "find", "find_behind", "fold", "format", "generic_attribute", "generic_set_attribute", "getattr_now",
     "has", "identity_key", "index", "iterates_natively", "iterator", "iterator_through_type", "join_text", "length", "length_through_type",
     "mapping_items", "match_class", "missing_attribute", "native_text", "next_item", "object_key", "operators_native",
-    "is_same", "overrides", "repr_text", "shown_type", "same", "same_or_equal",
-    "send", "special", "special_answer", "special_method", "stand_in", "str_text", "super_attribute",
+    "is_same", "is_subclass", "overrides", "repr_text", "shown_type", "same", "same_or_equal",
+    "guard_bases", "send", "special", "special_answer", "special_method", "stand_in", "str_text", "super_attribute",
     "truth", "truth_through_type", "unary", "unpack", "unpack_exactly", "wrap_native",
 ]  # fmt: skip

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from ..context import Context
 
 __all__ = [
-    "MISSING", "bind", "class_entry", "delete_attribute", "find", "generic_attribute", "generic_set_attribute", "getattr_now", "has",
-    "missing_attribute", "overrides", "shown_type", "super_attribute",
+    "MISSING", "bind", "class_entry", "delete_attribute", "find", "find_behind", "generic_attribute", "generic_set_attribute", "getattr_now",
+    "guard_bases", "has", "is_subclass", "missing_attribute", "overrides", "shown_type", "super_attribute",
 ]  # fmt: skip
 
 MISSING: Any = type("_Missing", (), {"__repr__": lambda self: "<missing>"})()
@@ -54,6 +54,34 @@ def find(ctx: Context, cls: type, name: str) -> tuple[type | None, Any]:
     if is_python_class(cls):
         ctx.guard(ctx.pinned(cls), "CLASS_ATTRIBUTE", (name, owner, None if owner is None else raw), name)
     return found
+
+
+def find_behind(ctx: Context, start: type, cls: type, name: str) -> tuple[type | None, Any]:
+    """As `find`, along the part of the MRO of `start` behind `cls`: what `super()` finds."""
+    mro = type.__dict__["__mro__"].__get__(start)
+    owner, raw = None, MISSING
+    for base in mro[mro.index(cls) + 1 :]:
+        entries = type.__dict__["__dict__"].__get__(base)
+        if name in entries:
+            owner, raw = base, entries[name]
+            break
+    if is_python_class(start):
+        ctx.guard(ctx.pinned(start), "CLASS_ATTRIBUTE", (name, owner, None if owner is None else raw, cls), (name, cls))
+    return owner, raw
+
+
+def guard_bases(ctx: Context, cls: type) -> None:
+    """Something was asked that the classes which `cls` inherits from decide."""
+    if is_python_class(cls):
+        ctx.guard(ctx.pinned(cls), "MRO", type.__dict__["__mro__"].__get__(cls))
+
+
+def is_subclass(ctx: Context, cls: type, wanted: Any) -> bool:
+    """What an abstract base class says of `cls`. What it said yes to stays so; a no is guarded by what is registered with it."""
+    answer = issubclass(cls, wanted)
+    if not answer:
+        ctx.guard(ctx.pinned(cls), "NOT_REGISTERED", wanted, wanted)
+    return answer
 
 
 def has(ctx: Context, cls: type, name: str) -> bool:
@@ -83,6 +111,8 @@ def class_entry(ctx: Context, owner: type, name: str, raw: Any) -> Variable:
         variable: Variable = FunctionVariable(
             raw, raw.__code__, raw.__globals__, source
         )  # its identity is guarded already
+        if not ctx.session.is_library(raw.__code__):
+            ctx.guard(source, "CODE_MATCH", raw.__code__)
         ctx.remember(variable, raw, source)
         return variable
     return ctx.build(raw, source)
@@ -229,32 +259,20 @@ def super_attribute(ctx: Context, variable: SuperVariable, name: str) -> Any:
         and issubclass(owner_variable.value, variable.cls)
     )
     start = owner_variable.value if is_class else owner_variable.python_type()  # type: ignore[attr-defined]
-    mro = type.__dict__["__mro__"].__get__(start)
-    for base in mro[mro.index(variable.cls) + 1 :]:
-        entries = type.__dict__["__dict__"].__get__(base)
-        if name not in entries:
-            continue
-        raw = entries[name]
-        if is_python_class(base):
-            ctx.guard(ctx.pinned(base), "CLASS_ATTRIBUTE", (name, base, raw), name)
-        if name == "__new__" and isinstance(raw, staticmethod | types.BuiltinFunctionType):
-            return class_entry(ctx, base, name, raw.__func__ if isinstance(raw, staticmethod) else raw)
-        if type(raw) in _DATA:
-            native = owner_variable.native_attribute(ctx, name)
-            if native is not None:
-                return native
-            raise Break("unsupported-attribute", expr=f"super().{name}", name=name, type=base.__name__)
-        return bind(
-            ctx,
-            base,
-            name,
-            raw,
-            None if is_class else owner_variable,
-            ctx.type_of(owner_variable) if not is_class else owner_variable,
-        )
-    if name == "__class__":
-        return PinnedVariable(super)
-    ctx.raise_(AttributeError, f"'super' object has no attribute {name!r}")
+    base, raw = find_behind(ctx, start, variable.cls, name)
+    if base is None:
+        if name == "__class__":
+            return PinnedVariable(super)
+        ctx.raise_(AttributeError, f"'super' object has no attribute {name!r}")
+    if name == "__new__" and isinstance(raw, staticmethod | types.BuiltinFunctionType):
+        return class_entry(ctx, base, name, raw.__func__ if isinstance(raw, staticmethod) else raw)
+    if type(raw) in _DATA:
+        native = owner_variable.native_attribute(ctx, name)
+        if native is not None:
+            return native
+        raise Break("unsupported-attribute", expr=f"super().{name}", name=name, type=base.__name__)
+    cls = owner_variable if is_class else ctx.type_of(owner_variable)
+    return bind(ctx, base, name, raw, None if is_class else owner_variable, cls)
 
 
 def getattr_now(ctx: Context, variable: Variable, name: str) -> Variable:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import collections
 import operator
+import weakref
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..compat.identity import is_unique
 from ..compat.python_classes import is_python_class
 from ..compat.type_names import type_name
+from ..guards.constants import same as same_constant
 from ..signals import NotConstant
 from ..variables import (
     FALSE,
@@ -317,12 +320,8 @@ def _dicts_equal(ctx: Context, left: DictVariable, right: DictVariable) -> bool:
 
 
 # ---- identity
-#: What sources of these hold is guarded so that different objects stay different.
-_GUARDED_BY_VALUE = (ConstantVariable, PinnedVariable)
-
-
 def same(ctx: Context, left: Variable, right: Variable) -> bool:
-    """`left is right`."""
+    """`left is right`, as it is now."""
     if left is right:
         return True
     a, b = left.identity(), right.identity()
@@ -334,16 +333,52 @@ def same(ctx: Context, left: Variable, right: Variable) -> bool:
 
 
 def is_same(ctx: Context, left: Variable, right: Variable) -> bool:
-    """`left is right` as the program asks it: two objects of its own that differ now must differ at the next call."""
+    """`left is right` as the program asks it. Two things of its own that differ now must differ at the next call, and of
+    numbers and texts, which are guarded by their values, those that are one object now must be one then."""
+    if left is right:
+        return True
+    if left.python_type() is not right.python_type():
+        return False
+    if type(left) is SymVariable or type(right) is SymVariable:
+        if left.python_type() is bool:
+            return truth(ctx, left) is truth(ctx, right)
+        if not truth(ctx, ctx.settle(compare(ctx, operator.eq, left, right))):
+            return False
+        left, right = _number(ctx, left), _number(ctx, right)
+    if type(left) is ConstantVariable and type(right) is ConstantVariable:
+        return _is_same_constant(ctx, left, right)
     answer = same(ctx, left, right)
-    if not answer and left.source is not None and right.source is not None and type(left) is type(right) and type(left) not in _GUARDED_BY_VALUE:
+    if not answer and left.source is not None and right.source is not None and type(left) is type(right) is not PinnedVariable:
         ctx.guard(left.source, "NOT_SAME_OBJECT", right.source, right.source)
     return answer
 
 
+def _number(ctx: Context, variable: Variable) -> Variable:
+    """The object behind a symbolic number."""
+    if type(variable) is not SymVariable:
+        return variable
+    value = variable.specialise(ctx)
+    read = next((i for i in ctx.inputs if i.source is variable.source), None)
+    return literal(value) if read is None else ConstantVariable(read.value, read.source)
+
+
+def _is_same_constant(ctx: Context, left: ConstantVariable, right: ConstantVariable) -> bool:
+    a, b = left.value, right.value
+    if not same_constant(a, b) or is_unique(a):
+        return a is b
+    one, other = (left, right) if left.source is not None else (right, left)
+    if one.source is not None:
+        if other.source is None:
+            ctx.guard(one.source, "ID_MATCH" if a is b else "NOT_SAME_OBJECT", b if a is b else ctx.pinned(other.value))
+        else:
+            ctx.guard(one.source, "SAME_OBJECT" if a is b else "NOT_SAME_OBJECT", other.source, other.source)
+    return a is b
+
+
 def same_or_equal(ctx: Context, left: Variable, right: Variable) -> bool:
     """`left is right or left == right`, as containers compare."""
-    if same(ctx, left, right):
+    decides = type(left) is ConstantVariable and left.value != left.value or _python_class(ctx, left)
+    if (is_same if decides else same)(ctx, left, right):  # where equality follows from identity, it isn't asked for
         return True
     return truth(ctx, ctx.settle(compare(ctx, operator.eq, left, right)))
 
@@ -373,6 +408,8 @@ def object_key(ctx: Context, variable: Variable) -> Any:
     """How a dict models this key: by identity where the class has Python's default hash, else by what it compares."""
     cls = variable.python_type()
     owner, raw = find(ctx, cls, "__hash__")
+    if issubclass(cls, weakref.ReferenceType):
+        ctx.break_("weakref-call", expr="a weak reference", why="its hash and its equality are those of its object")
     if raw is None or raw is MISSING:
         ctx.raise_(TypeError, f"unhashable type: {type_name(cls)!r}")
     if owner is object and find(ctx, cls, "__eq__")[0] is object:

@@ -1,0 +1,1 @@
+"""Programs that read state of their surroundings, which changes between calls and changes back; see `programs`."""
