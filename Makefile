@@ -1,6 +1,7 @@
 # Needs Python >= 3.11, pip and make; everything else is installed into .venv by the first target that needs it.
 #   make demo    run the quickstart on a real model, print the explanation, write report/
 #   make test    the test suite, without the slow and the GPU tests (< 20 minutes)
+#   make second-inputs   10,000 programs whose surroundings change between calls (about 20 minutes)
 #   make check   style, types, the arrows between packages
 #   make lab     JupyterLab with the examples
 #   make bench   measurements;  make docs  write the generated pages anew
@@ -14,10 +15,10 @@ JOBS   ?= 2
 PYTEST_ARGS ?=
 
 .DELETE_ON_ERROR:
-.PHONY: help install demo test test-torch check lab bench projects docs clean
+.PHONY: help install demo test test-torch second-inputs check lab bench projects docs clean
 
 help:
-	@sed -n '2,7s/^# *//p' Makefile
+	@sed -n '2,8s/^# *//p' Makefile
 
 # A system Python may come without ensurepip: then its own pip installs one into the new environment.
 $(BIN)/python:
@@ -48,6 +49,12 @@ test-torch:
 	grep -v '^torch==' constraints.txt > $(OTHER)/constraints.txt
 	$(OTHER)/bin/python -m pip install --quiet --constraint $(OTHER)/constraints.txt --editable '.[test]' "torch==$(TORCH)"
 	TRACER_STRICT=1 $(OTHER)/bin/python -m pytest -n $(JOBS) -m "not slow and not gpu" $(PYTEST_ARGS)
+
+COUNT ?= 10000
+FIRST ?= 0
+
+second-inputs: $(STAMP)
+	TRACER_STRICT=1 $(BIN)/python -m tests.second_inputs $(COUNT) $(FIRST)
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -70,8 +70,8 @@ MODULES: dict[str, State] = {
     "sequence of modules": (
         MODULE + "s = torch.nn.Sequential(torch.nn.ReLU())\n", "len(s)", "s.append(torch.nn.ReLU())", "del s[1]",
     ),
-    "mode of dropout": ("d = torch.nn.Dropout(0.5)\nd.eval()\ny = torch.ones(2)", "d(y).sum()", "d = torch.nn.Identity()", "d = torch.nn.Dropout(0.5).eval()"),
-    "eps of a norm": ("n = torch.nn.LayerNorm(2, eps=1.0)\ny = torch.arange(2.0)", "n(y).sum()", "n.eps = 5.0", "n.eps = 1.0"),
+    "mode of dropout": ("d = torch.nn.Dropout(1.0).eval()\ny = torch.ones(2)", "d(y).sum()", "d.train()", "d.eval()"),
+    "eps of a norm": ("n = torch.nn.LayerNorm(2, eps=1.0)\ny = torch.arange(2.0)", "n(y)[1]", "n.eps = 5.0", "n.eps = 1.0"),
 }  # fmt: skip
 
 

@@ -225,6 +225,7 @@ def _operand(variable: Variable) -> Any:
 
 
 _DIVISIONS = frozenset({operator.floordiv, operator.mod, operator.truediv})
+_LOGICAL = frozenset({operator.and_, operator.or_, operator.xor})
 _COUNTED = frozenset({operator.pow, operator.lshift, operator.rshift})
 
 
@@ -238,6 +239,8 @@ def binary(ctx: Context, fn: Callable[..., Any], left: Variable, right: Variable
     if a is None or b is None:
         return None
     plain = _PLAIN.get(fn, fn)
+    if plain not in _LOGICAL and (isinstance(a, torch.SymBool) or isinstance(b, torch.SymBool)):
+        return ctx.protocol.fold(ctx, plain, [literal(holds(ctx, v)) if isinstance(v, torch.SymBool) else o for v, o in ((a, left), (b, right))])
     if plain in _DIVISIONS and type(right) is SymVariable and not holds(ctx, b != 0):
         return _concrete(ctx, plain, left, right)
     if plain is operator.pow and isinstance(b, float | torch.SymFloat):

@@ -149,6 +149,7 @@ def lookup_global(ctx: Context, namespace: dict[str, Any], name: str) -> Any:
     held = scope if type(scope) is dict else vars(scope)
     if name not in held:
         ctx.guard(source, "DICT_ABSENT", name, name)
+        ctx.guard(ctx.namespace(held), "DICT_ABSENT", name, name)
         ctx.raise_name(NameError, f"name {name!r} is not defined", name)
     if written is None:
         ctx.guard(source, "DICT_ABSENT", name, name)

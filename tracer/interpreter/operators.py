@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc
 import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -189,7 +190,10 @@ def get_len(ctx: Context, frame: Frame, _: Any) -> None:
 def match_kind(ctx: Context, frame: Frame, _: Any) -> None:
     op = frame.decoded.ops[frame.pc - 1].name
     cls = frame.stack[-1].python_type()
-    frame.stack.append(literal(matches_as_sequence(cls) if op == "MatchSequence" else matches_as_mapping(cls)))
+    answer = matches_as_sequence(cls) if op == "MatchSequence" else matches_as_mapping(cls)
+    if not answer:
+        ctx.protocol.is_subclass(ctx, cls, collections.abc.Sequence if op == "MatchSequence" else collections.abc.Mapping)
+    frame.stack.append(literal(answer))
 
 
 @handles("MatchKeys")

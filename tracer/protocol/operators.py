@@ -232,9 +232,11 @@ def _native_compare(ctx: Context, fn: Callable[..., Any], left: Variable, right:
         return literal(fn(set(_keys(ctx, left)), set(_keys(ctx, right))))
     if kl is kr and kl is SliceVariable:
         return compare(ctx, fn, TupleVariable(left.parts, tuple), TupleVariable(right.parts, tuple))  # type: ignore[attr-defined]
-    if equality and kl in _BY_IDENTITY and kr in _BY_IDENTITY and not (kl is PinnedVariable and _rich(left)):
+    if equality and kl in _BY_IDENTITY and kr in _BY_IDENTITY and not (kl is PinnedVariable and _rich(ctx, left)):
         return literal(same(ctx, left, right) == (fn is operator.eq))
     if kl is PinnedVariable or kr is PinnedVariable:
+        if _own_equality(ctx, left) or _own_equality(ctx, right):
+            return None
         try:
             values = left.constant(), right.constant()
         except NotConstant:
@@ -260,9 +262,14 @@ def operators_native(ctx: Context, fn: Callable[..., Any], left: Variable, right
 _BY_IDENTITY = (PinnedVariable, FunctionVariable)
 
 
-def _rich(variable: Variable) -> bool:
-    cls = variable.python_type()
-    return cls.__eq__ is not object.__eq__
+def _rich(ctx: Context, variable: Variable) -> bool:
+    return find(ctx, variable.python_type(), "__eq__")[0] is not object
+
+
+def _own_equality(ctx: Context, variable: Variable) -> bool:
+    """Whether Python code compares it."""
+    owner = find(ctx, variable.python_type(), "__eq__")[0]
+    return owner is not None and is_python_class(owner)
 
 
 def _python_class(ctx: Context, variable: Variable) -> bool:
@@ -430,7 +437,7 @@ def object_key(ctx: Context, variable: Variable) -> Any:
         ctx.raise_from_host(error)
     return (
         IdentityKey(variable)
-        if isinstance(variable, PinnedVariable | FunctionVariable) and not _rich(variable)
+        if isinstance(variable, PinnedVariable | FunctionVariable) and not _rich(ctx, variable)
         else value
     )
 
