@@ -24,7 +24,7 @@ from .child import ESCAPES, FAILS, FAULT, PASS, UNTRACED
 from .modules import MODULES
 
 CRASHES, HANGS = "crashes", "hangs"
-SECONDS = 120.0
+SECONDS = 60.0
 FORK = multiprocessing.get_context("fork")
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "cpython_tests.md"

@@ -149,4 +149,84 @@ def match_asks_the_mark_of_the_class(x, subjects):
 @program(lambda: randn(2))
 def results_that_are_the_operand(x):
     pair = (1, 2)
-    return x + 1, pair * 1 is pair, pair + () is pair, pair[:] is pair, tuple(pair) is pair, [pair] * 1 is pair, range(True, 3).start is 1  # noqa: F632
+    return x + 1, pair * 1 is pair, pair + () is pair, pair[:] is pair, tuple(pair) is pair, [pair] * 1 is pair, type(range(True, 3).start)
+
+
+@program(lambda: randn(2))
+def set_operators_of_dict_views(x):
+    table, odd = {"a": 1, "b": 2}, {"a": [], "b": 2}
+    return (
+        x + 1, table.keys() & ["a"], table.keys() | iter(["c"]), table.keys() - ("a",), table.items() ^ [("a", 1)], table.keys() & (k for k in "bc"),
+        odd.items() & {("b", 2)}, ("b", 2) in odd.items(), ("b",) in odd.items(), ["b", 2] in odd.items(), {"a": 3}.items() & table.keys(),
+    )  # fmt: skip
+
+
+@program(lambda: randn(2), breaks=None, graphs=None)
+def a_dict_changes_its_keys_under_an_iterator(x):
+    seen = []
+
+    def run(table, step):
+        try:
+            step(table)
+        except RuntimeError as error:
+            seen.append(str(error))
+        seen.append(list(table))
+
+    def move(table):
+        for key in table:
+            del table[key]
+            table[key + 10] = 1
+
+    def grow(table):
+        for key in reversed(table):
+            table[key + 10] = 1
+
+    def keep(table):
+        for key in table:
+            table[key] = 2
+
+    run({0: 1, 1: 1}, move)
+    run({0: 1, 1: 1}, grow)
+    run({0: 1, 1: 1}, keep)
+    return x + 1, seen, list(reversed({1: 2, 3: 4}.items()))
+
+
+class Slotless:
+    pass
+
+
+HELD, GROUP = Slotless(), ExceptionGroup("a", [ValueError(1)])
+
+
+@program(lambda: randn(2), breaks="some", graphs=None)
+def fields_that_c_does_not_let_be_written(x):
+    seen = []
+    for target, name, value in (
+        (slice(1), "start", 2), (range(3), "stop", 1), (GROUP, "message", "b"), (HELD, "__weakref__", 1), (HELD, "__dict__", 3),
+        (StopIteration(1), "value", 7), (OSError(1, "a"), "errno", 7), (UnicodeEncodeError("baz", "xxxxx", 1, 5, "foo"), "end", "2"),
+    ):  # fmt: skip
+        try:
+            setattr(target, name, value)
+            seen.append((name, getattr(target, name)))
+        except Exception as error:
+            seen.append((type(error).__name__, str(error)))
+    return x + len(seen), seen
+
+
+@program(lambda: randn(2), breaks="some", graphs=None)
+def fields_of_builtin_exceptions_live_across_a_break(x):
+    text, missing, syntax, no_module = UnicodeEncodeError("baz", "xxxxx", 1, 5, "foo"), OSError(2, "no", "f"), SyntaxError("m", ("f", 1, 2, "t")), ImportError("x", name="n")
+    print(end="")
+    before = str(text), str(missing), missing.filename, missing.errno, str(syntax), syntax.lineno, no_module.name
+    text.end = 2
+    no_module.__init__()
+    return x + 1, before, str(text), text.end, no_module.name, no_module.args
+
+
+@program(lambda: randn(2))
+def names_of_a_function_are_not_in_its_dict(x):
+    def inner():
+        pass
+
+    inner.__doc__, inner.__name__, inner.note = "d", "n", 3
+    return x + 1, inner.__dict__, inner.__doc__, inner.__name__

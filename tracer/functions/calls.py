@@ -198,6 +198,10 @@ def existing_cell(ctx: Context, variable: FunctionVariable, index: int, cell: ty
 
 
 # ---- attributes of functions
+#: What is set on a function and isn't in its dict.
+_IN_SLOTS = frozenset({"__name__", "__qualname__", "__doc__", "__module__"})
+
+
 def function_attribute(ctx: Context, variable: FunctionVariable, name: str) -> Any:
     """`f.name`."""
     if variable.attributes is not None and name in variable.attributes:
@@ -245,7 +249,8 @@ def _made_attribute(ctx: Context, variable: FunctionVariable, name: str) -> Any:
         consts = variable.code.co_consts
         return literal(consts[0] if consts and isinstance(consts[0], str) else None)
     if name == "__dict__":
-        return DictVariable(dict(variable.attributes or {}))
+        own = {k: v for k, v in (variable.attributes or {}).items() if k not in _IN_SLOTS}
+        return DictVariable(own)
     if name == "__annotations__" or name == "__type_params__":
         return DictVariable({}) if name == "__annotations__" else TupleVariable([], tuple)
     ctx.raise_(AttributeError, f"'function' object has no attribute {name!r}")

@@ -11,12 +11,12 @@ from ..signals import Declined
 from ..variables import (
     NONE,
     ConstantVariable,
+    DictIteratorVariable,
     DictVariable,
     DictViewVariable,
     MappingProxyVariable,
     ObjectVariable,
     PinnedVariable,
-    SequenceIteratorVariable,
     SetVariable,
     TupleVariable,
     Variable,
@@ -100,7 +100,7 @@ def reversed_(ctx: Context, target: Variable) -> Any:
     """`reversed(d)`."""
     if not isinstance(target, DictVariable):
         return _OTHER
-    return SequenceIteratorVariable([key_variable(k) for k in reversed(list(target.items))], type(reversed({})))
+    return DictIteratorVariable(DictViewVariable(target, "keys"), backwards=True)
 
 
 @calls.exact(*[cls.__reversed__ for cls in _VIEWS])
@@ -108,7 +108,7 @@ def view_reversed(ctx: Context, view: Variable) -> Any:
     """`reversed(d.items())`."""
     if not isinstance(view, DictViewVariable):
         return _OTHER
-    return SequenceIteratorVariable(view.unpack(ctx)[::-1], type(reversed(getattr({}, view.part)())))
+    return DictIteratorVariable(view, backwards=True)
 
 
 @calls.exact(_VIEWS[0].isdisjoint, _VIEWS[2].isdisjoint)

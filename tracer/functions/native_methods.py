@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..compat.python_classes import is_python_class
 from ..compat.type_names import type_name
 from ..protocol.instances import delete_raw, get_raw, set_raw
 from ..protocol.lookup import MISSING
@@ -312,8 +313,13 @@ def _set_operator(name: str) -> Callable[..., Any]:
     combine, real_operator = OPERATIONS[name], getattr(operator, _OPERATOR.get(name, name))
 
     def run(ctx: Context, receiver: Variable, other: Variable) -> Any:
-        from .sets import origins_of
+        from .sets import made, origins_of
 
+        if isinstance(receiver, DictViewVariable) and receiver.part != "values":
+            if name == "and":
+                return _view_and(ctx, receiver, other)
+            if _keys(ctx, other) is None:
+                other = made(ctx, set, other)
         mine = _keys(ctx, receiver)
         if mine is None:
             return None
@@ -327,6 +333,17 @@ def _set_operator(name: str) -> Callable[..., Any]:
         )
 
     return run
+
+
+def _view_and(ctx: Context, view: DictViewVariable, other: Variable) -> Any:
+    """`view & other`: the members of the other that the view has; the view's own are not hashed for it."""
+    if isinstance(other, DictViewVariable) and other.part != "values" and len(other.owner.items) > len(view.owner.items):
+        view, other = other, view
+    result = SetVariable({}, set, order=set())
+    for member in ctx.protocol.unpack(ctx, other):
+        if view.contains(ctx, member):
+            result.insert(member.dict_key(ctx))
+    return result
 
 
 #: Where the operator module calls it otherwise than the method.
@@ -414,8 +431,12 @@ def getattribute(ctx: Context, receiver: Variable, name: Variable) -> Any:
 @_method("__init__")
 def init(ctx: Context, receiver: Variable, *args: Variable) -> Any:
     if isinstance(receiver, ExceptionVariable):
+        if receiver.source is not None and receiver.fields(ctx):
+            return None
         ctx.mutate(receiver)
         receiver.args = list(args)
+        for raw in [raw for raw in receiver.slots if not is_python_class(raw.__objclass__)]:
+            del receiver.slots[raw]  # fields of the builtin class begin anew
         return NONE
     return NONE if isinstance(receiver, ObjectVariable) and receiver.data is None else None
 

@@ -120,6 +120,8 @@ def real_of(variable: Variable, keys: Iterable[Any]) -> Any:
         return dict.fromkeys(keys)
     if isinstance(variable, DictViewVariable) and variable.part == "keys":
         return dict.fromkeys(keys).keys()
+    if isinstance(variable, DictViewVariable) and variable.part == "items":
+        return dict(keys).items()
     return keys
 
 

@@ -286,6 +286,8 @@ def set_raw(ctx: Context, variable: ObjectVariable, name: str, value: Variable) 
     if raw is not MISSING and owner is not None:
         kind = type(raw)
         if kind is types.MemberDescriptorType and name != "__suppress_context__":
+            if not is_python_class(raw.__objclass__):
+                _may_write(ctx, variable, raw)
             variable.store_slot(ctx, raw, value)
             return None
         if kind in _DATA:
@@ -354,13 +356,20 @@ def _set_native(ctx: Context, variable: ObjectVariable, name: str, raw: Any, val
                 ctx.raise_(TypeError, "__traceback__ must be a traceback or None")
             variable.trace = None if none else value
         else:
-            variable.store_slot(ctx, raw, value)
+            raise Break("outside-state-write", expr=f".{name}", type=variable.cls.__name__)
         return
-    if name == "__dict__":
-        raise Break("outside-state-write", expr="__dict__", type=variable.cls.__name__)
-    if name == "__class__":
-        raise Break("outside-state-write", expr="__class__", type=variable.cls.__name__)
-    variable.store_slot(ctx, raw, value)
+    raise Break("outside-state-write", expr=f".{name}", type=variable.cls.__name__)
+
+
+def _may_write(ctx: Context, variable: ObjectVariable, raw: Any) -> None:
+    """Whether C takes any object as the value of its field is asked of an empty object; what takes only some is written natively."""
+    owner = raw.__objclass__
+    try:
+        raw.__set__(owner.__new__(owner), None)
+    except AttributeError as error:
+        ctx.raise_from_host(error)
+    except TypeError:
+        raise Break("outside-state-write", expr=f".{raw.__name__}", type=variable.cls.__name__) from None
 
 
 def delete_instance_attribute(ctx: Context, variable: ObjectVariable, name: str) -> Any:

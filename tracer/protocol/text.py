@@ -114,6 +114,10 @@ _FILES = (vars(OSError)["filename"], vars(OSError)["filename2"])
 
 def _native_exception_text(ctx: Context, value: ExceptionVariable) -> str:
     """`str` of a builtin exception whose text is more than its arguments (OSError, UnicodeError, SyntaxError, ImportError)."""
+    if value.value is not None and not value.slots and value.source is not None:
+        for field in value.fields(ctx):
+            value.native_attribute(ctx, field)
+        return str(value.value)
     more = [value.slots[field] for field in _FILES if field in value.slots]
     try:
         made = ctx.objects.native_base(value.cls)(*[a.constant() for a in (*value.args, *more)])

@@ -207,10 +207,12 @@ class RangeIteratorVariable(IteratorVariable):
         )
 
     def advance(self, ctx: Context) -> Variable | None:
-        if self.index >= len(self.values):
+        try:
+            value = self.values[self.index]  # `len` has limits that a range hasn't
+        except IndexError:
             return None
         self.index += 1
-        return ConstantVariable(self.values[self.index - 1])
+        return ConstantVariable(value)
 
     def snapshot(self) -> Any:
         return self.index, self.done
@@ -256,12 +258,12 @@ class SetIteratorVariable(SequenceIteratorVariable):
 class DictIteratorVariable(IteratorVariable):
     """Over a dict view; a dict that changes size meanwhile raises, as CPython does."""
 
-    __slots__ = ("index", "keys", "view")
+    __slots__ = ("backwards", "index", "keys", "view")
 
-    def __init__(self, view: DictViewVariable, source: Source | None = None):
+    def __init__(self, view: DictViewVariable, source: Source | None = None, *, backwards: bool = False):
         self.view, self.index, self.source, self.vid, self.done = view, 0, source, 0, False
-        self.keys = list(view.owner.items)
-        self.cls = type(iter(getattr(collections.OrderedDict() if self.ordered() else {}, view.part)()))
+        self.keys, self.backwards = list(view.owner.items), backwards
+        self.cls = type((reversed if backwards else iter)(getattr(collections.OrderedDict() if self.ordered() else {}, view.part)()))  # type: ignore[operator]
 
     def ordered(self) -> bool:
         return issubclass(self.view.owner.cls, collections.OrderedDict)
@@ -274,11 +276,14 @@ class DictIteratorVariable(IteratorVariable):
         elif len(owner.items) != len(self.keys):
             self.done = True
             ctx.raise_(RuntimeError, "dictionary changed size during iteration")
+        elif self.keys and next(reversed(owner.items)) is not self.keys[-1]:
+            # where new keys stand, and what is passed over, is the table's own affair
+            raise Break("mutated-while-iterating", type=self.cls.__name__)
         if self.index >= len(self.keys):
             return None
-        key = self.keys[self.index]
+        key = self.keys[-1 - self.index if self.backwards else self.index]
         if key not in owner.items:
-            ctx.raise_(RuntimeError, "dictionary keys changed during iteration")
+            raise Break("mutated-while-iterating", type=self.cls.__name__)
         self.index += 1
         return self.view.entry(ctx, key)
 
@@ -291,7 +296,7 @@ class DictIteratorVariable(IteratorVariable):
     def rebuild(self, body: Body) -> str:
         name = body.fresh("iterator")
         self._check(body)
-        body.line(f"{name} = iter({body.value(self.view)})")
+        body.line(f"{name} = {'reversed' if self.backwards else 'iter'}({body.value(self.view)})")
         body.line(self._steps(name, self.index))
         return name
 
@@ -299,7 +304,8 @@ class DictIteratorVariable(IteratorVariable):
         """The dict must have its keys when the iterator is made or moved, which is before changes are replayed."""
         owner = self.view.owner
         before = body.ctx.effects.before(owner)
-        if before is not None and list(before[0]) != list(owner.items) or owner.source is None and (body.cyclic(owner) or runs_code(body, owner.items)):
+        changed = list(owner.items) != self.keys or before is not None and list(before[0]) != list(owner.items)
+        if changed and not self.done or owner.source is None and (body.cyclic(owner) or runs_code(body, owner.items)):
             raise Break("mutated-while-iterating", type=self.cls.__name__)
 
     def _steps(self, name: str, count: int) -> str:

@@ -159,7 +159,7 @@ class DictVariable(Variable):
     value under one constant key doesn't (`at`): that the key is there is guarded with the value.
     """
 
-    __slots__ = ("_items", "cls", "factory", "guard_keys", "order_changed")
+    __slots__ = ("_items", "cls", "factory", "guard_keys")
     mutable = True
 
     def __init__(
@@ -397,7 +397,18 @@ class DictViewVariable(Variable):
     def contains(self, ctx: Context, item: Variable) -> bool:
         if self.part == "keys":
             return found(ctx, self.owner.items, item.dict_key(ctx))
+        if self.part == "items":
+            return self._has_pair(ctx, item)
         return any(ctx.protocol.same_or_equal(ctx, v, item) for v in self.unpack(ctx))
+
+    def _has_pair(self, ctx: Context, item: Variable) -> bool:
+        from .sequences import TupleVariable
+
+        pair = item.data if isinstance(item, Variable) and type(getattr(item, "data", None)) is TupleVariable else item  # type: ignore[attr-defined]
+        if not isinstance(pair, TupleVariable) or len(pair.items) != 2:
+            return False
+        value = self.owner.find(ctx, pair.item(ctx, 0))
+        return value is not None and ctx.protocol.same_or_equal(ctx, value, pair.item(ctx, 1))
 
     def as_set(self, ctx: Context) -> SetVariable:
         from .sets import SetVariable

@@ -311,6 +311,11 @@ class ExceptionVariable(ObjectVariable):
 
     def _by_construction(self, ctx: Context, name: str) -> Variable | None:
         """What the builtin class itself makes of the arguments: `OSError.errno`, `UnicodeDecodeError.start`, …"""
+        if self.value is not None and self.source is not None:
+            known = type(ctx.protocol.find(ctx, self.cls, name)[1]) in (types.MemberDescriptorType, types.GetSetDescriptorType)
+            if not known or not hasattr(self.value, name):
+                return None
+            return ctx.build(getattr(self.value, name), self.source.attr(name))
         native = ctx.objects.native_base(self.cls)
         try:
             made = native(*[a.constant() for a in self.args])
@@ -319,6 +324,10 @@ class ExceptionVariable(ObjectVariable):
             raise
         except Exception:
             return None
+
+    def fields(self, ctx: Context) -> list[str]:
+        """What the builtin class keeps beside the arguments."""
+        return _fields(ctx.objects.native_base(self.cls))
 
     def set_field(self, name: str, value: Variable) -> None:
         """What a builtin class keeps beside its arguments (`NameError.name`, `OSError.filename`), as its constructor sets it."""
@@ -357,8 +366,8 @@ class ExceptionVariable(ObjectVariable):
         native = body.ctx.objects.native_base(self.cls)
         body.line(f"{name} = {body.pin(native, native.__name__)}.__new__({cls}{', ' if args else ''}{args})")
         body.line(body.attribute(self, name, "args", f"({args}{',' if args else ''})"))
-        if issubclass(self.cls, StopIteration) and self.args:
-            body.line(body.attribute(self, name, "value", body.value(self.args[0])))
+        if _fields(native):
+            body.line(f"{body.pin(_set_fields, 'set_fields')}({body.pin(native, native.__name__)}, {name}{', ' if args else ''}{args})")
         self._later(body, name)
         if self.cause is not None:
             body.later(lambda: body.attribute(self, name, "__cause__", body.value(self.cause)), self)
@@ -412,3 +421,13 @@ class ExceptionVariable(ObjectVariable):
 _NATIVE = {"args": 4, "__cause__": 5, "__context__": 6, "__suppress_context__": 7, "__traceback__": 8}
 
 METHOD_TYPES = (types.FunctionType,)
+
+
+def _fields(native: type) -> list[str]:
+    bases = (base for base in native.__mro__ if base is not BaseException)
+    return [k for base in bases for k, raw in vars(base).items() if type(raw) is types.MemberDescriptorType and not k.startswith("__")]
+
+
+def _set_fields(native: Any, error: BaseException, *args: Any) -> None:
+    with contextlib.suppress(TypeError):  # `args` may be others than the exception was made of
+        native.__init__(error, *args)
