@@ -1,6 +1,7 @@
 """One project in this process: plain, by us, by torch.compile; one line of JSON for each, as it comes.
 
-    python -m benchmarks.projects.measure timm_vit
+    python -m benchmarks.projects.measure timm_vit              # model and step, three compilers each
+    python -m benchmarks.projects.measure timm_vit ours step    # one of them
 """
 
 from __future__ import annotations
@@ -48,20 +49,25 @@ class Ours(Plain):
         return made
 
     @property
-    def graphs(self) -> int:  # type: ignore[override]
+    def graphs(self) -> int:
         return sum(session.stats["graphs"] for session in self.sessions)
 
     @property
-    def breaks(self) -> int:  # type: ignore[override]
+    def breaks(self) -> int:
         return sum(len(session.graph_breaks) for session in self.sessions)
 
     @property
-    def faults(self) -> int:  # type: ignore[override]
+    def faults(self) -> int:
         return sum(session.stats["faults"] for session in self.sessions)
 
     @property
     def reasons(self) -> list[str]:
         return sorted({found.reason for session in self.sessions for found in session.graph_breaks})
+
+    @property
+    def told(self) -> list[str]:
+        """What the internal faults said."""
+        return sorted({f"{fault.python_type}: {fault.text}"[:300] for session in self.sessions for fault in session.faults})
 
 
 class Theirs(Plain):
@@ -80,7 +86,7 @@ class Theirs(Plain):
         return torch.compile(fn, backend=backend)
 
     @property
-    def breaks(self) -> int:  # type: ignore[override]
+    def breaks(self) -> int:
         return sum(torch._dynamo.utils.counters["graph_break"].values())
 
 
@@ -112,7 +118,7 @@ def run(part: Callable[..., Any], compiler: Plain) -> dict[str, Any]:
     except Exception as error:
         found |= {"values": [], "error": f"{type(error).__name__}: {error}"[:400], "trace": traceback.format_exc()[-3000:]}
     found |= {"graphs": compiler.graphs, "breaks": compiler.breaks, "faults": compiler.faults, "seconds": time.perf_counter() - began}
-    return found | {"reasons": getattr(compiler, "reasons", [])}
+    return found | {"reasons": getattr(compiler, "reasons", []), "told": getattr(compiler, "told", [])}
 
 
 def declare_vision() -> Any:
@@ -124,9 +130,9 @@ def declare_vision() -> Any:
         for library in Path(spec.origin).parent.glob("_C*.so"):
             torch.ops.load_library(library)
     except OSError:
-        library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
+        library = torch.library.Library("torchvision", "FRAGMENT")
         for schema in _VISION:
-            library.define(schema)  # type: ignore[no-untyped-call]
+            library.define(schema)
         return library  # what it declares is there for as long as it is
     return None
 
@@ -139,7 +145,7 @@ def main(name: str, only: list[str]) -> None:
     project = importlib.import_module(f"benchmarks.projects.{name}")
     for part in (project.model, project.step):
         for compiler in (Plain, Ours, Theirs):
-            if not only or compiler.__name__.lower() in only or part.__name__ in only:
+            if {*only} <= {compiler.__name__.lower(), part.__name__}:
                 print("RESULT " + json.dumps(run(part, compiler())), flush=True)
     del vision
 

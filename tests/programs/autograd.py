@@ -213,3 +213,32 @@ def rows_are_filled_one_by_one(x, p):
     for i in range(3):
         out[i] = x * p
     return out.requires_grad, out.sum(0)
+
+
+class Squared(torch.autograd.Function):
+    """Its backward looks at what was saved in a frame of its own, which is traced."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x, x * 2)
+        ctx.factor = 2
+        return x * x
+
+    @staticmethod
+    def backward(ctx, gradient):
+        _, double = ctx.saved_tensors
+        return gradient * double * torch.tensor(ctx.needs_input_grad[0]) * (ctx.factor / 2)
+
+
+@scenario(breaks=None, graphs=None, recompiles=None)
+def saved_tensors_read_in_a_traced_backward(run):
+    x = run.watch(torch.ones(3, requires_grad=True))
+
+    def f():
+        y = Squared.apply(x)
+        y.sum().backward()
+        return x.grad
+
+    compiled = run(f)
+    compiled()
+    compiled()

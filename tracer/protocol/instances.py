@@ -10,6 +10,8 @@ import functools
 import types
 from typing import TYPE_CHECKING, Any
 
+from torch.autograd.function import BackwardCFunction
+
 from ..compat.python_classes import is_python_class
 from ..compat.type_names import type_name
 from ..signals import Break, Raised
@@ -142,6 +144,8 @@ def _slot(ctx: Context, variable: ObjectVariable, name: str, raw: Any) -> Any:
         if name == "__weakref__":
             return literal(None)
         raise Break("unsupported-attribute", expr=f".{name}", name=name, type=variable.cls.__name__)
+    if issubclass(variable.cls, BackwardCFunction):  # `saved_tensors` makes tensors at each read, and runs hooks of the program
+        raise Break("descriptor-unsupported", name=name, type=variable.cls.__name__)
     try:
         value = raw.__get__(variable.value)
     except AttributeError:
