@@ -220,14 +220,16 @@ class Squared(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x):
-        ctx.save_for_backward(x, x * 2)
+        torch._dynamo.graph_break()  # so that it is called as it is
+        y = x * x
+        ctx.save_for_backward(x, y)
         ctx.factor = 2
-        return x * x
+        return y
 
     @staticmethod
     def backward(ctx, gradient):
-        _, double = ctx.saved_tensors
-        return gradient * double * torch.tensor(ctx.needs_input_grad[0]) * (ctx.factor / 2)
+        x, y = ctx.saved_tensors
+        return gradient * (x + y) * torch.tensor(ctx.needs_input_grad[0]) * (ctx.factor / 2)
 
 
 @scenario(breaks=None, graphs=None, recompiles=None)
