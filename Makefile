@@ -4,6 +4,7 @@
 #   make second-inputs   10,000 programs whose surroundings change between calls (about 20 minutes)
 #   make check   style, types, the arrows between packages
 #   make lab     JupyterLab with the examples
+#   make databases   torch's own databases, traced and untraced: docs/databases.md
 #   make bench   measurements;  make docs  write the generated pages anew
 #   make projects   real packages from the registry, compiled and compared; writes docs/projects.md
 
@@ -15,10 +16,10 @@ JOBS   ?= 2
 PYTEST_ARGS ?=
 
 .DELETE_ON_ERROR:
-.PHONY: help install demo test test-torch second-inputs check lab bench projects docs clean
+.PHONY: help install demo test test-torch second-inputs check lab databases bench projects docs clean
 
 help:
-	@sed -n '2,8s/^# *//p' Makefile
+	@sed -n '2,9s/^# *//p' Makefile
 
 # A system Python may come without ensurepip: then its own pip installs one into the new environment.
 $(BIN)/python:
@@ -64,6 +65,9 @@ check: $(STAMP)
 
 lab: $(STAMP)
 	$(BIN)/jupyter lab examples
+
+databases: $(STAMP)
+	TRACER_STRICT=1 $(BIN)/python -m tests.databases
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks

@@ -35,9 +35,9 @@ class Case:
         return f"{self.database} {self.name}"
 
 
-def cases(database: str, samples: int) -> Iterator[Case]:
-    """Every case of a database, at most `samples` of one entry."""
-    return DATABASES[database](samples)
+def cases(database: str, samples: int, every: int = 1) -> Iterator[Case]:
+    """The cases of every `every`th entry of a database, at most `samples` of one entry."""
+    return DATABASES[database](samples, every)
 
 
 def seeded(make: Callable[[], Any]) -> Callable[[], Any]:
@@ -102,9 +102,9 @@ def copied(value: Any) -> Any:
     return value
 
 
-def of_operators(database: str) -> Callable[[int], Iterator[Case]]:
-    def found(count: int) -> Iterator[Case]:
-        for op in operators(database):
+def of_operators(database: str) -> Callable[[int, int], Iterator[Case]]:
+    def found(count: int, every: int) -> Iterator[Case]:
+        for op in operators(database)[::every]:
             values = not op.name.startswith(UNWRITTEN)
             for number, sample in enumerate(samples_of(op, count)[1]):
                 target = getattr(op, "inplace_variant", None) if database == "foreach_db" and number % 2 else op.op
@@ -117,10 +117,10 @@ def of_operators(database: str) -> Callable[[int], Iterator[Case]]:
 
 
 # ---- modules and optimizers
-def of_modules(count: int) -> Iterator[Case]:
+def of_modules(count: int, every: int) -> Iterator[Case]:
     from torch.testing._internal.common_modules import module_db
 
-    for info in module_db:
+    for info in module_db[::every]:
         for training in (True, False):
             inputs = seeded(lambda info=info, training=training: list(info.module_inputs_func(info, "cpu", torch.float32, True, training)))
             for number in range(min(count, len(inputs()))):
@@ -139,11 +139,11 @@ def calls_nothing() -> None:
     return None
 
 
-def of_optimizers(count: int) -> Iterator[Case]:
+def of_optimizers(count: int, every: int) -> Iterator[Case]:
     from torch.testing._internal.common_optimizers import optim_db
 
-    for info in optim_db:
-        for number, one in enumerate(info.optim_inputs_func(device="cpu")):
+    for info in optim_db[::every]:
+        for number, one in enumerate(info.optim_inputs_func(device="cpu")[:count]):
 
             def make(info=info, one=one) -> Any:
                 weights = [torch.nn.Parameter(torch.randn(3, 2)), torch.nn.Parameter(torch.randn(4, 3))]
@@ -158,7 +158,7 @@ def of_optimizers(count: int) -> Iterator[Case]:
             yield Case("optim_db", f"{info.optim_cls.__name__} {number} {one.desc}", fn, seeded(make))
 
 
-DATABASES: dict[str, Callable[[int], Iterator[Case]]] = {
+DATABASES: dict[str, Callable[[int, int], Iterator[Case]]] = {
     **{name: of_operators(name) for name in ("op_db", "foreach_db", "custom_op_db", "hop_db", "autograd_function_db")},
     "module_db": of_modules,
     "optim_db": of_optimizers,

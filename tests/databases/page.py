@@ -6,7 +6,7 @@ from collections import Counter
 
 import torch
 
-from tests.databases.compare import BROKEN, DIFFERS, EQUAL, NOT_CAPTURED, Verdict
+from tests.databases.compare import BROKEN, DIFFERS, EQUAL, NO_SAMPLE, NOT_CAPTURED, Verdict
 
 __all__ = ["page"]
 
@@ -19,7 +19,7 @@ compared. Small samples on the CPU, in one dtype each, at most three of an entry
 
 
 def page(found: dict[str, list[Verdict]]) -> str:
-    kinds = (EQUAL, BROKEN, NOT_CAPTURED, DIFFERS)
+    kinds = (EQUAL, BROKEN, NOT_CAPTURED, DIFFERS, NO_SAMPLE)
     lines = [HEAD, f"torch {torch.__version__.partition('+')[0]}.", "", f"| database | cases | {' | '.join(kinds)} |", "|---" * (len(kinds) + 2) + "|"]
     for name, verdicts in found.items():
         counts = Counter(v.kind for v in verdicts)

@@ -43,9 +43,10 @@ def lists_written_in_place_of_every_kind(ps, gs, lr):
     torch._foreach_lerp_(ps, gs, 0.25)
     torch._foreach_addcdiv_(ps, gs, gs, 0.5)
     torch._foreach_sqrt_(ps)
-    torch._foreach_copy_(gs, ps)
-    torch._foreach_zero_(ps)
+    same = torch._foreach_copy_(gs, ps)
+    torch._foreach_zero_(tuple(ps))
     torch._foreach_clamp_min_(gs, 0.9)
+    return same, same is gs
 
 
 @scenario()

@@ -41,12 +41,11 @@ def record(ctx: Context, op: str, target: Any, args: list[Variable], kwargs: dic
     outcome = call.run()
     value = outcome.value
     stays = outcome.stays or bool(outcome.writes) or value is None
-    if not outcome.writes and isinstance(value, torch.Tensor):
-        same = _argument_returned(value, args, kwargs)
-        if same is not None:
-            if outcome.stays:
-                call.node(value).meta["effect"] = Effect()
-            return same
+    same = call.argument_returned(value)
+    if same is not None and not outcome.writes:
+        if outcome.stays:
+            call.node(value).meta["effect"] = Effect()
+        return same
     if type(value) in PLAIN:
         if not stays:
             return ctx.wrap(value)
@@ -54,11 +53,7 @@ def record(ctx: Context, op: str, target: Any, args: list[Variable], kwargs: dic
     node = call.node(value)
     if stays or may_fail:
         node.meta["effect"] = Effect(outcome.writes)
-    if outcome.writes and isinstance(value, torch.Tensor):
-        same = _argument_returned(value, args, kwargs)
-        if same is not None:
-            return same
-    return ctx.tensors.wrap_result(ctx, value, node)
+    return same if same is not None else ctx.tensors.wrap_result(ctx, value, node)
 
 
 class _Call:
@@ -85,6 +80,19 @@ class _Call:
     def node(self, value: Any) -> Any:
         op, target, nodes, named = spelled(self.op, self.target, self.nodes, self.named_nodes, self._hold)
         return self.ctx.create_node(op, target, tuple(nodes), named, value)
+
+    def argument_returned(self, value: Any) -> Variable | None:
+        """The argument that the call gives back itself: a tensor, one in a list, or a list that was written to."""
+        if not isinstance(value, torch.Tensor | list | tuple):
+            return None
+        for variable, fake in zip((*self.args, *self.kwargs.values()), (*self.fakes, *self.named.values()), strict=True):
+            if fake is value:
+                return variable
+            if isinstance(variable, ListVariable | TupleVariable) and isinstance(value, torch.Tensor):
+                for item in variable.items:
+                    if type(item) is TensorVariable and item.fake is value:
+                        return item
+        return None
 
     def _hold(self, held: Held) -> Any:
         return self.ctx.create_node("call_function", held, (), {}, held.value)
@@ -238,18 +246,6 @@ def is_leaf_input(ctx: Context, fake: Any) -> bool:
     if read is None or not isinstance(read.value, torch.Tensor):
         return False
     return read.value.requires_grad and bool(torch_facts.hold(ctx, read.source, read.value, "is_leaf"))
-
-
-def _argument_returned(value: Any, args: list[Variable], kwargs: dict[str, Variable]) -> Variable | None:
-    for variable in (*args, *kwargs.values()):
-        if type(variable) is TensorVariable:
-            if variable.fake is value:
-                return variable
-        elif isinstance(variable, ListVariable | TupleVariable):
-            for item in variable.items:
-                if type(item) is TensorVariable and item.fake is value:
-                    return item
-    return None
 
 
 # ---- what it raises

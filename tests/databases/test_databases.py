@@ -1,0 +1,62 @@
+"""A fixed part of torch's databases gives the same traced and untraced; overloads do what they declare, and nothing is left out
+because nobody uses its result. `make databases` runs them all."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from tests.databases import calls
+from tests.databases.cases import DATABASES, Case, cases, copied
+from tests.databases.compare import verdict
+from tests.databases.declarations import Watched, run_samples
+from tracer.compat.operators import declared
+
+#: Of each database, every how manyth entry `make test` runs.
+PART = {"op_db": 45, "foreach_db": 12, "custom_op_db": 4, "hop_db": 6, "autograd_function_db": 5, "module_db": 20, "optim_db": 5}
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("database", DATABASES)
+def test_part_of_a_database_is_equal(database: str) -> None:
+    found = [verdict(case) for case in cases(database, 1, PART[database])]
+    assert found
+    assert not [(v.case.label, v.text) for v in found if not v.right and not v.explained]
+
+
+def unused(watched: Watched, skip: int = 1) -> Iterator[Case]:
+    """Each overload that was run, with its result unused: all that do more than give it, every `skip`th of the others."""
+    for number, (op, (args, kwargs)) in enumerate(watched.first.items()):
+        if not declared(op).pure or number % skip == 0:
+            yield Case("overloads", str(op), calls.call_unused, lambda op=op, a=args, k=kwargs: (op, copied(a), copied(k)))
+
+
+def wrong(watched: Watched, skip: int = 1) -> list[tuple[str, str]]:
+    found = [verdict(case) for case in unused(watched, skip)]
+    return [(v.case.label, v.text) for v in found if not v.right and not v.explained]
+
+
+def test_overloads_do_what_they_declare_used_or_not() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        watched = run_samples(("op_db", "foreach_db"), 1, every=16)
+    assert len(watched.first) > 50 and not watched.faults
+    assert not wrong(watched, skip=8)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_every_overload_does_what_it_declares_used_or_not() -> None:
+    watched = run_samples(("op_db", "foreach_db", "custom_op_db"), 3)
+    assert not watched.faults
+    assert not wrong(watched)
