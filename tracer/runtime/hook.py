@@ -115,7 +115,7 @@ class FrameHook:
                 finally:
                     try:
                         self._runs.discard(activation)
-                        if self._stops or self._free_when_idle:
+                        if self._stops or self._free_when_idle or self._left:
                             self._settle()
                     finally:
                         ef.set_eval_frame(prior)
@@ -425,7 +425,7 @@ class _Active:
                 entered[place + 1]._prior, entered[place + 1]._region = self._prior, self._region
             del entered[place]
         hook._runs.discard(self)
-        if hook._stops or hook._free_when_idle:
+        if hook._stops or hook._free_when_idle or hook._left:
             hook._settle()
         ef.set_eval_frame(now)
         if hook._pending:
