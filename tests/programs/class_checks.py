@@ -2,6 +2,7 @@
 
 import abc
 import collections.abc
+import types
 import typing
 
 from torch import randn
@@ -209,3 +210,23 @@ def super_in_odd_places(x, child):
         except (RuntimeError, TypeError, AttributeError) as error:
             found.append((type(error).__name__, str(error)))
     return x + 1, found
+
+
+class Records(type):
+    calls = []
+
+    def __new__(meta, *args):
+        Records.calls.append("new")
+        return super().__new__(meta, *args)
+
+    @classmethod
+    def __prepare__(meta, name, bases):
+        Records.calls.append("prepare")
+        return {"value": 3}
+
+
+@program(lambda: (randn(3),), breaks="some", graphs=None)
+def a_class_made_by_types_new_class(x):
+    Records.calls.clear()
+    made = types.new_class("Made", (), {"metaclass": Records})
+    return x + made.value, list(Records.calls), made.__name__

@@ -79,6 +79,8 @@ def _check(ctx: Context, value: Variable, classes: Variable, method: str) -> boo
 
 def _by_class(ctx: Context, value: Variable, wanted: Any, method: str) -> bool:
     """What `type` says."""
+    if method == "__subclasscheck__":
+        _class(ctx, value)
     if not isinstance(wanted, type):
         _refused(ctx, wanted, isinstance if method == "__instancecheck__" else issubclass)
     if method == "__subclasscheck__":

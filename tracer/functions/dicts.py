@@ -265,9 +265,13 @@ def _merge_pairs(ctx: Context, target: DictVariable, source: Variable) -> None:
     iterator = ctx.protocol.iterator(ctx, source)
     position = 0
     while (item := ctx.protocol.next_item(ctx, iterator)) is not None:
-        if not ctx.protocol.has(ctx, item.python_type(), "__iter__") and not ctx.protocol.has(ctx, item.python_type(), "__getitem__"):
+        ordered = issubclass(target.cls, OrderedDict)
+        if not ordered and not ctx.protocol.has(ctx, item.python_type(), "__iter__") and not ctx.protocol.has(ctx, item.python_type(), "__getitem__"):
             ctx.raise_(TypeError, f"cannot convert dictionary update sequence element #{position} to a sequence")
         pair = ctx.protocol.unpack(ctx, item)
+        if len(pair) != 2 and ordered:
+            few = f"need more than {len(pair)} value{'' if len(pair) == 1 else 's'} to unpack"
+            ctx.raise_(ValueError, few if len(pair) < 2 else "too many values to unpack (expected 2)")
         if len(pair) != 2:
             ctx.raise_(ValueError, f"dictionary update sequence element #{position} has length {len(pair)}; 2 is required")
         target.put(ctx, pair[0], pair[1])

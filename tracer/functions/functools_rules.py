@@ -41,7 +41,12 @@ def reduce(ctx: Context, function: Variable, iterable: Variable, *initial: Varia
     """`reduce(f, x[, initial])`, item by item."""
     if len(initial) > 1:
         return Declined("too many arguments")
-    iterator = ctx.protocol.iterator(ctx, iterable)
+    try:
+        iterator = ctx.protocol.iterator(ctx, iterable)
+    except Raised as error:
+        if not issubclass(error.variable.python_type(), TypeError):
+            raise
+        ctx.raise_(TypeError, "reduce() arg 2 must support iteration")
     total = initial[0] if initial else ctx.protocol.next_item(ctx, iterator)
     if total is None:
         ctx.raise_(TypeError, "reduce() of empty iterable with no initial value")
