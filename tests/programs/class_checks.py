@@ -225,7 +225,7 @@ class Records(type):
         return {"value": 3}
 
 
-@program(lambda: (randn(3),), breaks="some", graphs=None)
+@program(lambda: (randn(3),), breaks=None, graphs=None, recompiles=None)
 def a_class_made_by_types_new_class(x):
     Records.calls.clear()
     made = types.new_class("Made", (), {"metaclass": Records})

@@ -49,6 +49,7 @@ def deque_limit(ctx: Context, maxlen: Variable) -> int | None:
         limit = ctx.literal(ctx.protocol.index(ctx, maxlen)) if issubclass(maxlen.python_type(), int) else limit
     if not isinstance(limit, ConstantVariable) or not isinstance(limit.value, int):
         ctx.raise_(TypeError, "an integer is required")
+    ctx.protocol.index(ctx, limit, size=True)
     if limit.value < 0:
         ctx.raise_(ValueError, "maxlen must be non-negative")
     return int(limit.value)

@@ -37,7 +37,7 @@ def partial(ctx: Context, function: Variable, *args: Variable, **kwargs: Variabl
 
 
 @calls.exact(functools.reduce)
-def reduce(ctx: Context, function: Variable, iterable: Variable, *initial: Variable) -> Any:
+def reduce(ctx: Context, function: Variable, iterable: Variable, /, *initial: Variable) -> Any:
     """`reduce(f, x[, initial])`, item by item."""
     if len(initial) > 1:
         return Declined("too many arguments")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import sys
 from typing import TYPE_CHECKING, Any
 
 from ..signals import Declined
@@ -70,7 +71,7 @@ def _bound(ctx: Context, value: Variable, complaint: str) -> int:
     if not ctx.protocol.has(ctx, value.python_type(), "__index__"):
         ctx.raise_(ValueError, complaint)
     number = ctx.protocol.index(ctx, value)
-    if number < 0:
+    if not 0 <= number <= sys.maxsize:
         ctx.raise_(ValueError, complaint)
     return number
 
@@ -108,7 +109,7 @@ for _cls in (itertools.permutations, itertools.combinations, itertools.combinati
 @calls.exact(itertools.repeat)
 def repeat(ctx: Context, object: Variable, times: Variable | None = None) -> Any:
     """`repeat(x, times)`."""
-    return RepeatVariable(itertools.repeat, object, None if times is None else max(ctx.protocol.index(ctx, times), 0))
+    return RepeatVariable(itertools.repeat, object, None if times is None else max(ctx.protocol.index(ctx, times, size=True), 0))
 
 
 @calls.exact(itertools.cycle)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import inspect
 import operator
 import types
@@ -123,7 +124,7 @@ def delitem(ctx: Context, receiver: Variable, key: Variable) -> Any:
 @_method("__contains__")
 def contains(ctx: Context, receiver: Variable, item: Variable) -> Any:
     if isinstance(receiver, DictVariable | SetVariable):
-        return literal(found(ctx, receiver.items, item.dict_key(ctx)))
+        return literal(receiver.contains(ctx, item) if isinstance(receiver, SetVariable) else found(ctx, receiver.items, item.dict_key(ctx)))
     if isinstance(receiver, SequenceVariable):
         return literal(any(ctx.protocol.same_or_equal(ctx, receiver.item(ctx, i), item) for i in range(len(receiver.items))))
     return literal(receiver.contains(ctx, item)) if isinstance(receiver, _CONTAINERS) else None
@@ -218,16 +219,16 @@ def hash_(ctx: Context, receiver: Variable) -> Any:
 # ---- sequences
 @_method("__add__")
 def add(ctx: Context, receiver: Variable, other: Variable) -> Any:
-    other = _plain_side(other) or other
+    given, other = other, _plain_side(other) or other
     if isinstance(receiver, ListVariable) and isinstance(other, ListVariable):
         return ListVariable(receiver.settled(ctx) + other.settled(ctx), receiver.cls, None, receiver.limit)
     if isinstance(receiver, TupleVariable) and isinstance(other, TupleVariable):
         return _joined(ctx, receiver, receiver.settled(ctx) + other.settled(ctx))
     if isinstance(receiver, TupleVariable) and receiver.cls is torch.Size:
-        ctx.raise_(TypeError, f"can only concatenate tuple (not {type_name(other.python_type())}) to torch.Size")
+        ctx.raise_(TypeError, f"can only concatenate tuple (not {type_name(given.python_type())}) to torch.Size")
     if isinstance(receiver, SequenceVariable):
-        name = "list" if isinstance(receiver, ListVariable) else "tuple"
-        ctx.raise_(TypeError, f'can only concatenate {name} (not "{type_name(other.python_type())}") to {name}')
+        name = "tuple" if isinstance(receiver, TupleVariable) else "deque" if issubclass(receiver.cls, collections.deque) else "list"
+        ctx.raise_(TypeError, f'can only concatenate {name} (not "{type_name(given.python_type())}") to {name}')
     return None
 
 

@@ -43,7 +43,7 @@ def _sequence(cls: type, name: str) -> Any:
         if not isinstance(a, ConstantVariable):
             return Declined("the receiver is not known")
         if isinstance(b, ConstantVariable):
-            return ctx.protocol.fold(ctx, descriptor, [a, b])
+            return ctx.protocol.fold(ctx, descriptor, [a, right])
         kind = type_name(right.python_type())
         if name == "__add__":
             ctx.raise_(TypeError, f'can only concatenate str (not "{kind}") to str' if cls is str else f"can't concat {kind} to bytes")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -134,8 +135,12 @@ def index(ctx: Context, value: Variable) -> Any:
 @calls.exact(operator.concat)
 def concat(ctx: Context, left: Variable, right: Variable) -> Any:
     """`operator.concat(a, b)`."""
-    if not ctx.protocol.has(ctx, left.python_type(), "__getitem__"):
-        ctx.raise_(TypeError, f"{type_name(left.python_type())!r} object can't be concatenated")
+    classes = left.python_type(), right.python_type()
+    native = issubclass(classes[0], list | tuple | str | bytes | bytearray | collections.deque)
+    if not native and not all(ctx.protocol.has(ctx, cls, "__getitem__") and not issubclass(cls, dict) for cls in classes):
+        ctx.raise_(TypeError, f"{type_name(classes[0])!r} object can't be concatenated")
+    if not native and not any(ctx.protocol.has(ctx, cls, name) for cls, name in zip(classes, ("__add__", "__radd__"), strict=True)):
+        ctx.raise_(TypeError, f"{type_name(classes[0])!r} object can't be concatenated")
     return ctx.protocol.binary(ctx, operator.add, left, right)
 
 

@@ -6,7 +6,16 @@ import operator
 from typing import TYPE_CHECKING, Any
 
 from ..signals import Declined, NotConstant
-from ..variables import ObjectVariable, OpaqueVariable, SymVariable, TensorVariable, TupleVariable, Variable, literal
+from ..variables import (
+    ConstantVariable,
+    ObjectVariable,
+    OpaqueVariable,
+    SymVariable,
+    TensorVariable,
+    TupleVariable,
+    Variable,
+    literal,
+)
 from .known import plain
 from .table import calls
 
@@ -104,6 +113,8 @@ def round_(ctx: Context, value: Variable, *digits: Variable) -> Any:
         if not digits:
             return value if value.python_type() is int else ctx.shapes.unary(ctx, round, value)
         return ctx.protocol.fold(ctx, round, [value, *digits])
+    if not isinstance(value, ConstantVariable) and not ctx.protocol.has(ctx, value.python_type(), "__round__"):
+        ctx.raise_(TypeError, f"type {ctx.protocol.shown_type(value)} doesn't define __round__ method")
     if isinstance(value, ObjectVariable):
         return ctx.protocol.special(ctx, value, "__round__", list(digits), "")
     return ctx.protocol.fold(ctx, round, [value, *digits])

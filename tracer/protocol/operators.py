@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import operator
+import sys
 import weakref
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -483,13 +484,17 @@ def contains_through_type(ctx: Context, container: Variable, item: Variable) -> 
     return False
 
 
-def index(ctx: Context, value: Variable, complaint: str = "") -> int:
-    """`operator.index`; a symbolic integer specialises. `complaint`, of a sequence, names the type."""
-    if isinstance(value, ObjectVariable) and isinstance(value.data, ConstantVariable):
-        value = value.data
+def index(ctx: Context, value: Variable, complaint: str = "", *, size: bool = False) -> int:
+    """`operator.index`; a symbolic integer specialises. `complaint`, of a sequence, names the type; a `size` has to fit C's own."""
+    if size:
+        number = index(ctx, value, complaint)
+        if not -sys.maxsize - 1 <= number <= sys.maxsize:
+            ctx.raise_(OverflowError, "Python int too large to convert to C ssize_t")
+        return number
+    held = value.data if isinstance(value, ObjectVariable) else value
+    if isinstance(held, ConstantVariable) and isinstance(held.value, int):
+        return int(held.value)
     kind = type(value)
-    if kind is ConstantVariable and isinstance(value.value, int):  # type: ignore[attr-defined]
-        return int(value.value)  # type: ignore[attr-defined]
     if kind is SymVariable and value.python_type() is int:
         return int(value.specialise(ctx))  # type: ignore[attr-defined]
     if kind is TensorVariable:

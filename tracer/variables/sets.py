@@ -102,6 +102,8 @@ class SetVariable(Variable):
         return ConstantVariable(len(self.items))
 
     def contains(self, ctx: Context, item: Variable) -> bool:
+        if isinstance(item, SetVariable) and item.cls is set:  # one that can't be hashed is looked for as a frozenset
+            return found(ctx, self.items, frozenset(item.items))
         return found(ctx, self.items, item.dict_key(ctx))
 
     def keys(self, ctx: Context) -> list[Any]:
