@@ -46,6 +46,7 @@ from .variables import (
 )
 
 if TYPE_CHECKING:
+    from .failing import Failing
     from .session import Session
 
 __all__ = ["Context", "GraphInput"]
@@ -129,6 +130,8 @@ class Context:
         self.replaced: set[int] = set()  # storages that became some tensor's `.data`
         self.autocasts: list[Any] = []  # entered and not yet left: (manager, what leaves it, node)
         self.autocast_at_entry: Any = None
+        self.failing: Failing | None = None  # for an attempt that finds out what comes of a graph that raised
+        self.protected = False  # whether code that has handlers takes part
         self.rec.where = self.where
 
     # ---- marks and roll-back
@@ -334,7 +337,7 @@ class Context:
         self.refresh_modes()
         function, args = mode.node(value)
         node = self.graph.create("call_function", function, args, {}, None)
-        node.meta["effect"] = Effect()
+        node.meta["effect"], node.meta["mode"] = Effect(), True
         self.mode_nodes += 1
 
     def refresh_modes(self) -> None:
@@ -368,6 +371,7 @@ class Context:
             raise Untraceable("too-deep", limit=self.max_depth, func=frame.decoded.code.co_qualname) from None
 
     def program(self, code: types.CodeType) -> Program:
+        self.protected = self.protected or bool(code.co_exceptiontable)
         return self.session.program(code)
 
     # ---- exceptions of the program
@@ -448,6 +452,8 @@ class Context:
     def create_node(self, op: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], fake: Any) -> Any:
         """The one place where operations enter a graph."""
         node = self.graph.create(op, target, args, kwargs, fake)
+        if self.failing is not None:
+            self.failing.created(self, node)
         if self.fake_mode.shape_env is not None:
             self.shapes.note_unbacked(self, node, fake)
         modules = self.modules_now()
@@ -485,6 +491,10 @@ class Context:
                 str(fake.device) if tensor else "",
             )
         return node
+
+    def unwinds(self) -> bool:
+        """Whether anything but the error itself may come of an operator that raises when the graph runs."""
+        return bool(self.protected or self.mode_nodes or len(self.effects) or self.asserted)
 
     def modules_now(self) -> dict[str, tuple[str, str]] | None:
         """path → (path, class) of the nn.Modules whose forward is running, outermost first."""

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
-import sys
 import time
-import types
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +16,11 @@ import torch
 
 from . import codegen
 from .breaks import render
-from .codegen.body import Body
 from .compat import fakes, graphs, is_eager
 from .compat.guards import STATES, default_device, function_modes
 from .compat.memo import with_transforms, without_cache, without_transforms
 from .context import BreakHere, Context
+from .ending import Ending, FrameInfo, changed_modes, pin_break, root_frame
 from .errors import TracerError
 from .events import (
     AttemptEnded,
@@ -34,24 +32,22 @@ from .events import (
     GraphCompileStarted,
     GuardInstalled,
 )
+from .failing import Unwinding
 from .functions.modules import BACKWARD, backward_unseen
-from .graph.finish import finish_graph
 from .graph.modes import MODES, AutocastState, inference, restoring
 from .graph.operators import writes_to
 from .graph.places import note_places
 from .graph.transaction import undone
 from .guards import Guard, check_seconds, lower, overlapping
 from .guards.shapes import shape_guard
-from .interpreter.exceptions import ExceptionState
 from .interpreter.frame import Frame
 from .interpreter.loop import run
-from .interpreter.paths import step_of
 from .runtime.answers import Entry, Skip
 from .runtime.backends import compile_graph
 from .runtime.stages import stages_of, tell_stages
 from .signals import Break, Decision, Raised, Restart, Untraceable
 from .sources import Roots, Source
-from .variables import NULL, UNSET, CellVariable, Lazy, NamespaceVariable, TensorVariable, Variable
+from .variables import UNSET, NamespaceVariable, TensorVariable, Variable
 
 if TYPE_CHECKING:
     from .session import Session
@@ -59,17 +55,6 @@ if TYPE_CHECKING:
 __all__ = ["Compiled", "FrameInfo", "translate"]
 
 MAX_ATTEMPTS = 64
-
-
-class FrameInfo:
-    """What the hook knows of the frame it asks about."""
-
-    __slots__ = ("cells", "code", "globals", "locals", "name", "origin")
-
-    def __init__(self, code: types.CodeType, locals: dict[str, Any], globals: dict[str, Any], cells: tuple[types.CellType, ...]):
-        self.code, self.locals, self.globals, self.cells = code, locals, globals, cells
-        self.origin = codegen.original_of(code)[0]
-        self.name = self.origin.co_qualname
 
 
 class Compiled:
@@ -169,7 +154,7 @@ def _run_attempt(session: Session, info: FrameInfo, decisions: dict[tuple[Any, .
         with inference(False), without_transforms() as ctx.transforms, graphs.tracing_context(mode), mode:
             if ctx.inference:
                 torch._C._set_grad_enabled(False)
-            root = _root_frame(ctx, info)
+            root = root_frame(ctx, info)
             session.traced = ctx
             ctx.root_frame = ctx.frame = root
             try:
@@ -179,7 +164,7 @@ def _run_attempt(session: Session, info: FrameInfo, decisions: dict[tuple[Any, .
                 result, stopped = None, here.decision
                 ctx.frame = root
             except Break as stop:
-                raise _pin(ctx, root, stop) from None
+                raise pin_break(ctx, root, stop) from None
             except Raised as error:
                 raise Untraceable("exception-escapes", type=error.variable.python_type().__name__, value=error.variable.describe()) from None
             return _finish(ctx, info, root, result, stopped, frame_id)
@@ -187,35 +172,6 @@ def _run_attempt(session: Session, info: FrameInfo, decisions: dict[tuple[Any, .
         session.traced = ctx.frame = None
         ctx.lifetimes.close()
         ctx.release()
-
-
-def _root_frame(ctx: Context, info: FrameInfo) -> Frame:
-    """The frame as it is entered: arguments lazily built, cells of its own and of its closure."""
-    program = ctx.program(info.code)
-    args, cells = codegen.entry_names(info.code)
-    ctx.entered = info.locals
-    locals: list[Any] = [None] * program.size
-    own = len(info.code.co_cellvars)
-    for name in args:
-        locals[program.names.index(name)] = Lazy(info.locals[name], ctx.local(name))
-    for i, name in enumerate(cells):
-        source = ctx.root("cell", name, name)
-        held: Any = UNSET
-        if name in info.locals:
-            held = Lazy(info.locals[name], ctx.local(name))
-        index = program.names.index(name) if i < own else program.free_base + i - own
-        cell = CellVariable(held, source, info.cells[i - own] if i >= own else None, name)
-        if i >= own:
-            ctx.remember(cell, info.cells[i - own], source)
-        locals[index] = cell
-    return Frame(program, locals, info.globals, None)
-
-
-def _pin(ctx: Context, root: Frame, stop: Break) -> Restart:
-    """The decision that the next attempt takes: end the graph before the operation of the root frame that led here."""
-    pc = root.decoded.group_start(root.pc - 1)
-    count = (root.visits or {}).get(pc, 1)
-    return Restart(Decision(((step_of(root, pc, count),), "break"), stop, stop.reason, (pc, count)))
 
 
 # ---- the end of an attempt
@@ -231,100 +187,29 @@ def _finish(ctx: Context, info: FrameInfo, root: Frame, result: Variable | None,
 
 def _compile(ctx: Context, info: FrameInfo, root: Frame, result: Variable | None, stopped: Decision | None, frame_id: str) -> Entry:
     session, rec = ctx.session, ctx.rec
-    args, cells = codegen.entry_names(info.code)
-    body = Body(ctx, args, cells)
-    point, stays = None, False
     if stopped is not None:
         session.check_fullgraph(stopped.value)
-        stays = stopped.value.stays or ctx.lifetimes.pending()
-        point, answer = _break_state(ctx, body, root, stays)
-    else:
-        assert result is not None
-        answer = body.value(result)
-    body.settle_later()
-    body.replay_effects(cells[: len(info.code.co_cellvars)] if stopped is None else ())
-    compiled = finish_graph(ctx, body)
+    ending = Ending(ctx, info, root, result, stopped)
+    compiled = ending.graph
     name, graph = f"{info.name} {frame_id}", ctx.root_graph.name if compiled.gm is not None else ""
-    modes = [
-        f"{body.pin(MODES[n].write, n)}({repr(value) if isinstance(value, bool) else body.pin(value, n)})"
-        for n, value in _changed_modes(ctx)
-    ]
     function = _backend(ctx, compiled) if compiled.gm is not None else None
-    inputs = [body.load(i.source) for i in compiled.inputs]
     hit = session.hit_recorder(frame_id, info.name)
-    python, text = body.finish(name, function, inputs, answer, modes, hit)
+    failed = Unwinding(ctx, info, compiled.gm, stopped is not None) if function is not None and ctx.unwinds() else None
+    python, text = ending.body.finish(name, function, ending.inputs(), f"return {ending.answer}", ending.modes(), hit, failed)
+    code = ending.code(python, failed is not None)
     if stopped is not None:
         session.note_break(ctx, stopped.value, frame_id)
-        assert point is not None
-        code = codegen.broken(info.code, python, point, stays)
         session.note_resumes(code, frame_id)
-    else:
-        code = codegen.finished(info.code, python)
     if rec.on:
         rec.point(CodeGenerated, graph, name, text, len(code.co_code) // 2)
     record = Compiled(frame_id, graph, compiled.gm, compiled.examples, text)
-    record.changes = tuple(body.changed)
+    record.changes = tuple(ending.body.changed)
     with _outside(ctx):
         record.lowered = _lower(ctx, info)
         if rec.on:
             record.check = check_seconds(record.lowered.root, info.locals)
     session.keep_graph(record)
     return Entry(code, record.lowered.root, info.name, record)
-
-
-def _changed_modes(ctx: Context) -> list[tuple[str, Any]]:
-    now = ((name, mode.read()) for name, mode in MODES.items())
-    return [(name, value) for name, value in now if value != ctx.modes_at_entry[name]]
-
-
-def _break_state(ctx: Context, body: Body, root: Frame, stays: bool) -> tuple[codegen.Point, str]:
-    """The point before the breaking operation, and the tuple of live locals and stack values that the body returns. A frame
-    that `stays` goes on with all that it holds."""
-    program, pc = root.program, root.pc
-    live = program.decoded.live_in(pc)
-    bound, values = [], []
-    whole = stays or not _FRAME_READERS.isdisjoint(program.code.co_names)
-    cells = codegen.original_of(program.code)[0].co_cellvars
-    for index, name in enumerate(program.names):
-        held = root.locals[index]
-        if index == 0 and name in cells and name in program.code.co_freevars:
-            continue  # in resume code, what bare `super()` reads: the frame that it stands for has the cell alone
-        if held is None or isinstance(held, CellVariable) and held.source is not None and held.source.kind == "cell":
-            continue
-        if index < program.free_base and name in program.code.co_freevars:
-            continue  # the first parameter of resume code, which stands there for bare `super()`: its value is in the cell
-        if index in live or whole:
-            bound.append(name)
-            values.append(body.load(held.source) if type(held) is Lazy else body.value(held))
-    slots: list[codegen.Slot] = []
-    handled = [*[held.previous for held in root.stack if isinstance(held, ExceptionState)][1:], ctx.handled]
-    for held in root.stack:
-        if held is NULL:
-            slots.append(codegen.Slot.NULL)
-        elif isinstance(held, ExceptionState):
-            slots.append(codegen.Slot.STATE)
-            error = handled.pop(0)
-            assert error is not None
-            value = body.value(error)
-            values.append(value if error.source is not None else f"{body.pin(_as_raised, 'as_raised')}({value})")
-        else:
-            slots.append(codegen.Slot.VALUE)
-            values.append(body.value(held))
-    offset = program.decoded.ops[pc].offset
-    return codegen.Point(offset, tuple(bound), tuple(slots)), f"({', '.join(values)}{',' if len(values) == 1 else ''})"
-
-
-def _as_raised(error: BaseException) -> BaseException:
-    """An exception that was raised while tracing and is being handled: CPython hands its traceback to `__exit__`
-    without looking whether there is one."""
-    if error.__traceback__ is None:
-        frame = sys._getframe(2)  # of the user's function: this one was called by the body, the body by it
-        error.__traceback__ = types.TracebackType(None, frame, frame.f_lasti, frame.f_lineno)
-    return error
-
-
-#: Builtins that look at the frame that calls them: all its locals must be there when they run natively.
-_FRAME_READERS = frozenset({"eval", "exec", "locals", "dir", "vars", "_getframe", "currentframe", "stack", "breakpoint", "set_trace"})
 
 
 def _backend(ctx: Context, compiled: Any) -> Any:
@@ -356,7 +241,7 @@ def _backend(ctx: Context, compiled: Any) -> Any:
 @contextlib.contextmanager
 def _outside(ctx: Context) -> Iterator[None]:
     """The program's own modes, as when the compiled graph will run; our fake mode off."""
-    changed = _changed_modes(ctx)
+    changed = changed_modes(ctx)
     for name, _ in changed:
         MODES[name].write(ctx.modes_at_entry[name])
     autocast = AutocastState() if ctx.autocasts else None

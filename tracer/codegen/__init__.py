@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .adapter import broken, entry_names, finished
-from .resume import needed, original_of, raising, resume_code
+from .adapter import Instead, broken, entry_names, finished
+from .resume import is_resume, needed, original_of, raising, resume_code
 from .stack import Point, Slot
 
-__all__ = ["Point", "Slot", "broken", "entry_names", "finished", "needed", "original_of", "raising", "resume_code"]
+__all__ = ["Instead", "Point", "Slot", "broken", "entry_names", "finished", "is_resume", "needed", "original_of", "raising", "resume_code"]

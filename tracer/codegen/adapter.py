@@ -16,7 +16,7 @@ from inspect import CO_VARARGS, CO_VARKEYWORDS
 from types import CellType, CodeType
 from typing import Any
 
-from .listing import Instruction, Listing, Location, assemble, is_cell, line, local_slots
+from .listing import Handler, Instruction, Listing, Location, assemble, is_cell, line, local_slots
 from .resume import (
     Origin,
     Parameters,
@@ -33,7 +33,21 @@ from .resume import (
 )
 from .stack import VERSION, Point, Slot, Successor, load, plain, successors
 
-__all__ = ["broken", "entry_names", "finished"]
+__all__ = ["Instead", "broken", "entry_names", "finished"]
+
+
+class Instead(BaseException):
+    """Raised by a body that should have returned where to go on: the frame is over already, `value` is its result."""
+
+    def __init__(self, value: Any):
+        super().__init__()
+        self.value = value
+
+
+def _over(error: BaseException) -> Any:
+    if type(error) is Instead:
+        return error.value
+    raise error
 
 
 class Tail(partial):  # type: ignore[type-arg]
@@ -67,22 +81,23 @@ def finished(code: CodeType, body: Callable[..., Any]) -> CodeType:
     return draft.code()
 
 
-def broken(code: CodeType, body: Callable[..., Any], point: Point, stays: bool = False) -> CodeType:
+def broken(code: CodeType, body: Callable[..., Any], point: Point, stays: bool = False, may_end: bool = False) -> CodeType:
     """Code that rebuilds the frame from the flat tuple `body(*entry)`, runs the operation at the point, then resumes; or, where
     the frame `stays`, goes on from the point as the frame's code does.
 
     The tuple: values of `point.bound`, then one value for each slot of `point.stack` but NULLs, bottom to top.
-    Raises ValueError for generators, and if no operation begins at `point.offset`.
+    `may_end`: the body may raise `Instead` in its place. Raises ValueError for generators, and if no operation begins at `point.offset`.
     """
     refuse_generators(code)
     listing = listing_of(code)
     first, last = listing.unit(point.offset)
     draft = _Draft(listing)
-    draft.begin(body)
+    over = draft.begin(body, may_end=True) if may_end else draft.begin(body)
     draft.place = listing.instructions[first].location
     draft.rebuild(point)
     if stays:
         draft.stay(listing.instructions[first], point.bound)
+        draft.out += over
         return draft.code()
     unit = plain(listing.instructions[first:last])
     if unit[-1].name == "LOAD_FAST_AND_CLEAR" and is_cell(code, unit[-1].arg):
@@ -98,8 +113,8 @@ def broken(code: CodeType, body: Callable[..., Any], point: Point, stays: bool =
         unit[-1].target = pads[0]
         draft.out += pads
         draft.leave(jumped)
-    handlers = [i.handler.target for i in draft.out if i.handler is not None]
-    draft.out += moved(listing, handlers, point.bound)
+    handlers = [i.handler.target for i in draft.out if i.handler is not None and i.handler.target not in over]
+    draft.out += moved(listing, handlers, point.bound) + over
     return draft.code()
 
 
@@ -164,19 +179,37 @@ class _Draft:
 
     # ---- the parts of an adapter, in their order
 
-    def begin(self, body: Callable[..., Any]) -> None:
-        """Make cells as the frame's code does, and call the body."""
+    def begin(self, body: Callable[..., Any], may_end: bool = False) -> list[Instruction]:
+        """Make cells as the frame's code does, and call the body. `may_end`: answers what must stand somewhere, to return what an
+        `Instead` says."""
         for instruction in self.listing.instructions:
             self.out.append(replace(instruction, handler=None))
             if instruction.name == "RESUME":
                 break
         args, cells = entry_names(self.listing.code)
+        started = len(self.out)
+        if may_end:
+            self.add("NOP")
         self.out += load(self.constant(body))
         for name in args:
             self.add("LOAD_FAST", self.local(name))
         for name in cells:
             self.load_cell(name)
         self.call(len(args) + len(cells))
+        return self._ends(self.out[started:]) if may_end else []
+
+    def _ends(self, covered: list[Instruction]) -> list[Instruction]:
+        before, self.out = self.out, []
+        self.out += load(self.constant(_over))
+        self.add("COPY", 3)
+        self.call(1)
+        self.add("SWAP", 2)
+        self.add("POP_TOP")
+        self.add("RETURN_VALUE")
+        made, self.out = self.out, before
+        for instruction in covered:
+            instruction.handler = Handler(made[0], 0, False)
+        return made
 
     def rebuild(self, point: Point) -> None:
         """From the body's tuple to the locals and the stack of the point."""

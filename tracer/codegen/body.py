@@ -266,19 +266,38 @@ class Body:
             "if failed is not None: raise AssertionError(*failed)",
         ]
 
-    def finish(self, name: str, graph: Callable[..., Any] | None, inputs: list[str], result: str, modes: list[str], hit: Any) -> tuple[types.FunctionType, str]:
-        """(the compiled function, its source). `graph` takes `inputs` and returns the tuple of outputs."""
+    def _unwinding(self, run: str, failed: Callable[..., Any]) -> list[str]:
+        """Run the graph; where it raises, `failed` goes on as the program does from the operator that raised."""
+        self.names["failed"] = failed
+        raised = self.fresh("raised")
+        return [
+            f"{raised} = []",
+            "try:",
+            f"    {run}",
+            "except BaseException as error:",
+            f"    {raised}.append(error)",
+            f"if {raised}: return failed({', '.join([f'{raised}.pop()', *self.parameters])})",
+        ]
+
+    def finish(
+        self, name: str, graph: Callable[..., Any] | None, inputs: list[str], ending: str, modes: list[str], hit: Any, failed: Callable[..., Any] | None
+    ) -> tuple[types.FunctionType, str]:
+        """(the compiled function, its source). `graph` takes `inputs` and returns the tuple of outputs. `failed`: what is called with the
+        error and the parameters where the graph raises; None where nothing but the error itself comes of that."""
         lines = list(self.loads)
         if graph is not None:
             self.names["graph"] = graph
             call = f"graph({', '.join(inputs)})"
             outs = list(self._outputs.values())
             run = f"{', '.join(outs)}, = {call}" if outs else call
-            lines += self._checked(run) if self.ctx.asserted else [run]
+            if failed is not None:
+                lines += self._unwinding(run, failed)
+            else:
+                lines += self._checked(run) if self.ctx.asserted else [run]
         if hit is not None:
             self.names["cache_hit"] = hit
             lines.insert(0, "cache_hit()")
-        lines += self.builds + self.effects + self.ends + modes + [f"return {result}"]
+        lines += self.builds + self.effects + self.ends + modes + [ending]
         text = f"def body({', '.join(self.parameters)}):\n" + "".join(f"    {line}\n" for line in lines)
         filename = f"<tracer {name}>"
         namespace: dict[str, Any] = self.names

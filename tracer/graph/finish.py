@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ..codegen.body import Body
     from ..context import Context, GraphInput
 
-__all__ = ["Finished", "finish_graph"]
+__all__ = ["Finished", "finish_graph", "only_computes"]
 
 class Finished:
     """`gm` is None where nothing needs to run."""
@@ -27,6 +27,8 @@ class Finished:
 def finish_graph(ctx: Context, body: Body) -> Finished:
     graph = ctx.root_graph.graph
     graph.output(tuple(body.outputs))
+    if ctx.failing is not None:
+        ctx.failing.substitute(ctx, graph)
     if ctx.fake_mode.shape_env is not None and any("unbacked_bindings" in node.meta for node in graph.nodes):
         whole = graphs.make_graph_module(ctx.submodules, graph, ctx.root_graph.name)
         for node in graphs.insert_asserts(whole, ctx.fake_mode.shape_env, ctx.root_graph.name):
@@ -39,17 +41,21 @@ def finish_graph(ctx: Context, body: Body) -> Finished:
             used.append(entry)
         else:
             _drop(ctx, graph, entry.node)
-    if not any(node.op not in ("placeholder", "output") for node in graph.nodes):
+    if not (ctx.failing is not None and body.outputs) and not any(node.op not in ("placeholder", "output") for node in graph.nodes):
         return Finished(None, [], [])
     gm = graphs.make_graph_module(ctx.submodules, graph, ctx.root_graph.name)
     return Finished(gm, used, [entry.fake for entry in used])
 
 
+def only_computes(node: Any) -> bool:
+    """Whether an operation does nothing but give its result: it may be left out, or done again."""
+    return "effect" not in node.meta
+
+
 def _remove_dead(ctx: Context, graph: Any) -> None:
     for node in reversed(graph.nodes):
-        if node.op in ("placeholder", "output") or node.users or "effect" in node.meta:
-            continue
-        _drop(ctx, graph, node)
+        if node.op not in ("placeholder", "output") and not node.users and only_computes(node):
+            _drop(ctx, graph, node)
 
 
 def _drop(ctx: Context, graph: Any, node: Any) -> None:

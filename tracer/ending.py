@@ -1,0 +1,157 @@
+"""How a traced frame begins and ends: the frame as it is entered, and what is left to do where it returns, breaks or raises.
+
+In: an attempt, its root frame, what came of it. Out: the body, the graph, the code that stands in for the frame.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from . import codegen
+from .codegen.body import Body
+from .graph.finish import finish_graph
+from .graph.modes import MODES
+from .interpreter.exceptions import ExceptionState
+from .interpreter.frame import Frame
+from .interpreter.paths import step_of
+from .signals import Break, Decision, Restart
+from .variables import NULL, UNSET, CellVariable, Lazy, Variable
+
+if TYPE_CHECKING:
+    from .context import Context
+
+__all__ = ["Ending", "FrameInfo", "changed_modes", "pin_break", "root_frame"]
+
+
+class FrameInfo:
+    """What the hook knows of the frame it asks about."""
+
+    __slots__ = ("cells", "code", "globals", "locals", "name", "origin")
+
+    def __init__(self, code: types.CodeType, locals: dict[str, Any], globals: dict[str, Any], cells: tuple[types.CellType, ...]):
+        self.code, self.locals, self.globals, self.cells = code, locals, globals, cells
+        self.origin = codegen.original_of(code)[0]
+        self.name = self.origin.co_qualname
+
+
+def root_frame(ctx: Context, info: FrameInfo) -> Frame:
+    """The frame as it is entered: arguments lazily built, cells of its own and of its closure."""
+    program = ctx.program(info.code)
+    args, cells = codegen.entry_names(info.code)
+    ctx.entered = info.locals
+    locals: list[Any] = [None] * program.size
+    own = len(info.code.co_cellvars)
+    for name in args:
+        locals[program.names.index(name)] = Lazy(info.locals[name], ctx.local(name))
+    for i, name in enumerate(cells):
+        source = ctx.root("cell", name, name)
+        held: Any = UNSET
+        if name in info.locals:
+            held = Lazy(info.locals[name], ctx.local(name))
+        index = program.names.index(name) if i < own else program.free_base + i - own
+        cell = CellVariable(held, source, info.cells[i - own] if i >= own else None, name)
+        if i >= own:
+            ctx.remember(cell, info.cells[i - own], source)
+        locals[index] = cell
+    return Frame(program, locals, info.globals, None)
+
+
+def pin_break(ctx: Context, root: Frame, stop: Break) -> Restart:
+    """The decision that the next attempt takes: end the graph before the operation of the root frame that led here."""
+    pc = root.decoded.group_start(root.pc - 1)
+    count = (root.visits or {}).get(pc, 1)
+    return Restart(Decision(((step_of(root, pc, count),), "break"), stop, stop.reason, (pc, count)))
+
+
+class Ending:
+    """What is left to do at the end of an attempt. `result`: what the frame returns, or raises; `stopped`: where it breaks instead."""
+
+    def __init__(self, ctx: Context, info: FrameInfo, root: Frame, result: Variable | None, stopped: Decision | None):
+        self.ctx, self.info = ctx, info
+        args, cells = codegen.entry_names(info.code)
+        body = self.body = Body(ctx, args, cells)
+        self.point, self.stays = None, False
+        if stopped is not None:
+            self.stays = stopped.value.stays or ctx.lifetimes.pending()
+            self.point, self.answer = _break_state(ctx, body, root, self.stays)
+        else:
+            assert result is not None
+            self.answer = body.value(result)
+        body.settle_later()
+        body.replay_effects(cells[: len(info.code.co_cellvars)] if stopped is None else ())
+        self.graph = finish_graph(ctx, body)
+
+    def inputs(self) -> list[str]:
+        return [self.body.load(i.source) for i in self.graph.inputs]
+
+    def modes(self) -> list[str]:
+        """Lines that leave torch's switches as the program does."""
+        body = self.body
+        return [
+            f"{body.pin(MODES[n].write, n)}({repr(value) if isinstance(value, bool) else body.pin(value, n)})"
+            for n, value in changed_modes(self.ctx)
+        ]
+
+    def code(self, python: Callable[..., Any], may_end: bool = False) -> types.CodeType:
+        """What runs in place of the frame's code, with `python` as its body. `may_end`: that may raise `codegen.Instead`."""
+        if self.point is None:
+            return codegen.finished(self.info.code, python)
+        return codegen.broken(self.info.code, python, self.point, self.stays, may_end)
+
+
+def changed_modes(ctx: Context) -> list[tuple[str, Any]]:
+    now = ((name, mode.read()) for name, mode in MODES.items())
+    return [(name, value) for name, value in now if value != ctx.modes_at_entry[name]]
+
+
+def _break_state(ctx: Context, body: Body, root: Frame, stays: bool) -> tuple[codegen.Point, str]:
+    """The point before the breaking operation, and the tuple of live locals and stack values that the body returns. A frame
+    that `stays` goes on with all that it holds."""
+    program, pc = root.program, root.pc
+    live = program.decoded.live_in(pc)
+    bound, values = [], []
+    whole = stays or not _FRAME_READERS.isdisjoint(program.code.co_names)
+    cells = codegen.original_of(program.code)[0].co_cellvars
+    for index, name in enumerate(program.names):
+        held = root.locals[index]
+        if index == 0 and name in cells and name in program.code.co_freevars:
+            continue  # in resume code, what bare `super()` reads: the frame that it stands for has the cell alone
+        if held is None or isinstance(held, CellVariable) and held.source is not None and held.source.kind == "cell":
+            continue
+        if index < program.free_base and name in program.code.co_freevars:
+            continue  # the first parameter of resume code, which stands there for bare `super()`: its value is in the cell
+        if index in live or whole:
+            bound.append(name)
+            values.append(body.load(held.source) if type(held) is Lazy else body.value(held))
+    slots: list[codegen.Slot] = []
+    handled = [*[held.previous for held in root.stack if isinstance(held, ExceptionState)][1:], ctx.handled]
+    for held in root.stack:
+        if held is NULL:
+            slots.append(codegen.Slot.NULL)
+        elif isinstance(held, ExceptionState):
+            slots.append(codegen.Slot.STATE)
+            error = handled.pop(0)
+            assert error is not None
+            value = body.value(error)
+            values.append(value if error.source is not None else f"{body.pin(_as_raised, 'as_raised')}({value})")
+        else:
+            slots.append(codegen.Slot.VALUE)
+            values.append(body.value(held))
+    offset = program.decoded.ops[pc].offset
+    return codegen.Point(offset, tuple(bound), tuple(slots)), f"({', '.join(values)}{',' if len(values) == 1 else ''})"
+
+
+def _as_raised(error: BaseException) -> BaseException:
+    """An exception that was raised while tracing and is being handled: CPython hands its traceback to `__exit__`
+    without looking whether there is one."""
+    if error.__traceback__ is None:
+        frame = sys._getframe(2)  # of the user's function: this one was called by the body, the body by it
+        error.__traceback__ = types.TracebackType(None, frame, frame.f_lasti, frame.f_lineno)
+    return error
+
+
+#: Builtins that look at the frame that calls them: all its locals must be there when they run natively.
+_FRAME_READERS = frozenset({"eval", "exec", "locals", "dir", "vars", "_getframe", "currentframe", "stack", "breakpoint", "set_trace"})
