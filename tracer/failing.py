@@ -97,6 +97,7 @@ class Unwinding:
         self._session: Any = weakref.ref(ctx.session)
         self._decisions, self._dynamic, self._asserted = dict(ctx.decisions), ctx.dynamic, dict(ctx.asserted)
         self._code, self._globals, self._name, self._breaks = info.code, info.globals, info.name, breaks
+        self._gm = gm
         self._nodes = [(n.name, bool(n.meta.get("mode"))) for n in gm.graph.nodes if n.op not in ("placeholder", "output")]
 
     def __call__(self, error: BaseException, *entry: Any) -> Any:
@@ -177,8 +178,8 @@ class Unwinding:
         """(the node that raised, the values of those before it). The graph's own frame has a local for each node that has run."""
         trace = error.__traceback__
         while trace is not None:
-            code, held = trace.tb_frame.f_code, trace.tb_frame.f_locals
-            if code.co_name == "forward" and code.co_filename.startswith("<eval_with_key>"):
+            if graphs.is_code_of(self._gm, trace.tb_frame.f_code):
+                held = trace.tb_frame.f_locals
                 ran: dict[str, Any] = {}
                 for name, switches in self._nodes:
                     if name not in held and not switches:

@@ -269,13 +269,13 @@ class Body:
     def _unwinding(self, run: str, failed: Callable[..., Any]) -> list[str]:
         """Run the graph; where it raises, `failed` goes on as the program does from the operator that raised."""
         self.names["failed"] = failed
-        raised = self.fresh("raised")
+        raised, caught = self.fresh("raised"), self.fresh("caught")
         return [
             f"{raised} = []",
             "try:",
             f"    {run}",
-            "except BaseException as error:",
-            f"    {raised}.append(error)",
+            f"except BaseException as {caught}:",
+            f"    {raised}.append({caught})",
             f"if {raised}: return failed({', '.join([f'{raised}.pop()', *self.parameters])})",
         ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch import fx
 from torch._guards import CompileContext, CompileId, TracingContext, tracing
 
 __all__ = [
-    "compile_context", "current_fake_mode", "force_code", "get_data", "insert_asserts", "make_graph_module", "plain_forward",
+    "compile_context", "current_fake_mode", "force_code", "get_data", "insert_asserts", "is_code_of", "make_graph_module", "plain_forward",
     "promise", "set_data", "tracing_context",
 ]  # fmt: skip
 
@@ -76,9 +77,20 @@ def plain_forward(gm: fx.GraphModule) -> Callable[..., Any]:
             exact = _with_random_states(gm)
             force_code(exact)
             forward.append(exact.forward)
+            if exact is not gm:
+                gm.meta[_RUNS_AS] = exact.forward.__code__
         return forward[0](*args)
 
     return call
+
+
+_RUNS_AS = "tracer: runs as"
+
+
+def is_code_of(gm: fx.GraphModule, code: types.CodeType) -> bool:
+    """Whether `code` is what runs the nodes of `gm` one by one, with a local for the result of each."""
+    forward = type(gm).forward
+    return code is gm.meta.get(_RUNS_AS) or code is getattr(forward, "__code__", None)
 
 
 _CHECKPOINT = torch.ops.higher_order.tag_activation_checkpoint
