@@ -73,6 +73,7 @@ def effects_before_and_behind(run):
         return y
 
     LOG.clear()
+    run.watch(LOG)
     return outcomes(run(pick), bad(), good(), bad()), list(LOG)
 
 
@@ -90,6 +91,7 @@ def caught_where_it_is_raised(run):
             LOG.append("out")
 
     LOG.clear()
+    run.watch(LOG)
     return outcomes(run(pick), good(), bad(), good(), bad()), list(LOG)
 
 
@@ -120,6 +122,7 @@ def swallowed_by_a_manager_of_an_inlined_call(run):
         return y - 1
 
     LOG.clear()
+    run.watch(LOG)
     return outcomes(run(pick), good(), bad(), good(), bad()), list(LOG)
 
 
@@ -134,6 +137,7 @@ def random_numbers_and_writes_are_not_done_again(run):
         return y, noise
 
     LOG.clear()
+    run.watch(LOG)
     compiled = run(pick)
     found = []
     for args in (good(), bad(), bad()):
@@ -170,6 +174,7 @@ def another_error_out_of_a_handler(run):
             return x / (1 // len(LOG))
 
     LOG.clear()
+    run.watch(LOG)
     return outcomes(run(pick), good(), bad())
 
 
@@ -191,6 +196,7 @@ def managers_made_of_generators(run):
         return y
 
     LOG.clear()
+    run.watch(LOG)
     return outcomes(run(pick), bad(), good()), list(LOG)
 
 
@@ -211,6 +217,7 @@ class Counted(torch.nn.Module):
 def attributes_of_a_module(run):
     torch.manual_seed(0)
     module = Counted()
+    run.watch(module)
     compiled = run(module)
     found = outcomes(compiled, (tensor([1]),), (tensor([9]),), (tensor([2]),), (tensor([7]),))
     return found, module.calls, module.done
@@ -226,4 +233,5 @@ def sizes_that_change(run):
         return y * x.shape[0]
 
     LOG.clear()
+    run.watch(LOG)
     return outcomes(run(pick), *[(randn(n), tensor([k])) for n in (3, 4, 5, 6) for k in (1, 9)])[1::2], list(LOG)
