@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 from typing import Any
 
 import pytest
@@ -94,6 +95,80 @@ def test_other_bases_are_seen(family: Any) -> None:
     assert verdict(entry)
     family[2].__bases__ = (Other, family[1])
     assert not verdict(entry)
+
+
+def test_bases_that_come_and_go_are_seen_although_their_tuples_take_each_others_place(family: Any) -> None:
+    entry = lowered(look_up(family[2], "method"))
+    for _ in range(50):
+        other = type("Other", (family[1],), {})
+        family[2].__bases__ = (other,)
+        assert not verdict(entry)
+    family[2].__bases__ = (family[1],)
+    assert verdict(entry)
+
+
+def test_what_super_finds_is_seen_where_it_changes(family: Any) -> None:
+    A, B, C = family
+    entry = lowered(Guard(pinned(C), "CLASS_ATTRIBUTE", ("method", A, A.__dict__["method"], C)))
+    assert verdict(entry)
+    C.method = lambda self: 9  # before the place where the look-up begins
+    assert verdict(entry)
+    B.method = lambda self: 9
+    assert not verdict(entry)
+    assert seen(entry) == ["super(C, C).method is A.method <- function of B"] or "in B" in seen(entry)[0]
+    del B.method
+    assert verdict(entry)
+
+
+def test_the_classes_that_a_class_inherits_from(family: Any) -> None:
+    A, B, C = family
+    entry = lowered(Guard(pinned(C), "MRO", C.__mro__))
+    C.own = B.own = None
+    assert verdict(entry)
+    C.__bases__ = (A,)
+    assert not verdict(entry)
+    assert seen(entry) == ["C inherits from B, A <- it inherits from A"]
+    C.__bases__ = (B,)
+    assert verdict(entry)
+
+
+def test_a_class_that_is_registered_later() -> None:
+    class Interface(abc.ABC):
+        pass
+
+    class Other(abc.ABC):
+        pass
+
+    class K:
+        pass
+
+    entry = lowered(Guard(pinned(K), "NOT_REGISTERED", Interface), Guard(pinned(list), "NOT_REGISTERED", Interface))
+    assert verdict(entry)
+    Other.register(K)  # registering elsewhere changes nothing
+    assert verdict(entry)
+    Interface.register(K)
+    assert not verdict(entry)
+
+
+def test_a_subclass_hook_of_the_program_is_not_asked_by_guards() -> None:
+    asked: list[type] = []
+
+    class Interface(abc.ABC):
+        @classmethod
+        def __subclasshook__(cls, other: type) -> Any:
+            asked.append(other)
+            return NotImplemented
+
+    class K:
+        pass
+
+    assert not issubclass(K, Interface)
+    entry = lowered(Guard(pinned(K), "NOT_REGISTERED", Interface))
+    assert verdict(entry)
+    Interface.register(list)
+    asked.clear()
+    assert not entry.check({})
+    assert not asked
 
 
 def test_builtin_owners_cost_nothing_and_shared_dicts_are_checked_once() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import types
 from typing import TYPE_CHECKING, Any
@@ -128,6 +129,8 @@ def cached_call(ctx: Context, wrapper: Any, /, *args: Variable, **kwargs: Variab
         if identified and not ctx.speculating:
             ctx.memo[key] = answer
         return answer
+    with contextlib.suppress(NotConstant):
+        known(ctx, answer)  # symbolic numbers that it was computed from: the cache holds what they are now
     result = wrapper(*[known(ctx, a) for a in args], **{k: known(ctx, v) for k, v in kwargs.items()})
     return ctx.build(result, ctx.pinned(result)) if identified else ctx.wrap(result)
 

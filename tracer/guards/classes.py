@@ -266,18 +266,25 @@ def _asks_nobody(wanted: type) -> bool:
     return True
 
 
-def _lower_registries(at: Place, expected: Ref, parts: list[Any]) -> None:
+def _not_registered(value: Any, expected: Any) -> bool:
+    wanted, token = expected if type(expected) is tuple else (expected, None)
+    if not issubclass(type(value), type):
+        return False
+    return token == abc.get_cache_token() or _says_no(value, wanted.get() if type(wanted) is Ref else wanted)
+
+
+def _lower_registries(at: Place, expected: tuple[Ref, Any], parts: list[Any]) -> None:
     lowering = at.lowering
-    if lowering.registries.add(lowering.keeper.ref(at.value), expected):
+    if lowering.registries.add(lowering.keeper.ref(at.value), expected[0]):
         lowering.root.add_lambda_guard(whole(lowering.registries.check), parts, None)
 
 
 define(  # source: the pinned class; expected: an abstract base class of which it is no subclass
     "NOT_REGISTERED",
-    lambda value, expected: issubclass(type(value), type) and _says_no(value, expected.get() if type(expected) is Ref else expected),
-    lambda source, expected: f"not issubclass({source}, {name_of(expected)})",
+    _not_registered,
+    lambda source, expected: f"not issubclass({source}, {name_of(expected[0] if type(expected) is tuple else expected)})",
     _lower_registries,
-    hold=lambda expected, keeper: keeper.ref(expected),
+    hold=lambda expected, keeper: (keeper.ref(expected), abc.get_cache_token()),
     see=lambda _value, _expected: "registered since, or with a __subclasshook__",
     rank=8,
 )
