@@ -96,6 +96,7 @@ def _lower_code(at: Place, expected: tuple[Ref, Ref | None], parts: list[Any]) -
     enum, (code, namespace) = at.lowering.enum, expected
     at.manager.code_manager("", MUTABLE, enum).add_id_match_guard(code.id, parts, None)
     if namespace is not None:
+        assert at.source is not None
         at.lowering.require(at.source)
         at.manager.generic_getattr_manager("__globals__", "", None, enum).add_id_match_guard(namespace.id, parts, None)
 
