@@ -1,12 +1,13 @@
 """Classes that say themselves what their items and attributes are: compiled code reads and writes what C reads and writes."""
 
+import array
 import collections
 import typing
 
 import torch
 from torch import ones, randn
 
-from tests.programs import program
+from tests.programs import program, scenario
 
 
 class Pair(typing.NamedTuple):
@@ -143,3 +144,17 @@ def layer():
 @program(lambda: (randn(2), layer()))
 def a_module_with_getattribute(x, module):
     return module(x), module.hidden, module.seen, [name for name, _ in module.named_parameters()]
+
+
+FIRST, SECOND = array.array("i", [1]), array.array("i", [1])
+
+
+@scenario(breaks=None, recompiles=None)
+def objects_of_c_that_compare_what_they_hold(run):
+    def f(x):
+        return x + 1 if FIRST == SECOND else x - 1
+
+    compiled = run(f)
+    for item in (1, 2, 1):
+        SECOND[0] = item
+        compiled(ones(2))

@@ -164,6 +164,8 @@ def _comparison(name: str) -> Callable[..., Any]:
                 return _NOT_IMPLEMENTED
             mine, theirs = ctx.objects.instance_namespace(ctx, receiver), ctx.objects.instance_namespace(ctx, other)
             return ctx.protocol.compare(ctx, fn, mine, theirs)
+        if isinstance(receiver, ObjectVariable) and receiver.data is None and ctx.objects.native_base(receiver.cls).__eq__ is not object.__eq__:
+            return None  # C compares what it holds
         if isinstance(receiver, ObjectVariable | ExceptionVariable) or isinstance(receiver, FunctionVariable | BoundVariable | CellVariable | PinnedVariable):
             if name in ("eq", "ne") and not (isinstance(receiver, ObjectVariable) and receiver.data is not None):
                 same = ctx.protocol.same(ctx, receiver, other)
