@@ -96,7 +96,7 @@ def page(found: dict[str, list[dict[str, Any]]], known: dict[str, dict[str, Any]
         "`make projects` writes this page: packages as they are in the registry, a tiny model with random weights each, two to eight steps. *Equal* means that",
         "losses, parameters, buffers and random states after the run are plain Python's to the bit; both compilers run with `backend=\"eager\"`.",
         "*Graphs* are compiled graphs, *breaks* are places where a graph ended (torch.compile's own counter). Internal faults of ours, after which",
-        "a frame runs as Python, are told below the table.",
+        "a frame runs as Python, are told below the table. *Did not end*: a project has 15 minutes for all of its runs.",
         "",
         *table(found, known),
         "",
