@@ -16,7 +16,7 @@ JOBS   ?= 2
 PYTEST_ARGS ?=
 
 .DELETE_ON_ERROR:
-.PHONY: help install demo test test-torch second-inputs check lab databases bench projects docs clean
+.PHONY: help install demo test test-torch second-inputs check lab databases bench projects docs clean cpython-tests
 
 help:
 	@sed -n '2,9s/^# *//p' Makefile
@@ -56,6 +56,12 @@ FIRST ?= 0
 
 second-inputs: $(STAMP)
 	TRACER_STRICT=1 $(BIN)/python -m tests.second_inputs $(COUNT) $(FIRST)
+
+# CPython's own tests under the compiler, into docs/cpython_tests.md; about an hour on two cores. MODULES="test_list test_dict" runs only these.
+MODULES ?=
+
+cpython-tests: $(STAMP)
+	$(BIN)/python -m tests.cpython $(MODULES) --jobs $(JOBS) --results .cpython_tests.json --write
 
 check: $(STAMP)
 	$(BIN)/ruff check .

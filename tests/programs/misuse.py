@@ -38,6 +38,20 @@ def comparing_what_contains_itself(x):
     return x + 1, outcomes(lambda: one == two, lambda: {"a": one} == {"a": two}, lambda: one == one)
 
 
+class Bound:
+    def __init__(self, at):
+        self.at = at
+
+    def __index__(self):
+        return self.at
+
+
+@program(lambda: ones(2))
+def slices_whose_bounds_have_an_index(x):
+    one, three = Bound(1), Bound(3)
+    return x + 1, "abcd"[one:three], b"abcd"[one:], (1, 2, 3, 4)[one:three], [1, 2, 3, 4][:three], range(9)[one:three], len(range(10**20)[::10**19])
+
+
 class Tree:
     def __init__(self):
         self.children = [self]

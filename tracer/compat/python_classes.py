@@ -25,7 +25,7 @@ def maker(cls: type) -> type:
     for base in type.__dict__["__mro__"].__get__(cls):
         new = type.__dict__["__dict__"].__get__(base).get("__new__")
         if type(new) is types.BuiltinFunctionType:
-            return new.__self__
+            return new.__self__  # type: ignore[return-value]
     return object
 
 

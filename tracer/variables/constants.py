@@ -60,6 +60,10 @@ class ConstantVariable(Variable):
         return ctx.protocol.fold(ctx, len, [self])
 
     def getitem(self, ctx: Context, key: Variable) -> Any:
+        from .sequences import SliceVariable
+
+        if type(key) is SliceVariable and isinstance(self.value, str | bytes):
+            return literal(self.value[key.concrete(ctx)])
         return ctx.protocol.fold(ctx, lambda value, index: value[index], [self, key])
 
     def contains(self, ctx: Context, item: Variable) -> bool:
