@@ -78,7 +78,12 @@ def _stopped(ctx: Context, stop: Variable) -> ExceptionVariable:
 def _end(generator: GeneratorVariable) -> None:
     """Its frame was left for good, and holds nothing any more."""
     generator.done, generator.handling = True, None
-    drop_locals(generator.frame)
+    frame = generator.frame
+    if frame.shown:  # a traceback has it, with all that it held; the generator lets go
+        generator.frame = Frame(frame.program, [None] * len(frame.locals), frame.globals, frame.function)
+        generator.frame.pc = frame.pc
+    else:
+        drop_locals(frame)
 
 
 def throw(ctx: Context, generator: GeneratorVariable, error: ExceptionVariable) -> Variable | None:
