@@ -44,6 +44,7 @@ from .variables import (
     Variable,
     literal,
 )
+from .variables.generators import Weakly
 
 if TYPE_CHECKING:
     from .failing import Failing
@@ -98,7 +99,7 @@ class Context:
         self.kept: list[Any] = []
         self.inputs: list[GraphInput] = []
         self.effects = Effects()
-        self.undo: list[tuple[Variable, Any]] = []
+        self.undo: list[tuple[Any, Any]] = []  # see `Variable.saved`
         self.speculating = 0
         self.entries = 0
         self.changes = 0
@@ -178,7 +179,15 @@ class Context:
         return list(self.effects)[mark[3] :]
 
     def undo_since(self, mark: tuple[Any, ...]) -> list[tuple[Variable, Any]]:
-        return self.undo[mark[4] :]
+        entries = ((entry.held() if type(entry) is Weakly else entry, state) for entry, state in self.undo[mark[4] :])
+        return [(variable, state) for variable, state in entries if variable is not None]
+
+    def commit(self) -> None:
+        """What was done is done: there is no way back any more."""
+        for entry, _ in self.undo:
+            if type(entry) is Weakly:
+                entry.forget()
+        self.undo.clear()
 
     # ---- positions
     def where(self) -> tuple[Any, ...]:
@@ -320,7 +329,7 @@ class Context:
         if variable.source is not None:
             self.outside_changes += 1
         if self.speculating:
-            self.undo.append((variable, variable.snapshot()))
+            self.undo.append(variable.saved())
         if variable.source is not None and self.effects.note(variable) and self.rec.on:
             self.rec.point(SideEffect, type(variable).__name__.removesuffix("Variable").lower(), variable.source.text)
 

@@ -127,7 +127,7 @@ def attempt(ctx: Context, name: str) -> Iterator[tuple[Subgraph, Any]]:
         ctx.graph, ctx.frame = outer, frame
         ctx.handling, ctx.beyond = handled
     if not ctx.speculating:
-        ctx.undo.clear()
+        ctx.commit()
 
 
 def _check_effects(ctx: Context, mark: Any, outside: set[Variable]) -> None:

@@ -47,7 +47,6 @@ def unwind(ctx: Context, frame: Frame, error: Raised, base: Frame | None) -> Fra
             if variable.source is not None:
                 ctx.mutate(variable)
             variable.trace = TracebackVariable(frame, frame.pc - 1, variable.trace)
-            frame.shown = True
         again = False
         handler = frame.program.exceptions[frame.pc - 1] if frame.pc else None
         if handler is not None:
@@ -63,11 +62,15 @@ def unwind(ctx: Context, frame: Frame, error: Raised, base: Frame | None) -> Fra
             ctx.leave(frame, f"raised {error.variable.python_type().__name__}")
         back = frame.back
         if back is base:
+            frame.stack.clear()
             try:
                 raise error
             finally:
                 del error  # it holds this frame, which must not hold it: what it keeps would live until the collector comes
         assert back is not None
+        frame.stack.clear()
+        if ctx.lifetimes.matter:
+            frame.drop()
         frame = back
         ctx.frame = frame
 

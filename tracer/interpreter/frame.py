@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import inspect
+import sys
 import types
 from collections.abc import Callable
 from typing import Any
 
 from ..isa import Decoded, decode, names_local
-from ..variables import FALSE, NONE, TRUE, ConstantVariable, SetVariable, TupleVariable, Variable
+from ..variables import (
+    FALSE,
+    NONE,
+    TRUE,
+    UNSET,
+    CellVariable,
+    ConstantVariable,
+    SetVariable,
+    TupleVariable,
+    Variable,
+)
 from .table import HANDLERS, unsupported
 
 __all__ = ["DISCARD", "RETURN", "YIELD", "Frame", "Program"]
@@ -93,7 +104,7 @@ class Frame:
     """`locals` is in the order of `program.names` (None: unbound); cells hold CellVariables; `pc` is the next operation."""
 
     __slots__ = (
-        "back", "call", "decoded", "depth", "function", "generator", "globals", "last", "locals", "modules", "on_return", "opens", "pc", "program",
+        "back", "call", "decoded", "depth", "function", "generator", "globals", "last", "left", "locals", "modules", "on_return", "opens", "pc", "program",
         "shown", "stack", "steps", "visits",
     )  # fmt: skip
 
@@ -108,7 +119,8 @@ class Frame:
         self.opens = 0
         self.generator: Any = None  # whose frame it is, while that runs
         self.last = 0  # of a root frame: the operation that ran last
-        self.shown = False  # whether a traceback shows it
+        self.shown = 0  # how many entries of tracebacks show it
+        self.left = False  # whether it was left, and only they have its locals
         self.call: Any = None
         self.visits: dict[int, int] | None = None
         self.modules: dict[str, tuple[str, str]] | None = None
@@ -119,6 +131,23 @@ class Frame:
     def restore(self, state: Any) -> None:
         self.locals, self.stack, self.pc, self.call = list(state[0]), list(state[1]), *state[2:]
         self.opens = 0  # a body that was rolled back left it open
+
+    def drop(self, kept: Any = None) -> None:
+        """The frame is left: what it held goes, in order, unless a traceback shows it; then when that goes. `kept`: the objects
+        that the attempt keeps in a table of changes. It is given for the root frame, whose own cells are in it; the program
+        may hold them by functions alone."""
+        self.left = True
+        if self.shown:
+            return
+        held = self.locals
+        for index in range(len(held)):
+            slot, held[index] = held[index], None
+            if kept is not None and isinstance(slot, CellVariable) and slot.source is not None and slot.real_cell is None:
+                others = sys.getrefcount(slot) - 2 - (slot in kept)  # two: `slot` here, and the argument
+                if not others:
+                    slot.value = UNSET
+            slot = None
+        self.stack.clear()
 
     @property
     def location(self) -> tuple[Any, ...]:

@@ -11,7 +11,6 @@ from ..signals import Break, Raised
 from ..variables import NONE, ExceptionVariable, GeneratorVariable, Variable
 from .exceptions import unwind
 from .frame import Frame
-from .lifetimes import drop_locals
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -79,11 +78,10 @@ def _end(generator: GeneratorVariable) -> None:
     """Its frame was left for good, and holds nothing any more."""
     generator.done, generator.handling = True, None
     frame = generator.frame
+    frame.drop()
     if frame.shown:  # a traceback has it, with all that it held; the generator lets go
         generator.frame = Frame(frame.program, [None] * len(frame.locals), frame.globals, frame.function)
         generator.frame.pc = frame.pc
-    else:
-        drop_locals(frame)
 
 
 def throw(ctx: Context, generator: GeneratorVariable, error: ExceptionVariable) -> Variable | None:

@@ -13,23 +13,20 @@ CPython it isn't freed at once, and where the collector frees one, the frame is 
 from __future__ import annotations
 
 import gc
-import sys
 import weakref
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..compat.finalisers import has_finaliser
 from ..signals import Break, Untraceable
-from ..variables import UNSET, CellVariable
 from ..variables.weakrefs import Life
 
 if TYPE_CHECKING:
     from ..context import Context
     from ..sources import Source
     from ..variables import ObjectVariable, Variable
-    from .frame import Frame
 
-__all__ = ["WEAKLY", "Lifetimes", "drop_locals"]
+__all__ = ["WEAKLY", "Lifetimes"]
 
 #: Modules whose own code refers weakly to the objects of the program.
 WEAKLY = frozenset({"weakref", "_weakrefset"})
@@ -130,10 +127,10 @@ class Lifetimes:
             frame.pc = pc
 
     def _settle(self, ctx: Context) -> None:
-        batch = self.ended[:]
+        batch = self.ended[::-1]
         self.ended.clear()
-        for mortal in batch:
-            mortal.end(ctx)
+        while batch:
+            batch.pop().end(ctx)
             if self.ended:
                 self._settle(ctx)
 
@@ -143,19 +140,3 @@ class _Collected:
 
     def end(self, ctx: Context) -> None:
         raise Untraceable("lifetime-unknown", why="it is part of a cycle, which the garbage collector frees when it likes")
-
-
-def drop_locals(frame: Frame, ctx: Context | None = None) -> None:
-    """The frame is left: its locals go, in their order. Those of a frame that a traceback shows stay with it. `ctx`: the frame
-    is the root one, whose own cells the attempt keeps in its tables; the program may hold them by functions alone."""
-    if frame.shown:
-        return
-    held = frame.locals
-    for index in range(len(held)):
-        slot, held[index] = held[index], None
-        if ctx is not None and isinstance(slot, CellVariable) and slot.source is not None and slot.real_cell is None:
-            others = sys.getrefcount(slot) - 2 - (slot in ctx.effects)  # two: `slot` here, and the argument
-            if not others:
-                slot.value = UNSET
-        slot = None
-    frame.stack.clear()

@@ -12,7 +12,6 @@ from ..signals import Break, Raised
 from ..variables import Lazy
 from .exceptions import unwind
 from .frame import DISCARD, RETURN, Frame
-from .lifetimes import drop_locals
 from .paths import visit
 
 if TYPE_CHECKING:
@@ -130,7 +129,7 @@ def _leave(ctx: Context, frame: Frame, answer: Any, base: Frame | None) -> Any:
     if answer is not RETURN:
         return value  # a generator's frame is always the one that `run` was called with
     if ctx.lifetimes.matter:
-        drop_locals(frame, ctx if frame is ctx.root_frame else None)
+        frame.drop(ctx.effects if frame is ctx.root_frame else None)
     back = frame.back
     if frame.on_return is not None:
         ctx.frame = back or frame

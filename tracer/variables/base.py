@@ -104,6 +104,10 @@ class Variable:
     def snapshot(self) -> Any:
         raise NotImplementedError(type(self).__name__)
 
+    def saved(self) -> tuple[Any, Any]:
+        """An entry of the undo log: (whose `restore` takes it back, what that is given)."""
+        return self, self.snapshot()
+
     def restore(self, state: Any) -> None:
         raise NotImplementedError(type(self).__name__)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from ..signals import Break
@@ -15,13 +16,32 @@ if TYPE_CHECKING:
     from ..interpreter.lifetimes import Lifetimes
     from .base import Variable
 
-__all__ = ["GeneratorVariable"]
+__all__ = ["GeneratorVariable", "Weakly"]
+
+
+class Weakly:
+    """An entry of the undo log for a generator, which keeps the states that it had itself."""
+
+    __slots__ = ("held",)
+
+    def __init__(self, generator: GeneratorVariable):
+        self.held = weakref.ref(generator)
+
+    def restore(self, _: Any) -> None:
+        generator = self.held()
+        if generator is not None:
+            generator.restore(generator.states.pop())
+
+    def forget(self) -> None:
+        generator = self.held()
+        if generator is not None:
+            generator.states.clear()
 
 
 class GeneratorVariable(IteratorVariable):
     """`frame` is suspended before the operation at `frame.pc`; `result` is the value of `return`."""
 
-    __slots__ = ("__weakref__", "frame", "handling", "lifetimes", "result", "running", "saved", "started")
+    __slots__ = ("__weakref__", "frame", "handling", "lifetimes", "result", "running", "started", "states")
 
     def __init__(self, frame: Frame, lifetimes: Lifetimes):
         self.frame, self.source, self.vid, self.done, self.cls = frame, None, 0, False, types.GeneratorType
@@ -29,7 +49,7 @@ class GeneratorVariable(IteratorVariable):
         self.result: Variable | None = None
         self.handling: Any = None  # the exception that it handles while it is suspended
         self.lifetimes = lifetimes
-        self.saved: list[Any] | None = None
+        self.states: list[Any] = []
 
     def __del__(self) -> None:
         if self.started and not self.done:
@@ -48,6 +68,11 @@ class GeneratorVariable(IteratorVariable):
 
     def snapshot(self) -> Any:
         return self.frame.snapshot(), self.done, self.started, self.result, self.handling
+
+    def saved(self) -> tuple[Any, Any]:
+        """The undo log must not keep it: one that is abandoned has to end, and nobody takes that back by another way than its owner."""
+        self.states.append(self.snapshot())
+        return Weakly(self), None
 
     def restore(self, state: Any) -> None:
         saved, self.done, self.started, self.result, self.handling = state

@@ -32,6 +32,13 @@ class TracebackVariable(Variable):
     def __init__(self, frame: Frame, index: int, following: TracebackVariable | Lazy | None):
         super().__init__(None)
         self.frame, self.index, self.following = frame, index, following
+        frame.shown += 1
+
+    def __del__(self) -> None:
+        self.following = None  # its frame goes first
+        self.frame.shown -= 1
+        if self.frame.left:
+            self.frame.drop()
 
     def python_type(self) -> type:
         return types.TracebackType

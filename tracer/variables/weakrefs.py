@@ -27,7 +27,7 @@ __all__ = ["Life", "WeakReferenceVariable", "plain_reference"]
 class Life:
     """`references`: the weak references to the object, the oldest first, each held weakly as the interpreter does."""
 
-    __slots__ = ("_held", "_lifetimes", "_node", "outside", "references")
+    __slots__ = ("_alive", "_held", "_lifetimes", "_node", "outside", "references")
 
     def __init__(self, lifetimes: Lifetimes, target: Variable):
         self._lifetimes = lifetimes
@@ -36,12 +36,16 @@ class Life:
         self._held = weakref.ref(target, self._gone)
         self._node = target.node if isinstance(target, TensorVariable) else None
         self.references: list[weakref.ref[Variable]] = []
+        self._alive: list[Variable] = []
 
     @property
     def target(self) -> Variable | None:
         return self._held()
 
     def _gone(self, _: Any) -> None:
+        """At this very moment: references that go with what held the object, but after it, have their callbacks run."""
+        self._alive = [reference for held in reversed(self.references) if (reference := held()) is not None]
+        self.references.clear()
         self._lifetimes.end(self)
 
     def end(self, ctx: Context) -> None:
@@ -50,9 +54,8 @@ class Life:
             stop = Break("lifetime-unknown", type="tensor", why="what was computed from it may hold it")
             stop.stays = True
             raise stop
-        alive = [reference for held in reversed(self.references) if (reference := held()) is not None]
-        self.references.clear()
-        calls = [(reference, plain_reference(reference).dies()) for reference in alive]
+        calls = [(reference, plain_reference(reference).dies()) for reference in self._alive]
+        self._alive.clear()
         for reference, callback in calls:
             if callback is None:
                 continue
