@@ -71,6 +71,7 @@ def source(number: int) -> str:
 class _Writer:
     def __init__(self, number: int):
         self.random, self.number, self.generators, self.out = random.Random(number), 0, ["three"], [PRELUDE]
+        self.known: set[str] = set()
 
     def one(self, *choices: str) -> str:
         return self.random.choice(choices)
@@ -90,6 +91,7 @@ class _Writer:
 
     def _function(self, name: str, parameters: str, body: Lines) -> None:
         self.out += [f"def {name}({parameters}):", *_indented(body), ""]
+        self.known.add(name)
 
     # ---- generators
     def generator(self, depth: int) -> Lines:
@@ -172,7 +174,7 @@ class _Writer:
             lambda k: [f"if isinstance({a}, list) and {a}:", f"    {a}.pop()"],
             lambda k: [f"if isinstance({a}, dict):", f"    {a}.clear()"],
             lambda k: [f"if isinstance({a}, Plain):", f"    {a}.child = {b}"],
-            lambda k: [f"log.append((helper({a}, log), {k}))"],
+            lambda k: [f"log.append((helper({a}, log), {k}))" if "helper" in self.known else f"log.append({k})"],
             lambda k: ["log.append(handled())"],
             lambda k: [f"x = x + {k}"],
             lambda k: [f"raise {self.one('ValueError', 'KeyError')}({k})" if self.random.random() < 0.3 and depth < 2 else f"log.append({k})"],

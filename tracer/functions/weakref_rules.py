@@ -95,8 +95,8 @@ def dereference(ctx: Context, reference: Variable) -> Any:
     if target is None:
         ctx.break_("weakref-call", expr="the weak reference", why="its object is gone")
     known = ctx.by_id.get(id(target))
-    if known is not None and known.source is not None:
-        ctx.lifetimes.check_held(ctx, known.source)
+    for source in [source for source, variable in ctx.by_source.items() if variable is known]:
+        ctx.lifetimes.check_held(ctx, source)
     for name, value in ctx.entered.items():
         if value is target:
             ctx.lifetimes.check_held(ctx, ctx.local(name))
