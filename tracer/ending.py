@@ -61,6 +61,7 @@ def root_frame(ctx: Context, info: FrameInfo) -> Frame:
 
 def pin_break(ctx: Context, root: Frame, stop: Break) -> Restart:
     """The decision that the next attempt takes: end the graph before the operation of the root frame that led here."""
+    stop.__traceback__ = None  # it stays with the decision, and would keep the attempt with all that it met
     pc = root.decoded.group_start(root.pc - 1)
     count = (root.visits or {}).get(pc, 1)
     return Restart(Decision(((step_of(root, pc, count),), "break"), stop, stop.reason, (pc, count)))

@@ -175,39 +175,6 @@ def _run_attempt(session: Session, info: FrameInfo, decisions: dict[tuple[Any, .
         ctx.close()
 
 
-<<<<<<< HEAD
-=======
-def _root_frame(ctx: Context, info: FrameInfo) -> Frame:
-    """The frame as it is entered: arguments lazily built, cells of its own and of its closure."""
-    program = ctx.program(info.code)
-    args, cells = codegen.entry_names(info.code)
-    ctx.entered = info.locals
-    locals: list[Any] = [None] * program.size
-    own = len(info.code.co_cellvars)
-    for name in args:
-        locals[program.names.index(name)] = Lazy(info.locals[name], ctx.local(name))
-    for i, name in enumerate(cells):
-        source = ctx.root("cell", name, name)
-        held: Any = UNSET
-        if name in info.locals:
-            held = Lazy(info.locals[name], ctx.local(name))
-        index = program.names.index(name) if i < own else program.free_base + i - own
-        cell = CellVariable(held, source, info.cells[i - own] if i >= own else None, name)
-        if i >= own:
-            ctx.remember(cell, info.cells[i - own], source)
-        locals[index] = cell
-    return Frame(program, locals, info.globals, None)
-
-
-def _pin(ctx: Context, root: Frame, stop: Break) -> Restart:
-    """The decision that the next attempt takes: end the graph before the operation of the root frame that led here."""
-    stop.__traceback__ = None  # it stays with the decision, and would keep the attempt with all that it met
-    pc = root.decoded.group_start(root.pc - 1)
-    count = (root.visits or {}).get(pc, 1)
-    return Restart(Decision(((step_of(root, pc, count),), "break"), stop, stop.reason, (pc, count)))
-
-
->>>>>>> b0d720a (An attempt that is over lets go of the program's objects; a weak reference whose object was taken out of a container is asked of Python)
 # ---- the end of an attempt
 def _finish(ctx: Context, info: FrameInfo, root: Frame, result: Variable | None, stopped: Decision | None, frame_id: str) -> Entry:
     try:
