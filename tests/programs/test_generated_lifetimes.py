@@ -19,7 +19,7 @@ def run(function):
             log = []
             try:
                 shown.append(function(torch.ones(2), log)[0].tolist())
-            except (ValueError, KeyError, RuntimeError) as error:
+            except (ValueError, KeyError, RuntimeError, StopIteration) as error:
                 shown.append((type(error).__name__, str(error)))
             shown += [repr(log), torch.is_grad_enabled()]
             torch.set_grad_enabled(True)
