@@ -135,13 +135,6 @@ class Context:
         self.protected = False  # whether code that has handlers takes part
         self.rec.where = self.where
 
-    def close(self) -> None:
-        """The attempt is over: the program's objects that it met are let go of, though something may refer to the attempt yet."""
-        for table in (*self._tables(), self.owners, self.memo, self.kept, self.inputs, self.undo):
-            table.clear()
-        self.effects.truncate(0)
-        self.entered, self.frame, self.root_frame, self.handling, self.beyond = {}, None, None, None, None
-
     # ---- marks and roll-back
     def mark(self) -> tuple[Any, ...]:
         """Where the append-only tables stand."""
@@ -180,6 +173,7 @@ class Context:
         for held in (self.kept, self.inputs, self.undo, self.leaves):
             held.clear()
         self.entered, self.effects, self.frame, self.root_frame = {}, Effects(), None, None
+        self.handling = self.beyond = None
 
     def effects_since(self, mark: tuple[Any, ...]) -> list[Variable]:
         """Existing objects that were changed since the mark."""

@@ -172,7 +172,6 @@ def _run_attempt(session: Session, info: FrameInfo, decisions: dict[tuple[Any, .
         session.traced = ctx.frame = None
         ctx.lifetimes.close()
         ctx.release()
-        ctx.close()
 
 
 # ---- the end of an attempt
