@@ -406,8 +406,15 @@ def check(
     return traced, counts
 
 
-def run_program(program: Any, compiler: Any = None) -> tuple[Run, Counts]:
-    """One registered program (tests/programs), with its own settings."""
+def run_program(program: Any, compiler: Any = None, backend: Any = None) -> tuple[Run, Counts]:
+    """One registered program (tests/programs), with its own settings. `backend` is another one than it names: values are compared,
+    not what the capture took."""
+    if backend is not None:
+        fullgraph = {"fullgraph": True} if program.expect.fullgraph else {}
+        return check(
+            program.fn, program.make_args, program.calls, backend, compiler=Traced(**{**fullgraph, **program.config, "backend": backend}),
+            ignore=program.ignore, tolerance=program.tolerance,
+        )  # fmt: skip
     if isinstance(compiler, Reference):
         compiler.config = {k: program.config[k] for k in ("dynamic", "fullgraph") if k in program.config}
     return check(

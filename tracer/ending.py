@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from . import codegen
 from .codegen.body import Body
 from .graph.finish import finish_graph
-from .graph.modes import MODES
+from .graph.modes import MODES, enter_autocast, leave_autocasts
 from .interpreter.exceptions import ExceptionState
 from .interpreter.frame import Frame
 from .interpreter.paths import step_of
@@ -83,6 +83,7 @@ class Ending:
             self.answer = body.value(result)
         body.settle_later()
         body.replay_effects(cells[: len(info.code.co_cellvars)] if stopped is None else ())
+        self.autocasts = leave_autocasts(ctx)
         self.graph = finish_graph(ctx, body)
 
     def inputs(self) -> list[str]:
@@ -94,7 +95,7 @@ class Ending:
         return [
             f"{body.pin(MODES[n].write, n)}({repr(value) if isinstance(value, bool) else body.pin(value, n)})"
             for n, value in changed_modes(self.ctx)
-        ]
+        ] + [f"{body.pin(enter_autocast, 'enter_autocast')}({', '.join(body.pin(v, 'setting') for v in args)})" for args in self.autocasts]
 
     def code(self, python: Callable[..., Any], may_end: bool = False) -> types.CodeType:
         """What runs in place of the frame's code, with `python` as its body. `may_end`: that may raise `codegen.Instead`."""

@@ -6,7 +6,7 @@ error's class says which part of Tracer raised it, so that callers can tell a re
 
 from __future__ import annotations
 
-__all__ = ["BackendError", "CompatError", "TracerError"]
+__all__ = ["BackendError", "CompatError", "FullGraphError", "TracerError"]
 
 
 class TracerError(Exception):
@@ -40,3 +40,14 @@ class BackendError(TracerError):
     ):
         super().__init__(what, asked_by=asked_by, next=next)
         self.graph, self.backend = graph, backend
+
+
+class FullGraphError(TracerError):
+    """`fullgraph=True`, and a frame can't be one graph. `reason` is an id of the catalogue, or "not-traced" for what never is;
+    `brief` says it in a line."""
+
+    def __init__(
+        self, reason: str, text: str, next: str = "fix the line, or leave out fullgraph=True to let the graph end there", brief: str = ""
+    ):
+        super().__init__(text, next=next)
+        self.reason, self.brief = reason, brief or text

@@ -89,9 +89,9 @@ class CallStarted(Begin):
 
 
 class CallFinished(Outcome):
-    """The call returned, raised or was aborted."""
+    """The call returned, raised, was refused with an error of ours, or was aborted."""
 
-    outcome: str  # returned | raised | aborted
+    outcome: str  # returned | raised | refused | aborted
     text: str = ""
 
 
@@ -107,9 +107,9 @@ class FrameStarted(Begin):
 
 
 class FrameFinished(Outcome):
-    """The frame was compiled, or runs as ordinary Python for the reason given."""
+    """The frame was compiled, runs as ordinary Python for the reason given, or the call is refused for it."""
 
-    outcome: str  # compiled | skipped | failed | aborted
+    outcome: str  # compiled | skipped | failed | refused | aborted
     graph: str = ""
     why: str = ""
     check: float = 0.0  # seconds that one check of its guards takes, measured when they were made; 0: not measured

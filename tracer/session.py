@@ -38,7 +38,7 @@ from .callers import name_of
 from .compat.stacks import other_tracer
 from .config import TraceConfig
 from .engines import hook_of, target_of
-from .errors import TracerError
+from .errors import FullGraphError, TracerError
 from .events import (
     CacheHit,
     CallFinished,
@@ -77,14 +77,6 @@ __all__ = ["FullGraphError", "Session", "reset"]
 _SESSIONS: weakref.WeakSet[Session] = weakref.WeakSet()
 
 
-class FullGraphError(TracerError):
-    """`fullgraph=True` and the graph had to end. `reason` is the id of the break."""
-
-    def __init__(self, reason: str, text: str):
-        super().__init__(text, next="fix the line, or leave out fullgraph=True to let the graph end there")
-        self.reason = reason
-
-
 class Session(Found, Reruns):
     """Traces what it runs. Any field of `TraceConfig` is a keyword; unknown ones are refused with the list of known ones.
 
@@ -118,6 +110,7 @@ class Session(Found, Reruns):
         self.trace_seconds = 0.0
         self._library: dict[int, bool] = {}
         self._limited: set[int] = set()
+        self.escaped: str | None = None  # what a trace found to leave a function given to run, under fullgraph=True
         self._depth = 0
         self.traced: Any = None  # the attempt that is running
         self.stepped_by = 0  # the thread of the call that is being stepped, -1 until it has begun
@@ -154,9 +147,14 @@ class Session(Found, Reruns):
 
     def call(self, fn: Callable[..., Any], target: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """`target`, which stands for `fn`, under the hook; compared with a plain run where guards are left out."""
-        if not self.pins.skips:
-            return self.hook.run(target, *args, **kwargs)
-        return compared(self, fn, lambda: self.hook.run(target, *args, **kwargs), args, kwargs)
+        self.escaped = None
+        if self.pins.skips:
+            result = compared(self, fn, lambda: self.hook.run(target, *args, **kwargs), args, kwargs)
+        else:
+            result = self.hook.run(target, *args, **kwargs)
+        if self.escaped is not None and self.config.fullgraph:
+            raise FullGraphError("exception-escapes", f"{self.escaped}, but nothing was raised: it ran as plain Python.", next=_WITHOUT)
+        return result
 
     @contextlib.contextmanager
     def tracing(self, name: str = "block") -> Iterator[Session]:
@@ -184,7 +182,7 @@ class Session(Found, Reruns):
             yield number
         except BaseException as error:
             self.raised = type(error)
-            outcome, text = ("raised", type(error).__name__) if isinstance(error, Exception) else ("aborted", type(error).__name__)
+            outcome, text = _outcome(error), type(error).__name__
             raise
         finally:
             self._depth -= 1
@@ -269,6 +267,8 @@ class Session(Found, Reruns):
     # ---- the hook's questions
     def _decide(self, frame: Any) -> Root | Skip:
         verdict = self._verdict(frame)
+        if self.config.fullgraph and isinstance(verdict, Skip) and verdict.rule in _NEVER_WHOLE and frame.f_code in self.facts.targets:
+            raise FullGraphError("not-traced", f"{frame.f_code.co_qualname} isn't captured: {verdict.reason}.", next=_WITHOUT)
         if self.traces_only and isinstance(verdict, Skip) and not self.is_library(frame.f_code):
             raise TracedOnly
         return verdict
@@ -294,6 +294,8 @@ class Session(Found, Reruns):
         call, name, attempt, depth, parent = rec.mark()
         try:
             if not self._within_limit(info):
+                if self.config.fullgraph:
+                    raise FullGraphError("recompile-limit", f"{info.name} was compiled {self.config.recompile_limit} times.", next=_LIMITED)
                 return Skip("recompile limit", rule="limit")
             self.keeper.compiling(self, info)
             entry = translate(self, info)
@@ -343,11 +345,14 @@ class Session(Found, Reruns):
             self.recorder.aside(FrameSkipped, code.co_qualname, code.co_filename, code.co_firstlineno, skip.reason)
 
     def _fault(self, frame: Any, fault: Exception) -> None:
+        if self.refuses(fault):
+            raise fault
         text = "".join(traceback.format_exception(fault))
         if self.recorder.on:
             self.recorder.point(InternalFault, type(fault).__name__, str(fault), text)
-        if isinstance(fault, TracerError) and not isinstance(fault, GuardError):
-            raise fault
+        if self.config.fullgraph:
+            words = f"Tracer failed on {frame.f_code.co_qualname} ({type(fault).__name__}: {fault}): a fault of ours, not of the program."
+            raise FullGraphError("internal-fault", words, next=f"report it with the session's recording (session.save); {_WITHOUT}") from fault
         if not self.config.strict:
             warnings.warn(
                 f"Tracer failed on {frame.f_code.co_qualname} ({type(fault).__name__}: {fault}); it runs as plain Python, results are unaffected. "
@@ -421,16 +426,30 @@ class Session(Found, Reruns):
     def fake_mode_settings(self) -> dict[str, Any]:
         return {"allow_non_fake_inputs": False}
 
-    def why_untraced(self, stop: Untraceable) -> str:
-        if stop.reason == "exception-escapes":
-            return f"{stop.context.get('type', 'an exception')} leaves the function: it is raised natively"
-        return f"{render(stop.reason, **stop.context).title} [{stop.reason}]"
+    def refuses(self, error: BaseException) -> bool:
+        """Whether an error out of a translation is the answer to the caller, and no fault of ours."""
+        return isinstance(error, TracerError) and not isinstance(error, GuardError)
 
-    def check_fullgraph(self, stop: Break) -> None:
+    def give_up(self, stop: Untraceable, code: types.CodeType) -> str:
+        """Why a frame runs as plain Python; raises where the configuration says that it mustn't. What the program itself raises, it raises."""
+        if stop.reason == "exception-escapes":
+            words = f"while {code.co_qualname} was traced, {stop.context.get('type', 'an exception')} left it"
+            if code in self.facts.targets:
+                self.escaped = words
+            return f"{words}; so plain Python decides what is raised"
+        words = f"{render(stop.reason, **stop.context).title} [{stop.reason}]"
+        if stop.reason == "too-deep":  # plain Python may end in a RecursionError, which is the program's
+            self.escaped = f"{code.co_qualname} isn't captured: {words}"
+        elif self.config.fullgraph:
+            raise FullGraphError(stop.reason, f"{code.co_qualname} isn't captured: {words}.", next=_WITHOUT)
+        return words
+
+    def check_fullgraph(self, ctx: Any, stop: Break, frame: str) -> None:
         if self.config.fullgraph:
+            self.note_break(ctx, stop, frame)
             words = render(stop.reason, **self._context(stop))
             where = f"{stop.location[0]}:{stop.location[1]}: " if stop.location else ""
-            raise FullGraphError(stop.reason, f"{where}{words.title}. {words.explanation}")
+            raise FullGraphError(stop.reason, f"{where}{words.title}. {words.explanation}", brief=f"{words.title} [{stop.reason}]")
 
     def _context(self, stop: Break) -> dict[str, Any]:
         """What fills the placeholders: the program's own expression where the source is at hand, then what the rule gave."""
@@ -557,6 +576,17 @@ class _Hit:
             self.first = False
         else:
             self.recorder.aside(CacheHit, self.name, frame=self.frame)
+
+
+#: Rules that leave a function given to run to Python, though nobody asked for that.
+_NEVER_WHOLE = frozenset({"generator", "body", "optimizer step", "limit"})
+_WITHOUT = "leave out fullgraph=True to let it run as plain Python"
+_LIMITED = "mark what changes as dynamic, or raise recompile_limit"
+
+
+def _outcome(error: BaseException) -> str:
+    """How a call that didn't return ended."""
+    return "refused" if isinstance(error, TracerError) else "raised" if isinstance(error, Exception) else "aborted"
 
 
 #: Skips that say nothing about the user's program.

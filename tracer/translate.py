@@ -21,7 +21,6 @@ from .compat.guards import STATES, default_device, function_modes
 from .compat.memo import with_transforms, without_cache, without_transforms
 from .context import BreakHere, Context
 from .ending import Ending, FrameInfo, changed_modes, pin_break, root_frame
-from .errors import TracerError
 from .events import (
     AttemptEnded,
     AttemptStarted,
@@ -34,11 +33,12 @@ from .events import (
 )
 from .failing import Unwinding
 from .functions.modules import BACKWARD, backward_unseen
+from .graph.finish import examples_of
 from .graph.modes import MODES, AutocastState, inference, restoring
-from .graph.operators import writes_to
+from .graph.overlaps import overlap_guard, pin_sizes
 from .graph.places import note_places
 from .graph.transaction import undone
-from .guards import Guard, check_seconds, lower, overlapping
+from .guards import Guard, check_seconds, lower
 from .guards.shapes import shape_guard
 from .interpreter.frame import Frame
 from .interpreter.loop import run
@@ -95,13 +95,17 @@ def translate(session: Session, info: FrameInfo) -> Entry | Skip:
             except Restart as restart:
                 decisions[restart.decision.key] = restart.decision
             except Untraceable as stop:
-                outcome, why = "skipped", session.why_untraced(stop)
+                outcome, why = "skipped", session.give_up(stop, info.code)
                 return Skip(why, callees=stop.reason == "too-deep")  # asking about each frame would take of the stack that is short
-            except BaseException:
-                outcome = "aborted"
-                raise
-        outcome, why = "skipped", f"gave up after {MAX_ATTEMPTS} attempts"
+        outcome, why = "skipped", session.give_up(Untraceable("too-long", limit=MAX_ATTEMPTS, what="attempts"), info.code)
         return Skip(why)
+    except Exception as error:
+        why = getattr(error, "brief", str(error)) if session.refuses(error) else f"internal fault: {type(error).__name__}: {error}"
+        outcome = "refused" if session.refuses(error) or session.config.fullgraph else "failed"
+        raise
+    except BaseException:
+        outcome = "aborted"
+        raise
     finally:
         try:
             if opens >= 0:
@@ -188,7 +192,8 @@ def _finish(ctx: Context, info: FrameInfo, root: Frame, result: Variable | None,
 def _compile(ctx: Context, info: FrameInfo, root: Frame, result: Variable | None, stopped: Decision | None, frame_id: str) -> Entry:
     session, rec = ctx.session, ctx.rec
     if stopped is not None:
-        session.check_fullgraph(stopped.value)
+        session.check_fullgraph(ctx, stopped.value, frame_id)
+    pin_sizes(ctx)
     ending = Ending(ctx, info, root, result, stopped)
     compiled = ending.graph
     name, graph = f"{info.name} {frame_id}", ctx.root_graph.name if compiled.gm is not None else ""
@@ -226,7 +231,7 @@ def _backend(ctx: Context, compiled: Any) -> Any:
     try:
         with _outside(ctx):
             function = compile_graph(
-                compiled.gm, compiled.examples, session.backend, fake_mode=ctx.fake_mode, name=name, number=session.graph_number, shown=shown
+                compiled.gm, examples_of(compiled.inputs), session.backend, fake_mode=ctx.fake_mode, name=name, number=session.graph_number, shown=shown
             )
     except Exception as failure:
         error = str(failure)
@@ -255,24 +260,6 @@ def _outside(ctx: Context) -> Iterator[None]:
             autocast.restore()
         for name, value in changed:
             MODES[name].write(value)
-
-
-def _registered(source: Any) -> bool:
-    """Whether a tensor is a module's own: a buffer that begins to overlap with something else is nobody's idiom."""
-    return source.base is not None and source.base.kind == "item" and source.base.key in ("_parameters", "_buffers")
-
-
-def _writes_to(ctx: Context, sources: set[Any]) -> bool:
-    """Whether an operator of the graph that writes has one of these inputs, or a view of one, among its arguments."""
-    storages = {i.fake.untyped_storage()._cdata for i in ctx.inputs if i.source in sources}
-    return any(writes_to(node, storages) for node in ctx.root_graph.graph.nodes)
-
-
-def _overlaps(ctx: Context, sources: list[Any]) -> tuple[list[Any], list[Any]]:
-    """Which inputs share memory with another one now; a graph that writes to inputs is right for this answer only."""
-    values = {i.source: i.value for i in ctx.inputs}
-    shared = overlapping([values[s] for s in sources])
-    return [s for n, s in enumerate(sources) if n in shared], [s for n, s in enumerate(sources) if n not in shared]
 
 
 def _apart(ctx: Context) -> list[list[Source]]:
@@ -310,9 +297,9 @@ def _lower(ctx: Context, info: FrameInfo) -> Any:
     tensors = [i.source for i in ctx.inputs if isinstance(i.value, torch.Tensor) and not isinstance(i.value, torch.nn.Parameter) and not i.made]
     if len(tensors) > 1:
         guards.append(Guard(None, "NO_TENSOR_ALIASING", tensors, 0))
-        loose = [s for s in tensors if not _registered(s)]
-        if len(loose) > 1 and _writes_to(ctx, set(loose)):
-            guards.append(Guard(None, "STORAGE_OVERLAP", _overlaps(ctx, loose), 0))
+        overlaps = overlap_guard(ctx, tensors)
+        if overlaps is not None:
+            guards.append(overlaps)
     shapes = _shape_guard(ctx, symbolic) if symbolic else None
     skips = ctx.pins.skips_guard
     if ctx.pins.skips:
@@ -335,12 +322,10 @@ def _shape_guard(ctx: Context, inputs: list[Any]) -> Guard | None:
     try:
         shapes = shape_guard(ctx.fake_mode.shape_env, [(i.source, i.fake) for i in inputs], contexts=contexts)
     except Exception as error:
-        if type(error).__name__ != "ConstraintViolationError":
+        if not fakes.is_constraint_violation(error):
             raise
-        raise TracerError(
-            f"a size marked dynamic can't be: {str(error).strip()}",
-            next="leave out mark_dynamic (or use maybe_mark_dynamic), or change the line that fixes the size",
-        ) from None
+        words = f"a size marked dynamic can't be: {str(error).strip()}"
+        raise fakes.mark_violated(words, "leave out mark_dynamic (or use maybe_mark_dynamic), or change the line that fixes the size") from None
     if ctx.rec.on and shapes is not None:
         for expression in shapes.expected.expressions:
             ctx.rec.point(GuardInstalled, "", "SHAPES", shapes.expected.text(expression))

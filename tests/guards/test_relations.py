@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.guards.support import local, lowered, seen, verdict
-from tracer.guards import Guard
+from tracer.guards import Guard, memory_layout
 
 x, y, z = local("x"), local("y"), local("z")
 
@@ -61,7 +61,7 @@ def test_different_tensors() -> None:
 
 def test_overlapping_memory() -> None:
     whole = torch.ones(10)
-    entry = lowered(Guard(None, "STORAGE_OVERLAP", ([x, y], [z])), x=whole[:6], y=whole[4:], z=torch.ones(3))
+    entry = lowered(Guard(None, "STORAGE_OVERLAP", ([x, y], [z], None)), x=whole[:6], y=whole[4:], z=torch.ones(3))
     assert verdict(entry, x=whole[:6], y=whole[4:], z=torch.ones(3))
     assert verdict(entry, x=whole[:5], y=whole[3:], z=torch.ones(3))
     assert not verdict(entry, x=whole[:3], y=whole[4:], z=torch.ones(3))
@@ -69,3 +69,15 @@ def test_overlapping_memory() -> None:
     assert not verdict(entry, x=torch.ones(3), y=torch.ones(3), z=torch.ones(3))
     assert not verdict(entry, x=whole[:6], y=whole[4:], z=None)
     assert verdict(entry, x=whole[:6], y=whole[4:], z=torch.ones(3))
+
+
+def test_overlapping_memory_that_lies_as_it_did() -> None:
+    whole = torch.ones(10)
+    layout = memory_layout([whole[:6], whole[4:], whole[6:]], {0, 1, 2})
+    entry = lowered(Guard(None, "STORAGE_OVERLAP", ([x, y, z], [], ([x, y, z], layout))), x=whole[:6], y=whole[4:], z=whole[6:])
+    assert verdict(entry, x=whole[:6], y=whole[4:], z=whole[6:])
+    assert verdict(entry, x=(other := torch.ones(12))[:6], y=other[4:8], z=other[6:])
+    assert not verdict(entry, x=whole[:6], y=whole[3:], z=whole[6:])
+    assert not verdict(entry, x=whole[1:7], y=whole[5:], z=whole[7:])
+    assert not verdict(entry, x=whole[:6], y=whole[4:], z=torch.ones(4))
+    assert "as it did" in entry.guards[0].expression

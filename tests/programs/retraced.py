@@ -60,3 +60,41 @@ def lstm_kernel(run):
     state = (torch.zeros(1, 2, 3), torch.zeros(1, 2, 3))
     run(lambda x: torch.lstm(x * 2, state, model._flat_weights, True, 1, 0.0, True, False, False)[0] + 1)(randn(5, 2, 4))
     run.watch(model)
+
+
+@scenario(graphs=None, breaks=None, recompiles=None, config={"dynamic": True})
+def views_that_overlap_written_with_symbolic_sizes(run):
+    def f(a, b):
+        a.add_(1)
+        b.mul_(2)
+        return a + b
+
+    call = run(f)
+    for n, k in ((8, 2), (10, 2), (10, 3)):
+        base = run.watch(torch.arange(float(n)))
+        call(base[: n - k], base[k:])
+    call(torch.ones(4), torch.ones(4))
+
+
+@scenario(graphs=None, breaks=None, recompiles=None)
+def views_that_overlap_elsewhere_at_the_next_call(run):
+    def f(a, b, c):
+        a.add_(1)
+        return a + b + c
+
+    call = run(f)
+    for k in (0, 1, 2, 5):
+        base = run.watch(torch.arange(10.0))
+        call(base[0:4], base[k : k + 4], base[2:6])
+    base = run.watch(torch.arange(10.0))
+    call(base[1:5], base[2:6], base[3:7])
+    call(base[0:4], torch.ones(4), base[2:6])
+
+
+@scenario(recompiles=None, graphs=None)
+def sizes_without_a_hint(run):
+    call = run(lambda x: (x * 2, x.sum(0), torch.ones(x.shape[0])))
+    for n in (3, 7, 1, 0):
+        x = randn(n, 2)
+        torch._dynamo.decorators.mark_unbacked(x, 0)
+        call(x)

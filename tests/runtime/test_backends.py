@@ -7,6 +7,7 @@ import torch
 from torch import fx
 from torch._guards import TracingContext
 
+import tracer
 from tracer.compat import fake_of, fake_symbolic, lookup_backend, make_graph_module, new_fake_mode
 from tracer.errors import BackendError, TracerError
 from tracer.runtime.backends import compile_graph, list_backends, resolve
@@ -189,3 +190,17 @@ def test_names_are_listed_and_looked_up():
     assert lookup_backend(function) is function
     gm = linear_graph()
     assert function(gm, []).__self__ is gm if hasattr(function(gm, []), "__self__") else callable(function(gm, []))
+
+
+def test_parts_of_a_leaf_that_are_written_without_gradients():
+    """Tracing writes to its fakes: a backend gets the inputs as they were before."""
+
+    def f(*parts):
+        for part in parts:
+            part.add_(1)
+
+    compiled, x = tracer.compile(f, backend="aot_eager"), torch.zeros(6, requires_grad=True)
+    with torch.no_grad():
+        compiled(*x.split(2))
+        compiled(*x.split(3))
+    assert x.tolist() == [2.0] * 6 and len(compiled.session.graphs) == 2

@@ -8,6 +8,7 @@ import torch
 
 from ..compat import FakeTensor, fake_of
 from ..compat.memo import is_transformed
+from ..graph.overlaps import is_pinned
 from ..signals import Break
 from ..variables import TensorVariable
 from .table import rules
@@ -30,7 +31,7 @@ def tensor(ctx: Context, value: torch.Tensor, source: Source) -> Any:
         )
     if value.is_nested:
         raise Break("nested-tensor-strided", expr=source.text)
-    dims = ctx.dynamic.dims(source, value)
+    dims = ctx.dynamic.dims(source, value, static=bool(ctx.decisions) and is_pinned(ctx, source))
     if dims:
         fake = ctx.shapes.symbolic_fake(ctx, value, source, dims)
         ctx.guard(source, "TENSOR_MATCH", (value, list(fake.shape), list(fake.stride())))
@@ -38,6 +39,8 @@ def tensor(ctx: Context, value: torch.Tensor, source: Source) -> Any:
         fake = fake_of(ctx.fake_mode, value)
         ctx.guard(source, "TENSOR_MATCH", (value, list(value.shape), list(value.stride())))
     node = ctx.add_input(source, value, fake)
+    if dims:
+        ctx.shapes.note_unbacked(ctx, node, fake)
     return TensorVariable(node, fake, source, type(value), value)
 
 

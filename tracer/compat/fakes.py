@@ -16,6 +16,8 @@ from torch._guards import Source as TorchSource
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.multiprocessing.reductions import StorageWeakRef
 
+from ..errors import TracerError
+
 __all__ = [
     "FakeTensor",
     "FakeTensorMode",
@@ -25,9 +27,11 @@ __all__ = [
     "expect",
     "fake_of",
     "fake_symbolic",
+    "is_constraint_violation",
     "is_fake",
     "is_symbolic",
     "is_unbacked",
+    "mark_violated",
     "new_fake_mode",
     "python_dispatcher",
     "remake",
@@ -367,6 +371,21 @@ def _constraints(kinds: Mapping[int, str], dims: int, ranges: Mapping[int, tuple
             bounds = ValueRanges(lower=2 if least is None else least, upper=int_oo if most is None else most)
             found[dim] = StrictMinMaxConstraint(vr=bounds, warn_only=False)
     return found
+
+
+def is_constraint_violation(error: BaseException) -> bool:
+    """Whether torch refuses a size because of what `mark_dynamic` said of it."""
+    return type(error).__name__ == "ConstraintViolationError"
+
+
+def mark_violated(words: str, next: str) -> TracerError:
+    """What the program gets where it breaks its own mark: an error of ours, and the one that torch.compile raises."""
+    from torch.fx.experimental.symbolic_shapes import ConstraintViolationError
+
+    class MarkViolated(TracerError, ConstraintViolationError):
+        """A size isn't what mark_dynamic said."""
+
+    return MarkViolated(words, next=next)
 
 
 def is_symbolic(value: Any) -> bool:

@@ -100,6 +100,16 @@ def overlapping(tensors: list[torch.Tensor]) -> set[int]:
     return found
 
 
+def memory_layout(tensors: list[torch.Tensor], shared: set[int]) -> tuple[Any, ...]:
+    """For each tensor None, or, where it lies in a storage in which others (`shared`) overlap: (the first that does, its offset)."""
+    storages = [tensor.untyped_storage()._cdata for tensor in tensors]
+    meant = {storages[index] for index in shared}
+    return tuple(
+        (storages.index(storage), tensor.storage_offset()) if storage in meant else None
+        for storage, tensor in zip(storages, tensors, strict=True)
+    )
+
+
 def local_names(code: types.CodeType) -> tuple[str, ...]:
     """The names of a frame's fast locals in the order of their slots: variables, cells, free variables."""
     return tuple(_eval_frame.code_framelocals_names(code))

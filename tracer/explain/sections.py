@@ -78,19 +78,22 @@ def _faults(records: Records) -> list[Section]:
     for fault in records.faults:
         at = where(fault.location)
         section.blocks.append(Para(f"{clean(fault.python_type)}: {clean(fault.text)}" + (f" (at {at})" if at else "")))
-    section.blocks.append(
-        Para("What was being compiled ran as ordinary Python instead; its results are right.", "muted")
-    )
+    refused = any(frame.outcome == "refused" and frame.reason.startswith("internal fault") for frame in records.frames)
+    rest = "The call was refused, and nothing ran." if refused else "What was being compiled ran as ordinary Python instead; its results are right."
+    section.blocks.append(Para(rest, "muted"))
     return [section]
 
 
 def _errors(records: Records) -> list[Section]:
-    raised = [call for call in records.calls if call.outcome == "raised"]
-    if not raised:
-        return []
-    section = Section(f"{count(len(raised), 'call')} of the program raised an exception", tone="loud")
-    section.blocks += [Para(f"{clean(call.function)}, call {call.number}: {clean(call.text)}") for call in raised[:5]]
-    return [section]
+    """Calls that didn't return: with an exception of the program, or refused with an error of ours."""
+    sections = []
+    for outcome, words in (("refused", "refused"), ("raised", "of the program raised an exception")):
+        calls = [call for call in records.calls if call.outcome == outcome]
+        if calls:
+            section = Section(f"{count(len(calls), 'call')} {words}", tone="loud")
+            section.blocks += [Para(f"{clean(call.function)}, call {call.number}: {clean(call.text)}") for call in calls[:5]]
+            sections.append(section)
+    return sections
 
 
 # --- overrides --------------------------------------------------------------------------------------------------------
@@ -188,8 +191,8 @@ def _left(records: Records, most: int) -> Section | None:
     left = [frame for frame in records.frames if frame.outcome in ("skipped", "failed")]
     if not left:
         return None
-    section = Section(f"Not compiled · {len(left):,}", tone="loud" if any(frame.id for frame in left) else "")
     rows = {_left_row(frame): None for frame in left}  # each once
+    section = Section(f"Not compiled · {len(rows):,}", tone="loud" if any(frame.id for frame in left) else "")
     section.blocks.append(Table(tuple(rows)[:most]))
     _and_more(section, len(rows) - most, "function", "session.frames")
     return section

@@ -95,6 +95,8 @@ def frame_line(frame: Frame, graph: Graph | None) -> str:
         text = _compiled(frame, graph)
     elif frame.outcome in ("skipped", "failed"):
         text = f"NOT COMPILED, it runs as ordinary Python: {clean(frame.reason) or 'no reason was recorded'}"
+    elif frame.outcome == "refused":
+        text = f"NOT COMPILED, the call was refused: {clean(frame.reason.partition(chr(10))[0]) or 'no reason was recorded'}"
     elif frame.outcome == "aborted":
         text = "compiling was interrupted"
     else:

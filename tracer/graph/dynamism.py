@@ -67,8 +67,8 @@ class FrameDynamism:
         config = self.memory.config
         return config.dynamic is not False and config.automatic_dynamic_shapes
 
-    def dims(self, source: Source, value: Any) -> dict[int, str]:
-        """Dimensions of a tensor that are symbolic, and how."""
+    def dims(self, source: Source, value: Any, static: bool = False) -> dict[int, str]:
+        """Dimensions of a tensor that are symbolic, and how. `static`: none is, whatever was said or seen."""
         key = (self.code, source.text)
         marks = dims_marked(value)
         sizes = tuple(value.shape)
@@ -77,7 +77,9 @@ class FrameDynamism:
         if self.known and last is not None and len(last) == len(sizes):
             moved.update(i for i, (a, b) in enumerate(zip(last, sizes, strict=True)) if a != b)
         self.memory.sizes[key] = sizes
-        static = _is_static(source, value)
+        if static:
+            return {}
+        fixed = _is_static(source, value)
         pins = self.memory.pins
         pinned = pins.dims_of(source.text, sizes, getattr(value, "names", ())) if pins is not None and pins.dims else {}
         chosen: dict[int, str] = {}
@@ -85,7 +87,7 @@ class FrameDynamism:
             if dim in pinned:
                 how, why = self._pinned(source, dim, pinned[dim])
             else:
-                how, why = self._dim(dim, size, marks, static, dim in moved)
+                how, why = self._dim(dim, size, marks, fixed, dim in moved)
             if how:
                 chosen[dim] = how
                 self.reasons[source.text, dim] = f"symbolic: {why}"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..compat import graphs
+import torch
+
+from ..compat import graphs, is_symbolic
 from ..events import NodeRemoved
 from .operators import Effect
 from .spelling import settle_powers
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from ..codegen.body import Body
     from ..context import Context, GraphInput
 
-__all__ = ["Finished", "finish_graph", "only_computes"]
+__all__ = ["Finished", "examples_of", "finish_graph", "only_computes"]
 
 class Finished:
     """`gm` is None where nothing needs to run."""
@@ -62,3 +64,12 @@ def _drop(ctx: Context, graph: Any, node: Any) -> None:
     graph.erase_node(node)
     if ctx.rec.on:
         ctx.rec.point(NodeRemoved, ctx.root_graph.name, node.name)
+
+
+def examples_of(inputs: list[GraphInput]) -> list[Any]:
+    """What a backend makes its own fakes of: the inputs as they are when the frame begins. Tracing wrote to its fakes; those with
+    symbolic sizes, and what shares memory with them, have nothing else to be made of."""
+    tensors = [i for i in inputs if isinstance(i.value, torch.Tensor)]
+    symbolic = {i.fake.untyped_storage()._cdata for i in tensors if any(map(is_symbolic, (*i.fake.shape, *i.fake.stride(), i.fake.storage_offset())))}
+    real = {id(i) for i in tensors if i.fake.untyped_storage()._cdata not in symbolic}
+    return [i.value if id(i) in real else i.fake for i in inputs]

@@ -5,13 +5,17 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from ..compat.guards import SDPA_KERNELS
+from .operators import Effect
 
-__all__ = ["MODES", "AutocastState", "Mode", "inference", "restoring"]
+if TYPE_CHECKING:
+    from ..context import Context
+
+__all__ = ["MODES", "AutocastState", "Mode", "enter_autocast", "inference", "leave_autocasts", "restoring"]
 
 
 class Mode:
@@ -96,6 +100,17 @@ def _nesting() -> int:
     nesting = torch.autocast_increment_nesting() - 1
     torch.autocast_decrement_nesting()
     return int(nesting)
+
+
+enter_autocast = torch.amp.autocast_mode._enter_autocast
+
+
+def leave_autocasts(ctx: Context) -> list[tuple[Any, ...]]:
+    """Let the graph leave what autocast it entered and didn't leave, and say what is to be entered behind it: a backend that traces the
+    graph anew runs these calls once, while it traces."""
+    for _, _, node in reversed(ctx.autocasts):
+        ctx.create_node("call_function", torch.amp.autocast_mode._exit_autocast, (node,), {}, None).meta["effect"] = Effect()
+    return [node.args for _, _, node in ctx.autocasts]
 
 
 def restoring(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -46,7 +46,13 @@ def with_shapes(ctx: Context) -> Any:
 # ---- inputs
 def symbolic_fake(ctx: Context, value: torch.Tensor, source: Source, dims: dict[int, str]) -> Any:
     """The fake of an input whose `dims` are symbols that ShapeEnv reads off `source`."""
-    fake = fakes.fake_symbolic(with_shapes(ctx), value, dims, torch_source(source), ranges=ctx.dynamic.ranges(value))
+    try:
+        fake = fakes.fake_symbolic(with_shapes(ctx), value, dims, torch_source(source), ranges=ctx.dynamic.ranges(value))
+    except Exception as error:
+        if not fakes.is_constraint_violation(error):
+            raise
+        words = f"a size of {source.text} is not what mark_dynamic says of it: {str(error).strip()}"
+        raise fakes.mark_violated(words, "call it with a size in the range, or give mark_dynamic another one") from None
     if ctx.rec.on:
         for dim in dims:
             ctx.rec.point(ShapeDecision, str(fake.shape[dim]), f"{source.text}.shape[{dim}]", ctx.dynamic.reasons[source.text, dim])

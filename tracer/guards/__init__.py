@@ -9,7 +9,7 @@
 the program (but for USER guards); an entry keeps nothing of the program alive but what `held` lists.
 """
 
-from ..compat.guards import overlapping
+from ..compat.guards import memory_layout, overlapping
 from . import classes, kinds, relations, torch_kinds
 from .accessors import GuardError
 from .guard import Failure, Guard, expression
@@ -30,6 +30,7 @@ __all__ = [
     "check_seconds",
     "expression",
     "lower",
+    "memory_layout",
     "overlapping",
     "shape_guard",
     "summarise",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..compat.guards import disable_torch_function, object_aliasing, overlapping, tensor_aliasing
+from ..compat.guards import disable_torch_function, memory_layout, object_aliasing, overlapping, tensor_aliasing
 from ..sources import Roots
 from .explain import Reader
 from .kind import Place, define
@@ -109,35 +109,50 @@ define(  # source None; expected: a list of sources of objects that all differ, 
 # --- overlapping memory -----------------------------------------------------------------------------------------------
 
 
-def _check_overlap(read: Callable[[Source], Any], groups: tuple[list[Source], list[Source]]) -> bool:
-    shared, apart = groups
+def _check_overlap(read: Callable[[Source], Any], expected: Overlaps) -> bool:
+    shared, apart, places = expected
     values = [read(source) for source in (*shared, *apart)]
     if not all(issubclass(type(value), torch.Tensor) for value in values):
         return False
     with disable_torch_function():
-        return overlapping(values) == set(range(len(shared)))
+        if overlapping(values) != set(range(len(shared))):
+            return False
+        if places is None:
+            return True
+        tensors = [read(source) for source in places[0]]
+        return memory_layout(tensors, overlapping(tensors)) == places[1]
 
 
-def _overlap_text(_source: str, groups: tuple[list[Source], list[Source]]) -> str:
-    shared, apart = (", ".join(source.text for source in group) for group in groups)
-    return f"the memory of {shared or 'none'} overlaps, that of {apart or 'no other'} doesn't"
+def _overlap_text(_source: str, expected: Overlaps) -> str:
+    shared, apart = (", ".join(source.text for source in group) for group in expected[:2])
+    return f"the memory of {shared or 'none'} overlaps{' as it did' if expected[2] else ''}, that of {apart or 'no other'} doesn't"
 
 
-def _lower_overlap(at: Place, groups: tuple[list[Source], list[Source]], parts: list[Any]) -> None:
+def _lower_overlap(at: Place, expected: Overlaps, parts: list[Any]) -> None:
     """In Python: torch's own guard takes all tensors for views of one storage."""
     at.manager.add_epilogue_lambda_guard(
-        whole(lambda locals: _check_overlap(Reader(Roots(locals), {}, {}), groups)), parts, None
+        whole(lambda locals: _check_overlap(Reader(Roots(locals), {}, {}), expected)), parts, None
     )
 
 
-define(  # source None; expected: (sources whose memory overlaps another's, the others), as `overlapping(tensors)` says
+def _hold_overlap(expected: Overlaps, keeper: Any) -> Overlaps:
+    shared, apart, places = expected
+    held = {source: keeper.release(source) for source in (*shared, *apart)}
+    return [held[s] for s in shared], [held[s] for s in apart], places and ([held[s] for s in places[0]], places[1])
+
+
+#: (sources whose memory overlaps another's, the others) as `overlapping(tensors)` says, and, where it matters where they lie, all of
+#: them with their `memory_layout`
+Overlaps = tuple[list["Source"], list["Source"], "tuple[list[Source], tuple[Any, ...]] | None"]
+
+define(  # source None; expected: Overlaps
     "STORAGE_OVERLAP",
     lambda read, guard: _check_overlap(read, guard.expected),
     _overlap_text,
     _lower_overlap,
-    hold=lambda groups, keeper: tuple([keeper.release(s) for s in group] for group in groups),
+    hold=_hold_overlap,
     see=lambda _read, _guard: "other tensors overlap",
     rank=7,
     scope="many",
-    reads=lambda guard: [s for group in guard.expected for s in group],
+    reads=lambda guard: [*guard.expected[0], *guard.expected[1]],
 )

@@ -77,7 +77,7 @@ def user_frame(entry: Sequence[Any]) -> UserFrame:
 
 @dataclass(slots=True)
 class Call:
-    """One run of the user's function. `outcome`: returned, raised, aborted, open."""
+    """One run of the user's function. `outcome`: returned, raised, refused, aborted, open."""
 
     number: int
     function: str
@@ -91,7 +91,7 @@ class Call:
 class Frame:
     """One compile of one frame, or a function that was left to Python (`outcome` "skipped", `id` "").
 
-    `outcome`: compiled, skipped, failed, aborted, open; `reason` says why where it was not compiled.
+    `outcome`: compiled, skipped, failed, refused, aborted, open; `reason` says why where it was not compiled.
     """
 
     id: str

@@ -19,7 +19,7 @@ def head(book: Book) -> dict[str, Any]:
     """
     records, stats = book.records, book.records.stats
     state = _state(book)
-    failed = any(call.outcome == "raised" for call in records.calls)
+    failed = any(call.outcome in ("raised", "refused") for call in records.calls)
     sign = (
         state
         if state in ("tracing", "paused")
