@@ -56,18 +56,18 @@ from .export.nodes import nodes_of
 from .found import Found
 from .graph.dynamism import Dynamism
 from .graph.fakes import FakeRunner
-from .guards import GuardError
 from .interpreter.frame import Program
 from .interpreter.paths import path_of
 from .journal import Journal, Recorder
 from .overrides import Override, Where, read
+from .refusals import LIMITED, NEVER_WHOLE, WITHOUT, Refusals, outcome_of
 from .rerun import Keeper, Reruns
 from .rerun.running import TracedOnly
 from .runtime import backends
 from .runtime.answers import Entry, Root, Skip
 from .runtime.hook import without_hook
 from .runtime.policy import Facts, Policy
-from .signals import Break, Decision, Restart, Untraceable
+from .signals import Break, Decision, Restart
 from .sources import Roots
 from .translate import Compiled, FrameInfo, translate
 from .whatif import Pins, applied_earlier, compared
@@ -77,7 +77,7 @@ __all__ = ["FullGraphError", "Session", "reset"]
 _SESSIONS: weakref.WeakSet[Session] = weakref.WeakSet()
 
 
-class Session(Found, Reruns):
+class Session(Found, Reruns, Refusals):
     """Traces what it runs. Any field of `TraceConfig` is a keyword; unknown ones are refused with the list of known ones.
 
     overrides: decisions to take in the compiler's place, as `Override`s or their texts (see `tracer.overrides`).
@@ -110,7 +110,6 @@ class Session(Found, Reruns):
         self.trace_seconds = 0.0
         self._library: dict[int, bool] = {}
         self._limited: set[int] = set()
-        self.escaped: str | None = None  # what a trace found to leave a function given to run, under fullgraph=True
         self._depth = 0
         self.traced: Any = None  # the attempt that is running
         self.stepped_by = 0  # the thread of the call that is being stepped, -1 until it has begun
@@ -153,7 +152,7 @@ class Session(Found, Reruns):
         else:
             result = self.hook.run(target, *args, **kwargs)
         if self.escaped is not None and self.config.fullgraph:
-            raise FullGraphError("exception-escapes", f"{self.escaped}, but nothing was raised: it ran as plain Python.", next=_WITHOUT)
+            raise FullGraphError("exception-escapes", f"{self.escaped}, but nothing was raised: it ran as plain Python.", next=WITHOUT)
         return result
 
     @contextlib.contextmanager
@@ -182,7 +181,7 @@ class Session(Found, Reruns):
             yield number
         except BaseException as error:
             self.raised = type(error)
-            outcome, text = _outcome(error), type(error).__name__
+            outcome, text = outcome_of(error), type(error).__name__
             raise
         finally:
             self._depth -= 1
@@ -267,8 +266,8 @@ class Session(Found, Reruns):
     # ---- the hook's questions
     def _decide(self, frame: Any) -> Root | Skip:
         verdict = self._verdict(frame)
-        if self.config.fullgraph and isinstance(verdict, Skip) and verdict.rule in _NEVER_WHOLE and frame.f_code in self.facts.targets:
-            raise FullGraphError("not-traced", f"{frame.f_code.co_qualname} isn't captured: {verdict.reason}.", next=_WITHOUT)
+        if self.config.fullgraph and isinstance(verdict, Skip) and verdict.rule in NEVER_WHOLE and frame.f_code in self.facts.targets:
+            raise FullGraphError("not-traced", f"{frame.f_code.co_qualname} isn't captured: {verdict.reason}.", next=WITHOUT)
         if self.traces_only and isinstance(verdict, Skip) and not self.is_library(frame.f_code):
             raise TracedOnly
         return verdict
@@ -295,7 +294,7 @@ class Session(Found, Reruns):
         try:
             if not self._within_limit(info):
                 if self.config.fullgraph:
-                    raise FullGraphError("recompile-limit", f"{info.name} was compiled {self.config.recompile_limit} times.", next=_LIMITED)
+                    raise FullGraphError("recompile-limit", f"{info.name} was compiled {self.config.recompile_limit} times.", next=LIMITED)
                 return Skip("recompile limit", rule="limit")
             self.keeper.compiling(self, info)
             entry = translate(self, info)
@@ -352,7 +351,7 @@ class Session(Found, Reruns):
             self.recorder.point(InternalFault, type(fault).__name__, str(fault), text)
         if self.config.fullgraph:
             words = f"Tracer failed on {frame.f_code.co_qualname} ({type(fault).__name__}: {fault}): a fault of ours, not of the program."
-            raise FullGraphError("internal-fault", words, next=f"report it with the session's recording (session.save); {_WITHOUT}") from fault
+            raise FullGraphError("internal-fault", words, next=f"report it with the session's recording (session.save); {WITHOUT}") from fault
         if not self.config.strict:
             warnings.warn(
                 f"Tracer failed on {frame.f_code.co_qualname} ({type(fault).__name__}: {fault}); it runs as plain Python, results are unaffected. "
@@ -425,31 +424,6 @@ class Session(Found, Reruns):
 
     def fake_mode_settings(self) -> dict[str, Any]:
         return {"allow_non_fake_inputs": False}
-
-    def refuses(self, error: BaseException) -> bool:
-        """Whether an error out of a translation is the answer to the caller, and no fault of ours."""
-        return isinstance(error, TracerError) and not isinstance(error, GuardError)
-
-    def give_up(self, stop: Untraceable, code: types.CodeType) -> str:
-        """Why a frame runs as plain Python; raises where the configuration says that it mustn't. What the program itself raises, it raises."""
-        if stop.reason == "exception-escapes":
-            words = f"while {code.co_qualname} was traced, {stop.context.get('type', 'an exception')} left it"
-            if code in self.facts.targets:
-                self.escaped = words
-            return f"{words}; so plain Python decides what is raised"
-        words = f"{render(stop.reason, **stop.context).title} [{stop.reason}]"
-        if stop.reason == "too-deep":  # plain Python may end in a RecursionError, which is the program's
-            self.escaped = f"{code.co_qualname} isn't captured: {words}"
-        elif self.config.fullgraph:
-            raise FullGraphError(stop.reason, f"{code.co_qualname} isn't captured: {words}.", next=_WITHOUT)
-        return words
-
-    def check_fullgraph(self, ctx: Any, stop: Break, frame: str) -> None:
-        if self.config.fullgraph:
-            self.note_break(ctx, stop, frame)
-            words = render(stop.reason, **self._context(stop))
-            where = f"{stop.location[0]}:{stop.location[1]}: " if stop.location else ""
-            raise FullGraphError(stop.reason, f"{where}{words.title}. {words.explanation}", brief=f"{words.title} [{stop.reason}]")
 
     def _context(self, stop: Break) -> dict[str, Any]:
         """What fills the placeholders: the program's own expression where the source is at hand, then what the rule gave."""
@@ -576,17 +550,6 @@ class _Hit:
             self.first = False
         else:
             self.recorder.aside(CacheHit, self.name, frame=self.frame)
-
-
-#: Rules that leave a function given to run to Python, though nobody asked for that.
-_NEVER_WHOLE = frozenset({"generator", "body", "optimizer step", "limit"})
-_WITHOUT = "leave out fullgraph=True to let it run as plain Python"
-_LIMITED = "mark what changes as dynamic, or raise recompile_limit"
-
-
-def _outcome(error: BaseException) -> str:
-    """How a call that didn't return ended."""
-    return "refused" if isinstance(error, TracerError) else "raised" if isinstance(error, Exception) else "aborted"
 
 
 #: Skips that say nothing about the user's program.
