@@ -205,6 +205,10 @@ def _within_itself(value: Variable) -> str:
         return "(...)"
     if isinstance(held, ListVariable):
         return "[...]"
+    if isinstance(held, DictViewVariable):
+        return "..."
+    if value.python_type() is types.SimpleNamespace:
+        return "namespace(...)"
     return f"{type_name(value.python_type())}(...)"
 
 
