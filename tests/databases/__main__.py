@@ -21,7 +21,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.databases", description=__doc__)
     parser.add_argument("databases", nargs="*", metavar="DATABASE", help=f"of {', '.join(DATABASES)} (default: all, and the page is written)")
     parser.add_argument("-k", default="", help="only cases whose name has this in it; no page is written")
-    parser.add_argument("--samples", type=int, default=3, help="of one entry")
+    parser.add_argument("--samples", type=int, default=1, help="of one entry")
     parser.add_argument("--out", type=Path, default=PAGE, help="the page")
     options = parser.parse_args()
     torch.set_num_threads(1)

@@ -14,7 +14,7 @@ HEAD = """# torch's own databases under the tracer
 
 Written by `make databases`: samples of the databases that torch ships for its own tests (`torch.testing._internal`), each called
 untraced and under `tracer.compile(backend="eager")`: results bit for bit, arguments, random state, errors and gradients are
-compared. Small samples on the CPU, in one dtype each, at most three of an entry.
+compared. Small samples on the CPU, in one dtype each, at most one of an entry (`--samples` takes more).
 """
 
 
