@@ -3,6 +3,7 @@
 #   make test    the test suite, without the slow and the GPU tests (< 20 minutes)
 #   make second-inputs   10,000 programs whose surroundings change between calls (about 20 minutes)
 #   make check   style, types, the arrows between packages
+#   make interrupts   3,000 interrupted programs, and what they leave behind (20 minutes)
 #   make lab     JupyterLab with the examples
 #   make databases   torch's own databases, traced and untraced: docs/databases.md
 #   make bench   measurements;  make docs  write the generated pages anew
@@ -16,10 +17,10 @@ JOBS   ?= 2
 PYTEST_ARGS ?=
 
 .DELETE_ON_ERROR:
-.PHONY: help install demo test test-torch second-inputs check lab databases bench projects docs clean cpython-tests
+.PHONY: help interrupts install demo test test-torch second-inputs check lab databases bench projects docs clean cpython-tests
 
 help:
-	@sed -n '2,9s/^# *//p' Makefile
+	@sed -n '2,10s/^# *//p' Makefile
 
 # A system Python may come without ensurepip: then its own pip installs one into the new environment.
 $(BIN)/python:
@@ -62,6 +63,9 @@ MODULES ?=
 
 cpython-tests: $(STAMP)
 	$(BIN)/python -m tests.cpython $(MODULES) --jobs $(JOBS) --results .cpython_tests.json --write
+
+interrupts: $(STAMP)
+	$(BIN)/python -m tests.interrupts --runs 3000 --how steps
 
 check: $(STAMP)
 	$(BIN)/ruff check .

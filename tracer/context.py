@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 import torch
 
 from . import builder, higher_order, protocol
-from .compat.guards import SDPA_KERNELS, default_device
+from .compat.guards import SDPA_KERNELS, device_contexts, mode_count
 from .events import ExceptionObserved, GuardInstalled, InlineFinished, InputLifted, NodeCreated, SideEffect
 from .functions import calls, classes, modules, native_methods, torch_tensors
 from .graph import shapes
@@ -354,7 +354,7 @@ class Context:
         self.modes_key = (
             torch.is_grad_enabled(), torch.get_default_dtype(), torch.is_inference_mode_enabled(),
             torch.is_autocast_enabled("cpu"), torch.is_autocast_enabled("cuda"), torch.get_autocast_dtype("cpu"), torch.get_autocast_dtype("cuda"),
-            *(get() for get in _ATTENTION), default_device(),
+            *(get() for get in _ATTENTION), device_contexts() if mode_count() else (),
         )  # fmt: skip
 
     # ---- calls

@@ -315,7 +315,7 @@ class Session(Found, Reruns, Refusals):
         if rec.on:
             roots = Roots(info.locals)
             outer, rec.where = rec.where, lambda: (info.origin.co_filename, info.origin.co_firstlineno, 0, info.origin.co_firstlineno, 0)
-            for guards in entries:
+            for guards in entries[:_EXPLAINED]:
                 record: Compiled = guards.entry.record
                 for failure in record.lowered.failures(roots):
                     guard = failure.guard
@@ -552,6 +552,8 @@ class _Hit:
             self.recorder.aside(CacheHit, self.name, frame=self.frame)
 
 
+#: Why a recompile was needed is said of so many entries, those that would have been asked first: what one costs doesn't grow.
+_EXPLAINED = 8
 #: Skips that say nothing about the user's program.
 _SILENT_SKIPS = frozenset({"otherwise", "module call"})
 

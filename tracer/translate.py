@@ -17,7 +17,7 @@ import torch
 from . import codegen
 from .breaks import render
 from .compat import fakes, graphs, is_eager
-from .compat.guards import STATES, default_device, function_modes
+from .compat.guards import STATES, function_modes
 from .compat.memo import with_transforms, without_cache, without_transforms
 from .context import BreakHere, Context
 from .ending import Ending, FrameInfo, changed_modes, pin_break, root_frame
@@ -288,7 +288,7 @@ def _lower(ctx: Context, info: FrameInfo) -> Any:
     guards.append(Guard(None, "GLOBAL_STATE", None, 0))
     guards.append(Guard(None, "TORCH_FUNCTION_MODE_STACK", modes := function_modes(), 0))
     if modes:  # only the default device's gets here, which leaves its device to be told
-        guards.append(Guard(None, "DEFAULT_DEVICE", default_device(), 0))
+        guards.append(Guard(None, "DEVICE_CONTEXTS", STATES["DEVICE_CONTEXTS"](), 0))
     guards += [Guard(None, "DIFFERENT_OBJECTS", sources, 0) for sources in _apart(ctx)]
     if ctx.builtins:
         guards.append(Guard(ctx.namespace(vars(builtins)), "BUILTINS", ctx.builtins, 0))

@@ -51,6 +51,8 @@ from ..errors import CompatError
 from . import TORCH_VERSION
 
 __all__ = [
+    "COMMON",
+    "FIRST_REGION",
     "ISOLATED",
     "UNKNOWN",
     "FrameResult",
@@ -64,6 +66,7 @@ __all__ = [
     "has_entries",
     "in_callback",
     "invalidate",
+    "is_live",
     "is_vacant",
     "never",
     "new_region",
@@ -110,7 +113,9 @@ _PLAIN = _Strategy(_Action.SKIP, _Action.SKIP)
 # --- regions ----------------------------------------------------------------------------------------------------------
 
 #: torch counts its regions from 0 (in `torch._dynamo.eval_frame`, a second to import): ours can't meet them.
-_regions = itertools.count(1 << 40)
+FIRST_REGION = 1 << 40
+COMMON = -1  # the region of who has none
+_regions = itertools.count(FIRST_REGION)
 
 
 def new_region() -> int:
@@ -257,6 +262,11 @@ def entries(code: types.CodeType, owner: Any) -> list[GuardManagerAdapter]:
     """The live entries of `owner` on `code`, the one that matched last first within a region."""
     found = (entry.guard_manager for entry in _c._debug_get_cache_entry_list(code))
     return [guards for guards in found if type(guards) is GuardManagerAdapter and guards.owner is owner]
+
+
+def is_live(guards: GuardManagerAdapter) -> bool:
+    """Whether the entry is still on its code object: torch, or `invalidate`, takes it off."""
+    return guards.entry is not None and guards.cache_entry is not None
 
 
 def invalidate(guards: GuardManagerAdapter) -> None:

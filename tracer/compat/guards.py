@@ -46,6 +46,7 @@ __all__ = [
     "add_tensor_match",
     "applied_keys",
     "default_device",
+    "device_contexts",
     "disable_torch_function",
     "function_modes",
     "global_dict_of_default_device",
@@ -120,6 +121,12 @@ def function_modes() -> list[Any]:
     return [torch._C._get_function_stack_at(i) for i in range(mode_count())]
 
 
+def device_contexts() -> tuple[torch.device | None, ...]:
+    """The devices of the function modes that are on, outermost first: `torch.set_default_device` and `with torch.device(…)` are such
+    modes; None for one that has none."""
+    return tuple(getattr(mode, "device", None) for mode in function_modes())
+
+
 def applied_keys(tensor: torch.Tensor) -> int:
     """The tensor's dispatch keys as this thread's switches leave them: what C++ compares. A raw bit set."""
     keys = torch._C._dispatch_keys(tensor) | torch._C._dispatch_tls_local_include_set()
@@ -172,6 +179,7 @@ STATES: dict[str, Callable[[], Any]] = {
     ),
     "SAVED_TENSOR_HOOKS_DISABLED": torch._C._autograd._saved_tensors_hooks_get_disabled_error_message,
     "FUNCTORCH_STACK": _functorch_stack,
+    "DEVICE_CONTEXTS": lambda: device_contexts(),
 }
 
 

@@ -234,6 +234,7 @@ _STATE_TEXTS = {
     "SDPA_KERNELS": "which kernels attention may take",
     "SAVED_TENSOR_HOOKS_DISABLED": "why saved-tensor hooks are disabled",
     "FUNCTORCH_STACK": "the stack of torch.func transforms",
+    "DEVICE_CONTEXTS": "the stack of default devices",
 }
 for _name, _what in _STATE_TEXTS.items():  # expected: what STATES[name]() gave
     define(

@@ -77,6 +77,7 @@ class FrameHook:
         self._runs: set[object] = set()  # activations now in progress, in all threads
         self._free_when_idle = False
         self._compiled: CodeMap[bool] = CodeMap()  # code objects that have, or had, entries of ours
+        self._made: CodeMap[list[weakref.ref[ef.GuardManagerAdapter]]] = CodeMap()  # the entries, oldest first
         self._prepared: CodeMap[bool] = CodeMap()
         self._lasting: CodeMap[Skip] = CodeMap()
         self._reported: CodeMap[set[str]] = CodeMap()
@@ -107,6 +108,8 @@ class FrameHook:
                 self._raise_pending()
             return result
         finally:  # an interrupt may come behind any of these calls
+            if region >= ef.FIRST_REGION:  # the process has one: what was found may be another thread's, which has left it by now
+                region = prior.region if type(prior) is FrameHook else ef.COMMON
             try:
                 ef.set_eval_frame(None)
             finally:
@@ -244,6 +247,10 @@ class FrameHook:
     def _keep(self, code: types.CodeType, entry: Entry) -> ef.FrameResult:
         guards = ef.GuardManagerAdapter(entry.guards, entry, self)
         self._compiled[code] = True
+        made = self._made.get(code)
+        if made is None:
+            made = self._made[code] = []
+        made.append(weakref.ref(guards))
         ef.note_code(entry.code)
         guarded = ef.GuardedCode(entry.code, guards, next(self._numbers), entry.name)
         return ef.compiled(guarded, pin=ef.ISOLATED and ef.current_region() == self.region)
@@ -289,8 +296,15 @@ class FrameHook:
     # --- entries ------------------------------------------------------------------------------------------------------
 
     def entries(self, code: types.CodeType) -> list[ef.GuardManagerAdapter]:
-        """This session's live entries on `code`: `.entry` (the Entry), `.root` (its guards)."""
-        return [guards for guards in ef.entries(code, self) if guards.entry is not None]
+        """This session's live entries on `code`, the newest first: `.entry` (the Entry), `.root` (its guards). Torch's own list of all
+        entries of a code object takes its time where there are many."""
+        made = self._made.get(code)
+        if not made:
+            return []
+        known = [guards for reference in made if (guards := reference()) is not None and ef.is_live(guards)]
+        if len(known) < len(made):
+            made[:] = [weakref.ref(guards) for guards in known]
+        return known[::-1]
 
     def count(self, code: types.CodeType) -> int:
         """How many entries count against the recompile limit: those of this session, each compiled result once."""
@@ -323,6 +337,7 @@ class FrameHook:
             if reset_codes and ef.is_vacant(code):
                 ef.reset_code(code)
         self._compiled.clear()
+        self._made.clear()
         self._prepared.clear()
         if self.closed:
             self._compile = _closed_compile
@@ -406,6 +421,8 @@ class _Active:
         hook = self._hook
         self._region = ef.current_region()
         self._prior = ef.set_eval_frame(None)
+        if self._region >= ef.FIRST_REGION:
+            self._region = self._prior.region if type(self._prior) is FrameHook else ef.COMMON
         hook._runs.add(self)
         _blocks.entered.append(self)
         ef.set_region(hook.region)
