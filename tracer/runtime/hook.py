@@ -208,8 +208,8 @@ class FrameHook:
             verdict = self._fault(frame, fault)
         if isinstance(verdict, Skip):
             return self._skipped(code, verdict)
-        lock = self._lock if self._lock_pid == os.getpid() else self._new_lock()
-        if lock._is_owned():  # type: ignore[attr-defined]  # what is being compiled runs something that would be compiled
+        lock: Any = self._lock if self._lock_pid == os.getpid() else self._new_lock()
+        if lock._is_owned():  # what is being compiled runs something that would be compiled
             return self._skipped(code, _BUSY)
         cut: BaseException | None = None
         try:
@@ -221,7 +221,7 @@ class FrameHook:
         finally:
             while True:  # an interrupt may come behind any call, also behind these
                 try:
-                    if lock._is_owned():  # type: ignore[attr-defined]
+                    if lock._is_owned():
                         lock.release()
                     break
                 except BaseException as error:
