@@ -1,13 +1,16 @@
 # Needs Python >= 3.11, pip and make; everything else is installed into .venv by the first target that needs it.
 #   make demo    run the quickstart on a real model, print the explanation, write report/
 #   make test    the test suite, without the slow and the GPU tests (< 20 minutes)
-#   make second-inputs   10,000 programs whose surroundings change between calls (about 20 minutes)
 #   make check   style, types, the arrows between packages
-#   make interrupts   3,000 interrupted programs, and what they leave behind (20 minutes)
 #   make lab     JupyterLab with the examples
-#   make databases   torch's own databases, traced and untraced: docs/databases.md
 #   make bench   measurements;  make docs  write the generated pages anew
-#   make projects   real packages from the registry, compiled and compared; writes docs/projects.md
+# Nets that find what nobody thought of, run by hand (CONTRIBUTING.md):
+#   make second-inputs   programs whose surroundings change between calls
+#   make databases       torch's own databases of operators, modules and optimizers, traced and untraced
+#   make cpython-tests   CPython's own tests under the compiler
+#   make interrupts      interrupted programs, and what they leave behind
+#   make projects        real packages from the registry, compiled and compared with plain Python
+#   make mutants         does a test fail when a line is changed?
 
 PYTHON ?= python3
 VENV   := .venv
@@ -17,10 +20,10 @@ JOBS   ?= 2
 PYTEST_ARGS ?=
 
 .DELETE_ON_ERROR:
-.PHONY: help interrupts install demo test test-torch second-inputs check lab databases bench projects docs clean cpython-tests
+.PHONY: help install demo test test-torch check lab bench docs clean second-inputs databases cpython-tests interrupts projects mutants
 
 help:
-	@sed -n '2,10s/^# *//p' Makefile
+	@sed -n '2,13s/^# *//p' Makefile
 
 # A system Python may come without ensurepip: then its own pip installs one into the new environment.
 $(BIN)/python:
@@ -52,11 +55,33 @@ test-torch:
 	$(OTHER)/bin/python -m pip install --quiet --constraint $(OTHER)/constraints.txt --editable '.[test]' "torch==$(TORCH)"
 	TRACER_STRICT=1 $(OTHER)/bin/python -m pytest -n $(JOBS) -m "not slow and not gpu" $(PYTEST_ARGS)
 
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m docs.generate --check
+
+lab: $(STAMP)
+	$(BIN)/jupyter lab examples
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks
+
+docs: $(STAMP)
+	$(BIN)/python -m docs.generate
+
+clean:
+	rm -rf report build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# ---- nets
 COUNT ?= 10000
 FIRST ?= 0
 
 second-inputs: $(STAMP)
 	TRACER_STRICT=1 $(BIN)/python -m tests.second_inputs $(COUNT) $(FIRST)
+
+databases: $(STAMP)
+	TRACER_STRICT=1 $(BIN)/python -m tests.databases
 
 # CPython's own tests under the compiler, into docs/cpython_tests.md; about an hour on two cores. MODULES="test_list test_dict" runs only these.
 MODULES ?=
@@ -67,26 +92,13 @@ cpython-tests: $(STAMP)
 interrupts: $(STAMP)
 	$(BIN)/python -m tests.interrupts --runs 3000 --how steps
 
-check: $(STAMP)
-	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
-	$(BIN)/python -m docs.generate --check
-
-lab: $(STAMP)
-	$(BIN)/jupyter lab examples
-
-databases: $(STAMP)
-	TRACER_STRICT=1 $(BIN)/python -m tests.databases
-
-bench: $(STAMP)
-	$(BIN)/python -m benchmarks
-
 projects: $(STAMP)
 	$(BIN)/python -m benchmarks.projects $(NAMES)
 
-docs: $(STAMP)
-	$(BIN)/python -m docs.generate
+# Hours. ROOMS="guards graph" SAMPLE=100 for a part.
+ROOMS  ?=
+SAMPLE ?= 200
 
-clean:
-	rm -rf report build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+mutants: $(STAMP)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,mutants]'
+	$(BIN)/python -m tests.mutation --sample $(SAMPLE) --jobs $(JOBS) $(if $(ROOMS),--rooms $(ROOMS))
