@@ -10,6 +10,7 @@ program must run and be captured as if nothing had been.
 
 from __future__ import annotations
 
+import _thread
 import argparse
 import dis
 import gc
@@ -32,7 +33,6 @@ from tests.differential import world_state
 from tracer.compat import evalframe as ef
 from tracer.compat import stacks
 from tracer.graph.fakes import hushed
-from tracer.runtime.hook import FrameHook
 
 __all__ = ["PROGRAMS", "Report", "interrupted"]
 
@@ -127,6 +127,7 @@ class Timer:
 
 
 _CALLS = frozenset(code for name, code in dis.opmap.items() if name.startswith(("CALL", "JUMP_BACKWARD")) and "INTERRUPT" not in name)
+_RESUME = dis.opmap["RESUME"]
 _FILES = ("/tracer/", "/contextlib.py", "/_guards.py", "/_python_dispatch.py")
 _NAMES = frozenset({"__enter__", "__exit__", "in_kernel_invocation_manager", "unset_fake_temporarily"})
 
@@ -168,10 +169,10 @@ class Steps:
         code = frame.f_code
         if not self._is_ours(code):
             return None
-        if code is not _CALLBACK:
+        steps, last = self._steps_of(code), -1
+        if code.co_code[steps.index(_RESUME) * 2 + 1] < 2:  # else it is entered without a look
             self._here(frame)
         frame.f_trace_lines, frame.f_trace_opcodes = False, True
-        steps, last = self._steps_of(code), -1
 
         def step(frame: FrameType, event: str, _arg: Any) -> Any:
             nonlocal last
@@ -196,9 +197,6 @@ class Steps:
             found = any(part in name for part in _FILES) or name.endswith("fake_tensor.py") and code.co_name in _NAMES
             self._interesting[code] = found
         return found
-
-
-_CALLBACK = FrameHook.__call__.__code__  # entered at once
 
 
 def _once(name: str, calls: int = 2) -> tuple[Any, Callable[[], Any]]:
@@ -257,12 +255,12 @@ def interrupted(runs: int, how: str = "both", seed: int = 0, names: Any = PROGRA
 
 def _settle() -> None:
     """An interrupt that came while C++ checked guards comes once more, a moment later."""
-    while waiting := [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]:
-        try:
-            waiting[0].join()
-            time.sleep(0.001)
-        except KeyboardInterrupt:
-            pass
+    threads = _thread._count()
+    try:
+        if threads > threading.active_count() - 1:
+            time.sleep(0.02)
+    except KeyboardInterrupt:
+        pass
 
 
 def _works(program: Callable[[], Any], expected: Any, compiled: Any) -> list[str]:

@@ -43,6 +43,7 @@ __all__ = [
 
 _no_dispatch = torch._C._DisableTorchDispatch
 _keys = torch._C._dispatch_keys
+_unset_mode, _FAKE = torch._C._unset_dispatch_mode, torch._C._TorchDispatchModeKey.FAKE
 
 
 def __getattr__(name: str) -> Any:
@@ -70,15 +71,21 @@ class WatchedFakeMode(FakeTensorMode):
     watch: Any = None
 
     def dispatch(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        watch = self.watch
-        if watch is None:
-            return super().dispatch(func, types, args, kwargs)
-        watch.saw(func, args, kwargs or {})
-        watch.depth += 1
         try:
-            return super().dispatch(func, types, args, kwargs)
-        finally:
-            watch.depth -= 1
+            watch = self.watch
+            if watch is None:
+                return super().dispatch(func, types, args, kwargs)
+            watch.saw(func, args, kwargs or {})
+            watch.depth += 1
+            try:
+                return super().dispatch(func, types, args, kwargs)
+            finally:
+                watch.depth -= 1
+        except BaseException:
+            # C++ took the mode off for this call and puts it back behind it: where it finds one, which an interrupted `__exit__` left, the
+            # process ends.
+            _unset_mode(_FAKE)
+            raise
 
 
 def new_fake_mode(shape_env: Any = None, **options: Any) -> FakeTensorMode:

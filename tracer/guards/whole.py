@@ -8,7 +8,7 @@ again a moment later.
 from __future__ import annotations
 
 import _thread
-import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -22,8 +22,13 @@ _LATER = 0.001
 
 def again() -> bool:
     """The answer of a guard that was interrupted: no; and the interrupt comes again."""
-    threading.Timer(_LATER, _thread.interrupt_main).start()
+    _thread.start_new_thread(_send, ())  # a `threading.Thread` would wait for its start here, on a busy machine until the interrupt comes
     return False
+
+
+def _send() -> None:
+    time.sleep(_LATER)
+    _thread.interrupt_main()
 
 
 def _template(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
