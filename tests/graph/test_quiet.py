@@ -15,8 +15,8 @@ from tracer.compat.fakes import new_fake_mode
 find = simple_registry.find_torch_dispatch_rule
 
 
-def test_the_rules_of_operators_are_read_as_the_installed_torch_keeps_them():
-    assert quiet.QUIET
+def test_the_installed_torch_keeps_rules_and_devices_where_they_are_read():
+    assert quiet.QUIET and quiet.QUIET_DEVICE
 
 
 def test_rules_are_found():
@@ -37,6 +37,22 @@ def test_rules_are_found():
 def test_an_operator_that_nobody_knows_has_no_rules():
     op = SimpleNamespace(__qualname__="tracer::unheard_of")
     assert find(op, torch.Tensor) is None
+
+
+def test_a_fake_tells_its_device_and_meta_inside_a_kernel():
+    mode = new_fake_mode()
+    fake = mode.from_tensor(torch.ones(2))
+    ask = torch.ops.prim.device.default
+    assert type(fake).__torch_dispatch__(ask, (), (fake,)) == fake.device == torch.device("cpu")
+    mode.in_kernel_invocation = True
+    assert type(fake).__torch_dispatch__(ask, (), (fake,)) == fake.device == torch.device("meta")
+
+
+def test_a_device_is_told_before_anything_looks_for_signals():
+    steps = list(dis.get_instructions(torch._subclasses.FakeTensor.__torch_dispatch__))
+    assert [step.arg for step in steps if step.opname == "RESUME"] == [2]
+    calls = [place for place, step in enumerate(steps) if step.opname.startswith(("CALL", "JUMP_BACKWARD"))]
+    assert calls and "RETURN_VALUE" in [step.opname for step in steps[: calls[0]]]
 
 
 def test_no_instruction_looks_for_signals():
