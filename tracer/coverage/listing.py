@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from .. import wrappers
 from ..builder.sourceless import sourceless
 from ..builder.table import RuleTable, rules
 from ..functions.native_methods import _METHODS as METHODS
@@ -15,6 +16,8 @@ from ..isa.canonical import OPS
 from .probe import first_line
 
 __all__ = ["cell", "listing"]
+
+assert wrappers.__name__  # has rules in the table of calls
 
 
 def cell(text: str) -> str:
