@@ -77,6 +77,21 @@ def _left_behind(torch: ModuleType) -> list[str]:
         ),
         ("another default device", torch.get_default_device().type != "cpu", lambda: torch.set_default_device(None)),
         (
+            "a torch-function mode",
+            torch._C._len_torch_function_stack() > 0,
+            lambda: [torch._C._pop_torch_function_stack() for _ in range(torch._C._len_torch_function_stack())],
+        ),
+        (
+            "a dispatch mode",
+            torch._C._len_torch_dispatch_stack() > 0,
+            lambda: [torch._C._pop_torch_dispatch_stack(None) for _ in range(torch._C._len_torch_dispatch_stack())],
+        ),
+        (
+            "saved-tensor hooks disabled",
+            torch._C._autograd._saved_tensors_hooks_get_disabled_error_message() is not None,
+            torch._C._autograd._saved_tensors_hooks_enable,
+        ),
+        (
             "deterministic algorithms",
             torch.are_deterministic_algorithms_enabled(),
             lambda: torch.use_deterministic_algorithms(False),

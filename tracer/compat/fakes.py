@@ -25,6 +25,7 @@ __all__ = [
     "add_shapes",
     "context_of",
     "expect",
+    "fake_mode_of_backends",
     "fake_of",
     "fake_symbolic",
     "is_constraint_violation",
@@ -89,8 +90,13 @@ class WatchedFakeMode(FakeTensorMode):
 
 
 def new_fake_mode(shape_env: Any = None, **options: Any) -> FakeTensorMode:
-    """A fake mode over `shape_env`; None means that all sizes are static."""
+    """A fake mode to trace in, over `shape_env`; None means that all sizes are static."""
     return WatchedFakeMode(shape_env=shape_env, **options)
+
+
+def fake_mode_of_backends(shape_env: Any = None) -> FakeTensorMode:
+    """A fake mode for a backend, of torch's own class: by that torch finds the rules of higher-order operators."""
+    return FakeTensorMode(shape_env=shape_env)
 
 
 # --- lean fakes -------------------------------------------------------------------------------------------------------

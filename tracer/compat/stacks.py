@@ -7,6 +7,7 @@ since, in whatever order, and left there. Each step of putting back may be cut b
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from torch.utils import _python_dispatch
 from torch.utils._device import DeviceContext
 from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
-__all__ = ["Stacks", "difference", "empty", "keys", "other_tracer", "pop_tensor_hooks", "push_dispatch_mode", "push_tensor_hooks", "tensor_hooks"]
+__all__ = ["Stacks", "aside", "difference", "empty", "keys", "other_tracer", "pop_tensor_hooks", "push_dispatch_mode", "push_tensor_hooks", "tensor_hooks"]
 
 _c = torch._C
 _hooks = torch._C._autograd
@@ -51,6 +52,15 @@ def pop_tensor_hooks() -> list[tuple[Any, Any]]:
 def push_tensor_hooks(hooks: list[tuple[Any, Any]]) -> None:
     for pack, unpack in hooks:
         _hooks._push_saved_tensors_default_hooks(pack, unpack)
+
+
+class _Aside(threading.local):
+    """The program's hooks on saved tensors that a trace in this thread has set aside, innermost last."""
+
+    hooks: list[tuple[Any, Any]] = []
+
+
+aside = _Aside()
 
 
 def keys() -> tuple[int, int]:
@@ -100,7 +110,7 @@ class Stacks:
         while (top := _hooks._top_saved_tensors_default_hooks(True)) is not None:
             self.hooks.insert(0, top)
             _hooks._pop_saved_tensors_default_hooks()
-        self._aside = True
+        self._aside, aside.hooks = True, self.hooks
 
     def put_back(self) -> bool:
         """Make them so again; whether anything was otherwise."""
@@ -137,6 +147,7 @@ class Stacks:
             self.hooks = left + self.hooks
             self._aside = True
         push_tensor_hooks(self.hooks)
+        aside.hooks = []
 
 
 def _same(found: list[Any], wanted: list[Any]) -> bool:

@@ -114,7 +114,7 @@ def _call(
     real_inputs: Sequence[Any] | None,
     shown: stages.Stages | None,
 ) -> Any:
-    fresh = fakes.new_fake_mode(fake_mode.shape_env) if fake_mode is not None else fakes.new_fake_mode()
+    fresh = fakes.fake_mode_of_backends(fake_mode.shape_env if fake_mode is not None else None)
     given = [fakes.remake(fresh, value) for value in inputs]
     if real_inputs is not None:
         for real, fake in zip(real_inputs, given):
