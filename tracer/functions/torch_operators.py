@@ -245,6 +245,8 @@ def is_leaf_input(ctx: Context, fake: Any) -> bool:
     read = next((i for i in ctx.inputs if i.fake is fake), None)
     if read is None or not isinstance(read.value, torch.Tensor):
         return False
+    if read.made:  # anew for each call, as it is here
+        return bool(read.value.requires_grad)
     return read.value.requires_grad and bool(torch_facts.hold(ctx, read.source, read.value, "is_leaf"))
 
 

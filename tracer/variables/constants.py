@@ -21,6 +21,8 @@ LITERALS: frozenset[type] = frozenset({
     type(None), bool, int, float, complex, str, bytes, type(Ellipsis), type(NotImplemented), types.CodeType,
     torch.dtype, torch.device, torch.layout, torch.memory_format, torch._C._SDPBackend,
 })  # fmt: skip
+#: Bits of the longest int that is written down in full.
+_WRITTEN = 4096
 _SIMPLE = frozenset({type(None), bool, int, float, complex, str, bytes, type(Ellipsis)})
 
 
@@ -42,6 +44,8 @@ class ConstantVariable(Variable):
     def describe(self) -> str:
         value = self.value
         if type(value) in _SIMPLE:
+            if type(value) is int and value.bit_length() > _WRITTEN:  # Python refuses to write the longest ones down
+                return f"<int of {value.bit_length()} bits>"
             text = repr(value)
             return text if len(text) <= 60 else text[:57] + "..."
         return str(value) if type(value) is not types.CodeType else f"<code {value.co_name}>"
