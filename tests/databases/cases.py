@@ -6,6 +6,7 @@ Small samples on the CPU, in one dtype: float32 where an operator takes it, else
 from __future__ import annotations
 
 import copy
+import importlib
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,6 +21,13 @@ __all__ = ["DATABASES", "Case", "cases", "operators"]
 DTYPES = (torch.float32, torch.float64, torch.complex64, torch.int64, torch.bool)
 #: Their results are memory that nobody wrote to.
 UNWRITTEN = ("empty", "resize_", "new_empty")
+
+
+def import_quietly() -> None:
+    """What all databases import forbids to set flags of torch's backends, in the whole process: that is taken back."""
+    allowed = torch.backends.__allow_nonbracketed_mutation_flag
+    importlib.import_module("torch.testing._internal.common_utils")
+    torch.backends.__allow_nonbracketed_mutation_flag = allowed
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,7 @@ def seeded(make: Callable[[], Any]) -> Callable[[], Any]:
 # ---- operators
 def operators(database: str) -> list[Any]:
     """The OpInfos of a database of operators."""
+    import_quietly()
     if database == "custom_op_db":
         from torch.testing._internal.custom_op_db import custom_op_db
 
@@ -118,6 +127,7 @@ def of_operators(database: str) -> Callable[[int, int], Iterator[Case]]:
 
 # ---- modules and optimizers
 def of_modules(count: int, every: int) -> Iterator[Case]:
+    import_quietly()
     from torch.testing._internal.common_modules import module_db
 
     for info in module_db[::every]:
@@ -140,6 +150,7 @@ def calls_nothing() -> None:
 
 
 def of_optimizers(count: int, every: int) -> Iterator[Case]:
+    import_quietly()
     from torch.testing._internal.common_optimizers import optim_db
 
     for info in optim_db[::every]:
