@@ -1,6 +1,7 @@
-"""Budgets: at most 10 µs to lower a guard and 60 µs to check a model of 60 modules and 150 parameters.
+"""Budgets, for a model of 60 modules and 150 parameters, against a walk over its parameters and modules in Python, measured beside
+them: a check takes at most three quarters of it, to lower a guard an eighth. Machines differ, and are busy; their ratios hold.
 
-Measured 6-8 µs and 30 µs; the limits here are twice the budgets, because other work shares the cores. CPU time counts.
+Measured 0.15 to 0.4 and 0.03 to 0.06. CPU time counts.
 """
 
 from __future__ import annotations
@@ -107,6 +108,12 @@ def quickest(function: Callable[[], Any], rounds: int) -> float:
     return best
 
 
+def walk(recorded: Any) -> float:
+    """CPU seconds of the unit that costs are told in."""
+    model = recorded[1]["self"]
+    return quickest(lambda: (list(model.named_parameters()), list(model.named_modules())), 15)
+
+
 def test_a_model_is_guarded_and_each_change_is_seen(recorded: Any) -> None:
     entry, model = lowered(recorded), recorded[1]["self"]
     block = model.layers[7]
@@ -129,16 +136,16 @@ def test_a_model_is_guarded_and_each_change_is_seen(recorded: Any) -> None:
 
 def test_lowering_a_guard_is_cheap(recorded: Any) -> None:
     seconds = quickest(lambda: lowered(recorded), 7)
-    assert seconds / len(recorded[0]) < 20e-6, f"{seconds / len(recorded[0]) * 1e6:.1f} µs a guard"
+    assert seconds / len(recorded[0]) < walk(recorded) / 8, f"{seconds / len(recorded[0]) * 1e6:.1f} µs a guard"
 
 
 def test_checking_a_model_is_cheap(recorded: Any) -> None:
     entry, values = lowered(recorded), recorded[1]
     assert entry.check(values)
     seconds = quickest(lambda: [entry.root.check(values) for _ in range(50)], 7) / 50
-    assert seconds < 120e-6, f"{seconds * 1e6:.1f} µs"
+    assert seconds < walk(recorded) * 3 / 4, f"{seconds * 1e6:.1f} µs"
 
 
 def test_explaining_a_model_is_quick_enough_to_do_at_every_recompile(recorded: Any) -> None:
     entry, values = lowered(recorded), recorded[1]
-    assert quickest(lambda: entry.failures(Roots(values)), 3) < 0.02
+    assert quickest(lambda: entry.failures(Roots(values)), 3) < walk(recorded) * 100
