@@ -82,6 +82,7 @@ class Recorder:
 
 @pytest.fixture(scope="module")
 def recorded() -> tuple[list[Guard], dict[str, Any]]:
+    torch.set_num_threads(1)  # as every test has it; GLOBAL_STATE holds it
     model, x, recorder = Net(), torch.ones(2, 4), Recorder()
     assert len(list(model.modules())) >= 60 and len(list(model.parameters())) >= 150
     recorder.add(None, "GLOBAL_STATE", GlobalState())
