@@ -92,6 +92,8 @@ def _left_behind(torch: ModuleType) -> list[str]:
             lambda: torch.use_deterministic_algorithms(False),
         ),
     )
+    if torch._C._len_torch_function_stack():
+        torch.set_default_device(None)
     while torch._C._len_torch_function_stack():  # a default device that was set stands for as long as the process
         torch._C._pop_torch_function_stack()
     found = [(name, restore) for name, wrong, restore in usual if wrong]
