@@ -17,8 +17,6 @@ from .probe import first_line
 
 __all__ = ["cell", "listing"]
 
-assert wrappers.__name__  # has rules in the table of calls
-
 
 def cell(text: str) -> str:
     """Text for one cell of a table."""
@@ -81,6 +79,7 @@ def listing() -> list[str]:
         *builder("SourcelessBuilder", sourceless),
         "### Call rules", "",
         *called("tracer.functions"),
+        *called(wrappers.__name__),
         "### Higher-order operators", "",
         *called("tracer.higher_order"),
         "### Methods of builtin types and of object", "",
