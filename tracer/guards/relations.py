@@ -80,31 +80,24 @@ def _lower_different(at: Place, sources: list[Source], parts: list[Any]) -> None
         tensor_aliasing(managers, [str(i) for i in range(len(managers))], parts, None)
 
 
-define(  # source None; expected: a list of sources of tensors that all differ
-    "NO_TENSOR_ALIASING",
-    lambda read, guard: not _repeated(read, guard),
-    lambda _, sources: f"{', '.join(s.text for s in sources)} are different tensors",
-    _lower_different,
-    hold=lambda sources, keeper: list(dict.fromkeys(map(keeper.release, sources))),
-    see=lambda read, guard: f"{', '.join(s.text for s in _repeated(read, guard))} repeated",
-    rank=7,
-    live=True,
-    scope="many",
-    reads=lambda guard: list(guard.expected),
-)
+def _define_different(kind: str, what: str) -> None:
+    """expected: a list of sources of values that all differ."""
+    define(  # source None
+        kind,
+        lambda read, guard: not _repeated(read, guard),
+        lambda _, sources: f"{', '.join(s.text for s in sources)} are different {what}",
+        _lower_different,
+        hold=lambda sources, keeper: list(dict.fromkeys(map(keeper.release, sources))),
+        see=lambda read, guard: f"{', '.join(s.text for s in _repeated(read, guard))} repeated",
+        rank=7,
+        live=True,
+        scope="many",
+        reads=lambda guard: list(guard.expected),
+    )
 
-define(  # source None; expected: a list of sources of objects that all differ, of which the program changes one at least
-    "DIFFERENT_OBJECTS",
-    lambda read, guard: not _repeated(read, guard),
-    lambda _, sources: f"{', '.join(s.text for s in sources)} are different objects",
-    _lower_different,
-    hold=lambda sources, keeper: list(dict.fromkeys(map(keeper.release, sources))),
-    see=lambda read, guard: f"{', '.join(s.text for s in _repeated(read, guard))} repeated",
-    rank=7,
-    live=True,
-    scope="many",
-    reads=lambda guard: list(guard.expected),
-)
+
+_define_different("NO_TENSOR_ALIASING", "tensors")
+_define_different("DIFFERENT_OBJECTS", "objects")  # of which the program changes one at least
 
 # --- overlapping memory -----------------------------------------------------------------------------------------------
 
