@@ -77,6 +77,11 @@ def _left_behind(torch: ModuleType) -> list[str]:
         ),
         ("another default device", torch.get_default_device().type != "cpu", lambda: torch.set_default_device(None)),
         (
+            "a torch-function mode",
+            torch._C._len_torch_function_stack() > 0,
+            lambda: [torch._C._pop_torch_function_stack() for _ in range(torch._C._len_torch_function_stack())],
+        ),
+        (
             "a dispatch mode",
             torch._C._len_torch_dispatch_stack() > 0,
             lambda: [torch._C._pop_torch_dispatch_stack(None) for _ in range(torch._C._len_torch_dispatch_stack())],
@@ -92,10 +97,6 @@ def _left_behind(torch: ModuleType) -> list[str]:
             lambda: torch.use_deterministic_algorithms(False),
         ),
     )
-    if torch._C._len_torch_function_stack():
-        torch.set_default_device(None)
-    while torch._C._len_torch_function_stack():  # a default device that was set stands for as long as the process
-        torch._C._pop_torch_function_stack()
     found = [(name, restore) for name, wrong, restore in usual if wrong]
     for _, restore in found:
         restore()

@@ -17,6 +17,13 @@ def leaf(*shape):
     return randn(*shape, requires_grad=True)
 
 
+@program(lambda: leaf(3), **UNKNOWN)
+def device_block(w):
+    with torch.device("cpu"):
+        y = w * 2 + torch.ones(3)
+    return y, torch.overrides.has_torch_function((w,))
+
+
 @program(lambda: leaf(3))
 def no_grad_block(w):
     a = w * 2

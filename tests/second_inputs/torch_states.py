@@ -98,11 +98,12 @@ SWITCHES: dict[str, State] = {
     "threads": ("n = torch.get_num_threads()", "torch.get_num_threads() - n", "torch.set_num_threads(n + 1)", "torch.set_num_threads(n)"),
     "matmul precision": _flag("torch.get_float32_matmul_precision()", "torch.set_float32_matmul_precision({})", "'highest'", "'high'"),
     "TF32": _flag("torch.backends.cuda.matmul.allow_tf32", "torch.backends.cuda.matmul.allow_tf32 = {}", "False", "True"),
-    "mkldnn": _flag("torch.backends.mkldnn.enabled", "torch.backends.mkldnn.enabled = {}", "True", "False"),
-    "mkldnn, deterministic": _flag("torch.backends.mkldnn.deterministic", "torch.backends.mkldnn.deterministic = {}", "False", "True"),
-    "cudnn": _flag("torch.backends.cudnn.enabled", "torch.backends.cudnn.enabled = {}", "True", "False"),
-    "cudnn, benchmark": _flag("torch.backends.cudnn.benchmark", "torch.backends.cudnn.benchmark = {}", "False", "True"),
-    "cudnn, deterministic": _flag("torch.backends.cudnn.deterministic", "torch.backends.cudnn.deterministic = {}", "False", "True"),
+    # by set_flags: attributes of these may be refused, where something imported torch's own test utilities
+    "mkldnn": _flag("torch.backends.mkldnn.enabled", "torch.backends.mkldnn.set_flags(_enabled={})", "True", "False"),
+    "mkldnn, deterministic": _flag("torch.backends.mkldnn.deterministic", "torch.backends.mkldnn.set_flags(_deterministic={})", "False", "True"),
+    "cudnn": _flag("torch.backends.cudnn.enabled", "torch.backends.cudnn.set_flags(_enabled={})", "True", "False"),
+    "cudnn, benchmark": _flag("torch.backends.cudnn.benchmark", "torch.backends.cudnn.set_flags(_benchmark={})", "False", "True"),
+    "cudnn, deterministic": _flag("torch.backends.cudnn.deterministic", "torch.backends.cudnn.set_flags(_deterministic={})", "False", "True"),
     "fill memory": _flag(
         "torch.utils.deterministic.fill_uninitialized_memory", "torch.utils.deterministic.fill_uninitialized_memory = {}", "True", "False",
     ),

@@ -261,6 +261,8 @@ def call_descriptor(ctx: Context, descriptor: Any, args: list[Variable], kwargs:
         raise Break(
             "unsupported-builtin", func=descriptor.__qualname__, name=descriptor.__qualname__, type=missing.variable.python_type().__name__, why=why
         ) from None
+    if name in _ENTERS:
+        raise Break("opaque-context", expr=receiver.describe(), type=receiver.python_type().__name__)
     if not isinstance(receiver, ConstantVariable | TupleVariable) and receiver.mutable:
         raise Break("unsupported-builtin", func=descriptor.__qualname__, name=descriptor.__qualname__, type=receiver.python_type().__name__, why=why)
     if isinstance(receiver, PinnedVariable) and (name in _WRITES or not _safe_receiver(receiver.value)):
@@ -277,6 +279,8 @@ def call_descriptor(ctx: Context, descriptor: Any, args: list[Variable], kwargs:
 
 #: Slots that change their object, or another one.
 _WRITES = frozenset({"__setattr__", "__delattr__", "__set__", "__delete__", "__setitem__", "__delitem__", "__init__", "__set_name__", "__setstate__"})
+#: What a `with` statement calls is done for its effect, also where the object itself is a constant, as a device is.
+_ENTERS = frozenset({"__enter__", "__exit__"})
 
 
 def _safe_receiver(value: Any) -> bool:
