@@ -18,7 +18,6 @@ import torch
 
 from . import builder, higher_order, protocol
 from .compat.guards import SDPA_KERNELS, device_contexts, mode_count
-from .compat.stacks import aside
 from .events import ExceptionObserved, GuardInstalled, InlineFinished, InputLifted, NodeCreated, SideEffect
 from .functions import calls, classes, modules, native_methods, torch_tensors
 from .graph import shapes
@@ -344,8 +343,8 @@ class Context:
             raise Break("outside-state-write", expr=mode.title, type="switch of the process")
         if self.inference and name == "grad" and value:
             raise Break("context-unsupported", expr=mode.title, name=mode.title, type="grad mode inside inference mode")
-        if name == "saved_tensor_hooks" and aside.hooks:
-            raise Break("context-unsupported", expr=mode.title, name=mode.title, type="switch that hooks on saved tensors, which are on, refuse")
+        if refused := mode.refused():
+            raise Break("context-unsupported", expr=mode.title, name=mode.title, type=refused)
         mode.write(value)
         self.refresh_modes()
         function, args = mode.node(value)

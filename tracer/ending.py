@@ -10,8 +10,12 @@ import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from . import codegen
 from .codegen.body import Body
+from .compat import fakes
+from .compat.memo import without_cache
 from .graph.finish import finish_graph
 from .graph.modes import MODES, enter_autocast, leave_autocasts
 from .interpreter.exceptions import ExceptionState
@@ -22,8 +26,9 @@ from .variables import NULL, UNSET, CellVariable, Lazy, Variable
 
 if TYPE_CHECKING:
     from .context import Context
+    from .session import Session
 
-__all__ = ["Ending", "FrameInfo", "changed_modes", "pin_break", "root_frame"]
+__all__ = ["Ending", "FrameInfo", "changed_modes", "enter", "fake_mode_of", "pin_break", "place_of"]
 
 
 class FrameInfo:
@@ -37,7 +42,26 @@ class FrameInfo:
         self.name = self.origin.co_qualname
 
 
-def root_frame(ctx: Context, info: FrameInfo) -> Frame:
+def fake_mode_of(session: Session, dynamic: Any) -> Any:
+    """The mode in which one attempt is traced."""
+    shape_env = fakes.ShapeEnv(**session.shape_env_settings()) if dynamic.from_data else None
+    mode = fakes.new_fake_mode(shape_env, **session.fake_mode_settings())
+    if shape_env is None:
+        without_cache(mode)
+    return mode
+
+
+def enter(ctx: Context, info: FrameInfo) -> Frame:
+    """The attempt's root frame, with torch as it is traced in: inference mode has no gradients."""
+    if ctx.inference:
+        torch._C._set_grad_enabled(False)
+    root = _root_frame(ctx, info)
+    ctx.session.traced = ctx
+    ctx.root_frame = ctx.frame = root
+    return root
+
+
+def _root_frame(ctx: Context, info: FrameInfo) -> Frame:
     """The frame as it is entered: arguments lazily built, cells of its own and of its closure."""
     program = ctx.program(info.code)
     args, cells = codegen.entry_names(info.code)
@@ -62,9 +86,14 @@ def root_frame(ctx: Context, info: FrameInfo) -> Frame:
 def pin_break(ctx: Context, root: Frame, stop: Break) -> Restart:
     """The decision that the next attempt takes: end the graph before the operation of the root frame that led here."""
     stop.__traceback__ = None  # it stays with the decision, and would keep the attempt with all that it met
-    pc = root.decoded.group_start(root.pc - 1)
-    count = (root.visits or {}).get(pc, 1)
+    pc, count = place_of(root)
     return Restart(Decision(((step_of(root, pc, count),), "break"), stop, stop.reason, (pc, count)))
+
+
+def place_of(root: Frame) -> tuple[int, int]:
+    """(the operation that a root frame is in, which time)."""
+    pc = root.decoded.group_start(root.pc - 1)
+    return pc, (root.visits or {}).get(pc, 1)
 
 
 class Ending:
@@ -116,11 +145,8 @@ def _break_state(ctx: Context, body: Body, root: Frame, stays: bool) -> tuple[co
     live = program.decoded.live_in(pc)
     bound, values = [], []
     whole = stays or not _FRAME_READERS.isdisjoint(program.code.co_names)
-    cells = codegen.original_of(program.code)[0].co_cellvars
     for index, name in enumerate(program.names):
         held = root.locals[index]
-        if index == 0 and name in cells and name in program.code.co_freevars:
-            continue  # in resume code, what bare `super()` reads: the frame that it stands for has the cell alone
         if held is None or isinstance(held, CellVariable) and held.source is not None and held.source.kind == "cell":
             continue
         if index < program.free_base and name in program.code.co_freevars:

@@ -17,13 +17,11 @@ import types
 import weakref
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from . import codegen
-from .compat import fakes, graphs
-from .compat.memo import without_cache, without_transforms
+from .compat import graphs
+from .compat.memo import without_transforms
 from .context import BreakHere, Context, GraphInput
-from .ending import Ending, FrameInfo, pin_break, root_frame
+from .ending import Ending, FrameInfo, enter, fake_mode_of, pin_break, place_of
 from .errors import TracerError
 from .graph.finish import only_computes
 from .graph.modes import inference
@@ -62,8 +60,7 @@ class Failing:
         self.met = True
         root = ctx.root_frame
         assert root is not None
-        pc = root.decoded.group_start(root.pc - 1)
-        self.at = pc, (root.visits or {}).get(pc, 1)
+        self.at = place_of(root)
         ctx.root_graph.created.remove(node)
         node.graph.erase_node(node)
         self.before = [known.name for known in node.graph.nodes]
@@ -195,10 +192,7 @@ class Unwinding:
     def _attempt(
         self, session: Session, info: FrameInfo, failing: Failing, decisions: dict[tuple[Any, ...], Decision]
     ) -> tuple[types.CodeType, dict[str, Any]]:
-        shape_env = fakes.ShapeEnv(**session.shape_env_settings()) if self._dynamic.from_data else None
-        mode = fakes.new_fake_mode(shape_env, **session.fake_mode_settings())
-        if shape_env is None:
-            without_cache(mode)
+        mode = fake_mode_of(session, self._dynamic)
         outer, where = session.traced, session.recorder.where
         ctx = Context(session, mode, decisions, self._dynamic)
         session.recorder.where = where
@@ -206,11 +200,7 @@ class Unwinding:
         ctx.lifetimes.open()
         try:
             with inference(False), without_transforms() as ctx.transforms, graphs.tracing_context(mode), mode:
-                if ctx.inference:
-                    torch._C._set_grad_enabled(False)
-                root = root_frame(ctx, info)
-                session.traced = ctx
-                ctx.root_frame = ctx.frame = root
+                root = enter(ctx, info)
                 result: Variable | None = None
                 stopped, ends = None, "return"
                 try:

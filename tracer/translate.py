@@ -18,9 +18,9 @@ from . import codegen
 from .breaks import render
 from .compat import fakes, graphs, is_eager
 from .compat.guards import STATES, function_modes
-from .compat.memo import with_transforms, without_cache, without_transforms
+from .compat.memo import with_transforms, without_transforms
 from .context import BreakHere, Context
-from .ending import Ending, FrameInfo, changed_modes, pin_break, root_frame
+from .ending import Ending, FrameInfo, changed_modes, enter, fake_mode_of, pin_break
 from .events import (
     AttemptEnded,
     AttemptStarted,
@@ -146,21 +146,14 @@ def _run_attempt(session: Session, info: FrameInfo, decisions: dict[tuple[Any, .
     """One attempt, run by `undone`: what it does to the thread's state is nobody's."""
     known = bool(session.hook.entries(info.code)) or session.was_compiled(info.code)
     dynamic = session.dynamism.of(info.code, known)
-    shape_env = fakes.ShapeEnv(**session.shape_env_settings()) if dynamic.from_data else None
-    mode = fakes.new_fake_mode(shape_env, **session.fake_mode_settings())
-    if shape_env is None:
-        without_cache(mode)
+    mode = fake_mode_of(session, dynamic)
     ctx = Context(session, mode, decisions, dynamic)
     ctx.graph.name, ctx.entries = session.next_graph_name(), len(session.hook.entries(info.code))
     try:
         ctx.lifetimes.open()
-        # Fakes are traced as ordinary tensors, whose version counters tell what an operator writes to; inference mode has no gradients.
+        # Fakes are traced as ordinary tensors, whose version counters tell what an operator writes to.
         with inference(False), without_transforms() as ctx.transforms, graphs.tracing_context(mode), mode:
-            if ctx.inference:
-                torch._C._set_grad_enabled(False)
-            root = root_frame(ctx, info)
-            session.traced = ctx
-            ctx.root_frame = ctx.frame = root
+            root = enter(ctx, info)
             try:
                 result: Variable | None = run(ctx, root)
                 stopped = None
