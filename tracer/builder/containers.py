@@ -63,9 +63,9 @@ def tuple_(ctx: Context, value: Any, source: Source) -> Any:
     if source.base is not None and source.base.kind == "dict" and len(value) <= 8 and all(type(v) in LITERALS for v in value):
         if not ctx.config.allow_unspec_int_on_nn_module:
             ctx.guard(source, "EQUALS_MATCH", value)
-            return TupleVariable([literal(v) for v in value], type(value), source)
+            return TupleVariable([literal(v) for v in value], type(value), source, value)
     _sequence_guards(ctx, value, source)
-    return TupleVariable([Lazy(v, source.item(i)) for i, v in enumerate(value)], type(value), source)
+    return TupleVariable([Lazy(v, source.item(i)) for i, v in enumerate(value)], type(value), source, value)
 
 
 @rules.exact(collections.deque)
@@ -85,7 +85,7 @@ def tuple_subclass(ctx: Context, value: Any, source: Source) -> Any:
     _sequence_guards(ctx, value, source)
     items: list[Any] = [Lazy(v, source.item(i)) for i, v in enumerate(value)]
     if is_named_tuple(type(value)) and not type(value).__dictoffset__ or is_structseq(type(value)):
-        return TupleVariable(items, type(value), source)
+        return TupleVariable(items, type(value), source, value)
     return ObjectVariable(value, type(value), source, TupleVariable(items, tuple))
 
 
@@ -116,7 +116,7 @@ def dict_keys(ctx: Context, value: Any, source: Source) -> dict[Any, Any]:
     keys = list(dict.keys(value))
     if all(_is_constant_key(k) for k in keys):
         ctx.guard(source, "DICT_KEYS", tuple(keys))
-        return {k: Lazy(dict.__getitem__(value, k), source.item(k)) for k in keys}
+        return _constant_keys(ctx, value, source)
     _refuse_user_keys(keys, source)
     ctx.guard(source, "DICT_LENGTH", len(keys))
     items: dict[Any, Any] = {}
@@ -124,6 +124,19 @@ def dict_keys(ctx: Context, value: Any, source: Source) -> dict[Any, Any]:
         variable = ctx.build(key, source.nth_key(i))
         items[variable.dict_key(ctx)] = Lazy(dict.__getitem__(value, key), source.item(key))
     return items
+
+
+def _constant_keys(ctx: Context, value: Any, source: Source) -> dict[Any, Any]:
+    """The items of a dict whose keys are all constants, or tuples of them."""
+    return {
+        _tuple_key(ctx, k, source.nth_key(i)) if type(k) is tuple else k: Lazy(dict.__getitem__(value, k), source.item(k))
+        for i, k in enumerate(dict.keys(value))
+    }
+
+
+def _tuple_key(ctx: Context, key: tuple[Any, ...], source: Source) -> Any:
+    """A tuple of constants as a key. Who reads it guards all the keys of its table."""
+    return TupleVariable([ctx.wrap(part) for part in key], tuple, source, key).dict_key(ctx)
 
 
 def _refuse_user_keys(keys: Iterable[Any], source: Source) -> None:
@@ -152,7 +165,11 @@ class _InOrder:
     __qualname__ = "keys are in the order of insertion"
 
     def __call__(self, value: Any) -> bool:
-        return all(map(operator.is_, collections.OrderedDict.keys(value), dict.keys(value)))
+        try:
+            keys = list(collections.OrderedDict.keys(value))
+        except KeyError:  # a method of dict took one out behind the order
+            return False
+        return len(keys) == dict.__len__(value) and all(map(operator.is_, keys, dict.keys(value)))
 
 
 _IN_ORDER = _InOrder()
@@ -162,9 +179,9 @@ def _guard_order(ctx: Context, value: Any, source: Source) -> None:
     """Of an OrderedDict, or an instance of a subclass; nothing to do for other dicts."""
     if not issubclass(type(value), collections.OrderedDict):
         return
-    ctx.guard(source, "USER", _IN_ORDER)
     if not _IN_ORDER(value):
-        raise Break("unsupported-type", type="OrderedDict", why="move_to_end has changed its order, which guards don't see")
+        raise Break("unsupported-type", type="OrderedDict", why="its keys are in another order than they came in, which guards don't see")
+    ctx.guard(source, "USER", _IN_ORDER)
 
 
 @rules.exact(dict, collections.OrderedDict)
@@ -178,7 +195,7 @@ def dict_(ctx: Context, value: Any, source: Source) -> Any:
     _guard_order(ctx, value, source)
     if not keys or not all(map(_is_constant_key, keys)):
         return DictVariable(dict_keys(ctx, value, source), type(value), source)
-    variable = DictVariable({k: Lazy(dict.__getitem__(value, k), source.item(k)) for k in keys}, type(value), source)
+    variable = DictVariable(_constant_keys(ctx, value, source), type(value), source)
     variable.guard_keys = functools.partial(ctx.guard, source, "DICT_KEYS", tuple(keys))
     return variable
 
@@ -211,14 +228,14 @@ def set_(ctx: Context, value: Any, source: Source) -> Any:
     held = list(base.__iter__(value))
     members: dict[Any, None] = {}
     if all(_is_constant_key(k) for k in held):
-        members.update(dict.fromkeys(held))
+        members.update((_tuple_key(ctx, m, ctx.pinned(m)) if type(m) is tuple else m, None) for m in held)
     else:
         if any(isinstance(v, torch.Tensor) for v in held):
             raise Break("set-of-tensors", expr=source.text, type=type(value).__name__)
         _refuse_user_keys(held, source)
         for member in held:
             pinned = ctx.build(member, ctx.pinned(member))
-            members[pinned.dict_key(ctx) if _is_constant_key(member) else IdentityKey(pinned)] = None
+            members[pinned.dict_key(ctx) if _is_constant_key(member) or isinstance(member, tuple | frozenset) else IdentityKey(pinned)] = None
     ctx.guard(source, "SET_MATCH", frozenset(value))
     own_way = any(getattr(type(value), name) is not getattr(base, name) for name in ("__iter__", "__len__"))
     data = SetVariable(members, base, source, order=None if own_way else value, origins=() if own_way else ((source, value),))

@@ -9,7 +9,7 @@ import torch
 
 from ..compat.python_classes import reads_like_object
 from ..signals import Break, Declined
-from ..variables import ConstantVariable, ExceptionVariable, Lazy, ModuleVariable, ObjectVariable
+from ..variables import ConstantVariable, ExceptionVariable, Lazy, ModuleVariable, ObjectVariable, TupleVariable
 from .table import rules
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def exception(ctx: Context, value: BaseException, source: Source) -> Any:
     ctx.guard(source, "TYPE_MATCH", type(value))
     args = ctx.build(value.args, source.attr("args"))
     made = ExceptionVariable(type(value), args.unpack(ctx), value, source)
+    made.told = args if type(args) is TupleVariable else None
     made.cause = Lazy(value.__cause__, source.attr("__cause__"))
     made.context = Lazy(value.__context__, source.attr("__context__"))
     made.trace = Lazy(value.__traceback__, source.attr("__traceback__"))

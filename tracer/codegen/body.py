@@ -15,6 +15,7 @@ import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..compat.identity import is_unique
 from ..compat.python_classes import is_python_class
 from ..iterated import parts
 from ..signals import Break
@@ -28,7 +29,6 @@ from ..variables import (
     TensorVariable,
     TupleVariable,
     Variable,
-    key_variable,
 )
 from .verify import faults, undefined
 
@@ -63,6 +63,7 @@ class Body:
         self._sources: dict[Source, str] = {}
         self._pins: dict[int, str] = {}
         self._outputs: dict[Any, str] = {}
+        self._objects: dict[tuple[type, str], Any] = {}  # the program's own numbers and texts that the text writes down
         self._open: set[Variable] = set()
         self.parameters = [self._name("arg", name) for name in args] + [self._name("cell", name) for name in cells]
         self._args = dict(zip(args, self.parameters, strict=False))
@@ -91,11 +92,12 @@ class Body:
         return known
 
     def constant(self, value: Any) -> str:
-        if type(value) in _SIMPLE:
-            return repr(value)
-        if type(value) is float and math.isfinite(value):
-            return repr(value)
-        return self.pin(value, type(value).__name__)
+        kind = type(value)
+        if kind in _SIMPLE or kind is float and math.isfinite(value):
+            text = repr(value)
+            if is_unique(value) or self._objects.setdefault((kind, text), value) is value:
+                return text
+        return self.pin(value, kind.__name__)
 
     # ---- lines
     def line(self, text: str) -> None:
@@ -136,9 +138,6 @@ class Body:
 
     def items(self, sequence: SequenceVariable) -> list[str]:
         return [self.value(self.ctx.settle(item)) for item in list(sequence.items)]
-
-    def pairs(self, mapping: DictVariable) -> list[str]:
-        return [f"{self.value(key_variable(k))}: {self.value(self.ctx.settle(v))}" for k, v in list(mapping.items.items())]
 
     def tuple_of(self, sequence: TupleVariable) -> str:
         items = self.items(sequence)
@@ -279,6 +278,12 @@ class Body:
             f"if {raised}: return failed({', '.join([f'{raised}.pop()', *self.parameters])})",
         ]
 
+    def _own(self, constant: Any) -> Any:
+        """The program's own object where the text writes it down: it may have been asked which one it is, or be asked later."""
+        if type(constant) is tuple:
+            return tuple(map(self._own, constant))
+        return self._objects.get((type(constant), repr(constant)), constant)
+
     def finish(
         self, name: str, graph: Callable[..., Any] | None, inputs: list[str], ending: str, modes: list[str], hit: Any, failed: Callable[..., Any] | None
     ) -> tuple[types.FunctionType, str]:
@@ -304,6 +309,7 @@ class Body:
         namespace["__name__"], namespace["__builtins__"] = "tracer.generated", _BUILTINS
         exec(compile(text, filename, "exec"), namespace)
         function = namespace.pop("body")
+        function.__code__ = function.__code__.replace(co_consts=tuple(map(self._own, function.__code__.co_consts)))
         wrong = faults(text, namespace) if self.ctx.session.config.strict else undefined(function.__code__, namespace)
         if wrong:
             raise AssertionError(f"the code made for {name} can't run: {'; '.join(wrong)}\n{text}")

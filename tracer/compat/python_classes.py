@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import types
 
-__all__ = ["is_python_class", "maker", "matches_as_mapping", "matches_as_sequence", "reads_like_object"]
+__all__ = ["has_items_in_order", "is_python_class", "maker", "matches_as_mapping", "matches_as_sequence", "reads_like_object"]
 
 _IMMUTABLE = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE
 _HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE
@@ -44,5 +44,11 @@ def reads_like_object(cls: type) -> bool:
     return _slot(cls, _GETATTRO) == _slot(object, _GETATTRO)
 
 
+def has_items_in_order(cls: type) -> bool:
+    """Whether C takes its instances for sequences: dict and classes in C below it have items, but none by position."""
+    return bool(_slot(cls, _SQ_ITEM))
+
+
+_SQ_ITEM = 44  # Py_sq_item, a number of the stable ABI
 _GETATTRO = 58  # Py_tp_getattro, a number of the stable ABI
 _slot = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_int)(("PyType_GetSlot", ctypes.pythonapi))

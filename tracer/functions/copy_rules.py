@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import copyreg
 import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..compat.python_classes import is_python_class
 from ..protocol.instances import instance_dict
-from ..signals import Declined
+from ..signals import Break
 from ..variables import (
     UNSET,
     ConstantVariable,
@@ -33,7 +35,7 @@ from ..variables import (
     Variable,
     key_variable,
 )
-from ..variables.mappings import real_set
+from ..variables.keys import real_set
 from .sets import copied
 from .table import calls
 
@@ -72,9 +74,9 @@ def copy_(ctx: Context, x: Variable) -> Any:
 @calls.exact(copy.deepcopy)
 def deepcopy(ctx: Context, x: Variable, memo: Variable | None = None) -> Any:
     """`copy.deepcopy(x)`: part by part, aliases kept; tensors are cloned where no gradient could tell."""
-    if memo is not None and not (isinstance(memo, DictVariable) and memo.source is None):
+    if memo is not None and not isinstance(memo, _Memo):
         if memo.python_type() is not type(None):
-            return Declined("a memo of another kind")
+            _refuse(ctx, x, "copy.deepcopy", "its memo is the program's own, and is kept by memory addresses")
         memo = None
     return _Deep(ctx, memo).copy(x)
 
@@ -82,10 +84,10 @@ def deepcopy(ctx: Context, x: Variable, memo: Variable | None = None) -> Any:
 class _Deep:
     """One deep copy: `seen` maps a variable to its copy. A memo made here carries it through user-defined `__deepcopy__`."""
 
-    def __init__(self, ctx: Context, memo: Variable | None):
+    def __init__(self, ctx: Context, memo: _Memo | None):
         self.ctx = ctx
-        self.memo = memo if memo is not None else _Memo({})
-        self.seen: dict[Variable, Variable] = self.memo.seen if isinstance(self.memo, _Memo) else {}
+        self.memo = memo if memo is not None else _Memo()
+        self.seen = self.memo.seen
 
     def copy(self, x: Variable) -> Variable:
         known = self.seen.get(x)
@@ -142,13 +144,28 @@ class _Deep:
 
 
 class _Memo(DictVariable):
-    """The memo that `__deepcopy__` methods hand on; what it holds is ours."""
+    """The memo that `__deepcopy__` methods hand on. What it holds is ours; CPython's is kept by memory addresses, so whoever looks into it
+    must have that."""
 
     __slots__ = ("seen",)
 
-    def __init__(self, items: dict[Any, Any]):
-        super().__init__(items)
+    def __init__(self) -> None:
+        super().__init__({})
         self.seen: dict[Variable, Variable] = {}
+
+    @property
+    def items(self) -> dict[Any, Any]:
+        raise Break("unsupported-builtin", func="copy.deepcopy", type="dict", expr="memo", why="its memo is kept by memory addresses")
+
+    @items.setter
+    def items(self, items: dict[Any, Any]) -> None:
+        self._items = items
+
+    def at(self, ctx: Context, key: Any) -> Variable | None:
+        return self.items.get(key)
+
+    def rebuild(self, body: Any) -> str:
+        return str(self.items)
 
 
 def _sequence(x: SequenceVariable, items: list[Variable]) -> Variable:
@@ -167,18 +184,20 @@ def _atomic(ctx: Context, x: Variable, method: str) -> Variable:
     return x
 
 
-def _refuse(ctx: Context, x: Variable, func: str) -> Any:
-    ctx.break_("unsupported-builtin", func=func, type=x.python_type().__name__, expr=f"{func}()")
+def _refuse(ctx: Context, x: Variable, func: str, why: str = "") -> Any:
+    ctx.break_("unsupported-builtin", func=func, type=x.python_type().__name__, expr=f"{func}()", why=why)
 
 
 def _plain_object(ctx: Context, x: ObjectVariable, func: str) -> None:
     """Refuse objects whose class says how they are copied."""
     if isinstance(x, ModuleVariable) or issubclass(x.cls, BaseException):
         _refuse(ctx, x, func)
-    for name in (*_PROTOCOL, "__getattr__"):  # the new object is asked for `__setstate__`, so its `__getattr__` too
-        owner, raw = ctx.protocol.find(ctx, x.cls, name)
-        if owner is not None and isinstance(raw, types.FunctionType):
-            _refuse(ctx, x, func)
+    if x.cls in copyreg.dispatch_table:
+        _refuse(ctx, x, func, "copyreg says how its class is copied")
+    for name in (*_PROTOCOL, "__getattr__", "__getattribute__"):  # the new object is asked for `__setstate__`, which these answer too
+        owner, _ = ctx.protocol.find(ctx, x.cls, name)
+        if owner is not None and is_python_class(owner):
+            _refuse(ctx, x, func, f"its class has its own `{name}`")
     if x.value is not None and instance_dict(x.value) is None and x.data is None and not hasattr(x.cls, "__slots__"):
         _refuse(ctx, x, func)
 

@@ -23,7 +23,7 @@ from ..variables import (
     key_variable,
     literal,
 )
-from ..variables.mappings import found
+from ..variables.keys import found
 from .known import is_none, plain
 from .table import calls
 
@@ -145,6 +145,14 @@ def defaultdict_copy(ctx: Context, target: Variable) -> Any:
 
 
 # ---- changing
+@calls.exact(*[getattr(dict, name) for name in ("__setitem__", "__delitem__", "pop", "popitem", "clear", "setdefault", "update", "__ior__", "__init__")])
+def behind_order(ctx: Context, target: Variable, /, *args: Variable, **kwargs: Variable) -> Any:
+    """dict's own way to change, on an OrderedDict: its order is left as it was, and what comes of that only the object knows."""
+    if isinstance(plain(target), DictVariable) and issubclass(target.python_type(), OrderedDict):
+        ctx.break_("unsupported-builtin", func="a method of dict", type="OrderedDict", why="it changes the keys behind the back of their order")
+    return Declined("a dict without an order of its own")
+
+
 @calls.exact(dict.pop, OrderedDict.pop)
 def pop(ctx: Context, target: Variable, key: Variable, *args: Variable, default: Variable | None = None) -> Any:
     """`d.pop(key[, default])`."""

@@ -8,6 +8,8 @@ import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..compat.python_classes import has_items_in_order
+from ..compat.type_names import type_name
 from ..signals import Declined
 from ..variables import NONE, ListVariable, Variable, literal
 from .known import is_none, plain
@@ -118,6 +120,8 @@ for _name, _order, _action in (
 
 # ---- bisect
 def _place(ctx: Context, right: bool, a: Variable, x: Variable, lo: Variable | None, hi: Variable | None, key: Variable | None) -> int:
+    if not has_items_in_order(a.python_type()) and ctx.protocol.has(ctx, a.python_type(), "__getitem__"):
+        ctx.raise_(TypeError, f"{type_name(a.python_type())} is not a sequence")
     low = 0 if lo is None else ctx.protocol.index(ctx, lo)
     if low < 0:
         ctx.raise_(ValueError, "lo must be non-negative")

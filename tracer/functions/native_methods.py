@@ -40,7 +40,7 @@ from ..variables import (
     literal,
     shared,
 )
-from ..variables.mappings import found
+from ..variables.keys import ValueKey, common, found
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -207,6 +207,8 @@ for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
 
 def _by_address(key: Any) -> bool:
     """Whether the hash of a modelled key is that of an address."""
+    if type(key) is ValueKey:
+        return _by_address(key.value)
     return isinstance(key, IdentityKey) or isinstance(key, tuple | frozenset) and any(map(_by_address, key))
 
 
@@ -225,6 +227,8 @@ def add(ctx: Context, receiver: Variable, other: Variable) -> Any:
     if isinstance(receiver, ListVariable) and isinstance(other, ListVariable):
         return ListVariable(receiver.settled(ctx) + other.settled(ctx), receiver.cls, None, receiver.limit)
     if isinstance(receiver, TupleVariable) and isinstance(other, TupleVariable):
+        if not receiver.items and other.cls is tuple and receiver.cls is not torch.Size:
+            return other  # CPython gives the tuple itself
         return _joined(ctx, receiver, receiver.settled(ctx) + other.settled(ctx))
     if isinstance(receiver, TupleVariable) and receiver.cls is torch.Size:
         ctx.raise_(TypeError, f"can only concatenate tuple (not {type_name(given.python_type())}) to torch.Size")
@@ -248,7 +252,7 @@ def radd(ctx: Context, receiver: Variable, other: Variable) -> Any:
 def _joined(ctx: Context, receiver: TupleVariable, items: list[Variable]) -> Variable:
     """A new tuple; of the kind torch.Size, which takes integers only, where `receiver` is one."""
     if receiver.cls is not torch.Size:
-        return receiver if len(items) == len(receiver.items) else TupleVariable(items, tuple)
+        return receiver if len(items) == len(receiver.items) and receiver.cls is tuple else TupleVariable(items, tuple)
     for i, item in enumerate(items):
         if not issubclass(item.python_type(), int):
             ctx.raise_(TypeError, f"torch.Size() takes an iterable of 'int' (item {i} is '{type_name(item.python_type())}')")
@@ -353,7 +357,7 @@ def _view_and(ctx: Context, view: DictViewVariable, other: Variable) -> Any:
 _OPERATOR = {"or": "or_", "and": "and_"}
 OPERATIONS: dict[str, Callable[[dict[Any, None], dict[Any, None]], dict[Any, None]]] = {
     "or": lambda a, b: {**a, **b},
-    "and": lambda a, b: {k: None for k in a if k in b},
+    "and": common,
     "sub": lambda a, b: {k: None for k in a if k not in b},
     "xor": lambda a, b: {**{k: None for k in a if k not in b}, **{k: None for k in b if k not in a}},
 }

@@ -17,7 +17,7 @@ from ..variables import (
     key_variable,
     literal,
 )
-from ..variables.mappings import found, is_plain
+from ..variables.keys import common, found, is_plain
 from .dicts import keys_of
 from .native_methods import OPERATIONS
 from .table import calls
@@ -176,7 +176,7 @@ def _union(ctx: Context, target: SetVariable, others: tuple[Variable, ...]) -> d
 def _intersection(ctx: Context, target: SetVariable, others: tuple[Variable, ...]) -> dict[Any, None]:
     result = dict(target.items)
     for other in others:
-        result = OPERATIONS["and"](result, keys_of(ctx, other))
+        result = common(result, keys_of(ctx, other), isinstance(other, SetVariable))
     return result
 
 

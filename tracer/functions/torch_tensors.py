@@ -155,7 +155,7 @@ def _layout(fake: Any, name: str) -> Any:
 
 
 _QUERIES = frozenset({
-    "dtype", "device", "ndim", "layout", "is_sparse", "is_cuda", "is_cpu", "is_meta", "is_quantized", "is_mkldnn", "is_nested", "is_mps",
+    "dtype", "ndim", "layout", "is_sparse", "is_cuda", "is_cpu", "is_meta", "is_quantized", "is_mkldnn", "is_nested", "is_mps",
     "is_xpu", "is_xla", "is_mtia", "is_ipu", "is_maia", "is_vulkan", "is_sparse_csr", "itemsize", "is_inference",
 })  # fmt: skip
 _VIEWS = frozenset({"T", "mT", "H", "mH", "real", "imag"})
@@ -168,6 +168,8 @@ def tensor_attribute(ctx: Context, variable: TensorVariable, name: str) -> Any:
         return stored[name]
     if name == "shape":
         return ctx.shapes.shape(ctx, variable)
+    if name == "device":
+        return literal(torch.device(str(variable.fake.device)))  # a new object each time, as eager's
     if name in _QUERIES:
         return ctx.wrap(getattr(variable.fake, name))
     if name == "requires_grad":

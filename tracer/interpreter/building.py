@@ -8,6 +8,7 @@ from ..compat.type_names import type_name
 from ..variables import (
     NONE,
     NULL,
+    ConstantVariable,
     DictVariable,
     FunctionVariable,
     ListVariable,
@@ -16,7 +17,7 @@ from ..variables import (
     TupleVariable,
     literal,
 )
-from ..variables.mappings import real_set
+from ..variables.keys import real_set
 from .frame import Frame
 from .table import handles
 
@@ -58,7 +59,8 @@ def build_map(ctx: Context, frame: Frame, count: int) -> None:
 
 @handles("BuildConstKeyMap")
 def build_const_key_map(ctx: Context, frame: Frame, count: int) -> None:
-    keys = frame.stack.pop().constant()
+    names = frame.stack.pop().items
+    keys = [n.value if type(n) is ConstantVariable else n.dict_key(ctx) for n in names]
     frame.stack.append(DictVariable(dict(zip(keys, take(frame, count), strict=True))))
 
 

@@ -20,6 +20,7 @@ from ..variables import (
     TupleVariable,
     Variable,
 )
+from ..variables.keys import TupleKey
 from .table import HANDLERS, unsupported
 
 __all__ = ["DISCARD", "RETURN", "YIELD", "Frame", "Program"]
@@ -29,7 +30,7 @@ RETURN, YIELD, DISCARD = object(), object(), object()
 
 
 def constant_variable(value: Any) -> Variable:
-    """The variable of an entry of co_consts."""
+    """The variable of an entry of co_consts, or of a part of one."""
     if value is None:
         return NONE
     if value is True:
@@ -37,10 +38,18 @@ def constant_variable(value: Any) -> Variable:
     if value is False:
         return FALSE
     if type(value) is tuple:
-        return TupleVariable([constant_variable(v) for v in value], tuple)
+        return TupleVariable([constant_variable(v) for v in value], tuple, None, value)
     if type(value) is frozenset:
-        return SetVariable(dict.fromkeys(value), frozenset, order=value)
+        return SetVariable({_constant_key(v): None for v in value}, frozenset, order=value)
     return ConstantVariable(value)
+
+
+def _constant_key(value: Any) -> Any:
+    if type(value) is not tuple:
+        return value
+    key = TupleKey(map(_constant_key, value))
+    key.variable = constant_variable(value)
+    return key
 
 
 #: (operation, argument, location, slots at the top of the stack that the operation before it may have written)

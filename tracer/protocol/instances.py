@@ -21,6 +21,7 @@ from ..variables import (
     ListVariable,
     ObjectVariable,
     SetVariable,
+    TupleVariable,
     Variable,
     literal,
 )
@@ -349,6 +350,7 @@ def _set_native(ctx: Context, variable: ObjectVariable, name: str, raw: Any, val
             ctx.raise_(TypeError, "attribute value type must be bool")
         if name == "args":
             variable.args = ctx.protocol.unpack(ctx, value)
+            variable.told = value if isinstance(value, TupleVariable) and value.cls is tuple else None
         elif name == "__cause__":
             variable.cause, variable.suppress = None if none else value, True
         elif name == "__context__":

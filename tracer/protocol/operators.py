@@ -32,6 +32,7 @@ from ..variables import (
     TensorVariable,
     TupleVariable,
     UserKey,
+    ValueKey,
     Variable,
     literal,
 )
@@ -355,6 +356,8 @@ def is_same(ctx: Context, left: Variable, right: Variable) -> bool:
         left, right = _number(ctx, left), _number(ctx, right)
     if type(left) is ConstantVariable and type(right) is ConstantVariable:
         return _is_same_constant(ctx, left, right)
+    if isinstance(left, TupleVariable) and isinstance(right, TupleVariable) and (left.origin is not None or right.origin is not None):
+        return _is_same_tuple(ctx, left, right)
     answer = same(ctx, left, right)
     if not answer and left.source is not None and right.source is not None and type(left) is type(right) is not PinnedVariable:
         ctx.guard(left.source, "NOT_SAME_OBJECT", right.source, right.source)
@@ -370,6 +373,15 @@ def _number(ctx: Context, variable: Variable) -> Variable:
     return literal(value) if read is None else ConstantVariable(read.value, read.source)
 
 
+def _guard_identity(ctx: Context, source: Any, value: Any, answer: bool) -> None:
+    """What is found at `source` stays that object, or another than that."""
+    if answer:
+        ctx.guard(source, "ID_MATCH", value)
+    else:
+        pinned = ctx.pinned(value)
+        ctx.guard(source, "NOT_SAME_OBJECT", pinned, pinned)
+
+
 def _is_same_constant(ctx: Context, left: ConstantVariable, right: ConstantVariable) -> bool:
     a, b = left.value, right.value
     if not same_constant(a, b) or is_unique(a):
@@ -377,10 +389,25 @@ def _is_same_constant(ctx: Context, left: ConstantVariable, right: ConstantVaria
     one, other = (left, right) if left.source is not None else (right, left)
     if one.source is not None:
         if other.source is None:
-            ctx.guard(one.source, "ID_MATCH" if a is b else "NOT_SAME_OBJECT", b if a is b else ctx.pinned(other.value))
+            _guard_identity(ctx, one.source, other.value, a is b)
         else:
             ctx.guard(one.source, "SAME_OBJECT" if a is b else "NOT_SAME_OBJECT", other.source, other.source)
     return a is b
+
+
+def _is_same_tuple(ctx: Context, left: TupleVariable, right: TupleVariable) -> bool:
+    """Of two tuples one of which existed before. Which it is stays so, or the trace is made anew."""
+    if not left.items and not right.items and left.cls is tuple:
+        return True
+    answer = left.origin is right.origin
+    if left.origin is None or right.origin is None:
+        return answer
+    one, other = (left, right) if left.source is not None else (right, left)
+    if one.source is not None and other.source is not None:
+        ctx.guard(one.source, "SAME_OBJECT" if answer else "NOT_SAME_OBJECT", other.source, other.source)
+    elif one.source is not None:
+        _guard_identity(ctx, one.source, other.origin, answer)
+    return answer
 
 
 def same_or_equal(ctx: Context, left: Variable, right: Variable) -> bool:
@@ -397,19 +424,14 @@ def identity_key(variable: Variable) -> Any:
 
 def _user_key(ctx: Context, variable: Variable) -> UserKey:
     """`hash(x)` by the class's own method, and what is needed to compare it."""
-    changes = ctx.changes
     number = special_answer(ctx, variable, "__hash__")
     if type(number) is not ConstantVariable:
         ctx.break_("user-hash-or-eq", type=variable.python_type().__name__)
 
     def equal(stored: Variable, wanted: Variable) -> bool:
-        before = ctx.changes
-        answer = same(ctx, stored, wanted) or truth(ctx, ctx.settle(compare(ctx, operator.eq, stored, wanted)))
-        made.effects |= ctx.changes != before
-        return answer
+        return same(ctx, stored, wanted) or truth(ctx, ctx.settle(compare(ctx, operator.eq, stored, wanted)))
 
-    made = UserKey(variable, int(number.value), equal, ctx.changes != changes)
-    return made
+    return UserKey(variable, int(number.value), equal)
 
 
 def object_key(ctx: Context, variable: Variable) -> Any:
@@ -439,7 +461,7 @@ def object_key(ctx: Context, variable: Variable) -> Any:
     return (
         IdentityKey(variable)
         if isinstance(variable, PinnedVariable | FunctionVariable) and not _rich(ctx, variable)
-        else value
+        else ValueKey(value, variable)
     )
 
 

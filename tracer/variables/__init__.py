@@ -26,14 +26,8 @@ from .iterators import (
     SequenceIteratorVariable,
     ZipVariable,
 )
-from .mappings import (
-    DictVariable,
-    DictViewVariable,
-    IdentityKey,
-    MappingProxyVariable,
-    UserKey,
-    key_variable,
-)
+from .keys import IdentityKey, UserKey, ValueKey, key_variable
+from .mappings import DictVariable, DictViewVariable, MappingProxyVariable
 from .objects import ExceptionVariable, ModuleVariable, ObjectVariable
 from .opaque import OpaqueVariable
 from .sequences import (
@@ -54,6 +48,6 @@ __all__ = [
     "FilterVariable", "FunctionVariable", "GeneratorVariable", "HandleVariable", "IdentityKey", "IteratorVariable", "Lazy", "ListVariable",
     "MapVariable", "MappingProxyVariable", "ModuleVariable", "NamespaceVariable", "NullVariable", "ObjectVariable", "OpaqueVariable", "PartialVariable",
     "PinnedVariable", "RangeIteratorVariable", "RangeVariable", "ReverseIteratorVariable", "SequenceIteratorVariable", "SequenceVariable", "SetVariable",
-    "SliceVariable", "SuperVariable", "SymVariable", "TensorVariable", "TupleVariable", "UserKey", "Variable", "ZipVariable", "is_named_tuple",
+    "SliceVariable", "SuperVariable", "SymVariable", "TensorVariable", "TupleVariable", "UserKey", "ValueKey", "Variable", "ZipVariable", "is_named_tuple",
     "is_structseq", "key_variable", "literal", "mention", "shared",
 ]  # fmt: skip

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..signals import Break, NotConstant
 from .base import Variable
 from .constants import literal
+from .keys import ValueKey
 from .mappings import DictVariable
 
 if TYPE_CHECKING:
@@ -231,7 +232,7 @@ class BoundVariable(Variable):
         return self.function.call(ctx, [self.owner, *args], kwargs)
 
     def dict_key(self, ctx: Context) -> Any:
-        return ("bound", self.function.dict_key(ctx), ctx.protocol.identity_key(self.owner))
+        return ValueKey(("bound", self.function.dict_key(ctx), ctx.protocol.identity_key(self.owner)), self)
 
     def rebuild(self, body: Body) -> str:
         name = body.fresh("method")

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ..signals import Break
 from .base import Variable
 from .constants import ConstantVariable
-from .mappings import DictViewVariable, runs_code
+from .keys import has_user_keys
+from .mappings import DictViewVariable
 from .sequences import SequenceVariable, TupleVariable
 from .sets import SetVariable
 
@@ -305,7 +306,7 @@ class DictIteratorVariable(IteratorVariable):
         owner = self.view.owner
         before = body.ctx.effects.before(owner)
         changed = list(owner.items) != self.keys or before is not None and list(before[0]) != list(owner.items)
-        if changed and not self.done or owner.source is None and (body.cyclic(owner) or runs_code(body, owner.items)):
+        if changed and not self.done or owner.source is None and (body.cyclic(owner) or has_user_keys(owner.items)):
             raise Break("mutated-while-iterating", type=self.cls.__name__)
 
     def _steps(self, name: str, count: int) -> str:

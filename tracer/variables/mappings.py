@@ -1,16 +1,17 @@
-"""Dicts, sets and their views. Keys are modelled by `Variable.dict_key`: equal keys are equal in the program."""
+"""Dicts and their views."""
 
 from __future__ import annotations
 
 import collections
 import types
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..compat.type_names import type_name
-from ..signals import Break, NotConstant
+from ..signals import NotConstant
 from .base import Lazy, Variable
 from .constants import ConstantVariable, literal
+from .keys import check_hashes, found, has_user_keys, key_variable, real_set, table_text
 
 if TYPE_CHECKING:
     from ..codegen.body import Body
@@ -18,138 +19,7 @@ if TYPE_CHECKING:
     from ..sources import Source
     from .sets import SetVariable
 
-__all__ = [
-    "DictVariable", "DictViewVariable", "IdentityKey", "MappingProxyVariable", "UserKey", "found", "key_variable",
-]  # fmt: skip
-
-
-class IdentityKey:
-    """A key that equals only itself: tensors, modules, functions, objects with the default `__hash__`."""
-
-    __slots__ = ("handle", "variable")
-
-    def __init__(self, variable: Variable):
-        self.variable = variable
-        self.handle = variable.identity()
-
-    def __hash__(self) -> int:
-        return hash(self.handle) if not isinstance(self.handle, Variable) else id(self.handle)
-
-    def __eq__(self, other: object) -> bool:
-        if type(other) is not IdentityKey:
-            return False
-        mine, theirs = self.handle, other.handle
-        return mine is theirs or (
-            not isinstance(mine, Variable) and not isinstance(theirs, Variable) and mine == theirs
-        )
-
-
-def identities(key: Any) -> Iterator[IdentityKey]:
-    """The parts of a key, or of the keys of a table, that equal only themselves."""
-    if type(key) is IdentityKey:
-        yield key
-    elif isinstance(key, tuple | frozenset | dict):
-        for part in key:
-            yield from identities(part)
-
-
-def found(ctx: Context, table: dict[Any, Any], key: Any) -> bool:
-    """Whether the table has the key. Where it hasn't, an object from outside must not be one of its keys at the next call."""
-    if key in table:
-        return True
-    for wanted in identities(key):
-        if wanted.variable.source is not None:
-            for stored in list(identities(table)):
-                ctx.protocol.is_same(ctx, wanted.variable, stored.variable)
-    return False
-
-
-class UserKey:
-    """A key whose class defines `__hash__`: the number that the traced method gave, and the traced `__eq__`, which runs
-    where CPython's own table asks for it (equal hashes, not the same object). One of these stands for one operation."""
-
-    __slots__ = ("answers", "compare", "effects", "number", "variable")
-
-    def __init__(self, variable: Variable, number: int, compare: Callable[[Variable, Variable], bool], effects: bool):
-        self.variable, self.number, self.compare, self.effects = variable, number, compare, effects
-        self.answers: dict[int, tuple[Any, bool]] = {}
-
-    def __hash__(self) -> int:
-        return self.number
-
-    def __eq__(self, other: object) -> bool:
-        if self is other or isinstance(other, UserKey) and other.variable is self.variable:
-            return True
-        known = self.answers.get(id(other))
-        if known is None:
-            known = self.answers[id(other)] = other, self.compare(self.variable, key_variable(other))
-            if isinstance(other, UserKey):
-                other.answers[id(self)] = self, known[1]
-        return known[1]
-
-
-def key_variable(key: Any) -> Variable:
-    """The variable of a modelled key."""
-    if type(key) is IdentityKey or type(key) is UserKey:
-        return key.variable
-    if type(key) is tuple or (isinstance(key, tuple) and hasattr(key, "_fields")):
-        from .sequences import TupleVariable
-
-        return TupleVariable([key_variable(k) for k in key], type(key))
-    if type(key) is frozenset:
-        from .sets import SetVariable
-
-        return SetVariable(dict.fromkeys(key), frozenset, order=key)
-    if type(key) is range:
-        from .sequences import RangeVariable
-
-        return RangeVariable([literal(key.start), literal(key.stop), literal(key.step)])
-    return literal(key)
-
-
-_PLAIN = frozenset({str, int, float, bool, bytes, complex, type(None)})
-
-
-def is_plain(key: Any) -> bool:
-    """Whether a key is the program's own object or one that hashes and compares like it, without running any code."""
-    kind = type(key)
-    return kind in _PLAIN or (kind in (tuple, frozenset) and all(map(is_plain, key)))
-
-
-def real_set(keys: Iterable[Any]) -> set[Any] | None:
-    """The set that Python makes of these members, one after the other; None where that isn't known."""
-    made = set()
-    for key in keys:
-        if not is_plain(key):
-            return None
-        made.add(key)
-    return made
-
-
-class _Hashed:
-    """Stands in for a key that differs from all others: has its hash, and doesn't ask for equality."""
-
-    __slots__ = ("key",)
-
-    def __init__(self, key: Any):
-        self.key = key
-
-    def __hash__(self) -> int:
-        return hash(self.key)
-
-
-def runs_code(body: Body, keys: Iterable[Any]) -> bool:
-    """Whether rebuilding a table of `keys` runs the program's `__hash__`; breaks where that could be noticed."""
-    found = False
-    for key in keys:
-        if type(key) is UserKey:
-            found = True
-            if key.effects:
-                name = key.variable.python_type().__name__
-                raise Break("user-hash-or-eq", type=name, why="its __hash__ or __eq__ changes something, and would run again")
-        elif isinstance(key, tuple | frozenset):
-            found |= runs_code(body, key)
-    return found
+__all__ = ["DictVariable", "DictViewVariable", "MappingProxyVariable"]
 
 
 class DictVariable(Variable):
@@ -324,34 +194,60 @@ class DictVariable(Variable):
         else:
             return super().rebuild(body)
         body.declare(self, name)
-        if runs_code(body, self.items):
+        if has_user_keys(self.items):  # what `__eq__` may look at must be there
             body.line(f"{name} = {opening}{{}}{closing}")
-            body.at_end(lambda: f"{name}.update({{{', '.join(body.pairs(self))}}})")
+            body.at_end(lambda: self._update(body, name, self.entries_text(body)))
         elif body.cyclic(self):
             body.line(f"{name} = {opening}{{}}{closing}")
-            body.later(lambda: f"{name}.update({{{', '.join(body.pairs(self))}}})", self)
+            body.later(lambda: f"{name}.update({self.entries_text(body)})", self)
         else:
-            body.line(f"{name} = {opening}{{{', '.join(body.pairs(self))}}}{closing}")
+            body.line(f"{name} = {opening}{self.entries_text(body)}{closing}")
         return name
 
-    def replay(self, body: Body, name: str) -> None:
-        base = body.pin(dict, "dict")
+    def entries_text(self, body: Body, keys: Iterable[Any] | None = None) -> str:
+        """A plain dict of the entries under `keys` (None: all)."""
         if issubclass(self.cls, collections.OrderedDict):
-            base = body.pin(collections.OrderedDict, "OrderedDict")
+            check_hashes(body.ctx, self.items)
+        return table_text(body, [(key, body.value(body.ctx.settle(self.items[key]))) for key in list(self.items if keys is None else keys)])
+
+    def _update(self, body: Body, name: str, entries: str) -> str:
+        """The line that sets these entries, as the class's part in C does it."""
+        if not issubclass(self.cls, collections.OrderedDict):
+            return f"{body.pin(dict, 'dict')}.update({name}, {entries})"
+        return f"{body.pin(set_each, 'set_each')}({name}, {entries})"
+
+    def replay(self, body: Body, name: str) -> None:
         before = body.ctx.effects.before(self)
-        if before is not None and self._only_grew(before[0]) and not runs_code(body, self.items):
-            for key, item in self.items.items():
-                if before[0].get(key) is not item:
-                    value = body.value(body.ctx.settle(item))
-                    body.effect(f"{base}.__setitem__({name}, {body.value(key_variable(key))}, {value})")
-        elif runs_code(body, self.items):
-            body.at_end(lambda: f"{base}.clear({name}); {base}.update({name}, {{{', '.join(body.pairs(self))}}})")
+        changed = None
+        if before is not None and self._only_grew(before[0]):
+            changed = [key for key, item in self.items.items() if before[0].get(key) is not item]
+        native = collections.OrderedDict if issubclass(self.cls, collections.OrderedDict) else dict
+        base = body.pin(native, native.__name__)
+        if has_user_keys(self.items):
+            body.at_end(lambda: self._replay_late(body, name, base, changed))
+        elif changed is None:
+            body.effect(f"{base}.clear({name}); {base}.update({name}, {self.entries_text(body)})")
         else:
-            body.effect(f"{base}.clear({name}); {base}.update({name}, {{{', '.join(body.pairs(self))}}})")
+            for key in changed:
+                value = body.value(body.ctx.settle(self.items[key]))
+                body.effect(f"{base}.__setitem__({name}, {body.value(key_variable(key))}, {value})")
+
+    def _replay_late(self, body: Body, name: str, base: str, changed: list[Any] | None) -> str:
+        """Nothing is taken out before all that goes in is there."""
+        if changed is not None:
+            return self._update(body, name, self.entries_text(body, changed))
+        entries = body.fresh("entries")
+        return f"{entries} = {self.entries_text(body)}; {base}.clear({name}); {self._update(body, name, entries)}"
 
     def _only_grew(self, before: dict[Any, Any]) -> bool:
         """Whether setting the changed keys one by one gives the same order as the program did."""
         return list(self.items)[: len(before)] == list(before)
+
+
+def set_each(target: Any, entries: dict[Any, Any]) -> None:
+    """An OrderedDict has no other way to take entries, without methods of a class derived from it."""
+    for key, value in entries.items():
+        collections.OrderedDict.__setitem__(target, key, value)
 
 
 class DictViewVariable(Variable):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..signals import Break, NotConstant, Raised
 from .base import Lazy, Variable
 from .functions import UNSET
-from .mappings import DictVariable
+from .mappings import DictVariable, set_each
 from .sequences import TupleVariable
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ class ObjectVariable(Variable):
         native = body.ctx.objects.native_base(self.cls)
         base = body.pin(native, native.__name__)
         if isinstance(self.data, DictVariable):
-            pairs = f"{{{', '.join(body.pairs(self.data))}}}"
+            pairs = self.data.entries_text(body)
             if self.data.factory is not None:
                 body.line(f"{base}.__init__({name}, {body.value(self.data.factory)})")
             # the class's own `update` is the program's code: the builtin one stores as the trace saw it
@@ -244,8 +244,10 @@ def _empty_slot(descriptor: Any, target: Any) -> None:
 def _dict_fill(base: Any, target: Any, pairs: dict[Any, Any], factory: Any = None) -> None:
     if factory is not None:
         base.default_factory.__set__(target, factory)
-    for key, value in pairs.items():
-        base.__setitem__(target, key, value)
+    if issubclass(base, collections.OrderedDict):
+        set_each(target, pairs)
+    else:
+        dict.update(target, pairs)
 
 
 class ModuleVariable(ObjectVariable):
@@ -275,7 +277,7 @@ class ExceptionVariable(ObjectVariable):
     """An exception. `args` are its arguments; `cause`, `context` and `suppress` as Python sets them, and as they are read
     from one that existed before (`Lazy` until then)."""
 
-    __slots__ = ("args", "cause", "context", "implicit", "suppress", "trace")
+    __slots__ = ("args", "cause", "context", "implicit", "suppress", "told", "trace")
 
     def __init__(self, cls: type, args: list[Variable], value: Any = None, source: Source | None = None):
         super().__init__(value, cls, source)
@@ -286,6 +288,7 @@ class ExceptionVariable(ObjectVariable):
         #: Whether the interpreter raised it: such exceptions know more than their arguments (which name, of which object).
         self.implicit = False
         self.trace: Any = None  # the outermost entry of its traceback
+        self.told: TupleVariable | None = None  # what `args` was seen to be, or set to
 
     def describe(self) -> str:
         return f"{self.cls.__name__}({', '.join(a.describe() for a in self.args)})"
@@ -294,7 +297,9 @@ class ExceptionVariable(ObjectVariable):
         from .constants import NONE, literal
 
         if name == "args":
-            return TupleVariable(list(self.args), tuple)
+            if self.told is None or self.told.items != self.args:
+                self.told = TupleVariable(list(self.args), tuple)
+            return self.told
         if name == "__cause__":
             return NONE if self.cause is None else ctx.settle(self.cause)
         if name == "__context__":

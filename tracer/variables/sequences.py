@@ -13,6 +13,7 @@ from ..compat.type_names import type_name
 from ..signals import NotConstant
 from .base import Lazy, Variable
 from .constants import ConstantVariable, literal
+from .keys import TupleKey, ValueKey
 
 if TYPE_CHECKING:
     from ..codegen.body import Body
@@ -272,9 +273,12 @@ class ListVariable(SequenceVariable):
 
 
 class TupleVariable(SequenceVariable):
-    """A tuple, `torch.Size`, a named tuple or a struct sequence."""
+    """A tuple, `torch.Size`, a named tuple or a struct sequence. `origin`: the object, where it existed before."""
 
-    __slots__ = ()
+    __slots__ = ("origin",)
+
+    def __init__(self, items: list[Any], cls: type, source: Source | None = None, origin: Any = None):
+        self.items, self.cls, self.source, self.vid, self.origin = items, cls, source, 0, origin
 
     def _pack(self, values: list[Any]) -> Any:
         if self.cls is torch.Size or self.cls is tuple:
@@ -289,15 +293,20 @@ class TupleVariable(SequenceVariable):
         return None
 
     def identity(self) -> Any:
-        return () if not self.items and self.cls is tuple else self
+        if not self.items and self.cls is tuple:
+            return ()
+        return self if self.origin is None else ("object", id(self.origin))
 
     def dict_key(self, ctx: Context) -> Any:
         if ctx.protocol.overrides(ctx, self.cls, "__hash__", "__eq__"):
             return super().dict_key(ctx)
-        keys = [v.dict_key(ctx) for v in self.settled(ctx)]
-        return tuple(keys) if not is_named_tuple(self.cls) else tuple.__new__(self.cls, keys)
+        made = TupleKey([v.dict_key(ctx) for v in self.settled(ctx)])
+        made.variable = self
+        return made
 
     def rebuild(self, body: Body) -> str:
+        if self.origin is not None:
+            return body.pin(self.origin, "tuple")
         name = body.fresh("tuple")
         items = ", ".join(body.items(self))
         body.declare(self, name)
@@ -407,7 +416,7 @@ class RangeVariable(Variable):
         return [ConstantVariable(i) for i in self.concrete(ctx)]
 
     def dict_key(self, ctx: Context) -> Any:
-        return self.concrete(ctx)
+        return ValueKey(self.concrete(ctx), self)
 
     def rebuild(self, body: Body) -> str:
         name = body.fresh("range")

@@ -14,7 +14,7 @@ from ..signals import Break
 from ..sources import Source
 from .base import Variable
 from .constants import ConstantVariable
-from .mappings import UserKey, _Hashed, found, is_plain, key_variable, runs_code
+from .keys import FrozenKey, Hashed, UserKey, found, has_user_keys, is_plain, key_variable, table_text
 
 if TYPE_CHECKING:
     from ..codegen.body import Body
@@ -113,12 +113,13 @@ class SetVariable(Variable):
         order = self.real()
         if order is not None:
             self._guard_order(ctx)
-            return list(order)
+            held = {key: key for key in self.items}  # equal to those of `order`, and the program's own
+            return [held[key] for key in order]
         if self.origins and self.order is not None:  # as it came from outside, with members known by identity
             self._guard_order(ctx)
             return list(self.items)
         if any(type(k) is UserKey for k in self.items):
-            return [held.key for held in set(map(_Hashed, self.items))]
+            return [held.key for held in set(map(Hashed, self.items))]
         ctx.break_(
             "unsupported-builtin",
             func="iter",
@@ -144,7 +145,9 @@ class SetVariable(Variable):
 
     def dict_key(self, ctx: Context) -> Any:
         if issubclass(self.cls, frozenset):
-            return frozenset(self.items)
+            made = FrozenKey(self.items)
+            made.variable = self
+            return made
         ctx.raise_(TypeError, f"unhashable type: {type_name(self.cls)!r}")
 
     def snapshot(self) -> Any:
@@ -162,12 +165,12 @@ class SetVariable(Variable):
         if self.cls not in (set, frozenset):
             return super().rebuild(body)
         body.declare(self, name)
-        late = runs_code(body, self.items)
+        late = has_user_keys(self.items)
         if late and self.cls is frozenset:
             raise Break("user-hash-or-eq", type="frozenset", why="it can't be made before its members are")
-        if late:
+        if late:  # what `__eq__` may look at must be there
             body.line(f"{name} = set()")
-            body.at_end(lambda: f"{name}.update({self.members_text(body)})")
+            body.at_end(lambda: f"{name}.symmetric_difference_update({self._table_text(body)})")
         else:
             body.line(f"{name} = {self.cls.__name__}({self.members_text(body)})")
         return name
@@ -176,10 +179,18 @@ class SetVariable(Variable):
         items = ", ".join(body.value(key_variable(k)) for k in self.items)
         return f"({items}{',' if self.items else ''})"
 
+    def _table_text(self, body: Body) -> str:
+        """A dict of the members. The set takes them one by one, as in an update with a sequence, and their hashes with them."""
+        return table_text(body, [(key, "None") for key in self.items])
+
+    def _replay_late(self, body: Body, name: str, base: str) -> str:
+        members = body.fresh("members")
+        return f"{members} = {self._table_text(body)}; {base}.clear({name}); {base}.symmetric_difference_update({name}, {members})"
+
     def replay(self, body: Body, name: str) -> None:
         base = body.pin(set, "set")
-        if runs_code(body, self.items):
-            body.at_end(lambda: f"{base}.clear({name}); {base}.update({name}, {self.members_text(body)})")
+        if has_user_keys(self.items):
+            body.at_end(lambda: self._replay_late(body, name, base))
         elif any(method == "become" for method, _ in self.changes):
             body.effect(f"{base}.clear({name}); {base}.update({name}, {self.members_text(body)})")
         else:  # as the program did it: the order of iteration follows from that

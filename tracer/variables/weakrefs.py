@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..signals import Break, Raised
 from .base import Variable
 from .constants import NONE
-from .mappings import IdentityKey
+from .keys import IdentityKey
 from .objects import ObjectVariable
 from .tensors import TensorVariable
 
