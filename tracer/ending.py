@@ -92,7 +92,7 @@ def pin_break(ctx: Context, root: Frame, stop: Break) -> Restart:
 
 def place_of(root: Frame) -> tuple[int, int]:
     """(the operation that a root frame is in, which time)."""
-    pc = root.decoded.group_start(root.pc - 1)
+    pc = codegen.group_start(root.decoded, root.pc - 1)
     return pc, (root.visits or {}).get(pc, 1)
 
 

@@ -117,9 +117,15 @@ def case_operators() -> None:
     assert only(of("def f(a, b): return a in b"), "ContainsOp").arg is False
 
 
+def case_what_asks_for_a_bool_takes_any_value() -> None:
+    for text in ("if a < b: return 1", "if a: return 1", "return not a", "return not a < b", "assert a", "return a and b", "while a: b()"):
+        ops = of(f"def f(a, b):\n    {text}\n    return 2").ops
+        assert not any(op.name == "ToBool" or op.name == "Compare" and op.arg[1] for op in ops), text
+
+
 def case_comparison_in_a_condition() -> None:
     decoded = of("def f(a, b):\n    if a < b: return 1\n    return 2")
-    assert only(decoded, "Compare").arg == (operator.lt, MINOR >= 13)
+    assert only(decoded, "Compare").arg == (operator.lt, False)
     kind, target = only(decoded, "JumpIf").arg
     assert kind == "false" and decoded.ops[target].name == "LoadConst" and decoded.ops[target].arg == 2
 

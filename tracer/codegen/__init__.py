@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .adapter import Instead, broken, entry_names, finished
-from .resume import is_resume, needed, original_of, raising, resume_code
+from .resume import group_start, is_resume, needed, original_of, raising, resume_code
 from .stack import Point, Slot
 
-__all__ = ["Instead", "Point", "Slot", "broken", "entry_names", "finished", "is_resume", "needed", "original_of", "raising", "resume_code"]
+__all__ = ["Instead", "Point", "Slot", "broken", "entry_names", "finished", "group_start", "is_resume", "needed", "original_of", "raising", "resume_code"]

@@ -47,8 +47,11 @@ _PAIRS = {
     "STORE_FAST_LOAD_FAST": ("STORE_FAST", "LOAD_FAST"),
     "STORE_FAST_STORE_FAST": ("STORE_FAST", "STORE_FAST"),
 }
-#: Neighbours that are parts of one call.
-_CALLS = {("KW_NAMES", "PRECALL"), ("KW_NAMES", "CALL"), ("PRECALL", "CALL"), ("LOAD_CONST", "CALL_KW")}
+#: What takes a bool from 3.13 on. In `tracer.isa` it takes any value, and a trace may leave one there.
+_ASKS = frozenset({"POP_JUMP_IF_TRUE", "POP_JUMP_IF_FALSE", "UNARY_NOT"}) if "TO_BOOL" in dis.opmap else frozenset()
+#: Neighbours that are parts of one call, or of one question.
+_ONE = {("KW_NAMES", "PRECALL"), ("KW_NAMES", "CALL"), ("PRECALL", "CALL"), ("LOAD_CONST", "CALL_KW")}
+_ONE |= {("TO_BOOL", name) for name in _ASKS}
 
 
 @dataclass(eq=False, slots=True)
@@ -117,7 +120,8 @@ def _caches(name: str) -> int:
 
 
 def read(code: CodeType, joined: Collection[int] = ()) -> Listing:
-    """The instructions of a code object: halves of paired operations apart, parts of a call as one unit.
+    """The instructions of a code object: halves of paired operations apart, parts of a call as one unit; a bool is made before
+    everything that wants one.
 
     `joined`: offsets of operations that belong to the unit before them (in what was written from separate halves).
     """
@@ -125,6 +129,8 @@ def read(code: CodeType, joined: Collection[int] = ()) -> Listing:
     jumps: list[tuple[Instruction, int]] = []
     for start, offset, end, name, arg in _words(code.co_code):
         listing.starts[start] = listing.starts[offset] = len(listing.instructions)
+        if name in _ASKS and (not listing.instructions or listing.instructions[-1].name != "TO_BOOL"):
+            listing.instructions.append(Instruction("TO_BOOL", offset=offset, unit=start))
         for half, part in _halves(name, arg):
             instruction = Instruction(half, part, offset=offset, unit=start)
             listing.instructions.append(instruction)
@@ -184,10 +190,10 @@ def _entries(table: bytes) -> Iterator[tuple[int, int, int, int, bool]]:
 
 
 def _join(listing: Listing, joined: Collection[int]) -> None:
-    """Keyword names belong to the call behind them, as in `tracer.isa`: nothing may come between."""
+    """Keyword names belong to the call behind them, a bool to what asks for it, as in `tracer.isa`: nothing may come between."""
     instructions = listing.instructions
     for previous, instruction in pairwise(instructions):
-        if (previous.name, instruction.name) in _CALLS or instruction.offset in joined:
+        if (previous.name, instruction.name) in _ONE or instruction.offset in joined:
             listing.starts[instruction.unit] = listing.starts[instruction.offset] = listing.starts[previous.offset]
             instruction.unit = previous.unit
 

@@ -14,12 +14,12 @@ from itertools import pairwise
 from types import CodeType
 from weakref import WeakValueDictionary
 
-from ..isa import decode
+from ..isa import Decoded, decode
 from .listing import Instruction, Listing, assemble, is_cell, line, local_slots, reachable, read
 from .stack import VERSION, Point, Slot, entries
 
 __all__ = [
-    "Origin", "Parameters", "canonical", "hidden", "is_resume", "landing", "listing_of", "moved", "needed", "original_of",
+    "Origin", "Parameters", "canonical", "group_start", "hidden", "is_resume", "landing", "listing_of", "moved", "needed", "original_of",
     "parameters", "raising", "refuse_generators", "resume_code", "take",
 ]  # fmt: skip
 
@@ -76,6 +76,16 @@ def original_of(code: CodeType, offset: int = 0) -> tuple[CodeType, int]:
             raise ValueError(f"{code.co_qualname}: no operation begins at offset {offset}")
         return origin.code, origin.offsets[offset]
     return code, offset
+
+
+def group_start(decoded: Decoded, index: int) -> int:
+    """The first of the canonical operations that are one operation of the user's code with `index`, of whose halves resume code makes
+    operations of their own: a frame has the state of a point only there."""
+    origin = _origin(decoded.code)
+    if origin is not None:
+        while decoded.ops[index].start in origin.halves:
+            index -= 1
+    return decoded.group_start(index)
 
 
 def refuse_generators(code: CodeType) -> None:

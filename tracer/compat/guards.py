@@ -6,7 +6,8 @@ In: nothing. Out: names that `tracer.guards` lowers with. This is the only modul
 - Leaf guards of a manager run before its accessors, in the order of adding; the first failure ends the check.
 - A manager made with a dict as example remembers the dict's version. While that version stays, children without
   children of their own whose example was immutable (None, int, float, bool, str) are skipped. Never pass None as
-  the example of something that can change behind the same reference.
+  the example of something that can change behind the same reference, nor a dict where it may be an object's: that
+  example is `DICT` (below).
 - A `DICT_MANAGER` takes the type and the number of keys from its example, and skips nothing for an unchanged version.
 - Accessors answer False on a value of another type, but for `type_dict_manager`, which crashes on a value that is no
   class, and for length guards, which let Python's error through. Type guards come first there.
@@ -34,6 +35,7 @@ from torch._dynamo.guards import GuardManagerType
 from ..errors import CompatError
 
 __all__ = [
+    "DICT",
     "DICT_MANAGER",
     "DICT_MANAGER_TAKES_IDENTITY",
     "MANAGER",
@@ -77,6 +79,22 @@ def _takes_identity() -> bool:
         return False
     return True
 
+
+def _hears_attributes() -> bool:
+    class Owner:
+        pass
+
+    owner = Owner()
+    owner.entry = 0  # type: ignore[attr-defined]
+    entries = owner.__dict__
+    before = _c.dict_version(entries)
+    owner.entry = 1  # type: ignore[attr-defined]
+    return _c.dict_version(entries) != before
+
+
+#: The example of a dict in which unchanged entries may be skipped: one with a version, where an attribute that is written changes the
+#: version of its object's dict. CPython 3.13.0 tells dict watchers nothing of it: there no entry is skipped.
+DICT: Any = {} if _hears_attributes() else object()
 
 #: Whether the identity of a dict can be guarded by its `DICT_MANAGER`, too: not before torch 2.13.
 DICT_MANAGER_TAKES_IDENTITY = _takes_identity()

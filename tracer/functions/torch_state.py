@@ -338,7 +338,10 @@ def requires_grad_(ctx: Context, value: Variable, requires_grad: Variable | None
     ctx.break_("grad-write", expr=".requires_grad_()", name="requires_grad_", func="requires_grad_")
 
 
-@calls.exact(torch.autograd.Function.apply.__func__)
+_apply = vars(torch.autograd.Function)["apply"]  # since torch 2.14 a class method in C
+
+
+@calls.exact(getattr(_apply, "__func__", _apply))
 def autograd_function(ctx: Context, cls: Variable, *args: Variable, **kwargs: Variable) -> Any:
     """`MyFunction.apply(x)`: its forward runs natively (and is traced as a frame of its own), so that its backward is used."""
     name = ctx.protocol.callable_name(cls)

@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from ..compat.guards import MANAGER
+from ..compat.guards import DICT, MANAGER
 from ..errors import TracerError
 from ..iterated import parts
 from ..sources import Source
@@ -88,8 +88,8 @@ def read_dict(owner: Any) -> Any:
 
 def _lower_dict(manager: Any, owner: Any, _source: Source, example: Any, enum: Any = MANAGER) -> Any:
     if issubclass(type(owner), type):
-        return manager.type_dict_manager("", {}, MANAGER)
-    return manager.get_generic_dict_manager("", {} if enum is MANAGER else example, enum)
+        return manager.type_dict_manager("", DICT, MANAGER)
+    return manager.get_generic_dict_manager("", DICT if enum is MANAGER else example, enum)
 
 
 def _exact_dict(source: Source, owner: Any) -> bool:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..compat.guards import (
+    DICT,
     DICT_MANAGER,
     DICT_MANAGER_TAKES_IDENTITY,
     MANAGER,
@@ -220,7 +221,7 @@ class Lowering:
         kind = type(self.value(source))
         if id(kind) in _IMMUTABLE:
             return None
-        return {} if flags & Flags.TYPE and issubclass(kind, dict) else MUTABLE
+        return DICT if flags & Flags.TYPE and issubclass(kind, dict) else MUTABLE
 
     # ---- managers
     def _in_order(self, source: Source) -> dict[str, int] | None:
@@ -296,7 +297,7 @@ class Lowering:
         key = f"root{len(self._private)}"
         if source.kind == "namespace":
             self._private[key] = source.key
-            return self._entries.dict_getitem_manager(key, "", {}, MANAGER)
+            return self._entries.dict_getitem_manager(key, "", DICT, MANAGER)
         ref: Ref = source.key
         if ref.weak is None:
             self._private[key] = ref.strong

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import opcode
+import operator
 import sys
 import weakref
 from types import CodeType
@@ -147,11 +148,15 @@ def _walk(
         if isinstance(rule, One):
             argument = rule.argument
             value = None if argument is None else argument(context, arg)
+            if value is operator.not_ and rule.name == "UnaryOp":
+                start = _asked(ops, index_of, start, at)
             ops.append(Op(rule.name, value, at, end, locations, start))
         elif isinstance(rule, Several):
             for name, value in rule.expand(context, arg):
                 ops.append(Op(name, value, at, end, locations, start))
         elif isinstance(rule, JumpTo):
+            if rule.condition == "true" or rule.condition == "false":
+                start = _asked(ops, index_of, start, at)
             jumps.append((len(ops), end + 2 * arg * rule.direction, rule))
             ops.append(Op(rule.name, None, at, end, locations, start))
         elif isinstance(rule, Extend):
@@ -179,3 +184,20 @@ def _keyword_call(ops: list[Op], argc: int, at: int, end: int, locations: Locati
         names = ops.pop()
         return Op("Call", (argc, names.arg), at, end, locations, names.start)
     return Op("Unsupported", "CALL_KW", at, end, locations, start)
+
+
+def _asked(ops: list[Op], index_of: dict[int, int], start: int, at: int) -> int:
+    """Where the operation at `at` begins, a jump or `not`, which here takes any value: with what makes it a bool (3.13), if that is just
+    before. A comparison that would is left to answer what it does."""
+    begins = start
+    while ops and ops[-1].end == begins:
+        last = ops[-1]
+        if last.name == "ToBool":
+            begins = ops.pop().start
+        else:
+            if last.name == "Compare":
+                last.arg = (last.arg[0], False)
+            break
+    for offset in range(start, at + 2, 2):  # its prefixes too
+        index_of[offset] = len(ops)
+    return begins

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..codegen import group_start
 from ..interpreter.frame import Frame, Program
 from ..interpreter.paths import offset_of, path_of, visit
 from ..isa.canonical import Op
@@ -85,7 +86,8 @@ def _may_fit(program: Program, index: int, name: str, override: Override, starts
     at = override.at
     if at.decision:
         last = at.decision[-1]
-        return offset_of(program, index) == last.offset and (override.action == "break_here" or name in _CALLS)
+        fits = name in _CALLS or override.action == "break_here" and group_start(program.decoded, index) == index
+        return fits and offset_of(program, index) == last.offset
     file, line = program.place(index)[:2]
     if override.action == "break_here":
         return index in starts and at.is_line(file, line)
@@ -110,7 +112,7 @@ def _line_starts(program: Program) -> frozenset[int]:
     for index in range(len(ops)):
         offset = offset_of(program, index)
         if ops[index].name not in _INNER and offset in lines and lines[offset] != before[offset]:
-            found[offset] = program.decoded.group_start(index)
+            found[offset] = group_start(program.decoded, index)
     return frozenset(_behind_cells(ops, index) for index in found.values())
 
 

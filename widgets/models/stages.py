@@ -17,7 +17,7 @@ __all__ = ["stages", "text_of"]
 #: Characters of all stages together that a page with a kernel gets at once; past it, it asks for the one it shows.
 AT_ONCE = 200_000
 #: AOTAutograd's comment on the nodes below it.
-_PLACE = re.compile(r"^\s*# File: (.+?):(\d+) in ")
+_PLACE = re.compile(r"^\s*# (?:Backward of forward node: )?File: (.+?):(\d+) in ")
 
 
 def stages(book: Book) -> dict[str, Any]:
