@@ -1,7 +1,7 @@
-"""The command line: `python -m tracer run | step | show | diff | export`.
+"""The command line: `python -m tracer run | step | show | diff | export | doctor`.
 
 - `arguments`: the parser; `scripts`: running a program as Python would; `progress`: a line on stderr while that takes long
-- `prompt`: the pdb-like prompt of `step`
+- `prompt`: the pdb-like prompt of `step`; `doctor`: what is installed
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _settings(options: Any) -> dict[str, Any]:
 
 
 def _session(preset: str, options: Any) -> Any:
-    from tracer.session import Session
+    from tracer import Session
 
     return Session(preset, overrides=tuple(options.override), **_settings(options))
 
@@ -195,4 +195,17 @@ def export(options: Any) -> int:
     return 0
 
 
-COMMANDS = {"run": run, "step": step, "show": show, "diff": diff, "export": export}
+def doctor(options: Any) -> int:
+    """What is installed here, and what each thing that is missing costs."""
+    from tracer.cli.doctor import examine
+
+    status = 0
+    for row in examine():
+        _say(f"{row.what:24} {row.found}")
+        if row.lost:
+            _say(f"{'':24}   {'cannot work' if row.fatal else 'costs'}: {row.lost}")
+        status = TROUBLE if row.fatal else status
+    return status
+
+
+COMMANDS = {"run": run, "step": step, "show": show, "diff": diff, "export": export, "doctor": doctor}

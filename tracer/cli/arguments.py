@@ -58,6 +58,11 @@ def parser() -> argparse.ArgumentParser:
     export.add_argument("recording", help="a file that --save or session.save wrote")
     export.add_argument("path", help="the file to write; its suffix names the format")
     export.add_argument("--format", metavar="NAME", help="the format, where the suffix doesn't name it")
+    commands.add_parser(
+        "doctor",
+        help="what is installed, and what is missing",
+        description="Versions, seams of the installed torch, devices and tools, and what each missing one costs. Exit status 2 where nothing can be traced.",
+    )
     return made
 
 

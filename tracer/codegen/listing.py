@@ -26,7 +26,7 @@ from bytecode.flags import CompilerFlags
 from bytecode.instr import InstrLocation
 
 __all__ = [
-    "ENDS", "Handler", "Instruction", "Listing", "Location", "assemble", "is_cell", "line", "local_slots", "reachable",
+    "ASKS", "ENDS", "Handler", "Instruction", "Listing", "Location", "assemble", "is_cell", "line", "local_slots", "reachable",
     "read",
 ]  # fmt: skip
 
@@ -48,10 +48,10 @@ _PAIRS = {
     "STORE_FAST_STORE_FAST": ("STORE_FAST", "STORE_FAST"),
 }
 #: What takes a bool from 3.13 on. In `tracer.isa` it takes any value, and a trace may leave one there.
-_ASKS = frozenset({"POP_JUMP_IF_TRUE", "POP_JUMP_IF_FALSE", "UNARY_NOT"}) if "TO_BOOL" in dis.opmap else frozenset()
+ASKS = frozenset({"POP_JUMP_IF_TRUE", "POP_JUMP_IF_FALSE", "UNARY_NOT"}) if "TO_BOOL" in dis.opmap else frozenset()
 #: Neighbours that are parts of one call, or of one question.
 _ONE = {("KW_NAMES", "PRECALL"), ("KW_NAMES", "CALL"), ("PRECALL", "CALL"), ("LOAD_CONST", "CALL_KW")}
-_ONE |= {("TO_BOOL", name) for name in _ASKS}
+_ONE |= {("TO_BOOL", name) for name in ASKS}
 
 
 @dataclass(eq=False, slots=True)
@@ -120,8 +120,7 @@ def _caches(name: str) -> int:
 
 
 def read(code: CodeType, joined: Collection[int] = ()) -> Listing:
-    """The instructions of a code object: halves of paired operations apart, parts of a call as one unit; a bool is made before
-    everything that wants one.
+    """The instructions of a code object: halves of paired operations apart, parts of a call as one unit.
 
     `joined`: offsets of operations that belong to the unit before them (in what was written from separate halves).
     """
@@ -129,8 +128,6 @@ def read(code: CodeType, joined: Collection[int] = ()) -> Listing:
     jumps: list[tuple[Instruction, int]] = []
     for start, offset, end, name, arg in _words(code.co_code):
         listing.starts[start] = listing.starts[offset] = len(listing.instructions)
-        if name in _ASKS and (not listing.instructions or listing.instructions[-1].name != "TO_BOOL"):
-            listing.instructions.append(Instruction("TO_BOOL", offset=offset, unit=start))
         for half, part in _halves(name, arg):
             instruction = Instruction(half, part, offset=offset, unit=start)
             listing.instructions.append(instruction)

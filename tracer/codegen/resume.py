@@ -16,7 +16,7 @@ from weakref import WeakValueDictionary
 
 from ..isa import Decoded, decode
 from .listing import Instruction, Listing, assemble, is_cell, line, local_slots, reachable, read
-from .stack import VERSION, Point, Slot, entries
+from .stack import VERSION, Point, Slot, asked, entries
 
 __all__ = [
     "Origin", "Parameters", "canonical", "group_start", "hidden", "is_resume", "landing", "listing_of", "moved", "needed", "original_of",
@@ -161,7 +161,7 @@ def _build(listing: Listing, point: Point, error: BaseException | None = None) -
         rest.remove(wanted.first)
     varnames = [*args, *rest]
     body = moved(listing, [goal], wanted.bound)
-    jump = [] if body[0] is goal else [Instruction("JUMP_FORWARD", target=goal)]
+    jump = asked(goal) + ([] if body[0] is goal else [Instruction("JUMP_FORWARD", target=goal)])
     slots = _slots(code, varnames, wanted.closure)
     consts = list(code.co_consts)
     if error is not None:

@@ -10,13 +10,13 @@ from __future__ import annotations
 import dis
 import enum
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from types import CodeType
 
-from .listing import ENDS, Instruction, Listing, is_cell, local_slots
+from .listing import ASKS, ENDS, Instruction, Listing, is_cell, local_slots
 
-__all__ = ["Point", "Slot", "Successor", "entries", "load", "plain", "successors"]
+__all__ = ["Point", "Slot", "Successor", "asked", "entries", "load", "plain", "successors"]
 
 VERSION = sys.version_info[:2]
 
@@ -73,7 +73,8 @@ def load(*callee: Instruction) -> list[Instruction]:
 
 
 def plain(unit: Iterable[Instruction]) -> list[Instruction]:
-    """Copies that push NULL and a value explicitly where the operation itself would choose by what it finds."""
+    """Copies that push NULL and a value explicitly where the operation itself would choose by what it finds, and make a bool where the
+    operation takes nothing else."""
     out: list[Instruction] = []
     for instruction in unit:
         name, arg = instruction.name, instruction.arg
@@ -84,8 +85,15 @@ def plain(unit: Iterable[Instruction]) -> list[Instruction]:
         elif name in ("LOAD_ATTR", "LOAD_SUPER_ATTR") and VERSION >= (3, 12) and arg & 1:
             out += _with_null(replace(instruction, arg=arg & ~1))
         else:
-            out.append(replace(instruction))
+            out += [*asked(instruction, out), replace(instruction)]
     return out
+
+
+def asked(instruction: Instruction, before: Sequence[Instruction] = ()) -> list[Instruction]:
+    """What makes a bool of the top of the stack, if the operation takes nothing else and `before` doesn't end in it."""
+    if instruction.name not in ASKS or before and before[-1].name == "TO_BOOL":
+        return []
+    return [Instruction("TO_BOOL", handler=instruction.handler, location=instruction.location)]
 
 
 def _with_null(attribute: Instruction) -> list[Instruction]:

@@ -3,6 +3,7 @@
 Importing this package imports torch; what needs more (`torch._dynamo`, sympy through ShapeEnv) is loaded when its name
 is first used. One module per seam:
 
+- `versions`: which Python and torch will do; asked first
 - `evalframe`: the frame hook and the compiled entries on code objects
 - `fakes`: FakeTensorMode, lean and symbolic fakes, ShapeEnv
 - `graphs`: graph modules whose code is generated late, tracing contexts
@@ -17,16 +18,17 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-import torch
+from . import versions
 
-from ..errors import CompatError
+versions.check_python()
+
+import torch  # noqa: E402  no torch is asked for where Python is refused
 
 __all__ = ["TORCH_VERSION", "evalframe"]
 
+versions.check_torch(torch.__version__)
 #: (major, minor) of the installed torch.
-TORCH_VERSION: tuple[int, ...] = tuple(
-    int("".join(filter(str.isdigit, part)) or 0) for part in torch.__version__.split(".")[:2]
-)
+TORCH_VERSION: tuple[int, ...] = versions.parsed(torch.__version__)
 
 _MODULES = ("evalframe", "fakes", "graphs", "guards", "backends", "marks")
 _HOME = {
@@ -54,10 +56,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *_WHERE, *_MODULES})
-
-
-if TORCH_VERSION < (2, 11):
-    raise CompatError(
-        f"Tracer needs torch 2.11 or newer; {torch.__version__} is installed.",
-        next="pip install 'torch>=2.11,<2.14'",
-    )

@@ -49,6 +49,7 @@ from torch._guards import CompileId
 
 from ..errors import CompatError
 from . import TORCH_VERSION
+from .versions import NEWEST, TORCHES
 
 __all__ = [
     "COMMON",
@@ -72,6 +73,7 @@ __all__ = [
     "new_region",
     "note_code",
     "opaque",
+    "pins",
     "reset_code",
     "run_untraced",
     "self_test",
@@ -93,11 +95,11 @@ _NEEDED = (
 if _missing := [name for name in _NEEDED if not hasattr(_c, name)]:
     raise CompatError(
         f"torch {torch.__version__} has no frame hook as Tracer knows it: {', '.join(_missing)} is missing.",
-        next="install a torch that Tracer was made for: pip install 'torch>=2.11,<2.14'",
+        next=f"install a torch that Tracer was made for: pip install '{TORCHES}'",
     )
 
 #: A torch that Tracer wasn't made for: `self_test` says whether it will do.
-UNKNOWN: bool = not (2, 11) <= TORCH_VERSION <= (2, 13)
+UNKNOWN: bool = TORCH_VERSION > NEWEST
 
 #: torch ≥ 2.13: entries and skip strategies of one region are invisible to the others.
 ISOLATED: bool = hasattr(_c, "set_eval_frame_isolate_recompiles_id")
@@ -181,7 +183,7 @@ def never(reason: str) -> FrameResult:
 
 def compiled(guarded: GuardedCode, pin: bool) -> FrameResult:
     """Run `guarded` and keep it. `pin` gives the current region a strategy of its own, so that a skip that
-    torch.compile puts on this code later doesn't hide it from us; only where the region is ours."""
+    torch.compile puts on this code later doesn't hide it from us, if `pins()`; only where the region is ours."""
     return FrameResult(_DEFAULT, pin, guarded, None)
 
 
@@ -436,8 +438,36 @@ def self_test() -> None:
     if results != ["raised", 2, 101, 101] or asked != ["probe"] * 3:
         raise CompatError(
             f"torch {torch.__version__} runs frames otherwise than Tracer expects: {results}, {len(asked)} questions.",
-            next="install a torch that Tracer was made for: pip install 'torch>=2.11,<2.14'",
+            next=f"install a torch that Tracer was made for: pip install '{TORCHES}'",
         )
+
+
+@functools.cache
+def pins() -> bool:
+    """Whether an entry that was pinned (see `compiled`) is still found when the code gets a common skip: not in torch 2.15."""
+    if not ISOLATED:
+        return False
+
+    def probe(x: int) -> int:
+        return x + 1
+
+    code = probe.__code__
+    changed = code.replace(co_consts=tuple(100 if value == 1 else value for value in code.co_consts))
+    answer = compiled(GuardedCode(changed, GuardManagerAdapter(_empty_guards()), 0, "pins"), True)
+    results = []
+    prior, region = set_eval_frame(None), set_region(new_region())
+    try:
+        for _ in range(2):
+            set_eval_frame(lambda frame, *_: answer if frame.f_code is code else run_untraced("pins"))
+            results.append(probe(1))
+            set_eval_frame(None)
+            _c.set_code_exec_strategy(code, _SKIP)
+    finally:
+        set_eval_frame(None)
+        set_region(region)
+        set_eval_frame(prior)
+        reset_code(code)
+    return results == [101, 101]
 
 
 def _empty_guards() -> Any:

@@ -33,6 +33,8 @@ from torch._C._dynamo import guards as _c
 from torch._dynamo.guards import GuardManagerType
 
 from ..errors import CompatError
+from . import TORCH_VERSION
+from .versions import NEWEST, TORCHES
 
 __all__ = [
     "DICT",
@@ -257,9 +259,8 @@ def quick_config() -> Iterator[None]:
 
 # --- tensors ----------------------------------------------------------------------------------------------------------
 
-_version = tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2])
 #: torch 2.15 asks for one more argument, whether the device index is "the current one".
-_trailing: tuple[Any, ...] = (False,) if _version >= (2, 15) else ()
+_trailing: tuple[Any, ...] = (False,) if TORCH_VERSION >= (2, 15) else ()
 
 
 def add_tensor_match(
@@ -342,7 +343,6 @@ def shape_expressions(
 
 # --- self-test --------------------------------------------------------------------------------------------------------
 
-_TESTED = ((2, 13),)
 
 
 def _try_tensor_match() -> None:
@@ -398,9 +398,9 @@ def self_test() -> None:
         raise CompatError(
             f"the guards of torch {torch.__version__} don't work as those of the versions Tracer was made for: {error}",
             asked_by="the self-test of tracer.guards at import",
-            next="install a torch between 2.11 and 2.13",
+            next=f"install a torch that Tracer was made for: pip install '{TORCHES}'",
         ) from error
 
 
-if _version not in _TESTED:
+if TORCH_VERSION > NEWEST:
     self_test()

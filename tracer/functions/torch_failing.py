@@ -168,8 +168,8 @@ def _try_line(frame: Frame) -> int:
     program: Program = frame.program
     handler = program.exceptions[frame.pc - 1]
     for op, covered in zip(program.decoded.ops, program.exceptions, strict=True):
-        if covered is handler and op.location:
-            return int(op.location[0])
+        if covered is handler and op.location[0]:  # from 3.12 on some operations are on no line
+            return op.location[0]
     return 0
 
 

@@ -65,6 +65,7 @@ class FrameHook:
     ):
         if ef.UNKNOWN:
             ef.self_test()
+        self._pins = ef.pins()  # else a skip that torch.compile puts on code hides our entries: it is lifted before each run
         self.region = ef.new_region()
         self.strict = os.environ.get("TRACER_STRICT", "") not in ("", "0") if strict is None else strict
         self.closed = False
@@ -153,6 +154,8 @@ class FrameHook:
         of a code object from everybody who has no strategy of their own there. Also sweeps entries that were freed."""
         again = code in self._prepared
         if again and ef.ISOLATED:
+            if not self._pins:
+                ef.allow(code)
             return
         self._prepared[code] = True
         if (ef.has_entries(code) or code in self._lasting) and ef.is_vacant(code) and not self._in_callback():
@@ -170,7 +173,7 @@ class FrameHook:
             start = self._dynamo_seen if len(seen) > self._dynamo_seen else 0
             for reference in seen[start:]:
                 code = reference()
-                if code is not None and code not in self._compiled and code not in self._lasting:
+                if code is not None and (code not in self._compiled or not self._pins) and code not in self._lasting:
                     ef.allow(code)
             self._dynamo_seen = len(seen)
 
