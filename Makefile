@@ -11,6 +11,7 @@
 #   make interrupts      interrupted programs, and what they leave behind
 #   make projects        real packages from the registry, compiled and compared with plain Python
 #   make mutants         does a test fail when a line is changed?
+#   make matrix          the suite under each Python and torch, into docs/versions.md
 
 PYTHON ?= python3
 VENV   := .venv
@@ -20,10 +21,10 @@ JOBS   ?= 2
 PYTEST_ARGS ?=
 
 .DELETE_ON_ERROR:
-.PHONY: help install demo test test-torch check lab bench docs clean second-inputs databases cpython-tests interrupts projects mutants
+.PHONY: help install demo test test-torch check lab bench docs clean second-inputs databases cpython-tests interrupts projects mutants matrix
 
 help:
-	@sed -n '2,13s/^# *//p' Makefile
+	@sed -n '2,14s/^# *//p' Makefile
 
 # A system Python may come without ensurepip: then its own pip installs one into the new environment.
 $(BIN)/python:
@@ -102,3 +103,10 @@ SAMPLE ?= 200
 mutants: $(STAMP)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,mutants]'
 	$(BIN)/python -m tests.mutation --sample $(SAMPLE) --jobs $(JOBS) $(if $(ROOMS),--rooms $(ROOMS))
+
+# Hours, and several GB for each torch. PAIRS="py3.13-torch2.15.0" TESTS=tests/guards for a part.
+PAIRS ?=
+TESTS ?=
+
+matrix: $(STAMP)
+	$(BIN)/python -m tests.matrix $(PAIRS) --jobs $(JOBS) $(if $(TORCH_INDEX),--index $(TORCH_INDEX)) $(if $(TESTS),--tests $(TESTS)) --write

@@ -47,10 +47,25 @@ def optional_argument_appears(run):
 @scenario(recompiles=1, graphs=2)
 def global_string_changes(run):
     global MODE
+    MODE = "double"  # another run of this may have left the other one
     f = run(lambda x: x * 2 if MODE == "double" else x * 3)
     f(randn(3))
     MODE = "triple"
     f(randn(3))
+
+
+class Stepped:
+    def __init__(self):
+        self.step = 1
+
+
+@scenario(recompiles=1, graphs=2)  # the second other number becomes a symbol
+def attribute_of_an_object_changes_behind_its_dict(run):
+    owner = Stepped()
+    f = run(lambda x, entries: x * entries["step"])
+    for _ in range(3):
+        f(randn(3), owner.__dict__)
+        owner.step += 1
 
 
 @scenario(recompiles=1, graphs=2)

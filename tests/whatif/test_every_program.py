@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 import pytest
+import torch
 
 from tests.differential import Traced, check
 from tests.programs import all_programs
@@ -50,6 +51,23 @@ def test_some(program: Any) -> None:
 def test_a_break_at_some_line(program: Any) -> None:
     if (program.name, "break_here") not in KNOWN and lines_of(program):
         held_against_untraced(program, "break_here", random.Random(program.name).choice(lines_of(program)))
+
+
+def adds_up(values: list[torch.Tensor]) -> torch.Tensor:
+    out = torch.zeros(2)
+    for value in values:
+        out = out + value
+        first, second = value, out
+        out, value = second, first
+    return out if not out.sum() > 100 else value
+
+
+def test_breaks_at_lines_that_begin_and_end_with_paired_instructions() -> None:
+    """CPython 3.13 loads two locals in one instruction; code that goes on behind a break has two for it."""
+    first = adds_up.__code__.co_firstlineno
+    for number in range(first + 1, first + 7):
+        compiler = Traced(overrides=[f"break_here at {__file__}:{number}"])
+        check(adds_up, lambda: ([torch.ones(2), torch.arange(2.0), torch.ones(2) * 60],), 2, compiler=compiler)
 
 
 @pytest.mark.slow

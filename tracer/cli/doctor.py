@@ -137,4 +137,5 @@ def _tools() -> Iterator[Row]:
     found = importlib.util.find_spec("widgets")
     static = Path(found.origin or "").parent / "static" if found is not None else None
     bundle = static is not None and (static / "widget.js").exists() and (static / "page.js").exists()
-    yield Row("widget's bundle", str(static) if bundle else "not built", "" if bundle else "no widget in notebooks, no export to .html: `python -m widgets.bundle` builds it")
+    lost = "" if bundle else "no widget in notebooks, no export to .html (python -m widgets.bundle builds it)"
+    yield Row("widget's bundle", str(static) if bundle else "not built", lost)

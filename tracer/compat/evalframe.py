@@ -449,10 +449,10 @@ def pins() -> bool:
         return False
 
     def probe(x: int) -> int:
-        return x + 1
+        return x + 1000  # small numbers are no constants since 3.14
 
     code = probe.__code__
-    changed = code.replace(co_consts=tuple(100 if value == 1 else value for value in code.co_consts))
+    changed = code.replace(co_consts=tuple(5000 if value == 1000 else value for value in code.co_consts))
     answer = compiled(GuardedCode(changed, GuardManagerAdapter(_empty_guards()), 0, "pins"), True)
     results = []
     prior, region = set_eval_frame(None), set_region(new_region())
@@ -467,7 +467,7 @@ def pins() -> bool:
         set_region(region)
         set_eval_frame(prior)
         reset_code(code)
-    return results == [101, 101]
+    return results == [5001, 5001]
 
 
 def _empty_guards() -> Any:
