@@ -129,8 +129,11 @@ class Context:
         self.asked: dict[Any, None] = {}  # (what reads a switch, its arguments)
         self.switches: set[str] = set()  # of torch, asked or flipped: guarded to be as at entry
         self.replaced: set[int] = set()  # storages that became some tensor's `.data`
+        self.written: set[int] = set()  # storages that operators wrote to with grad on
+        self.begun: set[int] = set()  # storages of existing tensors that begin to need a gradient
         self.autocasts: list[Any] = []  # entered and not yet left: (manager, what leaves it, node)
         self.autocast_at_entry: Any = None
+        self.untaken = {key[1]: decision.value for key, decision in decisions.items() if key[0] == "untaken"}  # nodes, and why: `untaken.py`
         self.failing: Failing | None = None  # for an attempt that finds out what comes of a graph that raised
         self.protected = False  # whether code that has handlers takes part
         self.rec.where = self.where
@@ -466,6 +469,9 @@ class Context:
         node = self.graph.create(op, target, args, kwargs, fake)
         if self.failing is not None:
             self.failing.created(self, node)
+        if self.untaken and node.name in self.untaken and self.graph is self.root_graph:
+            name = self.tensors.target_name(target)
+            raise Break("backend-limit", expr=name, func=name, name=self.session.backend_label, why=self.untaken[node.name])
         if self.fake_mode.shape_env is not None:
             self.shapes.note_unbacked(self, node, fake)
         modules = self.modules_now()

@@ -5,8 +5,9 @@ blocks that are open there run, in the frame and in calls inlined into it; effec
 happen. For that the frame is traced once more, up to the operator, where the program gets the error. Operators that have run are not
 run again: their values are in the graph's own frame, which the traceback holds. That tells also which operator it was.
 
-Where the graph is a backend's, nothing of that is known: the error counts as raised by the first operator. Where the rest can't be
-traced, the error leaves through the handlers that were open where the frame began (of a frame that goes on behind a break).
+Where the graph is a backend's, nothing of that is known, and the error may have words of the backend's: the graph runs once more, node
+by node (`nodewise.py`). Where that can't be, the error counts as raised by the first operator. Where the rest can't be traced, the
+error leaves through the handlers that were open where the frame began (of a frame that goes on behind a break).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from . import codegen
-from .compat import graphs
+from .compat import graphs, is_eager
 from .compat.memo import without_transforms
 from .context import BreakHere, Context, GraphInput
 from .ending import Ending, FrameInfo, enter, fake_mode_of, pin_break, place_of
@@ -28,6 +29,7 @@ from .graph.modes import inference
 from .graph.transaction import undone
 from .interpreter.loop import run
 from .journal import Recorder
+from .nodewise import Nodewise
 from .runtime.hook import without_hook
 from .signals import Break, Decision, Raised, Restart, Untraceable
 
@@ -87,29 +89,35 @@ class Failing:
 
 
 class Unwinding:
-    """What a body calls where its graph raises: (error, what the body was called with) → what the frame returns. Raises what leaves the
-    frame; where the body would have said at which point the frame breaks, `codegen.Instead` carries the result."""
+    """What a body calls where its graph raises: (error, the graph's inputs, what the body was called with) → what the frame returns.
+    Raises what leaves the frame; where the body would have said at which point the frame breaks, `codegen.Instead` carries the result.
+    Made before the backend gets the graph."""
 
     def __init__(self, ctx: Context, info: FrameInfo, gm: Any, breaks: bool):
         self._session: Any = weakref.ref(ctx.session)
         self._decisions, self._dynamic, self._asserted = dict(ctx.decisions), ctx.dynamic, dict(ctx.asserted)
         self._code, self._globals, self._name, self._breaks = info.code, info.globals, info.name, breaks
-        self._gm = gm
+        self._gm, self._matters = gm, ctx.unwinds()
+        self._nodewise = Nodewise(ctx, gm) if not is_eager(ctx.session.backend) else None
         self._nodes = [(n.name, bool(n.meta.get("mode"))) for n in gm.graph.nodes if n.op not in ("placeholder", "output")]
 
-    def __call__(self, error: BaseException, *entry: Any) -> Any:
+    def __call__(self, error: BaseException, inputs: tuple[Any, ...], *entry: Any) -> Any:
+        name, error, ran = self._place(error, inputs)
+        if not self._matters:
+            raise error
         if isinstance(error, RuntimeError) and (words := self._asserted.get(str(error))) is not None:
             trace, error = error.__traceback__, AssertionError(*words)
             error.__traceback__ = trace
         session = self._session()
         try:
-            code, names = self._rest(session, error, entry)
+            code, names = self._rest(session, name, error, ran, entry)
         except (_GivenUp, Break, Raised, Restart, Untraceable, TracerError):
             code, names = self._at_the_beginning(error), {}
         try:
             result = without_hook(functools.partial(self._call, code))(*entry)
         finally:
             names.clear()  # they hold the error, whose traceback holds them
+            ran.clear()
             del error
         if self._breaks:
             raise codegen.Instead(result)
@@ -147,14 +155,17 @@ class Unwinding:
         raise error
 
     # ---- what comes of the error
-    def _rest(self, session: Session | None, error: BaseException, entry: tuple[Any, ...]) -> tuple[types.CodeType, dict[str, Any]]:
+    def _rest(
+        self, session: Session | None, name: str, error: BaseException, ran: dict[str, Any], entry: tuple[Any, ...]
+    ) -> tuple[types.CodeType, dict[str, Any]]:
         """Code that does the rest of the frame, and the names of its body."""
         if session is None or session.closed:
             raise _GivenUp("the session is over")
+        if not name:
+            raise _GivenUp("no operator raised")
         lock = session.hook._lock
         if lock._is_owned() or not lock.acquire(blocking=False):
             raise _GivenUp("the session compiles")
-        name, ran = self._place(error)
         decisions = dict(self._decisions)
         bound, cells = self._bound(entry)
         info = FrameInfo(self._code, bound, self._globals, cells)
@@ -171,8 +182,9 @@ class Unwinding:
         finally:
             lock.release()
 
-    def _place(self, error: BaseException) -> tuple[str, dict[str, Any]]:
-        """(the node that raised, the values of those before it). The graph's own frame has a local for each node that has run."""
+    def _place(self, error: BaseException, inputs: tuple[Any, ...]) -> tuple[str, BaseException, dict[str, Any]]:
+        """(the node that raised, what it raised, the values of those before it). The graph's own frame has a local for each node that
+        has run; a backend's has not. The name is empty where no node can have raised."""
         trace = error.__traceback__
         while trace is not None:
             if graphs.is_code_of(self._gm, trace.tb_frame.f_code):
@@ -180,14 +192,13 @@ class Unwinding:
                 ran: dict[str, Any] = {}
                 for name, switches in self._nodes:
                     if name not in held and not switches:
-                        return name, ran
+                        return name, error, ran
                     ran[name] = held.get(name)
-                raise _GivenUp("all operators have run")
+                return "", error, {}
             trace = trace.tb_next
-        for name, switches in self._nodes:
-            if not switches:
-                return name, {}
-        raise _GivenUp("no operator raises")
+        if self._nodewise is not None and isinstance(error, Exception) and (place := self._nodewise(inputs)) is not None:
+            return place
+        return next((name for name, switches in self._nodes if not switches), ""), error, {}
 
     def _attempt(
         self, session: Session, info: FrameInfo, failing: Failing, decisions: dict[tuple[Any, ...], Decision]

@@ -21,6 +21,7 @@ from .compat.guards import STATES, function_modes
 from .compat.memo import with_transforms, without_transforms
 from .context import BreakHere, Context
 from .ending import Ending, FrameInfo, changed_modes, enter, fake_mode_of, pin_break
+from .errors import BackendError
 from .events import (
     AttemptEnded,
     AttemptStarted,
@@ -47,6 +48,7 @@ from .runtime.backends import compile_graph
 from .runtime.stages import stages_of, tell_stages
 from .signals import Break, Decision, Raised, Restart, Untraceable
 from .sources import Roots, Source
+from .untaken import restart_before
 from .variables import UNSET, NamespaceVariable, TensorVariable, Variable
 
 if TYPE_CHECKING:
@@ -190,9 +192,10 @@ def _compile(ctx: Context, info: FrameInfo, root: Frame, result: Variable | None
     ending = Ending(ctx, info, root, result, stopped)
     compiled = ending.graph
     name, graph = f"{info.name} {frame_id}", ctx.root_graph.name if compiled.gm is not None else ""
+    unwinds = compiled.gm is not None and (ctx.unwinds() or not is_eager(session.backend))
+    failed = Unwinding(ctx, info, compiled.gm, stopped is not None) if unwinds else None
     function = _backend(ctx, compiled) if compiled.gm is not None else None
     hit = session.hit_recorder(frame_id, info.name)
-    failed = Unwinding(ctx, info, compiled.gm, stopped is not None) if function is not None and ctx.unwinds() else None
     python, text = ending.body.finish(name, function, ending.inputs(), f"return {ending.answer}", ending.modes(), hit, failed)
     code = ending.code(python, failed is not None)
     if stopped is not None:
@@ -226,6 +229,11 @@ def _backend(ctx: Context, compiled: Any) -> Any:
             function = compile_graph(
                 compiled.gm, examples_of(compiled.inputs), session.backend, fake_mode=ctx.fake_mode, name=name, number=session.graph_number, shown=shown
             )
+    except BackendError as failure:
+        error = str(failure)
+        with _outside(ctx):
+            stopped = restart_before(ctx, compiled, failure)
+        raise stopped from (failure.__cause__ if stopped is failure else None)
     except Exception as failure:
         error = str(failure)
         raise

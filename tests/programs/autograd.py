@@ -207,6 +207,26 @@ def views_need_a_gradient_with_their_base(x, p):
     return base.requires_grad, second.requires_grad, first.requires_grad, base * 2, second + 1
 
 
+@program(lambda: (randn(2, 2), randn(2, requires_grad=True)), breaks="some")
+def a_view_begins_to_need_a_gradient_behind_a_break(x, p):
+    base = x.clone()
+    first, second = base[0], base[1]
+    torch._dynamo.graph_break()
+    first.mul_(p)
+    return base.requires_grad, second.requires_grad, base * 2, second + 1
+
+
+OF_OUTSIDE = torch.zeros(2, 2)
+
+
+@program(lambda: (OF_OUTSIDE.clone(), randn(2, requires_grad=True)), breaks="some")
+def what_shares_memory_is_read_after_the_write(base, p):
+    rows = list(base)
+    torch._dynamo.graph_break()
+    rows[0].mul_(p)
+    return [row.requires_grad for row in rows], base.is_leaf, base.grad_fn is None, rows[1].grad_fn is None
+
+
 @program(lambda: (randn(3), randn(3, requires_grad=True)))
 def rows_are_filled_one_by_one(x, p):
     out = torch.zeros(3, 3)

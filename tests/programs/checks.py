@@ -78,7 +78,23 @@ def a_check_of_a_float(run):
     numbers(run, f, 3, 4, 3)
 
 
-@scenario(breaks=1, config={"capture_scalar_outputs": True})
+@scenario(**CAPTURED)
+def a_check_under_a_handler(run):
+    def f(x, n):
+        seen = []
+        try:
+            k = n.item()
+            seen.append(k)
+            torch._check_value(k < 5, lambda: "five or more")
+            y = x[:k] * 2
+        except ValueError as error:
+            y, seen = x - 1, [*seen, str(error)]
+        return y, seen
+
+    numbers(run, f, 3, 7, 2)
+
+
+@scenario(breaks=["symbolic-number-escape"], config={"capture_scalar_outputs": True})
 def words_that_need_the_number(run):
     def f(x, n):
         k = n.item()

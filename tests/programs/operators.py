@@ -261,6 +261,26 @@ def numbers_without_an_expression(x):
     return (x * -float("nan")).view(torch.int32), x * complex("nan"), torch.view_as_real(x * complex(-0.0, 1.0)), x * -0.0, x * float("-inf")
 
 
+# ---- masks
+@program(lambda: (randn(4), torch.tensor([True, False, True, True])), graphs=1, breaks=0, fullgraph=True)
+def masked_rows(x, mask):
+    return x[mask] * 2, x[~mask].sum(), mask.nonzero(), x.masked_select(mask)
+
+
+@program(lambda: (randn(4, requires_grad=True), torch.tensor([True, False, True, False]), randn(2, requires_grad=True)), graphs=1, breaks=0, fullgraph=True)
+def masked_assignment_of_what_needs_a_gradient(x, mask, value):
+    y = x.clone()
+    y[mask] = value
+    return y, torch.index_put(x, (mask,), value * 2)
+
+
+@program(lambda: (randn(4, requires_grad=True), torch.tensor([True, False, True, False]), randn(2, requires_grad=True)), graphs=None, breaks=None)
+def masked_assignment_in_parts(x, mask, value):
+    y = x * 2
+    y[mask] = value
+    return y.exp()
+
+
 # ---- under a transform of torch.func
 OUTSIDE = torch.arange(3.0)
 

@@ -165,6 +165,14 @@ def data_shared_from_call_to_call(run):
     run.watch(w)
 
 
+@program(lambda: (randn(3), randn(3)))
+def data_that_was_filled_in_place(x, y):
+    new = torch.empty(3)
+    new.copy_(y + 1)
+    x.data = new
+    return x * 2
+
+
 @program(lambda: (randn(3), randn(3)), breaks=["user-requested-break"], graphs=2)
 def data_across_a_break(x, y):
     x.data = y + 1

@@ -205,6 +205,17 @@ ENTRIES = (
         measured=(1, 2),
     ),
     Entry(
+        id="backend-limit",
+        title="Operator that the backend can't take",
+        explanation="""{subject} could be part of the graph, but the backend[[ {name}]] traces the graph once more, and there it can't
+            have [[it|`{func}` there]][[: {why}]]. So the graph ends, the operator runs as ordinary Python, and a new graph starts.""",
+        why_it_matters="[[{graphs} graphs instead of 1; ]]the operator itself runs as without compiling.",
+        also=(
+            "Move the operator to the start or the end of the function. Trades: the function is rearranged by hand.",
+            'Use `backend="eager"`, which runs the graph as it was captured, with this operator in it. Trades: nothing is compiled.',
+        ),
+    ),
+    Entry(
         id="fake-op-failed",
         title="Operator does not say what it returns",
         explanation="""{subject} calls the operator [[`{name}`|`{func}`|of an extension]]. To put it into a

@@ -8,6 +8,7 @@ import torch
 
 from ..compat import FakeTensor, fake_of
 from ..compat.memo import is_transformed
+from ..graph.operators import storage_of
 from ..graph.overlaps import is_pinned
 from ..signals import Break
 from ..variables import TensorVariable
@@ -31,6 +32,8 @@ def tensor(ctx: Context, value: torch.Tensor, source: Source) -> Any:
         )
     if value.is_nested:
         raise Break("nested-tensor-strided", expr=source.text)
+    if ctx.begun and storage_of(value) in ctx.begun:
+        raise Break("grad-write", expr=source.text, why="it shares memory with a tensor that begins to need a gradient in this graph")
     dims = ctx.dynamic.dims(source, value, static=bool(ctx.decisions) and is_pinned(ctx, source))
     if dims:
         fake = ctx.shapes.symbolic_fake(ctx, value, source, dims)

@@ -1,7 +1,7 @@
 """The body of compiled code: Python source that loads inputs, calls the graph, rebuilds objects, replays effects, returns.
 
 Sections run in this order, and each line belongs to one: loads (everything that existed before, read before anything
-changes), the graph, builds (new objects), later (filling objects that refer to each other), effects, ends, the result. Objects
+changes), the graph, views (of its results), builds (new objects), later (filling objects that refer to each other), effects, ends, the result. Objects
 reached twice are built once; an object of the program is loaded, never rebuilt.
 """
 
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..compat.identity import is_unique
 from ..compat.python_classes import is_python_class
+from ..graph.retained import view_again
 from ..iterated import parts
 from ..signals import Break
 from ..sources import STEPS
@@ -50,6 +51,7 @@ class Body:
         self.ctx = ctx
         self.names: dict[str, Any] = {}
         self.loads: list[str] = []
+        self.views: list[str] = []
         self.builds: list[str] = []
         self.effects: list[str] = []
         self.changed: list[str] = []  # existing objects that are not as they were afterwards, as a person would write them
@@ -64,6 +66,7 @@ class Body:
         self._pins: dict[int, str] = {}
         self._outputs: dict[Any, str] = {}
         self._objects: dict[tuple[type, str], Any] = {}  # the program's own numbers and texts that the text writes down
+        self._came: dict[str, str] = {}  # what the graph gives instead
         self._open: set[Variable] = set()
         self.parameters = [self._name("arg", name) for name in args] + [self._name("cell", name) for name in cells]
         self._args = dict(zip(args, self.parameters, strict=False))
@@ -149,6 +152,16 @@ class Body:
 
     def tensor(self, variable: TensorVariable) -> str:
         return self._output(variable.node, "tensor")
+
+    def result(self, node: Any) -> None:
+        """The graph gives the value of this node, whoever uses it."""
+        self._output(node, "unused")
+
+    def view(self, node: Any, base: Any) -> None:
+        """The value of this node is a view of the other one's, whatever the graph makes of it."""
+        name, base_name = self._output(node, "tensor"), self._output(base, "unused")
+        came = self._came[name] = self.fresh("view")
+        self.views.append(f"{name} = {self.pin(view_again, 'view_again')}({came}, {base_name})")
 
     def symbol(self, variable: SymVariable) -> str:
         return self._output(variable.node(self.ctx), "number")
@@ -265,17 +278,18 @@ class Body:
             "if failed is not None: raise AssertionError(*failed)",
         ]
 
-    def _unwinding(self, run: str, failed: Callable[..., Any]) -> list[str]:
+    def _unwinding(self, run: str, failed: Callable[..., Any], inputs: list[str]) -> list[str]:
         """Run the graph; where it raises, `failed` goes on as the program does from the operator that raised."""
         self.names["failed"] = failed
         raised, caught = self.fresh("raised"), self.fresh("caught")
+        given = ", ".join([f"{raised}.pop()", f"({''.join(f'{name}, ' for name in inputs)})", *self.parameters])
         return [
             f"{raised} = []",
             "try:",
             f"    {run}",
             f"except BaseException as {caught}:",
             f"    {raised}.append({caught})",
-            f"if {raised}: return failed({', '.join([f'{raised}.pop()', *self.parameters])})",
+            f"if {raised}: return failed({given})",
         ]
 
     def _own(self, constant: Any) -> Any:
@@ -288,21 +302,21 @@ class Body:
         self, name: str, graph: Callable[..., Any] | None, inputs: list[str], ending: str, modes: list[str], hit: Any, failed: Callable[..., Any] | None
     ) -> tuple[types.FunctionType, str]:
         """(the compiled function, its source). `graph` takes `inputs` and returns the tuple of outputs. `failed`: what is called with the
-        error and the parameters where the graph raises; None where nothing but the error itself comes of that."""
+        error, the inputs and the parameters where the graph raises; None where nothing but the error itself comes of that."""
         lines = list(self.loads)
         if graph is not None:
             self.names["graph"] = graph
             call = f"graph({', '.join(inputs)})"
-            outs = list(self._outputs.values())
+            outs = [self._came.get(name, name) for name in self._outputs.values()]
             run = f"{', '.join(outs)}, = {call}" if outs else call
             if failed is not None:
-                lines += self._unwinding(run, failed)
+                lines += self._unwinding(run, failed, inputs)
             else:
                 lines += self._checked(run) if self.ctx.asserted else [run]
         if hit is not None:
             self.names["cache_hit"] = hit
             lines.insert(0, "cache_hit()")
-        lines += self.builds + self.effects + self.ends + modes + [ending]
+        lines += self.views + self.builds + self.effects + self.ends + modes + [ending]
         text = f"def body({', '.join(self.parameters)}):\n" + "".join(f"    {line}\n" for line in lines)
         filename = f"<tracer {name}>"
         namespace: dict[str, Any] = self.names

@@ -9,6 +9,7 @@ every operator that torch has samples of to see that there are no more.
 from __future__ import annotations
 
 import functools
+import keyword
 import operator
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,6 +31,8 @@ _UNDECLARED: dict[str, tuple[tuple[str, ...], str | None]] = {
     "aten::batch_norm_gather_stats": (_STATISTICS, None),
     "aten::batch_norm_gather_stats_with_counts": (_STATISTICS, None),
 }
+#: Called for the error that they may raise, and for nothing else.
+_CHECKS = frozenset({"aten::_assert_async", "aten::_assert_scalar", "aten::_assert_tensor_metadata"})
 _RESHAPES = torch.Tag.inplace_view
 _DRAWS = torch.Tag.nondeterministic_seeded
 _ASKS_DATA = frozenset({torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape})
@@ -39,10 +42,11 @@ class Declared:
     """`writes`: (position, name) of arguments that are written to; `beside`: those that the schema doesn't tell of, if the
     argument at `flag` says so; `mutates`: whether there are any. `result`: whether autograd takes what was written for
     what the operator computes (statistics beside the result are not that). `reshapes`: gives its argument other sizes.
-    `draws`: random numbers. `asks_data`: the result's metadata, or the number that it is, depends on data. `known`: nothing
-    else happens. `pure`: none of all that."""
+    `draws`: random numbers. `asks_data`: the result's metadata, or the number that it is, depends on data. `checks`: raises, or does
+    nothing. `known`: nothing else happens. `pure`: none of all that. `reserved`: its name is a reserved word of Python, so that torch
+    prints code that isn't any."""
 
-    __slots__ = ("asks_data", "beside", "draws", "flag", "known", "mutates", "pure", "reshapes", "result", "writes")
+    __slots__ = ("asks_data", "beside", "checks", "draws", "flag", "known", "mutates", "pure", "reserved", "reshapes", "result", "writes")
 
     def __init__(self, op: Any):
         schema = op._schema
@@ -55,9 +59,11 @@ class Declared:
         self.asks_data = not _ASKS_DATA.isdisjoint(op.tags)
         self.result = bool(self.writes) and (aliased or not schema.returns)
         self.mutates = bool(self.writes or self.beside)
+        self.checks = schema.name in _CHECKS
         silent = not schema.returns and not self.mutates  # called for what it does
         ordered = any(a.name == "dep_token" for a in arguments)
         self.known = op.namespace in _KNOWN and not silent and not ordered and not _has_effect(op)
+        self.reserved = keyword.iskeyword(op._overloadname)
         self.pure = self.known and not (self.draws or self.mutates or self.asks_data)
 
 

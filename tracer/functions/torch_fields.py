@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import torch
 
 from ..compat import is_eager, set_data
-from ..graph.operators import Effect
+from ..graph.operators import Effect, storage_of
 from ..signals import Break
 from ..variables import ConstantVariable, TensorVariable, Variable, mention
 
@@ -37,10 +37,11 @@ def _refuse(tensor: TensorVariable, name: str, why: str) -> NoReturn:
 
 # ---- .data
 def _set_data(ctx: Context, tensor: TensorVariable, value: Variable) -> None:
-    why = _unlike(ctx, tensor, value)
-    if why:
+    if why := _unlike(ctx, tensor, value):
         _refuse(tensor, "data", why)
     assert isinstance(value, TensorVariable)
+    if why := _untaken(ctx, tensor, value):
+        _refuse(tensor, "data", why)
     replace_data(ctx, tensor, value)
 
 
@@ -49,9 +50,20 @@ def replace_data(ctx: Context, tensor: TensorVariable, value: TensorVariable) ->
     node, _ = ctx.argument(tensor)
     new, fake = ctx.argument(value)
     old = tensor.fake  # stays as it was: it tells how the graph's input looked when the frame began
-    ctx.create_node("call_function", set_data, (node, new), {}, None).meta["effect"] = Effect([old])
+    ctx.create_node("call_function", set_data, (node, new), {}, None).meta["effect"] = Effect([old], again=True)
     tensor.fake = alike(ctx, old, fake, leaf=ctx.tensors.is_leaf_input(ctx, old))
     ctx.replaced.add(fake.untyped_storage()._cdata)
+
+
+def _untaken(ctx: Context, tensor: TensorVariable, value: TensorVariable) -> str:
+    """Why a backend that traces the graph anew can't have the assignment; empty where it can."""
+    if is_eager(ctx.session.backend):
+        return ""
+    if tensor.node.op != "placeholder":
+        return "the tensor is made in the graph, and the backend would take it for the one whose memory it gets"
+    if storage_of(value.fake) in ctx.written:
+        return "the new data was written to in this graph, which the backend can't have"
+    return ""
 
 
 def check_replaced(ctx: Context, subject: Any) -> None:
@@ -59,7 +71,7 @@ def check_replaced(ctx: Context, subject: Any) -> None:
     if not isinstance(subject, torch.Tensor) or is_eager(ctx.session.backend):
         return
     if subject.untyped_storage()._cdata in ctx.replaced:
-        raise Break("storage-changed", expr="an operator in place")
+        raise Break("backend-limit", func="an operator in place", why="the tensor got other memory in this graph (`.data = …`)")
 
 
 def _unlike(ctx: Context, tensor: TensorVariable, value: Variable) -> str:

@@ -20,6 +20,7 @@ from ..variables import ListVariable, SymVariable, TensorVariable, TupleVariable
 from . import torch_facts, torch_failing
 from .torch_fields import check_replaced
 from .torch_parameters import new_leaf
+from .torch_retraced import check_begins, check_printed
 
 if TYPE_CHECKING:
     from ..compat.operators import Declared
@@ -39,12 +40,15 @@ def record(ctx: Context, op: str, target: Any, args: list[Variable], kwargs: dic
     call = _Call(ctx, op, target, args, kwargs)
     may_fail = torch_failing.check(ctx, target, call.fakes)
     outcome = call.run()
+    check_printed(ctx, target, outcome)
     value = outcome.value
     stays = outcome.stays or bool(outcome.writes) or value is None
+    if outcome.writes and torch.is_grad_enabled():
+        ctx.written.update(map(storage_of, outcome.writes))
     same = call.argument_returned(value)
     if same is not None and not outcome.writes:
         if outcome.stays:
-            call.node(value).meta["effect"] = Effect()
+            call.node(value).meta["effect"] = Effect(again=outcome.again)
         return same
     if type(value) in PLAIN:
         if not stays:
@@ -52,7 +56,7 @@ def record(ctx: Context, op: str, target: Any, args: list[Variable], kwargs: dic
         raise Break("unsupported-type", type=type(value).__name__, why="an operator returned it that does more than its result shows")
     node = call.node(value)
     if stays or may_fail:
-        node.meta["effect"] = Effect(outcome.writes)
+        node.meta["effect"] = Effect(outcome.writes, outcome.again)
     return same if same is not None else ctx.tensors.wrap_result(ctx, value, node)
 
 
@@ -175,6 +179,7 @@ class _Call:
             raise refused
         for subject in begins:
             subject.requires_grad_(True)
+            self.ctx.begun.update(storage_of(i.value) for i in self.ctx.inputs if i.fake is subject)
         value = outcome.value
         if isinstance(value, torch.Tensor) and not begins and not value.requires_grad and _differentiable(value):
             value.requires_grad_(True)
@@ -186,6 +191,8 @@ class _Call:
         if begin and (len(subjects) > 1 or any(_shares_memory(self.ctx, t) for t in begin)):
             why = "other tensors share its memory, and need a gradient from then on too" if len(subjects) == 1 else "several tensors are written to at once"
             raise Break("grad-write", expr=target_name(self.target), why=why)
+        if begin:
+            check_begins(self.ctx, target_name(self.target), begin)
         return begin
 
     def _before_writing(self, facts: Declared, found: list[tuple[Any, int]]) -> None:

@@ -14,8 +14,9 @@ from .table import calls
 
 if TYPE_CHECKING:
     from ..context import Context
+    from ..graph.fakes import Outcome
 
-__all__ = ["check_masked_write"]
+__all__ = ["check_begins", "check_masked_write", "check_printed", "takes_sizes_of_data"]
 
 
 def _differentiated(ctx: Context, *values: Variable) -> bool:
@@ -40,12 +41,34 @@ def lstm(ctx: Context, *args: Variable) -> Any:
     return Declined("nothing is differentiated")
 
 
+def check_printed(ctx: Context, target: Any, outcome: Outcome) -> None:
+    """Such a backend writes down the overload that ran by its name: it must not be a reserved word."""
+    if outcome.reserved and not is_eager(ctx.session.backend):
+        name = ctx.tensors.target_name(target)
+        raise Break("backend-limit", expr=name, func=name, name=ctx.session.backend_label, why="torch calls it by a reserved word of Python")
+
+
+def check_begins(ctx: Context, name: str, begin: list[Any]) -> None:
+    """Such a backend writes to inputs behind its graph, and what the write saved for its backward counts as changed then."""
+    if not is_eager(ctx.session.backend) and any(i.fake is fake for i in ctx.inputs for fake in begin):
+        why = "what is written to came from outside, and needs a gradient from then on"
+        raise Break("backend-limit", expr=name, func=name, name=ctx.session.backend_label, why=why)
+
+
 def check_masked_write(ctx: Context, subject: Variable, key: Variable, value: Variable) -> None:
     """`x[mask] = v`: the gradient of `v` is what the mask picks, so its size depends on data."""
     _check(ctx, subject, key.items if type(key) is TupleVariable else [key], value)
 
 
+def takes_sizes_of_data(ctx: Context) -> bool:
+    """Whether sizes that data decides are symbols of the graph."""
+    env = ctx.fake_mode.shape_env
+    return env is not None and bool(env.allow_dynamic_output_shape_ops)
+
+
 def _check(ctx: Context, subject: Variable, indices: list[Variable], value: Variable) -> None:
+    if takes_sizes_of_data(ctx):
+        return
     masks = [index for index in map(ctx.settle, indices) if _is_mask(ctx, index)]
     if masks and _differentiated(ctx, value):
         shape = {"shape": str(tuple(masks[0].fake.shape))} if type(masks[0]) is TensorVariable else {}

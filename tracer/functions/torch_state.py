@@ -296,7 +296,7 @@ def item(ctx: Context, value: Variable) -> Any:
 @calls.exact(torch.Tensor.tolist)
 def tolist(ctx: Context, value: Variable) -> Any:
     """`x.tolist()` asks for the values."""
-    if isinstance(value, TensorVariable) and not ctx.config.capture_scalar_outputs:
+    if isinstance(value, TensorVariable) and not (ctx.config.capture_scalar_outputs or ctx.config.fullgraph):
         ctx.break_("python-loop-over-values", expr=".tolist()", var=value.describe(), shape=str(tuple(value.fake.shape)))
     return Declined("one number at a time")
 

@@ -35,7 +35,7 @@ from . import torch_facts
 from .table import calls
 from .torch_fields import set_field
 from .torch_operators import PLAIN, is_leaf_input, record, target_name
-from .torch_retraced import check_masked_write
+from .torch_retraced import check_masked_write, takes_sizes_of_data
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -140,7 +140,7 @@ def tensor_getitem(ctx: Context, variable: TensorVariable, key: Variable) -> Any
 def _check_index(ctx: Context, variable: TensorVariable, key: Variable) -> None:
     """Boolean masks give a size that depends on data."""
     for part in key.items if isinstance(key, TupleVariable) else [key]:
-        if type(part) is TensorVariable and part.fake.dtype in (torch.bool, torch.uint8) and not ctx.config.capture_dynamic_output_shape_ops:
+        if type(part) is TensorVariable and part.fake.dtype in (torch.bool, torch.uint8) and not takes_sizes_of_data(ctx):
             raise Break("data-dependent-shape", expr=f"{mention(variable)}[{mention(part)}]", var=mention(variable), shape=str(tuple(variable.fake.shape)))
 
 
@@ -191,8 +191,7 @@ def tensor_attribute(ctx: Context, variable: TensorVariable, name: str) -> Any:
     if name == "__class__":
         return ctx.type_of(variable)
     if name == "nbytes":
-        nbytes = variable.fake.numel() * variable.fake.itemsize
-        return ctx.shapes.number(ctx, variable, lambda fake: nbytes, lambda c, n: c.create_node("call_function", getattr, (n, "nbytes"), {}, nbytes))
+        return ctx.protocol.binary(ctx, operator.mul, ctx.tensors.call_tensor_method(ctx, "numel", [variable], {}), literal(variable.fake.itemsize))
     return _looked_up(ctx, variable, name)
 
 

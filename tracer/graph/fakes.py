@@ -35,12 +35,13 @@ class Unkeyed(Exception):
 
 class Outcome:
     """`value`: what the operator gave. `writes`: the fake arguments that it wrote to. `stays`: whether it does something else
-    beside its result, so that it must run even if nobody uses that."""
+    beside its result, so that it must run even if nobody uses that; `again`: whether it does that again from the same values. `reserved`: an overload
+    ran whose name is a reserved word."""
 
-    __slots__ = ("stays", "value", "writes")
+    __slots__ = ("again", "reserved", "stays", "value", "writes")
 
-    def __init__(self, value: Any, stays: bool, writes: Sequence[Any] = ()):
-        self.value, self.stays, self.writes = value, stays, writes
+    def __init__(self, value: Any, stays: bool, again: bool, reserved: bool, writes: Sequence[Any] = ()):
+        self.value, self.stays, self.again, self.reserved, self.writes = value, stays, again, reserved, writes
 
 
 class FakeRunner:
@@ -78,14 +79,14 @@ class FakeRunner:
                         raise WritesArgument
                 elif (value := _remake(mode, known[0], tensors)) is not _UNMADE:
                     self.hits += 1
-                    return Outcome(value, known[1])
+                    return Outcome(value, *known[1:])
         self.misses += 1
         watch = Watch(tensors, before)
         value = _watched(mode, watch, fn if key is not None or mode.shape_env is None else functools.partial(_symbolically, fn), args, kwargs)
         watch.finish(fn)
         if key is not None:
             self._remember(key, value, watch)
-        return Outcome(value, watch.stays, watch.written)
+        return Outcome(value, watch.stays, watch.again, watch.reserved, watch.written)
 
     def _remember(self, key: Any, value: Any, watch: Watch) -> None:
         if watch.writes:
@@ -93,7 +94,7 @@ class FakeRunner:
         elif not watch.asks_data:
             recipe = _recipe(value, watch.tensors)
             if recipe is not None:
-                self.memo[key] = recipe, watch.stays
+                self.memo[key] = recipe, watch.stays, watch.again, watch.reserved
 
 
 _FAKE_LOGGERS = ("torch._subclasses.fake_tensor", "torch._subclasses.fake_impls")

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..compat import graphs, is_symbolic
+from ..compat import graphs, is_eager, is_symbolic
 from ..events import NodeRemoved
 from .operators import Effect
+from .retained import retain, retain_views
 from .spelling import settle_powers
 
 if TYPE_CHECKING:
@@ -28,13 +29,16 @@ class Finished:
 
 def finish_graph(ctx: Context, body: Body) -> Finished:
     graph = ctx.root_graph.graph
+    if not is_eager(ctx.session.backend) and ctx.failing is None:
+        retain(ctx, body)
+        retain_views(ctx, body)
     graph.output(tuple(body.outputs))
     if ctx.failing is not None:
         ctx.failing.substitute(ctx, graph)
     if ctx.fake_mode.shape_env is not None and any("unbacked_bindings" in node.meta for node in graph.nodes):
         whole = graphs.make_graph_module(ctx.submodules, graph, ctx.root_graph.name)
         for node in graphs.insert_asserts(whole, ctx.fake_mode.shape_env, ctx.root_graph.name):
-            node.meta["effect"] = Effect()
+            node.meta["effect"] = Effect(again=True)
     _remove_dead(ctx, graph)
     settle_powers(graph)
     used = []

@@ -19,12 +19,13 @@ __all__ = ["Effect", "Watch", "WritesArgument", "carry_effects", "refuse_writing
 
 
 class Effect:
-    """What a node does, in its `meta["effect"]`: it stays, used or not. `writes`: the fakes of arguments that it writes to."""
+    """What a node does, in its `meta["effect"]`: it stays, used or not. `writes`: the fakes of arguments that it writes to. `again`:
+    whether it does the same when it is done again from the same values: it draws nothing, and nothing is unknown of it."""
 
-    __slots__ = ("writes",)
+    __slots__ = ("again", "writes")
 
-    def __init__(self, writes: Sequence[Any] = ()):
-        self.writes = tuple(writes)
+    def __init__(self, writes: Sequence[Any] = (), again: bool = False):
+        self.writes, self.again = tuple(writes), again
 
 
 class WritesArgument(BaseException):
@@ -40,13 +41,14 @@ def refuse_writing(facts: Declared, found: list[tuple[Any, int]]) -> None:
 class Watch:
     """One call. `tensors` are the fakes among its arguments. `before(facts, written, index)` is asked before one of them, or
     memory that it shares, is written to by what autograd sees; it may raise. `asks_data`: what came out depends on more than
-    the metadata of the arguments."""
+    the metadata of the arguments. `stays`, `again`, `reserved`: as in the outcome."""
 
-    __slots__ = ("asks_data", "before", "depth", "stays", "tensors", "writes")
+    __slots__ = ("again", "asks_data", "before", "depth", "reserved", "stays", "tensors", "writes")
 
     def __init__(self, tensors: list[Any], before: Callable[[Declared, list[tuple[Any, int]]], None] | None = None):
         self.tensors, self.before, self.depth = tensors, before, 0
-        self.stays = self.asks_data = False
+        self.again = True
+        self.stays = self.asks_data = self.reserved = False
         self.writes: dict[int, None] = {}  # indices of `tensors`, in the order in which they are written to
 
     def saw(self, op: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
@@ -56,8 +58,11 @@ class Watch:
             return
         if facts.draws or not facts.known:
             self.stays = True
+            self.again = self.again and facts.checks
         if facts.asks_data:
             self.asks_data = True
+        if facts.reserved:
+            self.reserved = True
         if facts.mutates:
             found = [(tensor, index) for tensor in written(facts, args, kwargs) for index in self._indices(tensor)]
             if found:
@@ -77,8 +82,8 @@ class Watch:
         """After the call: what it declares itself, where the fakes saw nothing of it."""
         if not self.writes and self.tensors and writes_first(function):
             self.writes[0] = None
-        if not self.stays:
-            self.stays = any(not declared(op).known for op in overloads_of(function)) if _is_operator(function) else False
+        if not self.stays and _is_operator(function) and any(not declared(op).known for op in overloads_of(function)):
+            self.stays, self.again = True, False
 
     @property
     def written(self) -> list[Any]:
@@ -107,5 +112,6 @@ def writes_to(node: Any, storages: set[int]) -> bool:
 
 def carry_effects(node: Any, *bodies: Any) -> None:
     """A node that runs these graphs has an effect if an operation in one of them has: they write to nothing outside, but draw."""
-    if any("effect" in inner.meta for body in bodies for inner in body.nodes):
-        node.meta["effect"] = Effect()
+    effects = [inner.meta["effect"] for body in bodies for inner in body.nodes if "effect" in inner.meta]
+    if effects:
+        node.meta["effect"] = Effect(again=all(effect.again for effect in effects))

@@ -174,7 +174,7 @@ def specialise(ctx: Context, variable: SymVariable) -> Any:
     """The number itself: from here on the graph is for this value only, by a guard of the shape environment."""
     sym = variable.sym
     cls = variable.python_type()
-    return _ask(ctx, sym, lambda: cls(sym), "specialised to")
+    return _ask(ctx, sym, lambda: cls(sym), "specialised to", "symbolic-number-escape")
 
 
 def decide(ctx: Context, variable: SymVariable) -> bool:
@@ -189,7 +189,7 @@ def assume(ctx: Context, condition: Variable, error: type[Exception], words: Cal
         return ctx.protocol.truth(ctx, condition)
     if known(condition.sym) is None and fakes.is_unbacked(condition.sym):
         node = condition.node(ctx)  # before anything is assumed: the numbers in it may be known after that
-        ctx.create_node("call_function", promise, (node, error.__name__, words()), {}, None).meta["effect"] = Effect()
+        ctx.create_node("call_function", promise, (node, error.__name__, words()), {}, None).meta["effect"] = Effect(again=True)
         fakes.expect(condition.sym)
         return True
     return decide(ctx, condition)
@@ -200,7 +200,7 @@ def holds(ctx: Context, value: Any) -> bool:
     return _ask(ctx, value, lambda: bool(value), "decided:") if isinstance(value, _SYMBOLIC) else bool(value)
 
 
-def _ask(ctx: Context, sym: Any, ask: Callable[[], Any], what: str) -> Any:
+def _ask(ctx: Context, sym: Any, ask: Callable[[], Any], what: str, otherwise: str = "data-dependent-branch") -> Any:
     if known(sym) is not None:
         return ask()
     text, where = str(sym), fakes.symbol_sources(ctx.fake_mode, sym) if ctx.rec.on else ""
@@ -209,7 +209,7 @@ def _ask(ctx: Context, sym: Any, ask: Callable[[], Any], what: str) -> Any:
         answer = ask()
     except Exception as error:
         if is_data_dependent(error):
-            raise Break("data-dependent-branch", expr=text, var=text) from None
+            raise Break(otherwise, expr=text, var=text) from None
         raise
     if ctx.rec.on and len(ctx.fake_mode.shape_env.guards) != before:
         ctx.rec.point(ShapeDecision, text, where, f"{what} {answer}")

@@ -1,0 +1,108 @@
+"""What a backend that traces the graph anew would leave out.
+
+It keeps writes to inputs and torch's own checks, and takes everything else for pure: a random number that is thrown away is not drawn, an
+index out of range in a result that is thrown away is no error. What would go so is made a result of the graph. Views of what the graph
+makes come back as made without grad, or as no views at all: they are made once more of what they are views of.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..compat.graphs import get_data, set_data
+from .operators import storage_of
+
+if TYPE_CHECKING:
+    from ..codegen.body import Body
+    from ..context import Context
+
+__all__ = ["retain", "retain_views", "view_again"]
+
+
+def retain(ctx: Context, body: Body) -> None:
+    """Adds to the results of the body, before the graph gets its output."""
+    graph = ctx.root_graph.graph
+    if not any("effect" in node.meta for node in graph.nodes):
+        return
+    given = {storage_of(i.fake) for i in ctx.inputs} - {None}
+    needed, memory = set(body.outputs), {storage_of(node.meta.get("example_value")) for node in body.outputs}
+    unused = []
+    for node in reversed(graph.nodes):
+        effect = node.meta.get("effect")
+        writes = {storage_of(fake) for fake in effect.writes} if effect is not None else set()
+        live = node in needed or bool(writes & (memory | given))
+        if not live and effect is not None:
+            live = effect.again and not writes and node.meta.get("example_value") is None or bool(node.meta.get("mode"))
+            if not live and (not effect.again or not writes) and _tensor(node) is not None:
+                unused.append(node)
+                live = True
+        if live:
+            needed.update(node.all_input_nodes)
+            memory.update(storage_of(argument.meta.get("example_value")) for argument in node.all_input_nodes)
+            memory.discard(None)
+    for node in reversed(unused):
+        body.result(_detached(ctx, node))
+
+
+def _tensor(node: Any) -> Any:
+    value = node.meta.get("example_value")
+    if isinstance(value, torch.Tensor):
+        return value
+    return next((part for part in value if isinstance(part, torch.Tensor)), None) if isinstance(value, list | tuple) else None
+
+
+def _detached(ctx: Context, node: Any) -> Any:
+    """The node, or a part of what it gives, without a history: else its backward would run."""
+    value = node.meta["example_value"]
+    if not isinstance(value, torch.Tensor):
+        at = next(i for i, part in enumerate(value) if isinstance(part, torch.Tensor))
+        node, value = ctx.create_node("call_function", operator.getitem, (node, at), {}, value[at]), value[at]
+    if not value.requires_grad:
+        return node
+    return ctx.create_node("call_method", "detach", (node,), {}, value.detach())
+
+
+# ---- views
+#: What shares memory with its argument, and is no view of it for autograd.
+_APART = frozenset({"detach", "detach_", "set_", get_data.__name__, set_data.__name__})
+
+
+def retain_views(ctx: Context, body: Body) -> None:
+    """Results that need no gradient and are views of what the graph makes may be written to by what does, behind the graph."""
+    if not torch.is_grad_enabled() or ctx.mode_nodes:
+        return
+    for node in list(body.outputs):
+        value = node.meta.get("example_value")
+        if isinstance(value, torch.Tensor) and not (value.requires_grad or value.is_conj() or value.is_neg()):
+            base = _viewed(node)
+            if base is not node and base is not None and base.op != "placeholder" and base.meta["example_value"].dtype == value.dtype:
+                body.view(node, base)
+
+
+def _viewed(node: Any) -> Any:
+    """The node whose value this one's is a view of, itself where it is none; None for what autograd lets nobody write to."""
+    memory = storage_of(node.meta["example_value"])
+    while True:
+        above = [n for n in node.all_input_nodes if _shares(n.meta.get("example_value"), memory)]
+        if not above:
+            return node
+        name = node.target if type(node.target) is str else getattr(node.target, "__name__", "")
+        if len(above) > 1 or name in _APART or not isinstance(above[0].meta["example_value"], torch.Tensor):
+            return None
+        node = above[0]
+
+
+def _shares(value: Any, memory: int | None) -> bool:
+    if isinstance(value, list | tuple):  # one of several views
+        return any(_shares(part, memory) for part in value)
+    return memory is not None and storage_of(value) == memory
+
+
+def view_again(view: torch.Tensor, base: torch.Tensor) -> torch.Tensor:
+    """`view` as autograd would have it, had it been made of `base` with grad on."""
+    if view.requires_grad or storage_of(view) != storage_of(base):
+        return view
+    return base.as_strided(view.shape, view.stride(), view.storage_offset())
