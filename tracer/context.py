@@ -122,6 +122,7 @@ class Context:
             time.perf_counter() + session.config.max_trace_seconds if session.config.max_trace_seconds else None
         )
         self.ticks = 0
+        self.items = 0  # that iterators have given to what is no loop of the program's
         self.transforms: list[Any] = []  # of torch.func, active when the frame was entered
         self.asserted: dict[str, tuple[Any, ...]] = {}
         self.leaves: list[Any] = []  # fakes of leaves beside those of inputs

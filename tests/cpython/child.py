@@ -6,6 +6,7 @@ dies or hangs it is known which test it was in.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import re
@@ -106,7 +107,10 @@ def run_module(module: str, after: str, tell: Callable[[tuple[str, ...]], None])
     sys.stderr = sys.__stderr__ = sys.stdout
     passed_over = bool(after)
     ready: set[Any] = set()
-    for ident, cls, name in tests_of(module):
+    tests = list(tests_of(module))
+    gc.collect()
+    gc.freeze()  # a test that collects shall not go through all of torch each time
+    for ident, cls, name in tests:
         if passed_over:
             passed_over = ident != after
             continue

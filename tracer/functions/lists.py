@@ -159,10 +159,13 @@ def remove(ctx: Context, target: Variable, value: Variable) -> Any:
     """`x.remove(value)`: the first equal item."""
     if not isinstance(target, ListVariable):
         return _OTHER
-    for i in range(len(target.items)):
-        if ctx.protocol.same_or_equal(ctx, target.item(ctx, i), value):
+    held = list(target.items)
+    for i, equal in target.compared(ctx, value):
+        if issubclass(target.cls, collections.deque) and list(target.items) != held:
+            ctx.raise_(IndexError, "deque mutated during iteration")
+        if equal:
             ctx.mutate(target)
-            del target.items[i]
+            del target.items[i : i + 1]
             return NONE
     if target.cls is collections.deque:
         ctx.raise_(ValueError, f"{ctx.protocol.repr_text(ctx, value)} is not in deque")
@@ -272,8 +275,8 @@ def index(ctx: Context, target: Variable, value: Variable, *bounds: Variable) ->
             ctx.raise_(TypeError, "slice indices must be integers or have an __index__ method")
         limits[i] = ctx.protocol.index(ctx, bound)
     start, stop, _ = slice(*limits).indices(count)
-    for i in range(start, stop):
-        if ctx.protocol.same_or_equal(ctx, target.item(ctx, i), value):
+    for i, equal in target.compared(ctx, value, start, stop):
+        if equal:
             return literal(i)
     if isinstance(target, ListVariable):
         ctx.raise_(ValueError, f"{ctx.protocol.repr_text(ctx, value)} is not in {target.cls.__name__}")
@@ -285,7 +288,7 @@ def count(ctx: Context, target: Variable, value: Variable) -> Any:
     """`x.count(value)`."""
     if not isinstance(target, SequenceVariable):
         return _OTHER
-    return literal(sum(ctx.protocol.same_or_equal(ctx, target.item(ctx, i), value) for i in range(len(target.items))))
+    return literal(sum(equal for _, equal in target.compared(ctx, value)))
 
 
 @calls.exact(list.__init__)

@@ -98,6 +98,9 @@ class _IndexIterator(IteratorVariable):
 
 def next_item(ctx: Context, variable: Variable) -> Variable | None:
     """The next item, or None where `__next__` raises StopIteration."""
+    ctx.items += 1
+    if ctx.items > 1_000_000:
+        ctx.check_length(ctx.items)
     if isinstance(variable, IteratorVariable):
         return variable.next(ctx)
     if not has(ctx, variable.python_type(), "__next__"):

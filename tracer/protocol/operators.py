@@ -297,15 +297,20 @@ def _within(ctx: Context, comparison: Callable[..., Any], *args: Any) -> Any:
 
 
 def _compare_sequences(ctx: Context, fn: Callable[..., Any], left: Any, right: Any) -> Any:
-    count = min(len(left.items), len(right.items))
     if (fn is operator.eq or fn is operator.ne) and len(left.items) != len(right.items):
         return literal(fn is operator.ne)
-    for i in range(count):
+    deque = issubclass(left.cls, collections.deque)
+    i = 0
+    while i < min(len(left.items), len(right.items)):  # `__eq__` may change them
         a, b = left.item(ctx, i), right.item(ctx, i)
-        if not same_or_equal(ctx, a, b):
+        if same_or_equal(ctx, a, b):
+            i += 1
+        elif deque:
+            return compare(ctx, fn, a, b)
+        elif i < min(len(left.items), len(right.items)):
             if fn is operator.eq or fn is operator.ne:
                 return literal(fn is operator.ne)
-            return compare(ctx, fn, a, b)
+            return compare(ctx, fn, left.item(ctx, i), right.item(ctx, i))
     return literal(fn(len(left.items), len(right.items)))
 
 

@@ -58,10 +58,7 @@ def format(ctx: Context, value: Variable, spec: Variable) -> Variable:
     """`format(value, spec)`."""
     wanted = spec.constant()
     if isinstance(value, ConstantVariable):
-        try:
-            return literal(value.value.__format__(wanted))
-        except Exception as error:
-            ctx.raise_from_host(error)
+        return _formatted(ctx, value.value, wanted)
     if isinstance(value, SymVariable):
         return literal(value.specialise(ctx).__format__(wanted))
     owner = find(ctx, value.python_type(), "__format__")[0]
@@ -70,10 +67,18 @@ def format(ctx: Context, value: Variable, spec: Variable) -> Variable:
     if isinstance(value, PinnedVariable) and isinstance(value.value, enum.Enum):
         return literal(value.value.__format__(wanted))
     if wanted and isinstance(value, ObjectVariable) and isinstance(value.data, ConstantVariable):
-        return format(ctx, value.data, spec)
+        named = type(type_name(value.cls), (type(value.data.value),), {})  # an error tells the name of the class
+        return _formatted(ctx, named(value.data.value), wanted)
     if wanted and not isinstance(value, TensorVariable):
         ctx.raise_(TypeError, f"unsupported format string passed to {type_name(value.python_type())}.__format__")
     return literal(str_text(ctx, value))
+
+
+def _formatted(ctx: Context, value: Any, spec: str) -> Variable:
+    try:
+        return literal(value.__format__(spec))
+    except Exception as error:
+        ctx.raise_from_host(error)
 
 
 def str_text(ctx: Context, value: Variable) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import operator
 import weakref
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -111,7 +112,18 @@ class SequenceVariable(Variable):
     def contains(self, ctx: Context, item: Variable) -> bool:
         if ctx.protocol.overrides(ctx, self.cls, "__contains__"):
             return super().contains(ctx, item)
-        return any(ctx.protocol.same_or_equal(ctx, self.item(ctx, i), item) for i in range(len(self.items)))
+        return any(equal for _, equal in self.compared(ctx, item))
+
+    def compared(self, ctx: Context, wanted: Variable, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, bool]]:
+        """(position, whether the item there equals `wanted`), for the items as they are by then: `__eq__` may change them."""
+        held, index = list(self.items), start
+        while index < len(self.items) and (stop is None or index < stop):
+            before = ctx.changes
+            equal = ctx.protocol.same_or_equal(ctx, self.item(ctx, index), wanted)
+            yield index, equal
+            if ctx.changes != before and _native(self.cls) is collections.deque and list(self.items) != held:
+                ctx.raise_(RuntimeError, "deque mutated during iteration")
+            index += 1
 
     def argument(self, ctx: Context) -> tuple[Any, Any]:
         pairs = [ctx.argument(v) for v in self.settled(ctx)]
