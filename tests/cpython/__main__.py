@@ -2,7 +2,7 @@
 
     python -m tests.cpython [MODULE ...] [--jobs N] [--write] [--results FILE]
 
-Every module runs in processes of its own; a test that ends one, or says nothing for a minute, is told as such, and the next process goes on
+Every module runs in processes of its own; a test that ends one, or says nothing for three minutes, is told as such, and the next process goes on
 behind it. `--write` puts the table into docs/cpython_tests.md, from the results kept in FILE where modules were left out.
 """
 
@@ -24,7 +24,7 @@ from .child import ESCAPES, FAILS, FAULT, PASS, UNTRACED
 from .modules import MODULES
 
 CRASHES, HANGS = "crashes", "hangs"
-SECONDS = 60.0
+SECONDS = 180.0
 FORK = multiprocessing.get_context("fork")
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "cpython_tests.md"

@@ -204,13 +204,13 @@ class RangeIteratorVariable(IteratorVariable):
             source,
             0,
             False,
-            type(iter(range(0))),
+            type(iter(values)),
         )
 
     def advance(self, ctx: Context) -> Variable | None:
-        try:
-            value = self.values[self.index]  # `len` has limits that a range hasn't
-        except IndexError:
+        values = self.values
+        value = values.start + self.index * values.step  # `len` and positions have limits that a range hasn't
+        if value >= values.stop if values.step > 0 else value <= values.stop:
             return None
         self.index += 1
         return ConstantVariable(value)
