@@ -39,7 +39,7 @@ def changes_while_keys_are_gone_through(x):
         for k in reversed(d):
             d[k + "c"] = 1
 
-    return x + 1, [attempts(lambda: c(make(a=1, b=2))) for c in (grow, swap, back) for make in (dict, OrderedDict)]  # noqa: B023
+    return x + 1, [attempts(lambda: c(make(a=1, b=2))) for c in (grow, swap, back) for make in (dict, OrderedDict)]
 
 
 class Clearing:
@@ -99,7 +99,7 @@ def comparisons_that_change_what_they_go_over(x):
         for how in (lambda c: c.clear(), lambda c: len(c) < 9 and c.append(5), lambda c: c and c.pop()):
             for op in (
                 lambda c: 5 in c, lambda c: c.index(5), lambda c: c.count(5), lambda c: c.remove(5), lambda c: c.index(5, 0, 2), lambda c: 77 in c,
-                lambda c: c == make([3, 5, 5, 5]), lambda c: c != c.copy(),  # noqa: B023
+                lambda c: c == make([3, 5, 5, 5]), lambda c: c != c.copy(),
             ):  # fmt: skip
                 c = make()
                 c.extend([Changing(c, how), 4, Changing(c, how), 5])
@@ -300,7 +300,7 @@ class Asking(metaclass=Asked):
 def unions_whose_members_refuse_to_answer(x):
     return x + 1, attempts(
         lambda: isinstance(1, str | Asking), lambda: isinstance("", str | Asking), lambda: isinstance(1, (str, Asking)), lambda: issubclass(int, str | Asking),
-        lambda: isinstance(1, list[int] | str), lambda: isinstance(1, typing.Union[int, str]), lambda: isinstance(1, typing.Optional[Asking]),  # noqa: UP007
+        lambda: isinstance(1, list[int] | str), lambda: isinstance(1, typing.Union[int, str]), lambda: isinstance(1, typing.Optional[Asking]),
     )  # fmt: skip
 
 
