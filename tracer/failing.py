@@ -163,24 +163,26 @@ class Unwinding:
             raise _GivenUp("the session is over")
         if not name:
             raise _GivenUp("no operator raised")
-        lock = session.hook._lock
-        if lock._is_owned() or not lock.acquire(blocking=False):
+        found = session.hook.alone(self._traced_again, session, name, error, ran, entry)
+        if found is None:
             raise _GivenUp("the session compiles")
+        return found  # type: ignore[no-any-return]
+
+    def _traced_again(
+        self, session: Session, name: str, error: BaseException, ran: dict[str, Any], entry: tuple[Any, ...]
+    ) -> tuple[types.CodeType, dict[str, Any]]:
         decisions = dict(self._decisions)
         bound, cells = self._bound(entry)
         info = FrameInfo(self._code, bound, self._globals, cells)
-        try:
-            for _ in range(_ATTEMPTS):
-                failing = Failing(name, error, ran)
-                try:
-                    return undone(self._attempt, session, info, failing, decisions)
-                except Restart as restart:
-                    if not failing.met or restart.decision.at == failing.at:
-                        raise
-                    decisions[restart.decision.key] = restart.decision
-            raise _GivenUp("too many attempts")
-        finally:
-            lock.release()
+        for _ in range(_ATTEMPTS):
+            failing = Failing(name, error, ran)
+            try:
+                return undone(self._attempt, session, info, failing, decisions)
+            except Restart as restart:
+                if not failing.met or restart.decision.at == failing.at:
+                    raise
+                decisions[restart.decision.key] = restart.decision
+        raise _GivenUp("too many attempts")
 
     def _place(self, error: BaseException, inputs: tuple[Any, ...]) -> tuple[str, BaseException, dict[str, Any]]:
         """(the node that raised, what it raised, the values of those before it). The graph's own frame has a local for each node that

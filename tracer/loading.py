@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import signal
-import threading
 from collections.abc import Iterator
-from types import FrameType
+
+from . import handlers
 
 __all__ = ["load_everything", "uninterrupted"]
 
 
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
-    """An interrupt (Ctrl-C, a notebook's stop button) waits until the block has ended. Outside the main thread none arrives."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    came: list[tuple[int, FrameType | None]] = []
-    before = signal.signal(signal.SIGINT, lambda number, frame: came.append((number, frame)))
+    """An interrupt (Ctrl-C, a notebook's stop button) waits until the block has ended."""
+    handlers.hold()
     try:
         yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if came and callable(before):
-        before(*came[0])
+    except BaseException:
+        handlers.let_go(deliver=False)
+        raise
+    try:
+        handlers.let_go()
+    except handlers.Delivered as stop:
+        raise stop.error from None
 
 
 def load_everything() -> None:

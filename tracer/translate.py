@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from . import codegen
+from . import codegen, handlers
 from .breaks import render
 from .compat import fakes, graphs, is_eager
 from .compat.guards import STATES, function_modes
@@ -38,7 +38,7 @@ from .graph.finish import examples_of
 from .graph.modes import MODES, AutocastState, inference, restoring
 from .graph.overlaps import overlap_guard, pin_sizes
 from .graph.places import note_places
-from .graph.transaction import undone
+from .graph.transaction import standing, undone
 from .guards import Guard, check_seconds, lower
 from .guards.shapes import shape_guard
 from .interpreter.frame import Frame
@@ -224,6 +224,7 @@ def _backend(ctx: Context, compiled: Any) -> Any:
     if not is_eager(session.backend):
         note_places(compiled.gm)
     graphs.force_code(compiled.gm)  # a graph that can't be written down is our fault, and must not surface in the program's call
+    held = not is_eager(session.backend) and handlers.let_go()
     try:
         with _outside(ctx):
             function = compile_graph(
@@ -238,10 +239,15 @@ def _backend(ctx: Context, compiled: Any) -> Any:
         error = str(failure)
         raise
     finally:
+        if held:
+            handlers.hold()
         tell_stages(rec, name, shown)
         if rec.on:
             rec.end(GraphCompiled, opens, name, label, time.perf_counter() - began, error)
-    return session.without_hook(restoring(function.function) if ctx.mode_nodes else function.function)
+    call = function.function
+    if ctx.mode_nodes:
+        call = restoring(call)
+    return session.without_hook(standing(call) if ctx.submodules else call)
 
 
 @contextlib.contextmanager

@@ -199,3 +199,17 @@ def test_unbacked_sizes_have_no_hint():
     mode = new_fake_mode(ShapeEnv())
     fake = fake_symbolic(mode, torch.randn(5, 3), {0: "unbacked"}, "x")
     assert size_hint(fake.shape[0]) is None
+
+
+def test_an_interrupted_operator_leaves_no_fake_mode_on_the_stack():
+    mode = new_fake_mode()
+
+    class Watch:
+        def saw(self, *_: object) -> None:
+            torch._C._set_dispatch_mode(mode)  # as an `__exit__` that is interrupted before it does anything
+            raise KeyboardInterrupt
+
+    mode.watch = Watch()
+    with pytest.raises(KeyboardInterrupt):
+        mode.dispatch(torch.ops.aten.sin.default, (), (torch.ones(2),))
+    assert torch._C._len_torch_dispatch_stack() == 0

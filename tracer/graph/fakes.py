@@ -16,7 +16,6 @@ from typing import Any
 
 import torch
 
-from ..compat import quiet  # noqa: F401 — the process outlives an interrupt
 from ..compat.fakes import python_dispatcher
 from ..compat.memo import FakeTensor, fake_alike, fake_view, without_dispatch
 from .operators import Watch, WritesArgument, refuse_writing

@@ -19,7 +19,7 @@ from ..signals import Restart, Untraceable
 from .fakes import hushed
 from .modes import MODES, AutocastState
 
-__all__ = ["undone"]
+__all__ = ["standing", "undone"]
 
 _TRIES = 5  # of putting back, each cut by an interrupt; the last one's goes out in any case
 
@@ -74,3 +74,18 @@ def undone(function: Callable[..., Any], *args: Any) -> Any:
                     raise
         if cut is not None:
             raise cut
+
+
+def standing(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function`, a graph with bodies of higher-order operators, for which torch traces when it runs: where it raises, maybe at an interrupt in the
+    middle of entering a mode, the stacks are as they were before."""
+
+    def call(*args: Any) -> Any:
+        before = Stacks()
+        try:
+            return function(*args)
+        except BaseException:
+            before.put_back()
+            raise
+
+    return call

@@ -17,6 +17,7 @@ import weakref
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from .. import handlers
 from ..compat.finalisers import has_finaliser
 from ..signals import Break, Untraceable
 from ..variables.weakrefs import Life
@@ -33,7 +34,7 @@ WEAKLY = frozenset({"weakref", "_weakrefset"})
 
 
 class Lifetimes:
-    """Of one attempt. `ended`: objects that nothing refers to any more, and that were not laid to rest yet."""
+    """Of one attempt. `ended`: objects that nothing refers to any more, and that were not laid to rest yet; among them, where a signal came, its bell."""
 
     __slots__ = ("_collecting", "_finalisers", "_lives", "_over", "_thread", "ended", "matter")
 
@@ -46,6 +47,8 @@ class Lifetimes:
         self._over = self._collecting = False
 
     def open(self) -> None:
+        if handlers.is_main_thread():
+            handlers.bells.append(self.ended)
         gc.callbacks.append(self._collector)
 
     def close(self) -> None:
@@ -53,6 +56,7 @@ class Lifetimes:
         self._over = True
         self.ended.clear()
         self._lives.clear()
+        handlers.bells[:] = [bell for bell in handlers.bells if bell is not self.ended]
         if self._collector in gc.callbacks:
             gc.callbacks.remove(self._collector)
 
@@ -127,8 +131,9 @@ class Lifetimes:
             frame.pc = pc
 
     def _settle(self, ctx: Context) -> None:
-        batch = self.ended[::-1]
-        self.ended.clear()
+        batch = []
+        while self.ended:  # emptied one by one: a signal may add to it at any time
+            batch.append(self.ended.pop())
         while batch:
             batch.pop().end(ctx)
             if self.ended:

@@ -23,6 +23,7 @@ from builtins import getattr, id, isinstance, len, next, range, set, type  # a p
 from collections.abc import Callable
 from typing import Any
 
+from .. import handlers
 from ..codegen.resume import is_resume, raising
 from ..compat import evalframe as ef
 from .answers import Entry, Root, Skip
@@ -211,27 +212,41 @@ class FrameHook:
             verdict = self._fault(frame, fault)
         if isinstance(verdict, Skip):
             return self._skipped(code, verdict)
+        answer = self.alone(self._made_for, frame)
+        return answer if isinstance(answer, Entry) else self._skipped(code, answer or _BUSY)
+
+    def _made_for(self, frame: Frame) -> Entry | Skip:
+        try:
+            return self._known(frame) or self._compile(frame)
+        except Exception as fault:
+            return self._fault(frame, fault)
+
+    def alone(self, function: Callable[..., Any], *args: Any) -> Any:
+        """`function(*args)`, while nobody else compiles in this session and signals wait; None where somebody compiles, maybe this thread."""
         lock: Any = self._lock if self._lock_pid == os.getpid() else self._new_lock()
         if lock._is_owned():  # what is being compiled runs something that would be compiled
-            return self._skipped(code, _BUSY)
+            return None
         cut: BaseException | None = None
         try:
             if not lock.acquire(blocking=False):
-                return self._skipped(code, _BUSY)
-            answer = self._known(frame) or self._compile(frame)
-        except Exception as fault:
-            answer = self._fault(frame, fault)
+                return None
+            handlers.hold()
+            return function(*args)
+        except handlers.Delivered as stop:
+            cut = stop.error
         finally:
             while True:  # an interrupt may come behind any call, also behind these
                 try:
                     if lock._is_owned():
                         lock.release()
+                    handlers.let_go()
                     break
+                except handlers.Delivered as stop:
+                    cut = stop.error
                 except BaseException as error:
                     cut = error
-        if cut is not None:
-            raise cut
-        return answer if isinstance(answer, Entry) else self._skipped(code, answer)
+            if cut is not None:
+                raise cut
 
     def _new_lock(self) -> Any:
         """In a forked process: the thread that compiled in its parent, if one did, isn't here."""
