@@ -232,7 +232,7 @@ class TraceConfig:
         "bool | str",
         (True, "metadata", False),
         True,
-        "What is kept of a call's arguments for re-running it: copies, shapes and dtypes only, nothing.",
+        "What is kept of a call's arguments for re-running it: copies (but parameters, functions and classes themselves), shapes and dtypes only, nothing.",
     )
     keep_calls: int = _option(
         "Recording",

@@ -93,7 +93,7 @@ class Session(Found, Reruns, Refusals):
         self.backend_label = backend if isinstance(backend, str) else getattr(backend, "__name__", type(backend).__name__)
         self.fakes = FakeRunner()
         self.dynamism = Dynamism(self.config, self.pins)
-        self.plans: dict[int, Any] = {}
+        self.plans: dict[int, tuple[Any, Any]] = {}
         self._programs: dict[int, Program] = {}
         self._kept: list[Any] = []
         self.keeper = Keeper(self.config.keep_inputs, self.config.keep_calls)
@@ -307,20 +307,20 @@ class Session(Found, Reruns, Refusals):
         return entry
 
     def _within_limit(self, info: FrameInfo) -> bool:
-        entries = self.hook.entries(info.code)
-        if not entries:
+        number = self.hook.number(info.code)
+        if not number:
             return True
         rec = self.recorder
-        limit = self.hook.count(info.code) >= self.config.recompile_limit
+        limit = self.hook.reached(info.code, self.config.recompile_limit)
         if rec.on:
             roots = Roots(info.locals)
             outer, rec.where = rec.where, lambda: (info.origin.co_filename, info.origin.co_firstlineno, 0, info.origin.co_firstlineno, 0)
-            for guards in entries[:_EXPLAINED]:
+            for guards in self.hook.entries(info.code, _EXPLAINED):
                 record: Compiled = guards.entry.record
                 for failure in record.lowered.failures(roots):
                     guard = failure.guard
                     rec.point(GuardFailed, record.frame, guard.source.text if guard.source is not None else "", guard.expression, failure.seen)
-            rec.point(Recompiled, info.name, len(entries), limit)
+            rec.point(Recompiled, info.name, number, limit)
             rec.where = outer
         if limit:
             self._leave_alone(info)
@@ -403,9 +403,19 @@ class Session(Found, Reruns, Refusals):
                 self.pins.prepare(program)
         return program
 
+    def plan_of(self, value: Any) -> Any:
+        """What `remember_plan` was told of a callable; None where it wasn't."""
+        known = self.plans.get(id(value))
+        return None if known is None else known[1]
+
     def remember_plan(self, value: Any, plan: Any) -> None:
-        self.plans[id(value)] = plan
-        self._kept.append(value)
+        """How calls of `value` go: for as long as it lives, which isn't longer for this."""
+        plans, key = self.plans, id(value)
+        try:
+            held: Any = weakref.ref(value, lambda _: plans.pop(key, None))
+        except TypeError:  # a descriptor of a class in C
+            held = value
+        plans[key] = held, plan
 
     def is_library(self, code: types.CodeType) -> bool:
         known = self._library.get(id(code))

@@ -146,11 +146,11 @@ def _unread(info: FrameInfo) -> tuple[tuple[str, int], ...]:
 
 def _run_attempt(session: Session, info: FrameInfo, decisions: dict[tuple[Any, ...], Decision], frame_id: str) -> Entry:
     """One attempt, run by `undone`: what it does to the thread's state is nobody's."""
-    known = bool(session.hook.entries(info.code)) or session.was_compiled(info.code)
-    dynamic = session.dynamism.of(info.code, known)
+    number = session.hook.number(info.code)
+    dynamic = session.dynamism.of(info.code, number > 0 or session.was_compiled(info.code))
     mode = fake_mode_of(session, dynamic)
     ctx = Context(session, mode, decisions, dynamic)
-    ctx.graph.name, ctx.entries = session.next_graph_name(), len(session.hook.entries(info.code))
+    ctx.graph.name, ctx.entries = session.next_graph_name(), number
     try:
         ctx.lifetimes.open()
         # Fakes are traced as ordinary tensors, whose version counters tell what an operator writes to.

@@ -72,7 +72,7 @@ def call_function(ctx: Context, variable: FunctionVariable, args: list[Variable]
     function = variable.function
     if function is None:
         return inline(ctx, variable, args, kwargs)
-    plan = ctx.session.plans.get(id(function))
+    plan = ctx.session.plan_of(function)
     if plan is None:
         plan = _plan(ctx, function)
         if ctx.pins.by_name:

@@ -72,7 +72,7 @@ def is_torch_operator(value: Any) -> bool:
 # ---- calling
 def call_pinned(ctx: Context, variable: PinnedVariable, args: list[Variable], kwargs: dict[str, Variable]) -> Any:
     value = variable.value
-    plan = ctx.session.plans.get(id(value))
+    plan = ctx.session.plan_of(value)
     if plan is None:
         plan = _plan(value)
         ctx.session.remember_plan(value, plan)

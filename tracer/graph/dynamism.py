@@ -27,10 +27,10 @@ class Dynamism:
         self.numbers: dict[tuple[int, str], Any] = {}
         self.changing: set[tuple[int, str]] = set()
         self.known: set[int] = set()  # code that another session had compiled, of whose call this is a re-run
-        self._kept: list[Any] = []
+        self.codes: dict[int, Any] = {}  # what the ids stand for, so that they stay theirs
 
     def of(self, code: Any, known: bool) -> FrameDynamism:
-        self._kept.append(code)
+        self.codes[id(code)] = code
         return FrameDynamism(self, id(code), known or id(code) in self.known)
 
     def remembered(self, code: Any) -> tuple[tuple[str, str], ...]:

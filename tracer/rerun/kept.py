@@ -14,7 +14,6 @@ from builtins import (  # a program may replace them while it runs
     any,
     bool,
     dict,
-    hasattr,
     id,
     isinstance,
     list,
@@ -70,9 +69,7 @@ class Memory:
         self.moved = {key: set(dims) for key, dims in memory.moved.items()}
         self.changing = set(memory.changing)
         self.known = {code for code, (_, entries) in session._frames.items() if entries}
-        self.codes = [
-            *{id(code): code for code in (*memory._kept, *session._kept) if hasattr(code, "co_code")}.values()
-        ]
+        self.codes = dict(memory.codes)
 
     def apply(self, session: Session, renamed: dict[int, int]) -> None:
         """Into a new session; `renamed`: id of code → id of the code that stands for it there."""
@@ -86,7 +83,7 @@ class Memory:
         memory.numbers = {key(k): v for k, v in self.numbers.items()}
         memory.changing = {key(k) for k in self.changing}
         memory.known = {renamed.get(code, code) for code in self.known}
-        memory._kept += self.codes
+        memory.codes.update(self.codes)
 
 
 class KeptCall:

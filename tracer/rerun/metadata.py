@@ -1,10 +1,18 @@
-"""Arguments as shapes, for sessions that keep no data: what a tensor was, and random ones that stand in for it."""
+"""Arguments as shapes, for sessions that keep no data: what a tensor was, and random ones that stand in for it.
+
+Nothing that was passed lives longer for it: objects, modules, parameters and functions are held weakly, so a call can be run again for as long
+as the program has them.
+"""
 
 from __future__ import annotations
 
+import types
+import weakref
 from typing import Any
 
 import torch
+
+from ..errors import TracerError
 
 __all__ = ["Described", "described", "stood_in"]
 
@@ -38,23 +46,60 @@ class Described:
         return f"{str(self.dtype).removeprefix('torch.')}{list(self.shape)} on {self.device}"
 
 
+class Weakly:
+    """Something that a call was given, and that isn't kept alive for it."""
+
+    __slots__ = ("_reference", "name")
+
+    def __init__(self, value: Any):
+        self.name = type(value).__qualname__
+        try:
+            self._reference: Any = weakref.WeakMethod(value) if type(value) is types.MethodType else weakref.ref(value)
+        except TypeError:  # its class doesn't allow it
+            self._reference = type(None)
+
+    def read(self) -> Any:
+        """The object; TracerError where there is none any more."""
+        found = self._reference()
+        if found is None:
+            raise TracerError(
+                f"the call can't be run again: this session keeps shapes of arguments only, and a {self.name} that it was given is gone.",
+                next="keep the object, or make the session with keep_inputs=True, which keeps a copy",
+            )
+        return found
+
+    def __repr__(self) -> str:
+        return f"a {self.name}"
+
+
+#: Values without parts.
+_PLAIN = frozenset((
+    type(None), bool, int, float, complex, str, bytes, type(...), type(NotImplemented), slice, range, object, types.BuiltinFunctionType,
+    types.ModuleType, torch.dtype, torch.device, torch.Size, torch.layout, torch.memory_format,
+))  # fmt: skip
+
+
 def described(value: Any) -> Any:
-    """The same containers with tensors described; anything else, modules and parameters among it, as it is."""
+    """The same containers with tensors described and everything else held weakly, modules and parameters among it."""
     seen: dict[int, Any] = {}
     storages: dict[int, int] = {}
 
     def walk(value: Any) -> Any:
+        kind = type(value)
+        if kind in _PLAIN:
+            return value
         if isinstance(value, torch.Tensor) and not isinstance(value, torch.nn.Parameter):
             if id(value) not in seen:
                 key = value.untyped_storage()._cdata if value.layout is torch.strided else -id(value)
                 seen[id(value)] = Described(value, storages.setdefault(key, len(storages)))
             return seen[id(value)]
-        kind = type(value)
         if kind is tuple or kind is list:
             return kind(walk(member) for member in value)
-        if kind is dict:
+        if kind is dict and all(type(key) in _PLAIN for key in value):
             return {key: walk(member) for key, member in value.items()}
-        return value
+        if (kind is set or kind is frozenset) and all(type(member) in _PLAIN for member in value):
+            return kind(value)
+        return Weakly(value)
 
     return walk(value)
 
@@ -94,6 +139,8 @@ def stood_in(value: Any) -> Any:
     def walk(value: Any) -> Any:
         if isinstance(value, Described):
             return tensor(value)
+        if isinstance(value, Weakly):
+            return value.read()
         kind = type(value)
         if kind is tuple or kind is list:
             return kind(walk(member) for member in value)

@@ -19,7 +19,7 @@ import os
 import threading
 import types
 import weakref
-from builtins import getattr, id, isinstance, len, next, range, set, type  # a program may replace them while it runs
+from builtins import getattr, id, isinstance, len, list, next, range, reversed, set, type  # a program may replace them while it runs
 from collections.abc import Callable
 from typing import Any
 
@@ -79,7 +79,7 @@ class FrameHook:
         self._runs: set[object] = set()  # activations now in progress, in all threads
         self._free_when_idle = False
         self._compiled: CodeMap[bool] = CodeMap()  # code objects that have, or had, entries of ours
-        self._made: CodeMap[list[weakref.ref[ef.GuardManagerAdapter]]] = CodeMap()  # the entries, oldest first
+        self._made: CodeMap[dict[int, weakref.ref[ef.GuardManagerAdapter]]] = CodeMap()  # the entries by identity, oldest first
         self._prepared: CodeMap[bool] = CodeMap()
         self._lasting: CodeMap[Skip] = CodeMap()
         self._reported: CodeMap[set[str]] = CodeMap()
@@ -267,8 +267,9 @@ class FrameHook:
         self._compiled[code] = True
         made = self._made.get(code)
         if made is None:
-            made = self._made[code] = []
-        made.append(weakref.ref(guards))
+            made = self._made[code] = {}
+        key, forget = id(guards), made.pop
+        made[key] = weakref.ref(guards, lambda _: forget(key, None))
         ef.note_code(entry.code)
         guarded = ef.GuardedCode(entry.code, guards, next(self._numbers), entry.name)
         return ef.compiled(guarded, pin=ef.ISOLATED and ef.current_region() == self.region)
@@ -313,16 +314,20 @@ class FrameHook:
 
     # --- entries ------------------------------------------------------------------------------------------------------
 
-    def entries(self, code: types.CodeType) -> list[ef.GuardManagerAdapter]:
-        """This session's live entries on `code`, the newest first: `.entry` (the Entry), `.root` (its guards). Torch's own list of all
-        entries of a code object takes its time where there are many."""
+    def entries(self, code: types.CodeType, most: int | None = None) -> list[ef.GuardManagerAdapter]:
+        """This session's live entries on `code`, the newest first, `most` of them: `.entry` (the Entry), `.root` (its guards). Torch's own list
+        of all entries of a code object takes its time where there are many."""
         made = self._made.get(code)
-        if not made:
-            return []
-        known = [guards for reference in made if (guards := reference()) is not None and ef.is_live(guards)]
-        if len(known) < len(made):
-            made[:] = [weakref.ref(guards) for guards in known]
-        return known[::-1]
+        newest = list(itertools.islice(reversed(made.values()), most)) if made else ()
+        return [guards for reference in newest if (guards := reference()) is not None and ef.is_live(guards)]
+
+    def number(self, code: types.CodeType) -> int:
+        """How many entries of this session are on `code`: known without a look at each, so one that torch took off counts until it is freed."""
+        return len(self._made.get(code) or ())
+
+    def reached(self, code: types.CodeType, limit: int) -> bool:
+        """Whether the entries that count against the recompile limit are as many."""
+        return self.number(code) >= limit and self.count(code) >= limit
 
     def count(self, code: types.CodeType) -> int:
         """How many entries count against the recompile limit: those of this session, each compiled result once."""
