@@ -14,7 +14,6 @@ from builtins import (  # a program may replace them while it runs
     any,
     bool,
     dict,
-    id,
     isinstance,
     list,
     reversed,

@@ -19,7 +19,18 @@ import os
 import threading
 import types
 import weakref
-from builtins import getattr, id, isinstance, len, list, next, range, reversed, set, type  # a program may replace them while it runs
+from builtins import (  # a program may replace them while it runs
+    getattr,
+    id,
+    isinstance,
+    len,
+    list,
+    next,
+    range,
+    reversed,
+    set,
+    type,
+)
 from collections.abc import Callable
 from typing import Any
 
