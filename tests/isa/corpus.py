@@ -21,8 +21,11 @@ from tracer.isa.liveness import may_be_super
 # Where the canonical effect differs from CPython's own count, on purpose.
 #   FOR_ITER, SEND: the jump lands past END_FOR and END_SEND, which it has done the work of.
 #   RETURN_GENERATOR: 3.11 and 3.12 begin to count at 1 in a generator instead.
+#   RETURN_VALUE: from 3.14 on what it leaves to the caller counts.
+# END_ASYNC_FOR has a place as its argument from 3.14 on, where its loop began, and doesn't go there.
 DIFFERS_ON_JUMP = {"FOR_ITER", "SEND"}
-DIFFERS = {"RETURN_GENERATOR"}
+DIFFERS = {"RETURN_GENERATOR", "RETURN_VALUE"}
+NO_JUMPS = {"END_ASYNC_FOR"}
 
 
 def codes_of(code: CodeType) -> Iterator[CodeType]:
@@ -98,7 +101,8 @@ def known(code: CodeType, decoded: Decoded, _: list[dis.Instruction]) -> Iterato
 
 def targets(code: CodeType, decoded: Decoded, instructions: list[dis.Instruction]) -> Iterator[str]:
     """Jumps go where dis says, but for the loops and awaits that go past what ends them."""
-    jumps = {each.offset: each for each in instructions if each.opcode in dis.hasjrel or each.opcode in dis.hasjabs}
+    jumping = {*dis.hasjrel, *dis.hasjabs}
+    jumps = {each.offset: each for each in instructions if each.opcode in jumping and each.opname not in NO_JUMPS}
     names_at = {each.offset: each.opname for each in instructions}
     following = {each.offset: after.offset for each, after in itertools.pairwise(instructions)}
     for op in decoded.ops:

@@ -60,7 +60,7 @@ class Tail(partial):  # type: ignore[type-arg]
 _JUMPS = ("JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT")
 #: What may stand between a break and the return: it can't raise, and is of no interest to a trace.
 _NOTHING_LEFT = (
-    "LOAD_CONST", "LOAD_FAST", "STORE_FAST", "POP_TOP", "BUILD_TUPLE", "NOP", "RETURN_VALUE", "RETURN_CONST",
+    "LOAD_CONST", "LOAD_SMALL_INT", "LOAD_FAST", "STORE_FAST", "POP_TOP", "BUILD_TUPLE", "NOP", "NOT_TAKEN", "RETURN_VALUE", "RETURN_CONST",
 )  # fmt: skip
 
 
@@ -99,7 +99,7 @@ def broken(code: CodeType, body: Callable[..., Any], point: Point, stays: bool =
         draft.stay(listing.instructions[first], point.bound)
         draft.out += over
         return draft.code()
-    unit = plain(listing.instructions[first:last])
+    unit = plain(listing.instructions[first:last], draft.constant)
     if unit[-1].name == "LOAD_FAST_AND_CLEAR" and is_cell(code, unit[-1].arg):
         raise ValueError("a cell can't be set aside and the frame left before its slot has got another value")
     kept = [name for name in _kept(listing) if name not in code.co_freevars]  # there, it stands in for a cell

@@ -1,6 +1,6 @@
 """Code objects as lists of instructions that can be cut, moved and put together again.
 
-In: a code object of CPython 3.11 to 3.13. Out: a `Listing`; and back, through `assemble`. Invariants: names, constants
+In: a code object of CPython 3.11 to 3.14. Out: a `Listing`; and back, through `assemble`. Invariants: names, constants
 and local slots keep their numbers (what was read runs unchanged when written), jumps and handlers point at
 instructions, never at offsets, and each instruction carries the one handler that covers it.
 
@@ -39,19 +39,25 @@ ENDS = frozenset({
     "JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT",
 })  # fmt: skip
 _HAS_ARGUMENT = frozenset(getattr(dis, "hasarg", range(dis.HAVE_ARGUMENT, 256)))
-_JUMPS = frozenset(dis.hasjrel)
+#: Those that go where their argument says: END_ASYNC_FOR (3.14) only tells where its loop began.
+_JUMPS = frozenset(dis.hasjrel) - {dis.opmap["END_ASYNC_FOR"]}
 _SLOTS = frozenset(dis.opname[op] for op in (*dis.haslocal, *dis.hasfree)) | {"MAKE_CELL"}
-#: Two operations in one (3.13): each half takes one nibble of the argument, the upper one first.
+#: Two operations in one (3.13): each half takes one nibble of the argument, the upper one first. A reference is borrowed (3.14) while what
+#: is around it can't let go of the local; in other code a load has its own.
 _PAIRS = {
+    "LOAD_FAST_BORROW_LOAD_FAST_BORROW": ("LOAD_FAST", "LOAD_FAST"),
     "LOAD_FAST_LOAD_FAST": ("LOAD_FAST", "LOAD_FAST"),
     "STORE_FAST_LOAD_FAST": ("STORE_FAST", "LOAD_FAST"),
     "STORE_FAST_STORE_FAST": ("STORE_FAST", "STORE_FAST"),
 }
 #: What takes a bool from 3.13 on. In `tracer.isa` it takes any value, and a trace may leave one there.
 ASKS = frozenset({"POP_JUMP_IF_TRUE", "POP_JUMP_IF_FALSE", "UNARY_NOT"}) if "TO_BOOL" in dis.opmap else frozenset()
-#: Neighbours that are parts of one call, or of one question.
-_ONE = {("KW_NAMES", "PRECALL"), ("KW_NAMES", "CALL"), ("PRECALL", "CALL"), ("LOAD_CONST", "CALL_KW")}
-_ONE |= {("TO_BOOL", name) for name in ASKS}
+#: Neighbours that are one operation: parts of a call, of a question, and of the way into a `with` (3.14).
+_RUNS = (
+    ("KW_NAMES", "PRECALL"), ("KW_NAMES", "CALL"), ("PRECALL", "CALL"), ("LOAD_CONST", "CALL_KW"), ("PUSH_NULL", "CALL_FUNCTION_EX"),
+    ("COPY", "LOAD_SPECIAL", "SWAP", "SWAP", "LOAD_SPECIAL", "CALL"), *(("TO_BOOL", name) for name in sorted(ASKS)),
+)  # fmt: skip
+_BY_LAST = {last: [run for run in _RUNS if run[-1] == last] for last in {run[-1] for run in _RUNS}}
 
 
 @dataclass(eq=False, slots=True)
@@ -159,7 +165,7 @@ def _words(raw: bytes) -> Iterator[tuple[int, int, int, str, int]]:
 
 def _halves(name: str, arg: int) -> tuple[tuple[str, int], ...]:
     if name not in _PAIRS:
-        return ((name, arg),)
+        return (("LOAD_FAST" if name == "LOAD_FAST_BORROW" else name, arg),)
     first, second = _PAIRS[name]
     return (first, arg >> 4), (second, arg & 15)
 
@@ -187,12 +193,20 @@ def _entries(table: bytes) -> Iterator[tuple[int, int, int, int, bool]]:
 
 
 def _join(listing: Listing, joined: Collection[int]) -> None:
-    """Keyword names belong to the call behind them, a bool to what asks for it, as in `tracer.isa`: nothing may come between."""
+    """What is one operation in `tracer.isa` is one unit: nothing may come between."""
     instructions = listing.instructions
-    for previous, instruction in pairwise(instructions):
-        if (previous.name, instruction.name) in _ONE or instruction.offset in joined:
-            listing.starts[instruction.unit] = listing.starts[instruction.offset] = listing.starts[previous.offset]
-            instruction.unit = previous.unit
+    for index, instruction in enumerate(instructions):
+        for run in _BY_LAST.get(instruction.name, ()):
+            if tuple(part.name for part in instructions[max(index + 1 - len(run), 0) : index + 1]) == run:
+                for part in instructions[index + 2 - len(run) : index + 1]:
+                    _into(listing, instructions[index + 1 - len(run)], part)
+        if instruction.offset in joined:
+            _into(listing, instructions[index - 1], instruction)
+
+
+def _into(listing: Listing, first: Instruction, part: Instruction) -> None:
+    listing.starts[part.unit] = listing.starts[part.offset] = listing.starts[first.offset]
+    part.unit = first.unit
 
 
 def reachable(listing: Listing, roots: Iterable[Instruction]) -> list[Instruction]:

@@ -10,9 +10,11 @@ from __future__ import annotations
 import dis
 import enum
 import sys
-from collections.abc import Iterable, Sequence
+import types
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from types import CodeType
+from typing import Any
 
 from .listing import ASKS, ENDS, Instruction, Listing, is_cell, local_slots
 
@@ -54,7 +56,7 @@ class Successor:
     index: int
     stack: tuple[Slot, ...]
     bound: frozenset[str]
-    #: Operations that must stand at the target of the jump although it skips them (END_FOR of 3.12+).
+    #: Operations that must stand at the target of the jump, although it skips them or some (END_FOR of 3.12+).
     pads: tuple[Instruction, ...] = ()
 
 
@@ -72,9 +74,9 @@ def load(*callee: Instruction) -> list[Instruction]:
     return [*callee, null] if VERSION >= (3, 13) else [null, *callee]
 
 
-def plain(unit: Iterable[Instruction]) -> list[Instruction]:
+def plain(unit: Iterable[Instruction], constant: Callable[[Any], Instruction]) -> list[Instruction]:
     """Copies that push NULL and a value explicitly where the operation itself would choose by what it finds, and make a bool where the
-    operation takes nothing else."""
+    operation takes nothing else. `constant` makes the instruction that loads an object."""
     out: list[Instruction] = []
     for instruction in unit:
         name, arg = instruction.name, instruction.arg
@@ -86,7 +88,23 @@ def plain(unit: Iterable[Instruction]) -> list[Instruction]:
             out += _with_null(replace(instruction, arg=arg & ~1))
         else:
             out += [*asked(instruction, out), replace(instruction)]
+    if any(instruction.name == "LOAD_SPECIAL" for instruction in out):
+        out += _bound_exit(out[-1], constant(_bound))
     return out
+
+
+def _bound(*found: Any) -> Any:
+    """What LOAD_SPECIAL found, (self, function) or (attribute,), as one callable."""
+    return types.MethodType(found[1], found[0]) if len(found) == 2 else found[0]
+
+
+def _bound_exit(call: Instruction, helper: Instruction) -> list[Instruction]:
+    """Behind the call of `__enter__`: [exit, self or NULL, result] → [bound exit, NULL, result]. A callable takes what is above it as an
+    argument where it isn't NULL."""
+    shuffle = [("SWAP", 3), helper, ("SWAP", 3), ("SWAP", 2), ("CALL", 1), ("SWAP", 2), ("PUSH_NULL", 0), ("SWAP", 2)]
+    return [
+        replace(step if isinstance(step, Instruction) else Instruction(*step), handler=call.handler, location=call.location) for step in shuffle
+    ]
 
 
 def asked(instruction: Instruction, before: Sequence[Instruction] = ()) -> list[Instruction]:
@@ -108,7 +126,7 @@ def _with_null(attribute: Instruction) -> list[Instruction]:
 #: Operations that leave nothing new on the stack (and those whose names begin with STORE_, DELETE_, POP_JUMP_, JUMP_).
 _PUSH_NOTHING = frozenset({
     "NOP", "RESUME", "MAKE_CELL", "COPY_FREE_VARS", "KW_NAMES", "PRECALL", "POP_TOP", "POP_EXCEPT", "END_FOR",
-    "RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE",
+    "RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE", "NOT_TAKEN", "POP_ITER",
     "LIST_APPEND", "SET_ADD", "MAP_ADD", "LIST_EXTEND", "SET_UPDATE", "DICT_UPDATE", "DICT_MERGE",
 })  # fmt: skip
 _HAS_ARGUMENT = frozenset(getattr(dis, "hasarg", range(dis.HAVE_ARGUMENT, 256)))
@@ -136,7 +154,8 @@ def successors(
 
 
 def _pads(listing: Listing, goal: int) -> tuple[Instruction, ...]:
-    """An exhausted FOR_ITER has popped the iterator and skips END_FOR (3.12), and POP_TOP behind it (3.13)."""
+    """An exhausted FOR_ITER has popped the iterator and skips END_FOR (3.12), and POP_TOP behind it (3.13); or it skips END_FOR alone,
+    and POP_ITER behind it pops the iterator (3.14)."""
     count = {(3, 11): 0, (3, 12): 1}.get(VERSION, 2)
     return tuple(replace(pad, handler=None) for pad in listing.instructions[goal : goal + count])
 
@@ -183,4 +202,4 @@ def _pushes(instruction: Instruction) -> int:
         return arg
     if name == "UNPACK_EX":
         return (arg & 255) + 1 + (arg >> 8)
-    return 2 if name in ("BEFORE_WITH", "CHECK_EG_MATCH") else 1
+    return 2 if name in ("BEFORE_WITH", "LOAD_SPECIAL", "CHECK_EG_MATCH") else 1

@@ -9,6 +9,7 @@ import types
 from typing import TYPE_CHECKING, Any
 
 from ..compat import original_callable
+from ..compat.type_names import type_name
 from ..interpreter.frame import Frame, Program
 from ..signals import Break, Declined, NotConstant
 from ..variables import (
@@ -199,7 +200,8 @@ def existing_cell(ctx: Context, variable: FunctionVariable, index: int, cell: ty
 
 # ---- attributes of functions
 #: What is set on a function and isn't in its dict.
-_IN_SLOTS = frozenset({"__name__", "__qualname__", "__doc__", "__module__"})
+_VALUES = 1  #: `annotationlib.Format.VALUE`
+_IN_SLOTS = frozenset({"__name__", "__qualname__", "__doc__", "__module__", "__annotations__", "__annotate__"})
 
 
 def function_attribute(ctx: Context, variable: FunctionVariable, name: str) -> Any:
@@ -234,6 +236,20 @@ def function_attribute(ctx: Context, variable: FunctionVariable, name: str) -> A
     return ctx.build(value, source.attr(name))
 
 
+def _annotations(ctx: Context, variable: FunctionVariable) -> Any:
+    """Those that nobody has asked for yet: `__annotate__` (since 3.14) says them, once."""
+    annotate = (variable.attributes or {}).get("__annotate__")
+    if annotate is None or annotate.python_type() is type(None):
+        return DictVariable({})
+    found = ctx.call_now(annotate, [literal(_VALUES)])
+    if not isinstance(found, DictVariable):
+        ctx.raise_(TypeError, f"__annotate__ returned non-dict of type {type_name(found.python_type())!r}")
+    ctx.mutate(variable)
+    variable.attributes = {**(variable.attributes or {}), "__annotations__": found}
+    variable.annotated = dict(found.items)
+    return found
+
+
 def _made_attribute(ctx: Context, variable: FunctionVariable, name: str) -> Any:
     if name == "__code__":
         return literal(variable.code)
@@ -246,11 +262,14 @@ def _made_attribute(ctx: Context, variable: FunctionVariable, name: str) -> Any:
     if name == "__module__":
         return literal(variable.globals.get("__name__"))
     if name == "__doc__":
-        consts = variable.code.co_consts
-        return literal(consts[0] if consts and isinstance(consts[0], str) else None)
+        return literal(types.FunctionType(variable.code, {}, closure=tuple(types.CellType() for _ in variable.code.co_freevars)).__doc__)
     if name == "__dict__":
         own = {k: v for k, v in (variable.attributes or {}).items() if k not in _IN_SLOTS}
         return DictVariable(own)
-    if name == "__annotations__" or name == "__type_params__":
-        return DictVariable({}) if name == "__annotations__" else TupleVariable([], tuple)
+    if name == "__annotations__":
+        return _annotations(ctx, variable)
+    if name == "__annotate__" and hasattr(types.FunctionType, name):
+        return literal(None)
+    if name == "__type_params__":
+        return TupleVariable([], tuple)
     ctx.raise_(AttributeError, f"'function' object has no attribute {name!r}")

@@ -65,25 +65,20 @@ def _heap(ctx: Context, variable: Variable) -> ListVariable | None:
     return heap
 
 
-@calls.exact(_heapq.heappush)
-def heappush(ctx: Context, heap: Variable, item: Variable) -> Any:
-    """`heappush(heap, item)`."""
-    found = _heap(ctx, heap)
-    if found is None:
-        return _OTHER
-    found.items.append(item)
-    _rise(found.items, 0, len(found.items) - 1, _less(ctx))
-    return NONE
-
-
-def _registered(name: str, order: Callable[[Context], Order], action: Callable[..., Any]) -> None:
+def _registered(function: Any, order: Callable[[Context], Order], action: Callable[..., Any]) -> None:
     def rule(ctx: Context, heap: Variable, *item: Variable) -> Any:
-        """`heappop`, `heapreplace`, `heappushpop`, `heapify` of a list, smallest or largest first."""
+        """`heappush`, `heappop`, `heapreplace`, `heappushpop`, `heapify` of a list, smallest or largest first."""
         found = _heap(ctx, heap)
         return _OTHER if found is None else action(ctx, found.items, order(ctx), *item)
 
-    rule.__name__ = name
-    calls.exact(getattr(_heapq, name))(rule)
+    rule.__name__ = function.__name__
+    calls.exact(function)(rule)
+
+
+def _push(ctx: Context, items: list[Any], before: Order, item: Variable) -> Any:
+    items.append(item)
+    _rise(items, 0, len(items) - 1, before)
+    return NONE
 
 
 def _pop(ctx: Context, items: list[Any], before: Order) -> Any:
@@ -111,11 +106,11 @@ def _heapify(ctx: Context, items: list[Any], before: Order) -> Any:
     return NONE
 
 
-for _name, _order, _action in (
-    ("heappop", _less, _pop), ("heapreplace", _less, _replace), ("heappushpop", _less, _push_pop), ("heapify", _less, _heapify),
-    ("_heappop_max", _greater, _pop), ("_heapreplace_max", _greater, _replace), ("_heapify_max", _greater, _heapify),
-):  # fmt: skip
-    _registered(_name, _order, _action)
+for _name, _action in (("heappush", _push), ("heappop", _pop), ("heapreplace", _replace), ("heappushpop", _push_pop), ("heapify", _heapify)):
+    _registered(getattr(_heapq, _name), _less, _action)
+    for _largest in (f"_{_name}_max", f"{_name}_max"):  # private names, and not all of them, before 3.14
+        if hasattr(_heapq, _largest):
+            _registered(getattr(_heapq, _largest), _greater, _action)
 
 
 # ---- bisect

@@ -136,7 +136,8 @@ def _of_handler(ctx: Context, frame: Frame, handler: Any) -> int:
     for at, op in enumerate(ops[handler.target :], handler.target):
         names.append(op.name)
         if op.name == "WithExceptStart":
-            return _of_manager(ctx, frame.stack[handler.depth - 1]) if handler.depth <= len(frame.stack) else CATCHES
+            at = handler.height + 1 - op.arg  # counted where the handler has pushed the previous state below the exception
+            return _of_manager(ctx, frame.stack[at]) if at < len(frame.stack) else CATCHES
         if op.name in ("CheckExcMatch", "CheckEgMatch"):
             return CATCHES
         if op.name == "Reraise":

@@ -201,6 +201,8 @@ def _set_part(ctx: Context, made: FunctionVariable, flag: str, value: Any) -> No
         made.defaults = value.unpack(ctx)
     elif flag == "kwdefaults":
         made.kwdefaults = {k: ctx.settle(v) for k, v in value.items.items()}
+    elif flag == "annotate":
+        made.attributes = {**(made.attributes or {}), "__annotate__": value}
     elif flag == "annotations":
         made.attributes = {**(made.attributes or {}), "__annotations__": _annotations(ctx, value)}
 

@@ -150,10 +150,10 @@ def reraise(ctx: Context, frame: Frame, count: int) -> None:
 
 
 @handles("WithExceptStart")
-def with_except_start(ctx: Context, frame: Frame, _: Any) -> Any:
-    """[exit, lasti, previous state, exception] → the same and `exit(type, exception, traceback)`."""
+def with_except_start(ctx: Context, frame: Frame, depth: int) -> Any:
+    """[exit, …, lasti, previous state, exception] → the same and `exit(type, exception, traceback)`."""
     stack = frame.stack
-    error, leave = stack[-1], stack[-4]
+    error, leave = stack[-1], stack[-depth]
     result = leave.call(ctx, [PinnedVariable(error.python_type()), error, ctx.traceback(error)], {})
     if type(result) is Frame:
         return result

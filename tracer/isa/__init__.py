@@ -1,6 +1,6 @@
 """CPython bytecode as one canonical instruction set.
 
-What comes in: a code object of the running CPython (3.11, 3.12 or 3.13). What goes out: a `Decoded`: operations from
+What comes in: a code object of the running CPython (3.11 to 3.14). What goes out: a `Decoded`: operations from
 the table `OPS`, the exception handler of each, and what follows from them (which locals are live, how high the stack
 is). Nothing that uses this package asks for the version of CPython, and nothing here imports torch.
 """

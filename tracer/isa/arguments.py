@@ -10,12 +10,12 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from tracer.isa.rules import Argument, Context, Expand
+from tracer.isa.rules import Argument, Context, Expand, One, TakesBack
 
 __all__ = [
-    "CONVERSIONS", "FUNCTION_PARTS", "attribute_or_method", "binary", "call", "comparison", "constant", "fixed",
+    "CONVERSIONS", "FUNCTION_PARTS", "KEYWORD_CALL", "attribute_or_method", "binary", "call", "comparison", "constant", "fixed",
     "format_value", "from_dict_or_deref", "function_parts", "global_and_null", "intrinsic_1", "intrinsic_2", "local",
-    "name", "note_kwnames", "number", "return_constant", "split", "super_attribute", "truth",
+    "is_none", "name", "note_kwnames", "number", "return_constant", "split", "super_attribute", "truth",
 ]  # fmt: skip
 
 # --- plain ones -------------------------------------------------------------------------------------------------------
@@ -49,6 +49,11 @@ def truth(context: Context, arg: int) -> bool:
 def split(context: Context, arg: int) -> tuple[int, int]:
     """The low byte and what is above it."""
     return arg & 0xFF, arg >> 8
+
+
+def is_none(value: Any) -> bool:
+    """Whether an operation has no argument."""
+    return value is None
 
 
 def fixed(value: Any) -> Argument:
@@ -133,6 +138,11 @@ def call(context: Context, arg: int) -> tuple[int, tuple[str, ...]]:
     kwnames, context.kwnames = context.kwnames, ()
     return arg, kwnames
 
+
+#: CALL_KW (3.13): the keyword names were pushed by a LOAD_CONST.
+KEYWORD_CALL = TakesBack(
+    (("LoadConst", lambda names: type(names) is tuple),), lambda context, args, arg: (("Call", (arg, *args)),), One("Unsupported", lambda context, arg: "CALL_KW")
+)
 
 # Bits of MAKE_FUNCTION and SET_FUNCTION_ATTRIBUTE, in the order in which MAKE_FUNCTION pops what they announce.
 FUNCTION_PARTS: tuple[tuple[int, str], ...] = ((8, "closure"), (4, "annotations"), (2, "kwdefaults"), (1, "defaults"))

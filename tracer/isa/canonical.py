@@ -169,6 +169,9 @@ _op("DictUpdate", "i", -1, "mapping → put into the dict that is i-th from the 
 _op("DictMerge", "i", -1, "as DictUpdate, but a repeated key is a TypeError that names the callable further down")
 _op("ListToTuple", "", 0, "list → tuple")
 _op("ConvertValue", "conversion", 0, "v → str(v), repr(v) or ascii(v), for conversion 's', 'r', 'a'")
+_op("BuildInterpolation", "(conversion, has_spec)", lambda arg, jump: -2 if arg[1] else -1,
+    "v text (spec if has_spec) → the Interpolation of a template string")
+_op("BuildTemplate", "", -1, "strings interpolations → Template")
 _op("FormatValue", "(conversion, has_spec)", lambda arg, jump: -1 if arg[1] else 0,
     "v (spec if has_spec) → format of the converted value; conversion None keeps it as it is")
 
@@ -195,10 +198,10 @@ _op("Return", "", -1, "v → and leaves the frame", ends=True, raises=False)
 # --- calls ------------------------------------------------------------------------------------------------------------
 _op("Call", "(argc, kwnames)", lambda arg, jump: -1 - arg[0],
     "callable pair, argc values, the last len(kwnames) of them by keyword → result. "
-    "The pair is NULL callable (3.11, 3.12), callable NULL (3.13), or method self")
+    "The pair is NULL callable (3.11, 3.12), callable NULL (since 3.13), or method self")
 _op("CallEx", "has_kwargs", lambda arg, jump: -3 if arg else -2,
     "callable pair, positional iterable (mapping if has_kwargs) → result. "
-    "The pair is NULL callable (3.11, 3.12) or callable NULL (3.13)")
+    "The pair is NULL callable (3.11, 3.12) or callable NULL (since 3.13)")
 _op("MakeFunction", "parts", lambda arg, jump: -len(arg),
     "parts code → function; `parts` names them in the order in which they are popped after the code")
 _op("SetFunctionAttribute", "part", -1, "value function → function with that part", raises=False)
@@ -227,7 +230,7 @@ _op("Raise", "n", lambda arg, jump: -arg, "raise with n of (exception, cause)", 
 _op("PrepReraiseStar", "", -1, "original list → the group to raise again, or None")
 _op("BeforeWith", "", +1, "manager → __exit__ result of __enter__()")
 _op("BeforeAsyncWith", "", +1, "manager → __aexit__ result of __aenter__()")
-_op("WithExceptStart", "", +1, "exit lasti previous exception → these and exit(type, exception, traceback)")
+_op("WithExceptStart", "n", +1, "exit … lasti previous exception → these and exit(type, exception, traceback); exit is the n-th entry from the top")
 
 # --- the rest ---------------------------------------------------------------------------------------------------------
 _op("CallIntrinsic1", "name", 0, "v → result of that internal function")

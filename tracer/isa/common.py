@@ -1,4 +1,4 @@
-"""The instructions that CPython 3.11, 3.12 and 3.13 have in common."""
+"""The instructions that all versions have in common; what one of them hasn't any more stands here as well."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ COMMON: dict[str, Rule] = {
     "RAISE_VARARGS": One("Raise", arguments.number),
     "BEFORE_WITH": One("BeforeWith"),
     "BEFORE_ASYNC_WITH": One("BeforeAsyncWith"),
-    "WITH_EXCEPT_START": One("WithExceptStart"),
+    "WITH_EXCEPT_START": One("WithExceptStart", arguments.fixed(4)),
     "IMPORT_NAME": One("ImportName", arguments.name),
     "IMPORT_FROM": One("ImportFrom", arguments.name),
 }

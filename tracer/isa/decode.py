@@ -20,7 +20,7 @@ from tracer.isa import arguments, exceptions
 from tracer.isa.canonical import Op
 from tracer.isa.decoded import Body, Decoded, local_names
 from tracer.isa.locations import Locations
-from tracer.isa.rules import Context, Dialect, Extend, FoldInto, JumpTo, KeywordCall, One, Rule, Several
+from tracer.isa.rules import Context, Dialect, Extend, FoldInto, JumpTo, One, Rule, Several, TakesBack
 
 __all__ = ["SUPPORTED", "decode", "dialect"]
 
@@ -28,6 +28,7 @@ SUPPORTED: dict[tuple[int, int], str] = {
     (3, 11): "tracer.isa.v311",
     (3, 12): "tracer.isa.v312",
     (3, 13): "tracer.isa.v313",
+    (3, 14): "tracer.isa.v314",
 }
 
 # Code objects compare by value but differ in what a cached result must not mix up (file names, for one), so the key is
@@ -169,21 +170,32 @@ def _walk(
             higher = 0
             at = end
             continue
-        elif isinstance(rule, KeywordCall):
-            ops.append(_keyword_call(ops, arg, at, end, locations, start))
-            index_of[at] = len(ops) - 1
+        elif isinstance(rule, TakesBack):
+            _take_back(ops, index_of, rule, context, arg, (at, end, start), locations)
         at = start = end
         higher = 0
     index_of[size] = len(ops)
     return ops, index_of, jumps
 
 
-def _keyword_call(ops: list[Op], argc: int, at: int, end: int, locations: Locations, start: int) -> Op:
-    """Takes back the LOAD_CONST of the keyword names; the compiler puts it nowhere else than just before."""
-    if ops and ops[-1].name == "LoadConst" and ops[-1].end == start and type(ops[-1].arg) is tuple:
-        names = ops.pop()
-        return Op("Call", (argc, names.arg), at, end, locations, names.start)
-    return Op("Unsupported", "CALL_KW", at, end, locations, start)
+def _take_back(
+    ops: list[Op], index_of: dict[int, int], rule: TakesBack, context: Context, arg: int, place: tuple[int, int, int], locations: Locations
+) -> None:
+    """What the instruction is together with those before it, which then begin where it does."""
+    offset, end, start = place
+    count = len(rule.before)
+    taken = ops[-count:]
+    follows = [op.end for op in taken] == [*(op.start for op in taken[1:]), start]
+    if len(taken) < count or not follows or not all(op.name == name and true(op.arg) for op, (name, true) in zip(taken, rule.before, strict=True)):
+        argument = rule.otherwise.argument
+        ops.append(Op(rule.otherwise.name, None if argument is None else argument(context, arg), offset, end, locations, start))
+        return
+    del ops[-count:]
+    for op in taken:
+        index_of[op.start] = index_of[op.offset] = len(ops)
+    index_of[start] = index_of[offset] = len(ops)
+    for name, value in rule.becomes(context, tuple(op.arg for op in taken), arg):
+        ops.append(Op(name, value, offset, end, locations, taken[0].start))
 
 
 def _asked(ops: list[Op], index_of: dict[int, int], start: int, at: int) -> int:

@@ -19,10 +19,10 @@ __all__ = [
     "Extend",
     "FoldInto",
     "JumpTo",
-    "KeywordCall",
     "One",
     "Rule",
     "Several",
+    "TakesBack",
 ]
 
 
@@ -82,11 +82,19 @@ class FoldInto(NamedTuple):
     note: Callable[[Context, int], None] | None = None
 
 
-class KeywordCall(NamedTuple):
-    """A call whose keyword names were pushed by the LOAD_CONST just before it, which it takes back."""
+class TakesBack(NamedTuple):
+    """An instruction that is one operation with those that the compiler puts just before it, and nowhere else.
+
+    `before`: what those are as operations, their names and what must be true of their arguments. Where they are there, they are taken
+    back, and `becomes` makes the operations of all from their arguments and the number of this one; else it is `otherwise`.
+    """
+
+    before: tuple[tuple[str, Callable[[Any], bool]], ...]
+    becomes: Callable[[Context, tuple[Any, ...], int], tuple[tuple[str, Any], ...]]
+    otherwise: One
 
 
-Rule: TypeAlias = One | Several | JumpTo | Drop | Extend | FoldInto | KeywordCall
+Rule: TypeAlias = One | Several | JumpTo | Drop | Extend | FoldInto | TakesBack
 
 
 class Dialect(NamedTuple):

@@ -6,7 +6,7 @@ from typing import Any
 
 from tracer.isa import arguments
 from tracer.isa.common import COMMON
-from tracer.isa.rules import Context, Dialect, JumpTo, KeywordCall, One, Several
+from tracer.isa.rules import Context, Dialect, JumpTo, One, Several
 
 __all__ = ["DIALECT"]
 
@@ -68,7 +68,7 @@ _RULES = COMMON | {
     "POP_JUMP_IF_NONE": JumpTo("JumpIf", "none"),
     "POP_JUMP_IF_NOT_NONE": JumpTo("JumpIf", "not_none"),
     "RETURN_CONST": Several(arguments.return_constant),
-    "CALL_KW": KeywordCall(),
+    "CALL_KW": arguments.KEYWORD_CALL,
     "MAKE_FUNCTION": One("MakeFunction", arguments.fixed(())),
     "SET_FUNCTION_ATTRIBUTE": One("SetFunctionAttribute", lambda context, arg: _PARTS[arg]),
     "SEND": JumpTo("Send", past=("END_SEND",)),

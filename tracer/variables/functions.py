@@ -42,7 +42,7 @@ UNSET: Any = _Unset()
 class FunctionVariable(Variable):
     """A Python function: one that exists (`function`), or one that the trace made (`code`, `closure` of cells, …)."""
 
-    __slots__ = ("__weakref__", "attributes", "closure", "code", "defaults", "function", "globals", "kwdefaults", "name", "qualname")
+    __slots__ = ("__weakref__", "annotated", "attributes", "closure", "code", "defaults", "function", "globals", "kwdefaults", "name", "qualname")
     mutable = True
 
     def __init__(
@@ -54,6 +54,7 @@ class FunctionVariable(Variable):
     ):
         self.function, self.code, self.globals, self.source, self.vid = function, code, namespace, source, 0
         self.attributes: dict[str, Any] | None = None
+        self.annotated: dict[Any, Any] | None = None  #: what `__annotate__` has answered
         if function is not None:
             self.name, self.qualname = function.__name__, function.__qualname__
         else:
@@ -129,8 +130,15 @@ class FunctionVariable(Variable):
         body.line(f"{name}.__qualname__ = {self.qualname!r}")
         later = {"__kwdefaults__": DictVariable(dict(self.kwdefaults))} if self.kwdefaults else {}
         if later or self.attributes:
-            body.later(lambda: self._assign(body, name, {**later, **(self.attributes or {})}), self)
+            body.later(lambda: self._assign(body, name, {**later, **self._kept()}), self)
         return name
+
+    def _kept(self) -> dict[str, Any]:
+        """Its attributes, of which CPython keeps either `__annotate__` or annotations that somebody has set."""
+        found = dict(self.attributes or {})
+        if "__annotate__" in found and "__annotations__" in found:
+            del found["__annotate__" if found["__annotations__"].items != self.annotated else "__annotations__"]
+        return found
 
     def _assign(self, body: Body, name: str, attributes: dict[str, Variable]) -> str:
         return "; ".join(f"setattr({name}, {key!r}, {body.value(value)})" for key, value in attributes.items())
