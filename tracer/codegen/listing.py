@@ -54,7 +54,7 @@ _PAIRS = {
 ASKS = frozenset({"POP_JUMP_IF_TRUE", "POP_JUMP_IF_FALSE", "UNARY_NOT"}) if "TO_BOOL" in dis.opmap else frozenset()
 #: Neighbours that are one operation: parts of a call, of a question, and of the way into a `with` (3.14).
 _RUNS = (
-    ("KW_NAMES", "PRECALL"), ("KW_NAMES", "CALL"), ("PRECALL", "CALL"), ("LOAD_CONST", "CALL_KW"), ("PUSH_NULL", "CALL_FUNCTION_EX"),
+    ("KW_NAMES", "PRECALL"), ("KW_NAMES", "CALL"), ("PRECALL", "CALL"), ("LOAD_CONST", "CALL_KW"),
     ("COPY", "LOAD_SPECIAL", "SWAP", "SWAP", "LOAD_SPECIAL", "CALL"), *(("TO_BOOL", name) for name in sorted(ASKS)),
 )  # fmt: skip
 _BY_LAST = {last: [run for run in _RUNS if run[-1] == last] for last in {run[-1] for run in _RUNS}}

@@ -44,7 +44,8 @@ def call(ctx: Context, frame: Frame, arg: tuple[int, tuple[str, ...]]) -> Any:
 @handles("CallEx")
 def call_ex(ctx: Context, frame: Frame, has_kwargs: bool) -> Any:
     stack = frame.stack
-    pairs = ctx.protocol.mapping_items(ctx, stack.pop()) if has_kwargs else []
+    keywords = stack.pop() if has_kwargs else NULL
+    pairs = ctx.protocol.mapping_items(ctx, keywords) if keywords is not NULL else []
     given, second = stack.pop(), stack.pop()
     if second is NULL:
         function = stack.pop()

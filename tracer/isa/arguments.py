@@ -15,7 +15,7 @@ from tracer.isa.rules import Argument, Context, Expand, One, TakesBack
 __all__ = [
     "CONVERSIONS", "FUNCTION_PARTS", "KEYWORD_CALL", "attribute_or_method", "binary", "call", "comparison", "constant", "fixed",
     "format_value", "from_dict_or_deref", "function_parts", "global_and_null", "intrinsic_1", "intrinsic_2", "local",
-    "is_none", "name", "note_kwnames", "number", "return_constant", "split", "super_attribute", "truth",
+    "name", "note_kwnames", "number", "return_constant", "split", "super_attribute", "truth",
 ]  # fmt: skip
 
 # --- plain ones -------------------------------------------------------------------------------------------------------
@@ -49,11 +49,6 @@ def truth(context: Context, arg: int) -> bool:
 def split(context: Context, arg: int) -> tuple[int, int]:
     """The low byte and what is above it."""
     return arg & 0xFF, arg >> 8
-
-
-def is_none(value: Any) -> bool:
-    """Whether an operation has no argument."""
-    return value is None
 
 
 def fixed(value: Any) -> Argument:

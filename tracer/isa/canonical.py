@@ -200,7 +200,7 @@ _op("Call", "(argc, kwnames)", lambda arg, jump: -1 - arg[0],
     "callable pair, argc values, the last len(kwnames) of them by keyword → result. "
     "The pair is NULL callable (3.11, 3.12), callable NULL (since 3.13), or method self")
 _op("CallEx", "has_kwargs", lambda arg, jump: -3 if arg else -2,
-    "callable pair, positional iterable (mapping if has_kwargs) → result. "
+    "callable pair, positional iterable (mapping, or NULL since 3.14, if has_kwargs) → result. "
     "The pair is NULL callable (3.11, 3.12) or callable NULL (since 3.13)")
 _op("MakeFunction", "parts", lambda arg, jump: -len(arg),
     "parts code → function; `parts` names them in the order in which they are popped after the code")

@@ -45,11 +45,6 @@ def _enter(context: Context, args: tuple[Any, ...], arg: int) -> tuple[tuple[str
     return ("BeforeAsyncWith" if is_async else "BeforeWith", None), ("PushNull", None), ("Swap", 2)
 
 
-def _call_ex(context: Context, args: tuple[Any, ...], arg: int) -> tuple[tuple[str, Any], ...]:
-    """No keywords: NULL stands in their place."""
-    return (("CallEx", False),)
-
-
 def _interpolation(context: Context, arg: int) -> tuple[str | None, bool]:
     return arguments.CONVERSIONS[arg >> 2], bool(arg & 1)
 
@@ -77,7 +72,7 @@ _RULES = v313.DIALECT.rules | {
         _enter,
         One("Call", arguments.call),
     ),
-    "CALL_FUNCTION_EX": TakesBack((("PushNull", arguments.is_none),), _call_ex, One("CallEx", arguments.fixed(True))),
+    "CALL_FUNCTION_EX": One("CallEx", arguments.fixed(True)),
     "WITH_EXCEPT_START": One("WithExceptStart", arguments.fixed(5)),
     "SET_FUNCTION_ATTRIBUTE": One("SetFunctionAttribute", lambda context, arg: _PARTS[arg]),
     "BUILD_INTERPOLATION": One("BuildInterpolation", _interpolation),
