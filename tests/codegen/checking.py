@@ -9,6 +9,7 @@ along the recorded run.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import random
 import sys
 import types
@@ -19,9 +20,9 @@ from typing import Any
 from tests.codegen import corpus
 from tracer.codegen import Point, Slot, broken, entry_names, needed, original_of, resume_code
 from tracer.codegen.adapter import _Draft
-from tracer.codegen.listing import Instruction, is_cell, read
+from tracer.codegen.listing import Handler, Instruction, is_cell, read
 from tracer.codegen.resume import canonical, landing, listing_of, parameters
-from tracer.codegen.stack import load, plain, successors
+from tracer.codegen.stack import entries, load, plain, successors
 
 BRANCH = "POP_JUMP_FORWARD_IF_FALSE" if sys.version_info < (3, 12) else "POP_JUMP_IF_FALSE"
 
@@ -33,6 +34,8 @@ class Step:
     point: Point
     occurrence: int
     number: int
+    #: Entries of the stack where handlers have put the place of a raise, which is no object since 3.14.
+    places: frozenset[int] = frozenset()
 
 
 # ---- programs and their outcomes
@@ -115,13 +118,16 @@ def steps(case: corpus.Case, make_args: Callable[[], tuple[Any, ...]]) -> list[S
     listing = read(code)
     found: list[Step] = []
     seen: dict[int, int] = {}
-    bound, stack = _entry(code), ()
+    bound, stack, places = _entry(code), (), frozenset[int]()
     for offset, following in zip(offsets, [*offsets[1:], -1]):
         point = Point(offset, tuple(bound), stack)
         seen[offset] = seen.get(offset, 0) + 1
-        found.append(Step(point, seen[offset], len(found)))
+        found.append(Step(point, seen[offset], len(found), places))
         if following != -1:
-            bound, stack = _onward(listing, point, following)
+            bound, stack, handler = _onward(listing, point, following)
+            places = frozenset(place for place in places if place < len(stack))
+            if handler is not None and handler.lasti:
+                places |= {handler.depth}
     return found
 
 
@@ -184,23 +190,24 @@ def watched(code: types.CodeType, offsets: list[int]) -> Iterator[None]:
         sys.settrace(before)
 
 
-def _onward(listing: Any, point: Point, following: int) -> tuple[frozenset[str], tuple[Slot, ...]]:
+def _onward(listing: Any, point: Point, following: int) -> tuple[frozenset[str], tuple[Slot, ...], Handler | None]:
+    """What is bound and on the stack before the next operation, and the handler that was gone to."""
     first, last = listing.unit(point.offset)
-    unit = plain(listing.instructions[first:last])
+    unit = plain(listing.instructions[first:last], lambda value: Instruction("LOAD_CONST"))
     for successor in successors(listing, last, unit, point):
         if successor is not None and listing.instructions[successor.index].unit == following:
-            return successor.bound, successor.stack
+            return successor.bound, successor.stack, None
     handler = unit[-1].handler
     assert handler is not None and handler.target.unit == following, f"from {point} to {following}?"
-    return frozenset(point.bound), (*point.stack[: handler.depth], *[Slot.VALUE] * (1 + handler.lasti))
+    return frozenset(point.bound), (*point.stack[: handler.depth], *[Slot.VALUE] * (1 + handler.lasti)), handler
 
 
 # ---- a copy that stops at a step
 
 
-def stopping(code: types.CodeType, at: int, point: Point, occurrence: int) -> types.CodeType:
+def stopping(code: types.CodeType, at: int, step: Step, occurrence: int) -> types.CodeType:
     """`code` changed so that, when it comes to `at` for the n-th time, it returns what a body returns for `point`."""
-    visits = 0
+    visits, point = 0, step.point
 
     def arrived() -> bool:
         nonlocal visits
@@ -211,12 +218,13 @@ def stopping(code: types.CodeType, at: int, point: Point, occurrence: int) -> ty
     listing = draft.listing
     goal = listing.instructions[listing.unit(at)[0]]
     moved: dict[Instruction, Instruction] = {}
-    for instruction in listing.instructions:
-        forms = plain([instruction])
-        moved[instruction] = forms[0]
-        if instruction is goal:
-            forms = landing(instruction) + forms
-            moved[instruction] = _gate(draft, arrived, forms[0], point)
+    for _, parts in itertools.groupby(listing.instructions, key=lambda instruction: instruction.unit):
+        unit = list(parts)
+        forms = plain(unit, draft.constant)
+        moved[unit[0]] = forms[0]
+        if unit[0] is goal:
+            forms = landing(goal) + forms
+            moved[goal] = _gate(draft, arrived, forms[0], step)
         draft.out += forms
     for instruction in draft.out:
         instruction.target = moved.get(instruction.target, instruction.target)
@@ -226,11 +234,14 @@ def stopping(code: types.CodeType, at: int, point: Point, occurrence: int) -> ty
     return draft.code()
 
 
-def _gate(draft: Any, arrived: Callable[[], bool], otherwise: Instruction, point: Point) -> Instruction:
-    first = len(draft.out)
+def _gate(draft: Any, arrived: Callable[[], bool], otherwise: Instruction, step: Step) -> Instruction:
+    first, point = len(draft.out), step.point
     draft.out += load(draft.constant(arrived))
     draft.call(0)
     draft.out.append(Instruction(BRANCH, target=otherwise, location=draft.place))
+    height = len(entries(point.stack))
+    for place in step.places:  # an object in its stead, as in every frame that is rebuilt
+        draft.out += [Instruction("SWAP", height - place), Instruction("POP_TOP"), draft.constant(None), Instruction("SWAP", height - place)]
     kept = draft.unwind(point.stack)
     draft.out += load(draft.constant(lambda *values: values))
     code = draft.listing.code
@@ -258,7 +269,7 @@ def body_of(code: types.CodeType, function: types.FunctionType, step: Step) -> C
     point = Point(listing.instructions[start].offset, args)
     begun = resume_code(code, point)
     wanted = parameters(code, canonical(code, point)[1])
-    stops = stopping(begun, place_in(begun, step), step.point, step.occurrence)
+    stops = stopping(begun, place_in(begun, step), step, step.occurrence)
 
     def body(*entry: Any) -> Any:
         values, closure = entry[: len(args)], entry[len(args) :]
@@ -345,7 +356,7 @@ def check_pair(case: corpus.Case, make_args: Any, found: list[Step], first: int,
         return False
     occurrence = sum(step.point.offset == found[second].point.offset for step in found[first + 1 : second + 1])
     point = replace(then.point, offset=place_in(resume, then))
-    stops = stopping(resume, point.offset, point, occurrence)
+    stops = stopping(resume, point.offset, replace(then, point=point), occurrence)
     args, _ = entry_names(resume)
 
     def body(*entry: Any) -> Any:

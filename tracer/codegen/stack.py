@@ -56,7 +56,7 @@ class Successor:
     index: int
     stack: tuple[Slot, ...]
     bound: frozenset[str]
-    #: Operations that must stand at the target of the jump, although it skips them or some (END_FOR of 3.12+).
+    #: Operations that must stand at the target of the jump although it skips them (END_FOR of 3.12+).
     pads: tuple[Instruction, ...] = ()
 
 
@@ -154,9 +154,8 @@ def successors(
 
 
 def _pads(listing: Listing, goal: int) -> tuple[Instruction, ...]:
-    """An exhausted FOR_ITER has popped the iterator and skips END_FOR (3.12), and POP_TOP behind it (3.13); or it skips END_FOR alone,
-    and POP_ITER behind it pops the iterator (3.14)."""
-    count = {(3, 11): 0, (3, 12): 1}.get(VERSION, 2)
+    """What an exhausted FOR_ITER skips: END_FOR (3.12), and POP_TOP behind it (3.13), which would pop the iterator."""
+    count = {(3, 11): 0, (3, 13): 2}.get(VERSION, 1)
     return tuple(replace(pad, handler=None) for pad in listing.instructions[goal : goal + count])
 
 
@@ -172,7 +171,8 @@ def _run(instruction: Instruction, code: CodeType, stack: list[Slot], bound: set
     elif name == "PUSH_EXC_INFO":
         stack[-1:] = [Slot.STATE, Slot.VALUE]
     elif name == "FOR_ITER" and jump:
-        stack.pop()
+        if "POP_ITER" not in dis.opmap:  # which pops it since 3.14
+            stack.pop()
     elif name == "LOAD_FAST_AND_CLEAR":
         local = local_slots(code)[arg]
         stack.append(Slot.VALUE if local in bound or is_cell(code, arg) else Slot.NULL)
