@@ -76,7 +76,7 @@ class Normal(normal.Normal):
     def text(self, text: str) -> str:
         for path, short in ((str(self.programs), "programs.py"), (str(HERE.parent.parent) + "/", "")):
             text = text.replace(path, short)
-        text = re.sub(r"\S*/site-packages/", "<site>/", text).replace(sys.base_prefix, "<python>")
+        text = re.sub(r"\S*/(?:site|dist)-packages/", "<site>/", text).replace(sys.base_prefix, "<python>")
         text = LONG_NUMBER.sub("N", super().text(text))
         return text if len(text) <= 160 else text[:159] + "…"
 

@@ -207,7 +207,7 @@ def super_in_odd_places(x, child):
     for run in (child.deleted, Child.nothing, child.other, child.no_class, child.packed, child.replaced, child.missing, child.found, Child.of_class, lambda: outside(3)):
         try:
             found.append(run())
-        except (RuntimeError, TypeError, AttributeError) as error:
+        except (RuntimeError, TypeError, AttributeError, UnboundLocalError) as error:
             found.append((type(error).__name__, str(error)))
     return x + 1, found
 

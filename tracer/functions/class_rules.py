@@ -135,7 +135,8 @@ def _abc_instance(ctx: Context, wanted: Any, value: Variable) -> bool:
     if isinstance(value, TensorVariable):
         return _tensor_isinstance(value, wanted)
     said = class_said(ctx, value)
-    return any(_abc_subclass(ctx, wanted, ctx.wrap(cls)) for cls in (said, value.python_type()) if cls is not None)
+    asked = ctx.wrap(wanted)  # whose metaclass may have a `__subclasscheck__` of its own
+    return any(_check(ctx, ctx.wrap(cls), asked, "__subclasscheck__") for cls in (said, value.python_type()) if cls is not None)
 
 
 def _abc_subclass(ctx: Context, wanted: Any, value: Variable) -> bool:
@@ -150,6 +151,12 @@ def _abc_subclass(ctx: Context, wanted: Any, value: Variable) -> bool:
 def abc_instancecheck(ctx: Context, cls: Variable, value: Variable) -> Any:
     """What a metaclass's `super().__instancecheck__(x)` comes to below ABCMeta."""
     return literal(_abc_instance(ctx, cls.real(), value))
+
+
+@calls.exact(abc._abc_subclasscheck)  # type: ignore[attr-defined]
+def abc_subclasscheck(ctx: Context, cls: Variable, value: Variable) -> Any:
+    """What a metaclass's `super().__subclasscheck__(c)` comes to below ABCMeta."""
+    return literal(_abc_subclass(ctx, cls.real(), value))
 
 
 @calls.exact(type.__instancecheck__)

@@ -13,6 +13,7 @@ from ..variables import (
     BoundVariable,
     CellVariable,
     DictVariable,
+    FunctionVariable,
     MappingProxyVariable,
     ObjectVariable,
     PinnedVariable,
@@ -63,6 +64,17 @@ def exc_info(ctx: Context) -> Any:
     if error is None:
         return TupleVariable([NONE, NONE, NONE], tuple)
     return TupleVariable([PinnedVariable(error.python_type()), error, ctx.traceback(error)], tuple)
+
+
+@calls.exact(*(getattr(sys, name) for name in ("_getframemodulename",) if hasattr(sys, name)))
+def module_of_a_frame(ctx: Context, depth: Variable | None = None) -> Any:
+    """`sys._getframemodulename(depth)`, as `typing` asks who asks (3.12): the module of a function that is being traced."""
+    frame = ctx.frame
+    for _ in range(0 if depth is None else ctx.protocol.index(ctx, depth)):
+        frame = frame.back if frame is not None else None
+    if frame is None or not isinstance(frame.function, FunctionVariable):
+        return Declined("a frame from outside the trace")
+    return ctx.protocol.getattr_now(ctx, frame.function, "__module__")
 
 
 @calls.exact(sys.exception)

@@ -16,7 +16,9 @@ from ..variables import (
     UNSET,
     CellVariable,
     ConstantVariable,
+    PinnedVariable,
     SetVariable,
+    SliceVariable,
     TupleVariable,
     Variable,
 )
@@ -30,7 +32,7 @@ RETURN, YIELD, DISCARD = object(), object(), object()
 
 
 def constant_variable(value: Any) -> Variable:
-    """The variable of an entry of co_consts, or of a part of one."""
+    """The variable of an entry of co_consts, or of a part of one, or of what bytecode names by a number of its own (since 3.14)."""
     if value is None:
         return NONE
     if value is True:
@@ -41,7 +43,9 @@ def constant_variable(value: Any) -> Variable:
         return TupleVariable([constant_variable(v) for v in value], tuple, None, value)
     if type(value) is frozenset:
         return SetVariable({_constant_key(v): None for v in value}, frozenset, order=value)
-    return ConstantVariable(value)
+    if type(value) is slice:
+        return SliceVariable([constant_variable(v) for v in (value.start, value.stop, value.step)], None, value)
+    return PinnedVariable(value) if isinstance(value, type | types.BuiltinFunctionType) else ConstantVariable(value)
 
 
 def _constant_key(value: Any) -> Any:

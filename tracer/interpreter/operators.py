@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..compat.python_classes import matches_as_mapping, matches_as_sequence
-from ..variables import FALSE, NONE, NULL, TRUE, BoundVariable, SliceVariable, SuperVariable, literal
+from ..variables import FALSE, NONE, NULL, TRUE, BoundVariable, PinnedVariable, SliceVariable, literal
 from .frame import DISCARD, Frame
 from .table import handles
 
@@ -155,11 +155,12 @@ def _push_method(ctx: Context, stack: list[Any], result: Any, null_first: bool) 
 
 
 @handles("LoadSuperAttr")
-def load_super_attr(ctx: Context, frame: Frame, arg: tuple[str, bool, bool]) -> Any:
-    name, is_method, null_first = arg
+def load_super_attr(ctx: Context, frame: Frame, arg: tuple[str, bool, bool, bool]) -> Any:
+    name, is_method, null_first, explicit = arg
     stack = frame.stack
-    owner, cls, _global_super = stack.pop(), stack.pop(), stack.pop()
-    result = SuperVariable(cls.real(), owner).attribute(ctx, name)
+    owner, cls, found = stack.pop(), stack.pop(), stack.pop()
+    is_super = type(found) is PinnedVariable and found.value is super
+    result = ctx.call_now(found, [cls, owner] if is_super or explicit else []).attribute(ctx, name)
     if is_method:
         _push_method(ctx, stack, result, null_first)
         return None

@@ -111,8 +111,8 @@ def attribute_or_method(null_first: bool) -> Expand:
 
 
 def super_attribute(null_first: bool) -> Argument:
-    """The lowest bit asks for a method; the next, that `super` was written with arguments, changes nothing here."""
-    return lambda context, arg: (context.names[arg >> 2], bool(arg & 1), null_first)
+    """The lowest bit asks for a method; the next says that `super` was written with arguments."""
+    return lambda context, arg: (context.names[arg >> 2], bool(arg & 1), null_first, bool(arg & 2))
 
 
 def from_dict_or_deref(from_stack: bool) -> Argument:

@@ -136,8 +136,8 @@ _op("LoadMethod", "(name, null_first)", +1,
     "owner → method self, if the class gives a plain function; else NULL attribute (null_first) or attribute NULL")
 _op("StoreAttr", "name", -2, "value owner →")
 _op("DeleteAttr", "name", -1, "owner →")
-_op("LoadSuperAttr", "(name, is_method, null_first)", lambda arg, jump: -1 if arg[1] else -2,
-    "super class self → attribute; as LoadMethod if is_method. `super` is what the global name gave")
+_op("LoadSuperAttr", "(name, is_method, null_first, explicit)", lambda arg, jump: -1 if arg[1] else -2,
+    "super class self → attribute; as LoadMethod if is_method. `super` is what the global name gave, called with both if explicit or the builtin")
 
 # --- operators; the argument is a function of module `operator` -------------------------------------------------------
 _op("BinaryOp", "function", -1, "left right → result")

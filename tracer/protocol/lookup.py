@@ -8,6 +8,7 @@ from __future__ import annotations
 import collections
 import functools
 import types
+from _abc import _abc_subclasscheck  # type: ignore[import-not-found]
 from typing import TYPE_CHECKING, Any
 
 from ..compat.python_classes import is_python_class
@@ -78,7 +79,7 @@ def guard_bases(ctx: Context, cls: type) -> None:
 
 def is_subclass(ctx: Context, cls: type, wanted: Any) -> bool:
     """What an abstract base class says of `cls`. What it said yes to stays so; a no is guarded by what is registered with it."""
-    answer = issubclass(cls, wanted)
+    answer = _abc_subclasscheck(wanted, cls)
     if not answer:
         ctx.guard(ctx.pinned(cls), "NOT_REGISTERED", wanted, wanted)
     return answer

@@ -336,10 +336,12 @@ class TupleVariable(SequenceVariable):
 
 
 class SliceVariable(Variable):
-    __slots__ = ("parts",)
+    """A slice. `origin`: the object, where it is a constant (since 3.14)."""
 
-    def __init__(self, parts: list[Variable], source: Source | None = None):
-        self.parts, self.source, self.vid = parts, source, 0
+    __slots__ = ("origin", "parts")
+
+    def __init__(self, parts: list[Variable], source: Source | None = None, origin: slice | None = None):
+        self.parts, self.source, self.vid, self.origin = parts, source, 0, origin
 
     def python_type(self) -> type:
         return slice
@@ -364,7 +366,12 @@ class SliceVariable(Variable):
         pairs = [ctx.argument(p) for p in self.parts]
         return slice(*[n for n, _ in pairs]), slice(*[f for _, f in pairs])
 
+    def identity(self) -> Any:
+        return self if self.origin is None else ("object", id(self.origin))
+
     def rebuild(self, body: Body) -> str:
+        if self.origin is not None:
+            return body.pin(self.origin, "slice")
         name = body.fresh("slice")
         body.line(f"{name} = slice({', '.join(body.value(p) for p in self.parts)})")
         return name
