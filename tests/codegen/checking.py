@@ -125,9 +125,8 @@ def steps(case: corpus.Case, make_args: Callable[[], tuple[Any, ...]]) -> list[S
         found.append(Step(point, seen[offset], len(found), places))
         if following != -1:
             bound, stack, handler = _onward(listing, point, following)
-            places = frozenset(place for place in places if place < len(stack))
-            if handler is not None and handler.lasti:
-                places |= {handler.depth}
+            kept = len(stack) if handler is None else handler.depth
+            places = frozenset(place for place in places if place < kept) | ({kept} if handler is not None and handler.lasti else set())
     return found
 
 
@@ -240,7 +239,7 @@ def _gate(draft: Any, arrived: Callable[[], bool], otherwise: Instruction, step:
     draft.call(0)
     draft.out.append(Instruction(BRANCH, target=otherwise, location=draft.place))
     height = len(entries(point.stack))
-    for place in step.places:  # an object in its stead, as in every frame that is rebuilt
+    for place in step.places if sys.version_info >= (3, 14) else ():  # an object in its stead, as in every frame that is rebuilt
         draft.out += [Instruction("SWAP", height - place), Instruction("POP_TOP"), draft.constant(None), Instruction("SWAP", height - place)]
     kept = draft.unwind(point.stack)
     draft.out += load(draft.constant(lambda *values: values))

@@ -86,6 +86,8 @@ def plain(unit: Iterable[Instruction], constant: Callable[[Any], Instruction]) -
             out += load(replace(instruction, arg=arg & ~1))
         elif name in ("LOAD_ATTR", "LOAD_SUPER_ATTR") and VERSION >= (3, 12) and arg & 1:
             out += _with_null(replace(instruction, arg=arg & ~1))
+        elif name == "RERAISE":
+            out.append(replace(instruction, arg=0))  # the position that it would restore is no object since 3.14, and one in other code
         else:
             out += [*asked(instruction, out), replace(instruction)]
     if any(instruction.name == "LOAD_SPECIAL" for instruction in out):

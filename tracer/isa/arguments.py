@@ -136,7 +136,9 @@ def call(context: Context, arg: int) -> tuple[int, tuple[str, ...]]:
 
 #: CALL_KW (3.13): the keyword names were pushed by a LOAD_CONST.
 KEYWORD_CALL = TakesBack(
-    (("LoadConst", lambda names: type(names) is tuple),), lambda context, args, arg: (("Call", (arg, *args)),), One("Unsupported", lambda context, arg: "CALL_KW")
+    (("LoadConst", lambda names: type(names) is tuple),),
+    lambda context, args, arg: (("Call", (arg, *args)),),
+    One("Unsupported", fixed("CALL_KW")),
 )
 
 # Bits of MAKE_FUNCTION and SET_FUNCTION_ATTRIBUTE, in the order in which MAKE_FUNCTION pops what they announce.
