@@ -12,7 +12,41 @@ ENTRIES = (
             catch such an error: Python writes "Exception ignored in …" with the stack and goes on. So the graph ends, Python drops
             the object itself, and a new graph starts behind.""",
         why_it_matters="[[{graphs} graphs instead of 1; ]]one break for each such object.",
-        also=("Close the object, or catch the error, where it is used. Trades: one more line.",),
+        fixes=(
+            Fix(
+                name="close-it",
+                do="Close the object and catch the error",
+                when="the error is expected",
+                trades="two more lines",
+                source="""
+                    class Connection:
+                        def close(self):
+                            raise ValueError("already closed")
+                    def f(x):
+                        connection = Connection()
+                        y = x * 2
+                        try:
+                            connection.close()
+                        except ValueError:
+                            pass
+                        return y + 1
+                """,
+            ),
+        ),
+        reproducer="""
+            class Connection:
+                def close(self):
+                    raise ValueError("already closed")
+                def __del__(self):
+                    self.close()
+            def f(x):
+                connection = Connection()
+                y = x * 2
+                del connection
+                return y + 1
+            f(torch.ones(4)), f(torch.zeros(4))
+        """,
+        measured=(0, 1),
     ),
     Entry(
         id="print-tensor",

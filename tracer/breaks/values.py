@@ -233,7 +233,34 @@ ENTRIES = (
         explanation="""{here} depends on when [[`{expr}`|an object]][[ of type {type}]] ends, which the program sees by a weak reference or by
             `__del__`[[: {why}]]. Only Python's own count of references tells. So the graph ends, and the rest of the function runs as Python.""",
         why_it_matters="[[{graphs} graphs instead of 1; ]]what comes behind in the same function isn't captured.",
-        also=("Keep the object under a name for as long as it is needed. Trades: it lives a little longer.",),
+        fixes=(
+            Fix(
+                name="return-object",
+                do="Return the object, so that the caller holds it",
+                when="it may live longer than the call",
+                trades="one more output, and its memory",
+                own_result=True,
+                source="""
+                    import weakref
+                    def f(x):
+                        y = x * 2
+                        seen = weakref.ref(y)
+                        z = y.sin()
+                        return z, seen() is y, y
+                """,
+            ),
+        ),
+        reproducer="""
+            import weakref
+            def f(x):
+                y = x * 2
+                seen = weakref.ref(y)
+                z = y.sin()
+                del y
+                return z, seen() is None
+            f(torch.ones(4)), f(torch.zeros(4))
+        """,
+        measured=(0, 1),
     ),
     Entry(
         id="cannot-rebuild",
