@@ -199,7 +199,9 @@ class Unwinding:
                 return "", error, {}
             trace = trace.tb_next
         if self._nodewise is not None and isinstance(error, Exception) and (place := self._nodewise(inputs)) is not None:
-            return place
+            if place.name:
+                return place
+            error = place.error
         return next((name for name, switches in self._nodes if not switches), ""), error, {}
 
     def _attempt(

@@ -60,7 +60,8 @@ def test_aot_eager(one: Program) -> None:
 @pytest.mark.skipif(compiler_missing, reason="no C++ compiler")
 @pytest.mark.parametrize("one", [marked(p, True) for p in all_programs() if sampled(p, 20, COMPILED)])
 def test_inductor(one: Program) -> None:
-    run_program(one, backend="inductor")
+    with torch._inductor.config.patch(fallback_random=True):  # else it draws other numbers, as torch says
+        run_program(one, backend="inductor")
 
 
 class OtherCompiler(Reference):
