@@ -1,10 +1,11 @@
 """Interrupts programs while they are compiled and run, and says what of it is left behind in the process.
 
-    python -m tests.interrupts [--runs 3000] [--seed 0] [--how timer|steps|both]
+    python -m tests.interrupts [--runs 3000] [--seed 0] [--how timer|steps|thrown|both]
 
-timer: a signal at a random moment. steps: the handler's exception at a random one of all places where CPython looks for signals in our
+timer: a signal at a random moment. steps: one at a random one of all places where CPython looks for signals in our
 code and in torch's that we call (the first instruction of a function, behind a call, at a jump backwards): it finds windows of a few
-instructions that a timer meets once in a million. After each interrupt everything that a trace touches must be as before, and the same
+instructions that a timer meets once in a million. both: these two in turn. thrown: an exception at such a place, also where a signal would
+wait (`tracer/handlers.py`): a second Ctrl-C, or one that another thread throws; not in what C++ of torch calls, where it would end the process. After each interrupt everything that a trace touches must be as before, and the same
 program must run and be captured as if nothing had been.
 """
 
@@ -32,7 +33,8 @@ import tracer
 from tests.differential import world_state
 from tracer.compat import evalframe as ef
 from tracer.compat import stacks
-from tracer.graph.fakes import hushed
+from tracer.compat.fakes import WatchedFakeMode
+from tracer.graph.fakes import _watched, hushed
 
 __all__ = ["PROGRAMS", "Report", "interrupted"]
 
@@ -133,10 +135,10 @@ _NAMES = frozenset({"__enter__", "__exit__", "in_kernel_invocation_manager", "un
 
 
 class Steps:
-    """An interrupt at a random one of the places where CPython looks for signals."""
+    """A signal, or an exception, at a random one of the places where CPython looks for signals."""
 
-    def __init__(self, chance: random.Random):
-        self.chance, self.counts, self._interesting, self._steps = chance, {}, {}, {}
+    def __init__(self, chance: random.Random, thrown: bool = False):
+        self.chance, self.thrown, self.counts, self._interesting, self._steps = chance, thrown, {}, {}, {}
         self.left, self.place = 0, ""
 
     def run(self, program: Callable[[], Any], key: str = "") -> str:
@@ -146,11 +148,14 @@ class Steps:
             self.counts[key] = -1 - self.left
             return ""
         self.left = self.chance.randrange(self.counts[key])
+        before = signal.signal(signal.SIGALRM, self._raise)
         try:
             self._traced(program)
             return ""
         except KeyboardInterrupt:  # one that came while C++ checked guards comes once more, as Python's own
             return self.place
+        finally:
+            signal.signal(signal.SIGALRM, before)
 
     def _traced(self, program: Callable[[], Any]) -> None:
         sys.settrace(self._called)
@@ -159,11 +164,19 @@ class Steps:
         finally:
             sys.settrace(None)
 
+    def _raise(self, _number: int, _frame: FrameType | None) -> None:
+        raise Interrupted(self.place)
+
     def _here(self, frame: FrameType) -> None:
         self.left -= 1
         if self.left == -1:
+            if self.thrown and _called_by_torch(frame):
+                self.left = 0  # the next place will do
+                return
             self.place = f"{frame.f_code.co_filename.rpartition('/')[2]}:{frame.f_code.co_qualname}:{frame.f_lineno} +{frame.f_lasti}"
-            raise Interrupted(self.place)
+            if self.thrown:
+                raise Interrupted(self.place)
+            signal.raise_signal(signal.SIGALRM)
 
     def _called(self, frame: FrameType, event: str, _arg: Any) -> Any:
         code = frame.f_code
@@ -199,6 +212,14 @@ class Steps:
         return found
 
 
+def _called_by_torch(frame: FrameType | None) -> bool:
+    while frame is not None and frame.f_code is not _watched.__code__:
+        if frame.f_code is WatchedFakeMode.dispatch.__code__:
+            return True
+        frame = frame.f_back
+    return False
+
+
 def _once(name: str, calls: int = 2) -> tuple[Any, Callable[[], Any]]:
     names: dict[str, Any] = {"torch": torch, "seen": []}
     exec(PROGRAMS[name], names)
@@ -214,7 +235,7 @@ def _once(name: str, calls: int = 2) -> tuple[Any, Callable[[], Any]]:
 def interrupted(runs: int, how: str = "both", seed: int = 0, names: Any = PROGRAMS) -> Report:
     """`runs` interrupted programs, and what they left."""
     chance, report = random.Random(seed), Report()
-    ways = {"timer": [Timer(chance)], "steps": [Steps(chance)], "both": [Timer(chance), Steps(chance)]}[how]
+    ways = {"timer": [Timer(chance)], "steps": [Steps(chance)], "thrown": [Steps(chance, thrown=True)], "both": [Timer(chance), Steps(chance)]}[how]
     expected = {}
     for name in names:
         names_of: dict[str, Any] = {"torch": torch, "seen": []}
@@ -296,7 +317,7 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--runs", type=int, default=3000)
     options.add_argument("--seed", type=int, default=0)
-    options.add_argument("--how", choices=("timer", "steps", "both"), default="both")
+    options.add_argument("--how", choices=("timer", "steps", "thrown", "both"), default="both")
     given = options.parse_args()
     report = interrupted(given.runs, given.how, given.seed)
     print(report.text())
