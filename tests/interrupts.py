@@ -47,6 +47,7 @@ PROGRAMS: dict[str, str] = {
     "inlined": "def g(x, n):\n try:\n  return x / n\n finally:\n  seen.append(n)\ndef f(x, n):\n return sum(g(x, k) for k in range(1, n + 1))\n",
     "branches": "def f(x, n):\n return torch.cond(x.sum() > 0, lambda a: a.sin(), lambda a: a.cos(), (x,)) * n\n",
     "symbols": "def f(x, n):\n return x.reshape(-1, 1).expand(-1, x.shape[0]) + torch.zeros(x.shape[0] * x.shape[1], 1)\n",
+    "levels": "def f(x, n):\n k = torch.ones(3)\n return torch.vmap(lambda v: (v * n).sin() + h(k))(x).sum()\ndef h(k):\n return k.cos() * 2\n",
     "fails": "def f(x, n):\n try:\n  return x.view(7, 7) * n\n except RuntimeError:\n  return x + n\n",
 }
 

@@ -349,6 +349,7 @@ class Context:
             raise Break("context-unsupported", expr=mode.title, name=mode.title, type="grad mode inside inference mode")
         if refused := mode.refused():
             raise Break("context-unsupported", expr=mode.title, name=mode.title, type=refused)
+        self.switches.update(mode.asked)
         mode.write(value)
         self.refresh_modes()
         function, args = mode.node(value)

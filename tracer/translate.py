@@ -43,6 +43,7 @@ from .guards import Guard, check_seconds, lower
 from .guards.shapes import shape_guard
 from .interpreter.frame import Frame
 from .interpreter.loop import run
+from .rerun.rng import unmoved
 from .runtime.answers import Entry, Skip
 from .runtime.backends import compile_graph
 from .runtime.stages import stages_of, tell_stages
@@ -226,7 +227,7 @@ def _backend(ctx: Context, compiled: Any) -> Any:
     graphs.force_code(compiled.gm)  # a graph that can't be written down is our fault, and must not surface in the program's call
     held = not is_eager(session.backend) and handlers.let_go()
     try:
-        with _outside(ctx):
+        with _outside(ctx), contextlib.nullcontext() if is_eager(session.backend) else unmoved():
             function = compile_graph(
                 compiled.gm, examples_of(compiled.inputs), session.backend, fake_mode=ctx.fake_mode, name=name, number=session.graph_number, shown=shown
             )

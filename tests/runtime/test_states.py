@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import threading
 import time
 
@@ -14,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import tracer
 from tracer.compat import evalframe as ef
+from tracer.graph.transaction import undone
 
 
 def compiled(fn, **config):
@@ -169,3 +171,64 @@ def test_what_a_recompile_says_does_not_grow_with_their_number():
         c(torch.ones(2), str(k))
     explained = [len(r.failed_guards) for r in c.session.recompiles]
     assert len(explained) == 29 and max(explained) <= 8
+
+
+def test_a_backend_that_draws_random_numbers_while_it_compiles_moves_no_generator():
+    numpy = pytest.importorskip("numpy")
+
+    def drawing(gm, inputs):
+        torch.rand(3), random.random(), numpy.random.rand()
+        if len(failing):
+            raise ValueError("no")
+        return gm.forward
+
+    def drawn(f):
+        torch.manual_seed(1), random.seed(1), numpy.random.seed(1)
+        try:
+            f(torch.ones(2))
+        except tracer.TracerError:
+            torch.rand(2)  # what the program would have drawn itself
+        return torch.rand(1).item(), random.random(), numpy.random.rand()
+
+    def f(x):
+        return x + torch.rand(2)
+
+    failing: list = []
+    assert drawn(tracer.compile(f, backend=drawing)) == drawn(f)
+    failing.append(True)
+    assert drawn(tracer.compile(f, backend=drawing)) == drawn(f)
+
+
+def test_hooks_on_saved_tensors_are_asked_for_where_a_graph_switches_them():
+    def f(x):
+        try:
+            with torch.autograd.graph.disable_saved_tensors_hooks("not here"):
+                return x * 2
+        except RuntimeError:
+            return x * 3
+
+    c, x = compiled(f), torch.ones(2)
+    assert c(x).tolist() == f(x).tolist() == [2.0, 2.0]
+    for _ in range(2):
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: t, lambda t: t):
+            assert c(x).tolist() == f(x).tolist() == [3.0, 3.0]
+        assert c(x).tolist() == [2.0, 2.0]
+
+
+def test_transforms_of_the_program_that_a_trace_set_aside_are_put_back_whatever_raises():
+    functorch = torch._C._functorch
+
+    def cut():
+        while functorch.get_dynamic_layer_stack_depth():
+            functorch.pop_dynamic_layer_stack()
+        raise KeyboardInterrupt
+
+    def inner(x):
+        with pytest.raises(KeyboardInterrupt):
+            undone(cut)
+        assert functorch.get_dynamic_layer_stack_depth() == 2
+        return x.sin()
+
+    x = torch.ones(3)
+    assert torch.equal(torch.vmap(torch.func.grad(inner))(x), x.cos())
+    assert functorch.get_dynamic_layer_stack_depth() == 0

@@ -92,7 +92,7 @@ def empty() -> None:
 class Stacks:
     """What the calling thread's stacks hold now. The hooks on saved tensors can't be read without being taken off: `set_aside`."""
 
-    __slots__ = ("_aside", "compile", "dispatch", "forward_level", "function", "hooks", "keys", "lift", "tracing", "transforms")
+    __slots__ = ("_aside", "compile", "dispatch", "forward_level", "function", "hooks", "keys", "levels", "lift", "tracing")
 
     def __init__(self) -> None:
         self.dispatch = _get_current_dispatch_mode_stack() if _c._len_torch_dispatch_stack() else []
@@ -100,7 +100,7 @@ class Stacks:
         self.hooks: list[tuple[Any, Any]] = []
         self._aside = False
         self.keys = keys()
-        self.transforms = _functorch.get_dynamic_layer_stack_depth()
+        self.levels = _levels()
         self.forward_level = torch.autograd.forward_ad._current_level
         self.lift = _c._only_lift_cpu_tensors()
         self.tracing, self.compile = getattr(_TLS, "tracing_context", None), getattr(_TLS, "compile_context", None)
@@ -115,8 +115,11 @@ class Stacks:
     def put_back(self) -> bool:
         """Make them so again; whether anything was otherwise."""
         changed = False
-        if _functorch.get_dynamic_layer_stack_depth() > self.transforms:
-            _functorch.pop_dynamic_layer_stack_and_undo_to_depth(self.transforms)
+        if _functorch.get_dynamic_layer_stack_depth() > len(self.levels):
+            _functorch.pop_dynamic_layer_stack_and_undo_to_depth(len(self.levels))
+            changed = True
+        while (depth := _functorch.get_dynamic_layer_stack_depth()) < len(self.levels):  # the program's own were set aside
+            _functorch.push_dynamic_layer_stack(self.levels[depth])
             changed = True
         if not _same(_get_current_dispatch_mode_stack(), self.dispatch) or not _same(_function_modes(), self.function):
             empty()
@@ -148,6 +151,18 @@ class Stacks:
             self._aside = True
         push_tensor_hooks(self.hooks)
         aside.hooks = []
+
+
+def _levels() -> list[Any]:
+    """The transforms of torch.func that are active, outermost first: each is taken off to be seen, and put back."""
+    found: list[Any] = []
+    try:
+        while _functorch.get_dynamic_layer_stack_depth():
+            found.insert(0, _functorch.pop_dynamic_layer_stack())
+    finally:
+        for level in found:
+            _functorch.push_dynamic_layer_stack(level)
+    return found
 
 
 def _same(found: list[Any], wanted: list[Any]) -> bool:

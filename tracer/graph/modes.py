@@ -22,15 +22,16 @@ __all__ = ["MODES", "AutocastState", "Mode", "enter_autocast", "inference", "lea
 class Mode:
     """`read()` gives the value, `write(value)` sets it; `node(value)` is the call by which a graph sets it, (function,
     arguments): None where a graph can't. `title` is how the program calls it. `refused()`: what keeps it from being switched in a
-    graph now, or ""."""
+    graph now, or ""; `asked`: the states that decide that, which are guarded then."""
 
-    __slots__ = ("name", "node", "read", "refused", "title", "write")
+    __slots__ = ("asked", "name", "node", "read", "refused", "title", "write")
 
     def __init__(
         self, name: str, title: str, read: Callable[[], Any], write: Callable[[Any], Any], node: Callable[[Any], tuple[Any, tuple[Any, ...]]] | None,
-        refused: Callable[[], str] = str,
+        refused: Callable[[], str] = str, asked: tuple[str, ...] = (),
     ):  # fmt: skip
-        self.name, self.title, self.read, self.write, self.node, self.refused = name, title, read, write, node, refused
+        self.name, self.title, self.read, self.write, self.node = name, title, read, write, node
+        self.refused, self.asked = refused, asked
 
 
 def _set_deterministic(value: tuple[bool, bool]) -> None:
@@ -65,7 +66,7 @@ MODES: dict[str, Mode] = {
         Mode(
             "saved_tensor_hooks", "torch.autograd.graph.disable_saved_tensors_hooks",
             torch._C._autograd._saved_tensors_hooks_get_disabled_error_message, _write_saved_hooks, _saved_hooks_call,
-            lambda: "switch that hooks on saved tensors, which are on, refuse" if aside.hooks else "",
+            lambda: "switch that hooks on saved tensors, which are on, refuse" if aside.hooks else "", ("SAVED_TENSOR_HOOKS",),
         ),
         *(Mode(name, "torch.nn.attention.sdpa_kernel", get, put, _called(put)) for name, (get, put) in SDPA_KERNELS.items()),
     )

@@ -10,7 +10,9 @@ from typing import Any
 
 import torch
 
-__all__ = ["RandomState"]
+from ..compat.copies import plain_dispatch
+
+__all__ = ["RandomState", "unmoved"]
 
 
 class RandomState:
@@ -46,4 +48,16 @@ class RandomState:
         try:
             yield
         finally:
+            before.restore()
+
+
+@contextlib.contextmanager
+def unmoved() -> Iterator[None]:
+    """Whatever is drawn inside, the program draws the numbers that it would have drawn."""
+    with plain_dispatch():
+        before = RandomState()
+    try:
+        yield
+    finally:
+        with plain_dispatch():
             before.restore()
