@@ -13,7 +13,7 @@ same kind doesn't wait: whoever presses Ctrl-C twice means it. Backends compile 
 
 from __future__ import annotations
 
-import _signal  # the functions in C: the enums of `signal` cost ten times as much, and a program may patch them
+import _signal  # type: ignore[import-not-found]  # the functions in C: the enums of `signal` cost ten times as much, and a program may patch them
 import ctypes
 import sys
 import threading
