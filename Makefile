@@ -91,7 +91,7 @@ cpython-tests: $(STAMP)
 	$(BIN)/python -m tests.cpython $(MODULES) --jobs $(JOBS) --results .cpython_tests.json --write
 
 interrupts: $(STAMP)
-	$(BIN)/python -m tests.interrupts --runs 3000 --how steps
+	$(BIN)/python -m tests.interrupts --runs 3000 --how both
 
 projects: $(STAMP)
 	$(BIN)/python -m benchmarks.projects $(NAMES)
