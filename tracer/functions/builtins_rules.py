@@ -6,6 +6,7 @@ import collections
 import operator
 from typing import TYPE_CHECKING, Any
 
+from ..compat import words
 from ..compat.python_classes import is_python_class
 from ..compat.type_names import type_name
 from ..protocol.instances import instance_namespace, native_base
@@ -122,7 +123,9 @@ def super_(ctx: Context, *args: Variable) -> Any:
     if not isinstance(held, type):
         ctx.raise_(TypeError, f"super() argument 1 must be a type, not {type_name(cls.python_type())}")
     if not _is_below(ctx, owner, held):
-        ctx.raise_(TypeError, "super(type, obj): obj must be an instance or subtype of type")
+        other = owner.value if isinstance(owner, PinnedVariable) and isinstance(owner.value, type) else None
+        text = words.NOT_BELOW if other is None else words.CLASS_NOT_BELOW
+        ctx.raise_(TypeError, text.format(cls=type_name(held), type=type_name(other or owner.python_type())))
     return SuperVariable(held, owner)
 
 

@@ -23,7 +23,7 @@ from ..variables import (
     key_variable,
     literal,
 )
-from ..variables.keys import found
+from ..variables.keys import as_key, found
 from .known import is_none, plain
 from .table import calls
 
@@ -159,7 +159,7 @@ def pop(ctx: Context, target: Variable, key: Variable, *args: Variable, default:
     if not isinstance(target, DictVariable) or len(args) > 1:
         return _OTHER
     fallback = args[0] if args else default
-    handle = key.dict_key(ctx)
+    handle = as_key(ctx, key)
     value = target.at(ctx, handle)
     if value is None:
         if fallback is not None:
@@ -204,7 +204,7 @@ def move_to_end(ctx: Context, target: Variable, key: Variable, last: Variable | 
     """`OrderedDict.move_to_end(key, last)`."""
     if not isinstance(target, DictVariable):
         return _OTHER
-    handle = key.dict_key(ctx)
+    handle = as_key(ctx, key)
     if not found(ctx, target.items, handle):
         ctx.raise_with(KeyError, [key])
     to_end = last is None or ctx.protocol.truth(ctx, last)
@@ -226,7 +226,7 @@ def setdefault(ctx: Context, target: Variable, key: Variable, default: Variable 
     """`d.setdefault(key, default)`."""
     if not isinstance(target, DictVariable):
         return _OTHER
-    handle = key.dict_key(ctx)
+    handle = as_key(ctx, key)
     value = target.at(ctx, handle)
     if value is not None:
         return value
@@ -366,7 +366,7 @@ def _fromkeys(ctx: Context, cls: Variable, keys: Variable, value: Variable = NON
     if not isinstance(cls, PinnedVariable):
         return Declined("not a class")
     if cls.value in (dict, OrderedDict):
-        return DictVariable({k.dict_key(ctx): value for k in ctx.protocol.unpack(ctx, keys)}, cls.value)
+        return DictVariable({as_key(ctx, k): value for k in ctx.protocol.unpack(ctx, keys)}, cls.value)
     made = ctx.call_now(cls, [])
     for key in ctx.protocol.unpack(ctx, keys):
         result = made.setitem(ctx, key, value)

@@ -40,7 +40,7 @@ from ..variables import (
     literal,
     shared,
 )
-from ..variables.keys import ValueKey, common, found
+from ..variables.keys import ValueKey, as_key, as_member, common, found
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -124,7 +124,7 @@ def delitem(ctx: Context, receiver: Variable, key: Variable) -> Any:
 @_method("__contains__")
 def contains(ctx: Context, receiver: Variable, item: Variable) -> Any:
     if isinstance(receiver, DictVariable | SetVariable):
-        return literal(receiver.contains(ctx, item) if isinstance(receiver, SetVariable) else found(ctx, receiver.items, item.dict_key(ctx)))
+        return literal(receiver.contains(ctx, item) if isinstance(receiver, SetVariable) else found(ctx, receiver.items, as_key(ctx, item)))
     if isinstance(receiver, SequenceVariable):
         return literal(any(ctx.protocol.same_or_equal(ctx, receiver.item(ctx, i), item) for i in range(len(receiver.items))))
     return literal(receiver.contains(ctx, item)) if isinstance(receiver, _CONTAINERS) else None
@@ -349,7 +349,7 @@ def _view_and(ctx: Context, view: DictViewVariable, other: Variable) -> Any:
     result = SetVariable({}, set, order=set())
     for member in ctx.protocol.unpack(ctx, other):
         if view.contains(ctx, member):
-            result.insert(member.dict_key(ctx))
+            result.insert(as_member(ctx, member))
     return result
 
 
@@ -396,7 +396,7 @@ def _dict_ior(ctx: Context, receiver: Variable, other: Variable) -> Any:
         pairs = ctx.protocol.mapping_items(ctx, other)
         ctx.mutate(receiver)
         for key, value in pairs:
-            receiver.items[key.dict_key(ctx)] = value
+            receiver.items[as_key(ctx, key)] = value
         return receiver
     return _inplace_set("or")(ctx, receiver, other)
 

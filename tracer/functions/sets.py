@@ -17,7 +17,7 @@ from ..variables import (
     key_variable,
     literal,
 )
-from ..variables.keys import common, found, is_plain
+from ..variables.keys import as_member, common, found, is_plain
 from .dicts import keys_of
 from .native_methods import OPERATIONS
 from .table import calls
@@ -33,7 +33,7 @@ def add(ctx: Context, target: Variable, item: Variable) -> Any:
     """`s.add(x)`."""
     if not isinstance(target, SetVariable):
         return _OTHER
-    key = item.dict_key(ctx)
+    key = as_member(ctx, item)
     if not found(ctx, target.items, key):
         ctx.mutate(target)
         target.insert(key)
@@ -42,7 +42,7 @@ def add(ctx: Context, target: Variable, item: Variable) -> Any:
 
 def _lookup(ctx: Context, item: Variable) -> Any:
     """A member to look for; a set stands for the frozenset of its members, as in CPython."""
-    return frozenset(item.items) if isinstance(item, SetVariable) else item.dict_key(ctx)
+    return frozenset(item.items) if isinstance(item, SetVariable) else as_member(ctx, item)
 
 
 @calls.exact(set.remove)
@@ -135,7 +135,7 @@ def made(ctx: Context, cls: type, items: Variable | None) -> SetVariable:
     if items is None:
         return SetVariable({}, cls, order=cls())
     if isinstance(items, SetVariable) or not isinstance(items, DictVariable | DictViewVariable):
-        keys = keys_of(ctx, items) if isinstance(items, SetVariable) else {v.dict_key(ctx): None for v in ctx.protocol.unpack(ctx, items)}
+        keys = keys_of(ctx, items) if isinstance(items, SetVariable) else {as_member(ctx, v): None for v in ctx.protocol.unpack(ctx, items)}
     else:
         keys = keys_of(ctx, items)
     real = real_of(items, keys)

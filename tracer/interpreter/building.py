@@ -17,7 +17,7 @@ from ..variables import (
     TupleVariable,
     literal,
 )
-from ..variables.keys import real_set
+from ..variables.keys import as_key, as_member, real_set
 from .frame import Frame
 from .table import handles
 
@@ -47,14 +47,14 @@ def build_list(ctx: Context, frame: Frame, count: int) -> None:
 
 @handles("BuildSet")
 def build_set(ctx: Context, frame: Frame, count: int) -> None:
-    keys = {v.dict_key(ctx): None for v in take(frame, count)}
+    keys = {as_member(ctx, v): None for v in take(frame, count)}
     frame.stack.append(SetVariable(keys, order=real_set(keys)))
 
 
 @handles("BuildMap")
 def build_map(ctx: Context, frame: Frame, count: int) -> None:
     values = take(frame, 2 * count)
-    frame.stack.append(DictVariable({values[i].dict_key(ctx): values[i + 1] for i in range(0, 2 * count, 2)}))
+    frame.stack.append(DictVariable({as_key(ctx, values[i]): values[i + 1] for i in range(0, 2 * count, 2)}))
 
 
 @handles("BuildConstKeyMap")
@@ -108,7 +108,7 @@ def list_extend(ctx: Context, frame: Frame, depth: int) -> None:
 
 @handles("SetAdd")
 def set_add(ctx: Context, frame: Frame, depth: int) -> None:
-    key = frame.stack.pop().dict_key(ctx)
+    key = as_member(ctx, frame.stack.pop())
     target = frame.stack[-depth]
     ctx.mutate(target)
     target.insert(key)
@@ -127,7 +127,7 @@ def map_add(ctx: Context, frame: Frame, depth: int) -> None:
     value, key = frame.stack.pop(), frame.stack.pop()
     target = frame.stack[-depth]
     ctx.mutate(target)
-    target.items[key.dict_key(ctx)] = value
+    target.items[as_key(ctx, key)] = value
 
 
 @handles("DictUpdate")
@@ -136,7 +136,7 @@ def dict_update(ctx: Context, frame: Frame, depth: int) -> None:
     target = frame.stack[-depth]
     ctx.mutate(target)
     for key, value in pairs:
-        target.items[key.dict_key(ctx)] = value
+        target.items[as_key(ctx, key)] = value
 
 
 @handles("DictMerge")
@@ -149,7 +149,7 @@ def dict_merge(ctx: Context, frame: Frame, depth: int) -> None:
     pairs = ctx.protocol.mapping_items(ctx, given)
     ctx.mutate(target)
     for key, value in pairs:
-        handle = key.dict_key(ctx)
+        handle = as_key(ctx, key)
         if handle in target.items:
             shown = ctx.protocol.str_text(ctx, key)
             ctx.raise_(TypeError, f"{ctx.protocol.called_name(ctx, function)} got multiple values for keyword argument '{shown}'")

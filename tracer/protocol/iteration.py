@@ -6,6 +6,7 @@ import types
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..compat import words
 from ..compat.python_classes import is_python_class
 from ..compat.type_names import type_name
 from ..signals import Raised
@@ -139,7 +140,7 @@ def unpack_exactly(ctx: Context, variable: Variable, count: int) -> list[Variabl
     if isinstance(variable, TensorVariable) or isinstance(variable, SequenceVariable) and iterates_natively(variable):
         values = unpack(ctx, variable, "cannot unpack non-iterable {} object")
         if len(values) > count:
-            ctx.raise_(ValueError, f"too many values to unpack (expected {count})")
+            ctx.raise_(ValueError, words.too_many(count, len(values) if variable.python_type() in (list, tuple) else None))
     else:
         cls = variable.python_type()
         if (
@@ -153,7 +154,8 @@ def unpack_exactly(ctx: Context, variable: Variable, count: int) -> list[Variabl
         while (item := next_item(ctx, source)) is not None:
             values.append(item)
             if len(values) > count:
-                ctx.raise_(ValueError, f"too many values to unpack (expected {count})")
+                known = variable.length(ctx).constant() if variable.python_type() is dict else None
+                ctx.raise_(ValueError, words.too_many(count, known))
     if len(values) < count:
         ctx.raise_(ValueError, f"not enough values to unpack (expected {count}, got {len(values)})")
     return values

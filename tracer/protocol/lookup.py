@@ -11,6 +11,7 @@ import types
 from _abc import _abc_subclasscheck  # type: ignore[import-not-found]
 from typing import TYPE_CHECKING, Any
 
+from ..compat import words
 from ..compat.python_classes import is_python_class
 from ..compat.type_names import type_name
 from ..signals import Break
@@ -214,7 +215,8 @@ def missing_attribute(ctx: Context, variable: Variable, name: str) -> Any:
         return bind(ctx, owner, "__getattr__", fallback, variable, ctx.type_of(variable)).call(
             ctx, [ctx.literal(name)], {}
         )
-    ctx.raise_missing(f"{type_name(cls)!r} object has no attribute {name!r}", name, variable)
+    empty = type(find(ctx, cls, name)[1]) is types.MemberDescriptorType
+    ctx.raise_missing(words.empty_slot(cls, name) if empty else f"{type_name(cls)!r} object has no attribute {name!r}", name, variable)
 
 
 def shown_type(variable: Variable) -> str:

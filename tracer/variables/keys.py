@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from ..compat import words
 from ..compat.tables import KEEPS_HASHES, Stored, keyed
 from ..signals import Break, Raised
 from .base import Variable
@@ -223,6 +224,22 @@ def check_equality(ctx: Context, keys: Iterable[Any]) -> None:
             for i, wanted in enumerate(group):
                 for stored in group[:i]:
                     _ask(ctx, wanted, lambda s=stored, w=wanted: ctx.protocol.same_or_equal(ctx, key_variable(s), key_variable(w)), False)  # type: ignore[misc]
+
+
+def as_key(ctx: Context, variable: Variable, what: str = "dict key") -> Any:
+    """How a table models this key; where it has no hash, CPython says for what it was wanted (since 3.14)."""
+    try:
+        return variable.dict_key(ctx)
+    except Raised as error:
+        if words.UNUSABLE is None or error.variable.python_type() is not TypeError:
+            raise
+        cls, text = variable.python_type(), error.variable.args[0].constant()
+        ctx.raise_(TypeError, words.UNUSABLE.format(type=words.full_name(cls), what=what, text=text))
+
+
+def as_member(ctx: Context, variable: Variable) -> Any:
+    """The same of a member of a set."""
+    return as_key(ctx, variable, "set element")
 
 
 def check_hashes(ctx: Context, keys: Iterable[Any]) -> None:

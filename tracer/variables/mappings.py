@@ -11,7 +11,7 @@ from ..compat.type_names import type_name
 from ..signals import NotConstant
 from .base import Lazy, Variable
 from .constants import ConstantVariable, literal
-from .keys import check_hashes, found, has_user_keys, key_variable, real_set, table_text
+from .keys import as_key, check_hashes, found, has_user_keys, key_variable, real_set, table_text
 
 if TYPE_CHECKING:
     from ..codegen.body import Body
@@ -77,7 +77,7 @@ class DictVariable(Variable):
     # ---- reading
     def find(self, ctx: Context, key: Variable) -> Variable | None:
         """The value under `key`, or None; user-defined equality runs where Python would run it."""
-        return self.at(ctx, key.dict_key(ctx))
+        return self.at(ctx, as_key(ctx, key))
 
     def at(self, ctx: Context, key: Any) -> Variable | None:
         item = self._items.get(key)
@@ -126,7 +126,7 @@ class DictVariable(Variable):
         return self.put(ctx, key, value)
 
     def put(self, ctx: Context, key: Variable, value: Variable) -> None:
-        handle = key.dict_key(ctx)
+        handle = as_key(ctx, key)
         found(ctx, self.items, handle)
         ctx.mutate(self)
         self.items[handle] = value
@@ -137,7 +137,7 @@ class DictVariable(Variable):
         return self.drop(ctx, key)
 
     def drop(self, ctx: Context, key: Variable) -> None:
-        handle = key.dict_key(ctx)
+        handle = as_key(ctx, key)
         if not found(ctx, self.items, handle):
             ctx.raise_with(KeyError, [key])
         ctx.mutate(self)
@@ -146,7 +146,7 @@ class DictVariable(Variable):
     def contains(self, ctx: Context, item: Variable) -> bool:
         if ctx.protocol.overrides(ctx, self.cls, "__contains__"):
             return super().contains(ctx, item)
-        return found(ctx, self.items, item.dict_key(ctx))
+        return found(ctx, self.items, as_key(ctx, item))
 
     def iterator(self, ctx: Context) -> Variable:
         if ctx.protocol.overrides(ctx, self.cls, "__iter__"):
@@ -292,7 +292,7 @@ class DictViewVariable(Variable):
 
     def contains(self, ctx: Context, item: Variable) -> bool:
         if self.part == "keys":
-            return found(ctx, self.owner.items, item.dict_key(ctx))
+            return found(ctx, self.owner.items, as_key(ctx, item))
         if self.part == "items":
             return self._has_pair(ctx, item)
         return any(ctx.protocol.same_or_equal(ctx, v, item) for v in self.unpack(ctx))

@@ -14,7 +14,7 @@ from ..signals import Break
 from ..sources import Source
 from .base import Variable
 from .constants import ConstantVariable
-from .keys import FrozenKey, Hashed, UserKey, found, has_user_keys, is_plain, key_variable, table_text
+from .keys import FrozenKey, Hashed, UserKey, as_member, found, has_user_keys, is_plain, key_variable, table_text
 
 if TYPE_CHECKING:
     from ..codegen.body import Body
@@ -104,7 +104,7 @@ class SetVariable(Variable):
     def contains(self, ctx: Context, item: Variable) -> bool:
         if isinstance(item, SetVariable) and item.cls is set:  # one that can't be hashed is looked for as a frozenset
             return found(ctx, self.items, frozenset(item.items))
-        return found(ctx, self.items, item.dict_key(ctx))
+        return found(ctx, self.items, as_member(ctx, item))
 
     def keys(self, ctx: Context) -> list[Any]:
         """The keys in the order in which Python iterates the set; breaks where that isn't known."""
