@@ -35,7 +35,9 @@ def comparing_what_contains_itself(x):
     one, two = [], []
     one.append(one)
     two.append(two)
-    return x + 1, outcomes(lambda: one == two, lambda: {"a": one} == {"a": two}, lambda: one == one)
+    said = outcomes(lambda: one == two, lambda: {"a": one} == {"a": two}, lambda: one == one)
+    # Where C has no room left, how much it had is in the text (3.14).
+    return x + 1, [each if each[0] != "RecursionError" else (each[0], each[1].rpartition(" in ")[2]) for each in said]
 
 
 class Bound:

@@ -34,7 +34,8 @@ _NOT_PURE = {
     "inspect": "stack trace currentframe getframeinfo getouterframes getinnerframes",
     "dataclasses": "dataclass make_dataclass _process_class _add_slots _set_new_attribute",
     "abc": "ABCMeta.register ABCMeta.__new__ abstractmethod update_abstractmethods",
-    "typing": "final override overload clear_overloads no_type_check no_type_check_decorator runtime_checkable dataclass_transform",
+    "typing": "final override overload clear_overloads no_type_check no_type_check_decorator runtime_checkable dataclass_transform "
+    "_caller _allow_reckless_class_checks _ProtocolMeta.__instancecheck__ _ProtocolMeta.__subclasscheck__",
     "types": "new_class prepare_class coroutine",
     "importlib": "reload",
     "locale": "setlocale resetlocale",
