@@ -113,6 +113,7 @@ BYTECODE = [
     ("Constructs", "CPython 3.11", Part("tracer.isa.v311")),
     ("Constructs", "CPython 3.12", Part("tracer.isa.v312")),
     ("Constructs", "CPython 3.13", Part("tracer.isa.v313")),
+    ("Constructs", "CPython 3.14", Part("tracer.isa.v314")),
     ("Constructs", "calls of all shapes", Program("plain(*[x], **{'y': 2}), plain(x, z=1), (lambda *a, **k: a[0])(x, b=1)")),
     ("Constructs", "closures", Program("n = 2\ndef inner(y):\n    return y + n\nreturn inner(x)")),
     ("Constructs", "comprehensions (inlined on 3.12+)", Program("[x + i for i in range(2)], {i: x for i in range(2)}, {i for i in range(2)}")),
