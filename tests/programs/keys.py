@@ -276,3 +276,24 @@ def an_ordered_dict_filled_behind_its_order(x):
     seen = list(od)
     dict.clear(od)
     return x + 1, seen, list(od), len(od)
+
+
+class Ordered(OrderedDict):
+    pass
+
+
+class Members(set):
+    pass
+
+
+@program(lambda: randn(3), **UNKNOWN)
+def keys_of_subclasses_behind_a_break(x):
+    k, o = Renamed(1), Renamed(2)
+    d, s, p = Ordered({o: 1}), Members([k]), Plain({k: 2})
+    k.k = 5
+    print(end="")
+    return x + 1, o in d, k in s, k in p, len(s), len(p), type(d).__name__
+
+
+class Plain(dict):
+    pass

@@ -313,7 +313,7 @@ def arguments_that_do_not_fit(x):
     return x + 1, attempts(
         lambda: positional(a=1), lambda: positional(1, 2, 3), lambda: positional(), lambda: positional(1, d=1), lambda: positional(*3),
         lambda: positional(**3), lambda: positional(**{1: 2}), lambda: [1] * "x", lambda: "x" * 1.5, lambda: 1 + "a", lambda: -"a", lambda: [] < 1,
-        lambda: None(), lambda: None[0], lambda: {}[[]], lambda: [].foo, lambda: setattr([], "a", 1), lambda: next(1), lambda: list(zip([1], [1, 2], strict=True)),
+        lambda: operator.call(None), lambda: operator.getitem(None, 0), lambda: {}[[]], lambda: [].foo, lambda: setattr([], "a", 1), lambda: next(1), lambda: list(zip([1], [1, 2], strict=True)),
         lambda: dict([(1, 2, 3)]), lambda: pow(2, -1, 4), lambda: range(1, 2, 0), lambda: "{}".format(), lambda: "%s %s" % (1,), lambda: "a".join([1]),
     )  # fmt: skip
 

@@ -167,11 +167,11 @@ ENTRIES = (
     ),
     Entry(
         id="user-hash-or-eq",
-        title="Key comparison needs a tensor's value",
-        explanation="""{here} looks up a key whose `__hash__` or `__eq__`[[ (of {type})]] computes with tensors.
-            Which entry is found depends on numbers that are not known yet. So the graph ends, and Python does the
-            look-up.""",
-        why_it_matters="[[{graphs} graphs and ]]a device-to-host wait for each comparison, on every call.",
+        title="Key with a `__hash__` of its own",
+        explanation="""{here} has to do with keys whose `__hash__` or `__eq__`[[ (of {type})]] [[can't be asked here:
+            {why}|compute with tensors: which entry is found depends on numbers that are not known yet]]. So the graph
+            ends, and Python works on the real table.""",
+        why_it_matters="[[{graphs} graphs instead of 1; ]]every look-up in the table is Python's, on every call.",
         also=('Key by a name or another plain value instead. Trades: the name has to be unique.',),
     ),
     Entry(

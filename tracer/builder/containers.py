@@ -150,7 +150,8 @@ def _refuse_user_keys(keys: Iterable[Any], source: Source) -> None:
             for name in ("__hash__", "__eq__"):
                 found = next((vars(base)[name] for base in type(key).__mro__ if name in vars(base)), None)
                 if type(found) is types.FunctionType:
-                    raise Break("user-hash-or-eq", expr=source.text, type=type(key).__name__)
+                    why = "the table was made before, and they would run to tell what it holds"
+                    raise Break("user-hash-or-eq", expr=source.text, type=type(key).__name__, why=why)
 
 
 def _is_constant_key(key: Any) -> bool:

@@ -257,4 +257,4 @@ def _ask(ctx: Context, key: Any, question: Callable[[], Any], answer: Any) -> No
         pass
     if not same or ctx.changes != before:
         name = next(_user_keys([key])).variable.python_type().__name__
-        raise Break("user-hash-or-eq", type=name, why="its `__hash__` or `__eq__`, which would run again, does or answers something else by now")
+        raise Break("user-hash-or-eq", type=name, why="the table is made again, and they answer something else by now, or change something")

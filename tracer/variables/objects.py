@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 from ..signals import Break, NotConstant, Raised
 from .base import Lazy, Variable
 from .functions import UNSET
+from .keys import has_user_keys
 from .mappings import DictVariable, set_each
 from .sequences import TupleVariable
+from .sets import SetVariable
 
 if TYPE_CHECKING:
     from ..codegen.body import Body
@@ -155,7 +157,9 @@ class ObjectVariable(Variable):
             body.line(f"{name} = {body.pin(native, native.__name__)}.__new__({cls}, {body.value(self.data)})")
         else:
             body.line(f"{name} = {body.pin(native, native.__name__)}.__new__({cls})")
-            if self.data is not None:
+            if isinstance(self.data, DictVariable | SetVariable) and has_user_keys(self.data.items):
+                body.at_end(lambda: self._fill(body, name))  # what `__eq__` may look at must be there
+            elif self.data is not None:
                 body.later(lambda: self._fill(body, name), self)
         self._later(body, name)
         return name
@@ -179,6 +183,8 @@ class ObjectVariable(Variable):
             # the class's own `update` is the program's code: the builtin one stores as the trace saw it
             factory = f", {body.value(self.data.factory)}" if self.data.factory is not None else ""
             return f"{body.pin(_dict_fill, 'dict_fill')}({base}, {name}, {pairs}{factory})"
+        if isinstance(self.data, SetVariable) and has_user_keys(self.data.items):
+            return f"{base}.symmetric_difference_update({name}, {self.data.table(body)})"
         items = (
             ", ".join(body.items(self.data))
             if hasattr(self.data, "items") and isinstance(self.data.items, list)

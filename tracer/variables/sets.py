@@ -165,27 +165,26 @@ class SetVariable(Variable):
         if self.cls not in (set, frozenset):
             return super().rebuild(body)
         body.declare(self, name)
-        late = has_user_keys(self.items)
-        if late and self.cls is frozenset:
-            raise Break("user-hash-or-eq", type="frozenset", why="it can't be made before its members are")
-        if late:  # what `__eq__` may look at must be there
+        if self.cls is set and has_user_keys(self.items):  # what `__eq__` may look at must be there
             body.line(f"{name} = set()")
-            body.at_end(lambda: f"{name}.symmetric_difference_update({self._table_text(body)})")
+            body.at_end(lambda: f"{name}.symmetric_difference_update({self.table(body)})")
         else:
             body.line(f"{name} = {self.cls.__name__}({self.members_text(body)})")
         return name
 
     def members_text(self, body: Body) -> str:
+        if self.cls is frozenset and has_user_keys(self.items):
+            raise Break("user-hash-or-eq", type=self.cls.__name__, why="a frozenset can't be made before its members are")
         items = ", ".join(body.value(key_variable(k)) for k in self.items)
         return f"({items}{',' if self.items else ''})"
 
-    def _table_text(self, body: Body) -> str:
+    def table(self, body: Body) -> str:
         """A dict of the members. The set takes them one by one, as in an update with a sequence, and their hashes with them."""
         return table_text(body, [(key, "None") for key in self.items])
 
     def _replay_late(self, body: Body, name: str, base: str) -> str:
         members = body.fresh("members")
-        return f"{members} = {self._table_text(body)}; {base}.clear({name}); {base}.symmetric_difference_update({name}, {members})"
+        return f"{members} = {self.table(body)}; {base}.clear({name}); {base}.symmetric_difference_update({name}, {members})"
 
     def replay(self, body: Body, name: str) -> None:
         base = body.pin(set, "set")
