@@ -32,7 +32,7 @@ from ..variables import (
     literal,
 )
 from . import policy, weakref_rules
-from .known import plain, settled_values
+from .known import settled_values, value_part
 from .subclasses import made_by_its_class, of_base
 from .table import calls
 
@@ -251,7 +251,7 @@ def call_descriptor(ctx: Context, descriptor: Any, args: list[Variable], kwargs:
     if reflected is not None:
         return reflected
     if name in _OPERATORS and isinstance(receiver, ConstantVariable) and len(args) == 2:
-        args = [receiver, plain(args[1])]
+        args = [receiver, value_part(args[1])]
         if type(args[1]) is not ConstantVariable and (descriptor.__objclass__ in _NUMBERS or name in _COMPARISONS):
             return literal(NotImplemented)  # a number, text or None knows nothing of other objects
     try:

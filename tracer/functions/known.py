@@ -13,6 +13,7 @@ from ..variables import (
     ListVariable,
     ObjectVariable,
     PartialVariable,
+    PinnedVariable,
     SetVariable,
     SliceVariable,
     SymVariable,
@@ -20,12 +21,13 @@ from ..variables import (
     Variable,
     is_named_tuple,
     key_variable,
+    literal,
 )
 
 if TYPE_CHECKING:
     from ..context import Context
 
-__all__ = ["is_none", "known", "plain", "settled_values"]
+__all__ = ["is_none", "known", "plain", "settled_values", "value_part"]
 
 
 def known(ctx: Context, variable: Variable) -> Any:
@@ -54,6 +56,19 @@ def plain(variable: Variable) -> Variable:
     if isinstance(variable, ObjectVariable) and variable.data is not None:
         return variable.data
     return variable
+
+
+#: Numbers and texts, with what gives the plain one of an instance of a subclass.
+_VALUES = ((int, int.__index__), (float, float.__float__), (complex, complex.__pos__), (str, str.__str__), (bytes, lambda value: memoryview(value).tobytes()))
+
+
+def value_part(variable: Variable) -> Variable:
+    """As `plain`, also of a number or text that is known by identity, as a member of an IntEnum is."""
+    if isinstance(variable, PinnedVariable):
+        for cls, plain_one in _VALUES:
+            if isinstance(variable.value, cls):
+                return literal(plain_one(variable.value))  # type: ignore[operator]
+    return plain(variable)
 
 
 def is_none(variable: Variable | None) -> bool:

@@ -195,10 +195,11 @@ def _plain_side(other: Variable) -> Variable | None:
 
 def _comparable(left: Variable, right: Variable) -> bool:
     if isinstance(left, SetVariable | DictViewVariable):
-        return isinstance(right, SetVariable | DictViewVariable)
+        views = [side for side in (left, right) if isinstance(side, DictViewVariable)]
+        return isinstance(right, SetVariable | DictViewVariable) and all(view.part != "values" for view in views)
     if isinstance(left, DictVariable):
         return isinstance(right, DictVariable)
-    return type(left) is type(right)
+    return isinstance(left, SequenceVariable) and left.is_like(right)
 
 
 for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
@@ -224,7 +225,7 @@ def hash_(ctx: Context, receiver: Variable) -> Any:
 @_method("__add__")
 def add(ctx: Context, receiver: Variable, other: Variable) -> Any:
     given, other = other, _plain_side(other) or other
-    if isinstance(receiver, ListVariable) and isinstance(other, ListVariable):
+    if isinstance(receiver, ListVariable) and receiver.is_like(other):
         return ListVariable(receiver.settled(ctx) + other.settled(ctx), receiver.cls, None, receiver.limit)
     if isinstance(receiver, TupleVariable) and isinstance(other, TupleVariable):
         if not receiver.items and other.cls is tuple and receiver.cls is not torch.Size:
@@ -327,6 +328,8 @@ def _set_operator(name: str) -> Callable[..., Any]:
                 return _view_and(ctx, receiver, other)
             if _keys(ctx, other) is None:
                 other = made(ctx, set, other)
+        if isinstance(other, DictViewVariable) and name == "and" and other.part != "values" and isinstance(receiver, SetVariable):
+            return _view_and(ctx, other, receiver)
         mine = _keys(ctx, receiver)
         if mine is None:
             return None
@@ -335,9 +338,8 @@ def _set_operator(name: str) -> Callable[..., Any]:
             return _NOT_IMPLEMENTED
         left, right = _real(receiver, mine), _real(other, theirs)
         order = None if left is None or right is None else real_operator(left, right)
-        return SetVariable(
-            combine(mine, theirs), receiver.cls if isinstance(receiver, SetVariable) else set, order=order, origins=origins_of(receiver, other)
-        )
+        cls = receiver.cls if isinstance(receiver, SetVariable) and not isinstance(other, DictViewVariable) else set
+        return SetVariable(combine(mine, theirs), cls, order=order, origins=origins_of(receiver, other))
 
     return run
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from ..compat.type_names import type_name
 from ..protocol.operators import BINARY, COMPARE
 from ..signals import Declined
-from ..variables import ConstantVariable, SymVariable, TensorVariable, Variable, shared
-from .known import plain
+from ..variables import ConstantVariable, SequenceVariable, SymVariable, TensorVariable, Variable, shared
+from .known import value_part
 from .table import calls
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _SEQUENCES = (str, bytes)
 def _number(descriptor: Any, fn: Callable[..., Any], *, swapped: bool) -> Any:
     def rule(ctx: Context, left: Variable, right: Variable) -> Any:
         """`int.__add__(a, b)` and its siblings: folded, symbolic, or NotImplemented for an operand of another kind."""
-        a, b = plain(left), plain(right)
+        a, b = value_part(left), value_part(right)
         if isinstance(a, ConstantVariable) and isinstance(b, ConstantVariable):
             return ctx.protocol.fold(ctx, descriptor, [a, b])
         if isinstance(a, SymVariable) or isinstance(a, ConstantVariable) and isinstance(b, SymVariable):
@@ -39,11 +39,13 @@ def _sequence(cls: type, name: str) -> Any:
 
     def rule(ctx: Context, left: Variable, right: Variable) -> Any:
         """`str.__add__`, `str.__mul__` and their siblings of bytes."""
-        a, b = plain(left), plain(right)
+        a, b = value_part(left), value_part(right)
         if not isinstance(a, ConstantVariable):
             return Declined("the receiver is not known")
         if isinstance(b, ConstantVariable):
             return ctx.protocol.fold(ctx, descriptor, [a, right])
+        if cls is bytes and name == "__add__" and b is right and not isinstance(b, SequenceVariable):
+            return Declined("the other may be a buffer")
         kind = type_name(right.python_type())
         if name == "__add__":
             ctx.raise_(TypeError, f'can only concatenate str (not "{kind}") to str' if cls is str else f"can't concat {kind} to bytes")
@@ -58,7 +60,7 @@ def _sequence(cls: type, name: str) -> Any:
 def _comparison(descriptor: Any, fn: Callable[..., Any]) -> Any:
     def rule(ctx: Context, left: Variable, right: Variable) -> Any:
         """`str.__eq__(a, b)` and its siblings: NotImplemented for an operand of another kind."""
-        a, b = plain(left), plain(right)
+        a, b = value_part(left), value_part(right)
         if not isinstance(a, ConstantVariable):
             return Declined("the receiver is not known")
         return ctx.protocol.fold(ctx, descriptor, [a, b]) if isinstance(b, ConstantVariable) else _NOT_IMPLEMENTED

@@ -9,6 +9,8 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from ..compat.identity import is_unique
 from ..compat.python_classes import is_python_class
 from ..compat.type_names import type_name
@@ -142,7 +144,7 @@ def _two_sided(ctx: Context, left: Variable, right: Variable, method: str, refle
         order.reverse()
     elif cl is cr and method != reflected:
         order.pop()
-    elif method in _CONCAT and find(ctx, cl, method)[0] in _SEQUENCES and find(ctx, cr, reflected)[0] not in (None, *_SEQUENCES):
+    elif method in _CONCAT and find(ctx, cl, method)[0] in (*_SEQUENCES, torch.Size) and find(ctx, cr, reflected)[0] not in (None, *_SEQUENCES):
         order.reverse()  # a sequence has no number slots: the other operand is asked first
     for subject, other, name in order:
         if find(ctx, subject.python_type(), name)[1] is MISSING:
@@ -220,8 +222,8 @@ def _native_compare(ctx: Context, fn: Callable[..., Any], left: Variable, right:
     """Builtin containers compare item by item, with the program's own equality."""
     kl, kr = type(left), type(right)
     if (
-        kl is kr
-        and kl in (ListVariable, TupleVariable)
+        kl in (ListVariable, TupleVariable)
+        and left.is_like(right)  # type: ignore[attr-defined]
         and not _python_class(ctx, left)
         and not _python_class(ctx, right)
     ):
@@ -229,8 +231,7 @@ def _native_compare(ctx: Context, fn: Callable[..., Any], left: Variable, right:
     equality = fn is operator.eq or fn is operator.ne
     if isinstance(left, DictVariable) and isinstance(right, DictVariable) and equality and not _python_class(ctx, left) and not _python_class(ctx, right):
         return literal(_within(ctx, _dicts_equal, left, right) == (fn is operator.eq))
-    sets = (SetVariable, DictViewVariable)
-    if kl in sets and kr in sets:
+    if _is_set(left) and _is_set(right):
         return literal(fn(set(_keys(ctx, left)), set(_keys(ctx, right))))
     if kl is kr and kl is SliceVariable:
         return compare(ctx, fn, TupleVariable(left.parts, tuple), TupleVariable(right.parts, tuple))  # type: ignore[attr-defined]
@@ -250,6 +251,11 @@ def _native_compare(ctx: Context, fn: Callable[..., Any], left: Variable, right:
         except Exception as error:
             ctx.raise_from_host(error)
     return None
+
+
+def _is_set(variable: Variable) -> bool:
+    """Whether it compares as a set does: values of a dict don't."""
+    return type(variable) is SetVariable or type(variable) is DictViewVariable and variable.part != "values"
 
 
 def operators_native(ctx: Context, fn: Callable[..., Any], left: Variable, right: Variable) -> Variable:
@@ -450,8 +456,6 @@ def object_key(ctx: Context, variable: Variable) -> Any:
     if owner is object and find(ctx, cls, "__eq__")[0] is object:
         return IdentityKey(variable)
     if isinstance(variable, ObjectVariable):
-        import torch
-
         if owner in (object, torch.nn.Module) or not is_python_class(owner):  # type: ignore[union-attr]
             if variable.data is None or not _python_class(ctx, variable):
                 return IdentityKey(variable) if variable.data is None else variable.data.dict_key(ctx)

@@ -51,6 +51,10 @@ class SequenceVariable(Variable):
     def python_type(self) -> type:
         return self.cls
 
+    def is_like(self, other: Variable) -> bool:
+        """Whether both are lists, both tuples or both deques: others don't compare, and aren't joined."""
+        return isinstance(other, SequenceVariable) and _native(self.cls) is _native(other.cls)
+
     def describe(self) -> str:
         return f"{self.cls.__name__} of {len(self.items)}"
 
