@@ -4,6 +4,7 @@ import collections
 import functools
 import math
 import operator
+import time
 import typing
 from collections import OrderedDict, deque
 
@@ -373,3 +374,13 @@ def types_of_iterators(x):
         iter({}.values()), iter(range(2**70)), iter("abc"), iter("\u1234"), iter(b"ab"), iter(frozenset()), iter(int, 1), iter(collections.Counter()),
     )  # fmt: skip
     return x + 1, [type(i).__name__ for i in made]
+
+
+@program(lambda: randn(3), **UNKNOWN)
+def struct_sequences_made_wrongly(x):
+    made = time.struct_time
+    found = attempts(
+        lambda: made("123"), lambda: made(), lambda: made(1), lambda: made("1234567890"), lambda: made(sequence=range(9)), lambda: made(range(9), 3),
+        lambda: made(range(9), {"tm_zone": "x"}).tm_zone, lambda: made(range(12)),
+    )  # fmt: skip
+    return x + 1, found, made(range(9))

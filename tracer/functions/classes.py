@@ -89,7 +89,10 @@ def _has_member(cls: enum.EnumMeta, value: Any) -> bool:
 
 def _named_tuple(ctx: Context, cls: Any, args: list[Variable], kwargs: dict[str, Variable]) -> Variable | None:
     if is_structseq(cls):
-        return TupleVariable(ctx.protocol.unpack(ctx, args[0]), cls)
+        values = ctx.protocol.unpack(ctx, args[0], "constructor requires a sequence") if len(args) == 1 and not kwargs else []
+        if len(values) != cls.n_sequence_fields:  # too few, or with fields that aren't part of the sequence
+            raise Break("metaclass-or-custom-new", type=cls.__name__, name=cls.__name__)
+        return TupleVariable(values, cls)
     owner, new = ctx.protocol.find(ctx, cls, "__new__")
     if not (owner is not None and isinstance(new, staticmethod | types.FunctionType) and "namedtuple" in getattr(new, "__func__", new).__code__.co_filename):
         return None
