@@ -108,7 +108,7 @@ def a_memo_that_is_kept(x):
 @program(lambda: randn(3))
 def bisect_on_what_has_no_order(x):
     out = []
-    for value in ({}, collections.OrderedDict(), types.MappingProxyType({}), 3):
+    for value in ({}, collections.OrderedDict(), types.MappingProxyType({}), 3, {1}, {1: 2}.keys()):
         for c in (bisect.bisect, bisect.bisect_left, bisect.insort):
             try:
                 out.append(c(value, 1))

@@ -167,7 +167,7 @@ def methods_that_return_another_type(x):
         lambda: [1, 2][w], lambda: operator.index(w), lambda: range(w), lambda: float(w), lambda: hash(w), lambda: {w: 1}, lambda: complex(w), lambda: bool(w),
         lambda: len(w), lambda: bytes(w), lambda: format(w), lambda: f"{w}", lambda: repr(w), lambda: f"{w!r}", lambda: iter(w), lambda: math.sqrt(w),
         lambda: "%d" % w, lambda: chr(w), lambda: [1] * w, lambda: hex(w), lambda: int(w), lambda: operator.index(t), lambda: [1, 2][t], lambda: float(t),
-        lambda: hash(t), lambda: hash(Huge()), lambda: len({Huge(): 1}), lambda: not w,
+        lambda: 3 in w, lambda: hash(t), lambda: hash(Huge()), lambda: len({Huge(): 1}), lambda: not w,
     )  # fmt: skip
 
 

@@ -115,13 +115,17 @@ for _name, _action in (("heappush", _push), ("heappop", _pop), ("heapreplace", _
 
 # ---- bisect
 def _place(ctx: Context, right: bool, a: Variable, x: Variable, lo: Variable | None, hi: Variable | None, key: Variable | None) -> int:
-    if not has_items_in_order(a.python_type()) and ctx.protocol.has(ctx, a.python_type(), "__getitem__"):
-        ctx.raise_(TypeError, f"{type_name(a.python_type())} is not a sequence")
-    low = 0 if lo is None else ctx.protocol.index(ctx, lo)
+    low = 0 if lo is None else ctx.protocol.index(ctx, lo, size=True)
+    given = None if is_none(hi) else ctx.protocol.index(ctx, hi, size=True)  # type: ignore[arg-type]
     if low < 0:
         ctx.raise_(ValueError, "lo must be non-negative")
-    high = ctx.protocol.index(ctx, ctx.protocol.length(ctx, a)) if is_none(hi) else ctx.protocol.index(ctx, hi)  # type: ignore[arg-type]
+    name, ordered = type_name(a.python_type()), has_items_in_order(a.python_type())
+    if not ordered and ctx.protocol.has(ctx, a.python_type(), "__getitem__"):
+        ctx.raise_(TypeError, f"{name} is not a sequence")
+    high = given if given is not None else ctx.protocol.index(ctx, ctx.protocol.length(ctx, a))
     less = _less(ctx)
+    if low < high and not ordered:
+        ctx.raise_(TypeError, f"{name!r} object does not support indexing")
     while low < high:
         middle = (low + high) // 2
         item = ctx.settle(a.getitem(ctx, literal(middle)))

@@ -15,7 +15,7 @@ from ..compat.identity import is_unique
 from ..compat.python_classes import is_python_class
 from ..compat.type_names import type_name
 from ..guards.constants import same as same_constant
-from ..signals import NotConstant
+from ..signals import NotConstant, Raised
 from ..variables import (
     FALSE,
     TRUE,
@@ -508,7 +508,12 @@ def contains_through_type(ctx: Context, container: Variable, item: Variable) -> 
         return truth(ctx, ctx.settle(special(ctx, container, "__contains__", [item], "")))
     if not has(ctx, cls, "__iter__") and not has(ctx, cls, "__getitem__"):
         ctx.raise_(TypeError, f"argument of type {type_name(cls)!r} is not iterable")
-    iterator = ctx.protocol.iterator(ctx, container)
+    try:
+        iterator = ctx.protocol.iterator(ctx, container)
+    except Raised as error:
+        if not issubclass(error.variable.python_type(), TypeError):
+            raise
+        ctx.raise_(TypeError, f"argument of type {type_name(cls)!r} is not iterable")
     while (found := ctx.protocol.next_item(ctx, iterator)) is not None:
         if same_or_equal(ctx, found, item):
             return True
