@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import operator
 import types
@@ -105,9 +106,10 @@ def class_(ctx: Context, value: type, source: Source) -> Any:
     types.ModuleType, types.MethodDescriptorType, types.WrapperDescriptorType, types.GetSetDescriptorType, types.MemberDescriptorType,
     types.ClassMethodDescriptorType, property, classmethod, staticmethod, functools.cached_property, functools._lru_cache_wrapper,
     types.GenericAlias, types.UnionType, torch._C.Generator, operator.itemgetter, operator.attrgetter, operator.methodcaller,
+    contextvars.ContextVar,
 )  # fmt: skip
 def by_identity(ctx: Context, value: Any, source: Source) -> Any:
-    """Modules, descriptors, wrappers and type expressions: known by identity."""
+    """Modules, descriptors, wrappers, type expressions and context variables: known by identity."""
     if source.kind != "pinned":
         ctx.guard(source, "ID_MATCH", value)
     return PinnedVariable(value, source)

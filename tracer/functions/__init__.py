@@ -4,6 +4,7 @@ from . import (  # noqa: F401  (they fill the table)
     builtins_rules,
     class_rules,
     collections_rules,
+    context_rules,
     copy_rules,
     dataclasses_rules,
     dicts,

@@ -338,6 +338,14 @@ def requires_grad_(ctx: Context, value: Variable, requires_grad: Variable | None
     ctx.break_("grad-write", expr=".requires_grad_()", name="requires_grad_", func="requires_grad_")
 
 
+def _name_a_wrapper(ctx: Context, function: Variable, name: Variable) -> Any:
+    """Since torch 2.15 what `no_grad()(f)` gives is renamed, for profiles: it is called the same."""
+    return NONE
+
+
+if hasattr(torch.utils._contextlib, "_set_stack_frame_name"):
+    calls.exact(torch.utils._contextlib._set_stack_frame_name)(_name_a_wrapper)
+
 _apply = vars(torch.autograd.Function)["apply"]  # since torch 2.14 a class method in C
 
 
