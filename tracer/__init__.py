@@ -43,7 +43,7 @@ def _telling() -> Iterator[None]:
     try:
         yield
     except (AttributeError, ImportError, TypeError) as error:
-        torch = sys.modules.get("torch")
+        torch: Any = sys.modules.get("torch")
         versions = importlib.import_module("tracer.compat.versions") if hasattr(torch, "__version__") else None
         lacking = versions.lacking(torch.__version__, error) if versions is not None else None
         if lacking is None:
