@@ -8,6 +8,7 @@ makes come back as made without grad, or as no views at all: they are made once 
 from __future__ import annotations
 
 import operator
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -71,12 +72,15 @@ _APART = frozenset({"detach", "detach_", "set_", get_data.__name__, set_data.__n
 
 
 def retain_views(ctx: Context, body: Body) -> None:
-    """Results that need no gradient and are views of what the graph makes may be written to by what does, behind the graph."""
+    """Results that need no gradient and share memory may be written to by what does, behind the graph, which the others have to see."""
     if not torch.is_grad_enabled() or ctx.mode_nodes:
+        return
+    memories = Counter(storage_of(node.meta.get("example_value")) for node in body.outputs)
+    if max([count for memory, count in memories.items() if memory is not None], default=0) < 2:
         return
     for node in list(body.outputs):
         value = node.meta.get("example_value")
-        if isinstance(value, torch.Tensor) and not (value.requires_grad or value.is_conj() or value.is_neg()):
+        if memories[storage_of(value)] > 1 and isinstance(value, torch.Tensor) and not (value.requires_grad or value.is_conj() or value.is_neg()):
             base = _viewed(node)
             if base is not node and base is not None and base.op != "placeholder" and base.meta["example_value"].dtype == value.dtype:
                 body.view(node, base)
