@@ -85,8 +85,13 @@ def markdown(results: dict[str, Outcomes]) -> str:
         "an exception that leaves the trace without the test raising it cost the capture, not the result; what fails is wrong.\n",
         f"Python {platform.python_version()}: {ran} tests in {len(results)} modules, {total[PASS]} pass ({100 * total[PASS] / max(ran, 1):.1f} %).\n",
         "| module | tests | pass | internal fault | exception leaves | fails | ends or hangs |\n|---|--:|--:|--:|--:|--:|--:|",
-        *rows, _row("**all**", total), "\n## What doesn't pass", *listed,
+        *rows, _row("**all**", total), *_left_out(results), "\n## What doesn't pass", *listed,
     )) + "\n"  # fmt: skip
+
+
+def _left_out(results: dict[str, Outcomes]) -> list[str]:
+    missing = [f"`{module}`" for module in MODULES if module not in results]
+    return [f"\nNot run: {', '.join(missing)}."] if missing else []
 
 
 def _row(name: str, counts: collections.Counter[str]) -> str:
