@@ -171,7 +171,7 @@ class Session(Found, Reruns, Refusals):
         number, self.raised = self.calls, None
         begun, thread = self.keeper.begun, threading.get_ident()
         outermost = thread not in begun
-        outcome, text, opens = "returned", "", -1
+        outcome, text, opens, around = "returned", "", -1, rec.parent
         self._depth += 1
         try:
             if outermost:
@@ -193,6 +193,8 @@ class Session(Found, Reruns, Refusals):
             finally:  # whoever listens to the events may give the call up
                 if opens >= 0:
                     rec.end(CallFinished, opens, outcome, text)
+                else:  # an interrupt came before the call was told: what follows isn't inside it
+                    rec.parent = around
 
     def count_call(self) -> None:
         """One more call from outside. All there is to say of it while nothing is recorded, stepped or pinned."""

@@ -199,3 +199,19 @@ def test_what_an_event_costs(record_property):
     }
     for name, seconds in costs.items():
         record_property(f"ns per {name}", round(min(seconds) / 2000 * 1e9))
+
+
+def test_a_span_that_is_cut_off_before_it_opens_leaves_nothing_open():
+    """As by an interrupt: what follows would be inside a span that is itself."""
+    recorder = Recorder("all")
+    outer = recorder.begin(ev.CallStarted, "outer")
+
+    def cut():
+        raise KeyboardInterrupt
+
+    recorder.where = cut
+    with pytest.raises(KeyboardInterrupt):
+        recorder.begin(ev.CallStarted, "cut")
+    recorder.where = tuple
+    recorder.point(ev.Output, "stdout", "text")
+    assert [event.parent for event in recorder.events] == [-1, outer]

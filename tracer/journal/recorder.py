@@ -96,22 +96,21 @@ class Recorder:
         """Opens a span: what follows belongs to it until `end`. Returns the number that `end` needs."""
         if get_ident() != self._owner or self._asides:
             self._settle()
-        parent = self.parent
-        self.parent = seq = len(self.events)
-        self._append(
-            kind(
-                seq,
-                perf_counter_ns() - self._began,
-                self.call,
-                self.thread,
-                self.frame,
-                self.attempt,
-                self.depth,
-                parent,
-                self.where(),
-                *payload,
-            )
+        seq = len(self.events)
+        event = kind(
+            seq,
+            perf_counter_ns() - self._began,
+            self.call,
+            self.thread,
+            self.frame,
+            self.attempt,
+            self.depth,
+            self.parent,
+            self.where(),
+            *payload,
         )
+        self.parent = seq  # not before the event is made: an interrupt there would leave a span that was never opened
+        self._append(event)
         return seq
 
     def end(self, kind: type[Outcome], opens: int, *payload: Any) -> int:
@@ -170,24 +169,24 @@ class Recorder:
                 if parent < 0:
                     break
                 holder = events[parent]
-        self.parent = seq = len(events)
-        self._append(
-            Instruction(
-                seq,
-                perf_counter_ns() - self._began,
-                self.call,
-                self.thread,
-                self.frame,
-                self.attempt,
-                self.depth,
-                parent,
-                location,
-                name,
-                arg,
-                height,
-                ids,
-            )
+        seq = len(events)
+        event = Instruction(
+            seq,
+            perf_counter_ns() - self._began,
+            self.call,
+            self.thread,
+            self.frame,
+            self.attempt,
+            self.depth,
+            parent,
+            location,
+            name,
+            arg,
+            height,
+            ids,
         )
+        self.parent = seq
+        self._append(event)
 
     def aside(self, kind: type[Event], *payload: Any, frame: str = "") -> None:
         """Records a point from any thread, with or without the lock; another thread's joins the list a little later."""
