@@ -14,6 +14,7 @@ import torch
 
 from tests.guards.support import calls, hostile_variants, local, lowered, seen, verdict
 from tracer.guards import KINDS, Guard
+from tracer.guards.held import Ref
 from tracer.guards.kinds import range_state
 from tracer.iterated import position
 
@@ -231,6 +232,12 @@ def test_texts_read_like_python() -> None:
     assert seen(entry, x={"k": "w", "n": (1,), "z": 0}) == [
         "x['k'] == 'v' <- 'w'", "len(x['n']) == 2 <- tuple of 1", "'z' not in x <- dict of 3", "type(x['n']) is list <- tuple of 1",
     ]  # fmt: skip
+
+
+def test_texts_call_objects_by_their_names_and_constants_by_what_they_are() -> None:
+    held = Ref(dict, None)
+    assert KINDS["SET_ORDER"].text("s", ((1, "a", held), 0, ())) == "s is iterated as 1, 'a', dict"
+    assert KINDS["NOT_REGISTERED"].text("Queue", (held, None)) == KINDS["NOT_REGISTERED"].text("Queue", held) == "not issubclass(Queue, dict)"
 
 
 def test_an_unknown_kind_is_refused_at_once() -> None:
