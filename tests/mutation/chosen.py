@@ -1,4 +1,4 @@
-"""The tests of one mutant: those that run the line that was changed, the most particular first.
+"""The tests of one mutant: those that run the line that was changed, those of its own room first, and of these the most particular.
 
     python -m tests.mutation.chosen PRISTINE COVERING TESTS...    in the copy that holds the mutant
 
@@ -16,8 +16,8 @@ import coverage
 
 __all__ = ["changed_lines", "tests_of"]
 
-#: Tests of one line that are tried: a line that everything runs is noticed by any of them.
-MOST = 60
+#: Tests of one line that are tried, of the room's own and of each further place: what everything runs is noticed by many.
+MOST = (300, 60)
 
 
 def changed_lines(before: str, after: str) -> set[int]:
@@ -29,15 +29,19 @@ def changed_lines(before: str, after: str) -> set[int]:
     return found
 
 
-def tests_of(data: coverage.CoverageData, name: str, lines: set[int]) -> list[str]:
-    """Tests that run one of `lines` of the file `name`; those that run least of it come first."""
+def tests_of(data: coverage.CoverageData, name: str, lines: set[int], places: tuple[str, ...]) -> list[str]:
+    """Tests that run one of `lines` of the file `name`, place by place; in each those that run least of it come first."""
     contexts = data.contexts_by_lineno(name)
     weight: dict[str, int] = {}
     for tests in contexts.values():
         for test in tests:
             weight[test] = weight.get(test, 0) + 1
     found = {test for line in lines for test in contexts.get(line, ()) if test}
-    return sorted(found, key=lambda test: (weight[test], test))[:MOST]
+    chosen: list[str] = []
+    for index, place in enumerate(places):
+        there = sorted((test for test in found if test.startswith(place)), key=lambda test: (weight[test], test))
+        chosen += there[: MOST[min(index, 1)]]
+    return chosen
 
 
 def main(pristine: str, covering: str, *tests: str) -> int:
@@ -48,7 +52,7 @@ def main(pristine: str, covering: str, *tests: str) -> int:
     for path in sorted(Path("tracer").rglob("*.py")):
         before, after = (Path(pristine) / path).read_text(), path.read_text()
         if before != after and path.as_posix() in measured:
-            chosen += tests_of(data, measured[path.as_posix()], changed_lines(before, after))
+            chosen += tests_of(data, measured[path.as_posix()], changed_lines(before, after), tests)
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-m", "not slow and not gpu and not browser"]
     return subprocess.run([*command, *(chosen or tests)]).returncode
 

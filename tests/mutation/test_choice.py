@@ -43,12 +43,13 @@ def test_changed_lines_are_those_of_the_text_before() -> None:
     assert chosen.changed_lines("a\nb\n", "a\nb\n") == set()
 
 
-def test_tests_that_run_least_of_a_file_come_first() -> None:
+def test_the_rooms_own_tests_come_first_and_those_that_run_least_of_a_file() -> None:
     chosen = pytest.importorskip("tests.mutation.chosen", reason="coverage comes with the extra `mutants`")
 
     class Data:
         def contexts_by_lineno(self, name: str) -> dict[int, list[str]]:
-            return {1: [""], 2: ["broad", "narrow"], 3: ["broad"]}
+            return {1: [""], 2: ["own/broad", "own/narrow", "all/narrow", *(f"all/{n}" for n in range(100))], 3: ["own/broad"]}
 
-    assert chosen.tests_of(Data(), "file", {2}) == ["narrow", "broad"]
-    assert chosen.tests_of(Data(), "file", {1}) == []
+    found = chosen.tests_of(Data(), "file", {2}, ("own", "all"))
+    assert found[:2] == ["own/narrow", "own/broad"] and len(found) == 2 + 60 and set(found[2:]) < {"all/narrow", *(f"all/{n}" for n in range(100))}
+    assert chosen.tests_of(Data(), "file", {1}, ("own", "all")) == []
