@@ -103,10 +103,9 @@ def _bound(*found: Any) -> Any:
 def _bound_exit(call: Instruction, helper: Instruction) -> list[Instruction]:
     """Behind the call of `__enter__`: [exit, self or NULL, result] → [bound exit, NULL, result]. A callable takes what is above it as an
     argument where it isn't NULL."""
-    shuffle = [("SWAP", 3), helper, ("SWAP", 3), ("SWAP", 2), ("CALL", 1), ("SWAP", 2), ("PUSH_NULL", 0), ("SWAP", 2)]
-    return [
-        replace(step if isinstance(step, Instruction) else Instruction(*step), handler=call.handler, location=call.location) for step in shuffle
-    ]
+    before, behind = [("SWAP", 3)], [("SWAP", 3), ("SWAP", 2), ("CALL", 1), ("SWAP", 2), ("PUSH_NULL", 0), ("SWAP", 2)]
+    steps = [*(Instruction(*step) for step in before), helper, *(Instruction(*step) for step in behind)]
+    return [replace(step, handler=call.handler, location=call.location) for step in steps]
 
 
 def asked(instruction: Instruction, before: Sequence[Instruction] = ()) -> list[Instruction]:

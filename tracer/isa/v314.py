@@ -10,7 +10,7 @@ from tracer.isa.rules import Context, Dialect, Drop, JumpTo, One, Several, Takes
 
 __all__ = ["DIALECT"]
 
-_CACHES = v313.DIALECT.caches | {"BINARY_OP": 5, "CALL_KW": 3}
+_CACHES = dict(v313.DIALECT.caches) | {"BINARY_OP": 5, "CALL_KW": 3}
 
 # CPython says itself what its numbers stand for; no version's order is written down here.
 _SPECIAL: list[str] = list(getattr(opcode, "_special_method_names", ()))
@@ -51,7 +51,7 @@ def _interpolation(context: Context, arg: int) -> tuple[str | None, bool]:
 
 _PARTS = {**dict(arguments.FUNCTION_PARTS), 16: "annotate"}
 
-_RULES = v313.DIALECT.rules | {
+_RULES = dict(v313.DIALECT.rules) | {
     "NOT_TAKEN": Drop(),
     "LOAD_FAST_BORROW": v313.DIALECT.rules["LOAD_FAST"],
     "LOAD_FAST_BORROW_LOAD_FAST_BORROW": v313.DIALECT.rules["LOAD_FAST_LOAD_FAST"],
