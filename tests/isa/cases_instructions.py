@@ -74,7 +74,7 @@ def case_super() -> None:
         assert not [op for op in decoded.ops if op.name == "LoadSuperAttr"]
         return
     loads = [op.arg for op in decoded.ops if op.name == "LoadSuperAttr"]
-    assert loads == [("f", True, MINOR < 13), ("g", False, MINOR < 13)]
+    assert loads == [("f", True, MINOR < 13, False), ("g", False, MINOR < 13, False)]
     has(decoded, ("LoadGlobal", "super"), ("LoadDeref", 1), ("LoadFast", 0), ("LoadSuperAttr", loads[0]))
 
 
