@@ -5,7 +5,8 @@
 timer: a signal at a random moment. steps: one at a random one of all places where CPython looks for signals in our
 code and in torch's that we call (the first instruction of a function, behind a call, at a jump backwards): it finds windows of a few
 instructions that a timer meets once in a million. both: these two in turn. thrown: an exception at such a place, also where a signal would
-wait (`tracer/handlers.py`): a second Ctrl-C, or one that another thread throws; not in what C++ of torch calls, where it would end the process. After each interrupt everything that a trace touches must be as before, and the same
+wait (`tracer/handlers.py`): a second Ctrl-C, or one that another thread throws; not in what C++ of torch calls, where it would end the process, and only
+in our code: torch's managers of its modes, cut in their middle, raise errors of their own. After each interrupt everything that a trace touches must be as before, and the same
 program must run and be captured as if nothing had been.
 """
 
@@ -171,7 +172,7 @@ class Steps:
     def _here(self, frame: FrameType) -> None:
         self.left -= 1
         if self.left == -1:
-            if self.thrown and _called_by_torch(frame):
+            if self.thrown and (_called_by_torch(frame) or "/tracer/" not in frame.f_code.co_filename) or _asked_about_a_manager(frame):
                 self.left = 0  # the next place will do
                 return
             self.place = f"{frame.f_code.co_filename.rpartition('/')[2]}:{frame.f_code.co_qualname}:{frame.f_lineno} +{frame.f_lasti}"
@@ -211,6 +212,14 @@ class Steps:
             found = any(part in name for part in _FILES) or name.endswith("fake_tensor.py") and code.co_name in _NAMES
             self._interesting[code] = found
         return found
+
+
+def _asked_about_a_manager(frame: FrameType | None) -> bool:
+    """Whether our hook is asked about `__enter__` or `__exit__` of torch's that the program calls: what an interrupt at its beginning leaves it
+    leaves in plain Python too."""
+    while frame is not None and "/tracer/" in frame.f_code.co_filename:
+        frame = frame.f_back
+    return frame is not None and frame.f_code.co_name in ("__enter__", "__exit__") and "/torch/" in frame.f_code.co_filename
 
 
 def _called_by_torch(frame: FrameType | None) -> bool:

@@ -98,9 +98,9 @@ def test_added_and_removed_nodes():
 def test_large_graphs_are_aligned_fast():
     left = [Node(f"n{i}", "call_function", f"op{i % 13}") for i in range(10_000)]
     right = [node for i, node in enumerate(left) if i % 97] + [Node("x", "call_function", "op3")] * 50
-    began = time.perf_counter()
+    began = time.process_time()
     pairs = align(left, right, lambda n: (n.op, n.target))
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
     assert len(pairs) >= len(left) and all(a is None or b is None or a.target == b.target for a, b in pairs)
 
 
