@@ -19,8 +19,6 @@ NOT_THE_SAME = {
     "iterators_outside.rest_of_a_dict_iterator": "an iterator over a dict is copied as one over a list",
     "tensor_hooks.handle_number": "torch counts the handles of a process",
     "keys.user_keys_that_note_it_leave": "copying a dict asks its keys for their hash",
-    # Known fault: typing looks at who asks, finds us instead of abc, and refuses; the frame runs as plain Python. Answers are kept by then.
-    "class_checks.protocols": "the first check against a protocol with data members ends the trace, later ones find its answer kept",
     "copies.a_memo_of_the_program": "it looks for the address of an object, which is another one",
 }
 PROGRAMS = [p for p in all_programs() if p.make_args is not None]

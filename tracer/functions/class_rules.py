@@ -57,7 +57,7 @@ def issubclass_(ctx: Context, value: Variable, classes: Variable) -> Any:
     return literal(_check(ctx, value, classes, "__subclasscheck__"))
 
 
-def _check(ctx: Context, value: Variable, classes: Variable, method: str) -> bool:
+def _check(ctx: Context, value: Variable, classes: Variable, method: str, of_instance: bool = False) -> bool:
     several = plain(classes)
     if isinstance(several, TupleVariable):
         return any(_check(ctx, value, c, method) for c in several.settled(ctx))
@@ -71,7 +71,7 @@ def _check(ctx: Context, value: Variable, classes: Variable, method: str) -> boo
         return any(_check(ctx, value, ctx.wrap(part), method) for part in wanted.__args__)
     owner, raw = ctx.protocol.find(ctx, type(wanted), method)
     if owner is abc.ABCMeta:
-        return (_abc_instance if method == "__instancecheck__" else _abc_subclass)(ctx, wanted, value)
+        return _abc_instance(ctx, wanted, value) if method == "__instancecheck__" else _abc_subclass(ctx, wanted, value, of_instance)
     if owner is not None and is_python_class(owner) and isinstance(raw, types.FunctionType) and type(wanted) not in _OF_TORCH:
         return ctx.protocol.truth(ctx, ctx.call_now(ctx.protocol.class_entry(ctx, owner, method, raw), [classes, value]))
     return _by_class(ctx, value, wanted, method)
@@ -136,13 +136,13 @@ def _abc_instance(ctx: Context, wanted: Any, value: Variable) -> bool:
         return _tensor_isinstance(value, wanted)
     said = class_said(ctx, value)
     asked = ctx.wrap(wanted)  # whose metaclass may have a `__subclasscheck__` of its own
-    return any(_check(ctx, ctx.wrap(cls), asked, "__subclasscheck__") for cls in (said, value.python_type()) if cls is not None)
+    return any(_check(ctx, ctx.wrap(cls), asked, "__subclasscheck__", True) for cls in (said, value.python_type()) if cls is not None)
 
 
-def _abc_subclass(ctx: Context, wanted: Any, value: Variable) -> bool:
-    """`ABCMeta.__subclasscheck__`: registered classes and `__subclasshook__`s too."""
+def _abc_subclass(ctx: Context, wanted: Any, value: Variable, of_instance: bool = False) -> bool:
+    """`ABCMeta.__subclasscheck__`: registered classes and `__subclasshook__`s too. `of_instance`: `__instancecheck__` asks."""
     try:
-        return ctx.protocol.is_subclass(ctx, _class(ctx, value), wanted)
+        return ctx.protocol.is_subclass(ctx, _class(ctx, value), wanted, of_instance)
     except TypeError as error:
         ctx.raise_from_host(error)
 

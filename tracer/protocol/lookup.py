@@ -5,10 +5,10 @@ Every answer that came from a class is guarded once per (class, name): the entry
 
 from __future__ import annotations
 
+import abc
 import collections
 import functools
 import types
-from _abc import _abc_subclasscheck  # type: ignore[import-not-found]
 from typing import TYPE_CHECKING, Any
 
 from ..compat import words
@@ -78,9 +78,14 @@ def guard_bases(ctx: Context, cls: type) -> None:
         ctx.guard(ctx.pinned(cls), "MRO", type.__dict__["__mro__"].__get__(cls))
 
 
-def is_subclass(ctx: Context, cls: type, wanted: Any) -> bool:
+_asked = abc.ABCMeta.__subclasscheck__
+#: The same from a function of `abc`, as `__instancecheck__` is one: before 3.12 protocols look who asks, two frames up.
+_asked_of_instance = types.FunctionType((lambda wanted, cls: _asked(wanted, cls)).__code__, {"__name__": "abc", "_asked": _asked})
+
+
+def is_subclass(ctx: Context, cls: type, wanted: Any, of_instance: bool = False) -> bool:
     """What an abstract base class says of `cls`. What it said yes to stays so; a no is guarded by what is registered with it."""
-    answer = _abc_subclasscheck(wanted, cls)
+    answer = (_asked_of_instance if of_instance else _asked)(wanted, cls)
     if not answer:
         ctx.guard(ctx.pinned(cls), "NOT_REGISTERED", wanted, wanted)
     return answer
