@@ -41,6 +41,7 @@ from builtins import (  # a program may replace them while it runs
     tuple,
     type,
 )
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -49,7 +50,7 @@ from torch._guards import CompileId
 
 from ..errors import CompatError
 from . import TORCH_VERSION
-from .versions import NEWEST, TORCHES
+from .versions import PROVEN, TORCHES
 
 __all__ = [
     "COMMON",
@@ -98,8 +99,8 @@ if _missing := [name for name in _NEEDED if not hasattr(_c, name)]:
         next=f"install a torch that Tracer was made for: pip install '{TORCHES}'",
     )
 
-#: A torch that Tracer wasn't made for: `self_test` says whether it will do.
-UNKNOWN: bool = TORCH_VERSION > NEWEST
+#: A torch newer than the one that all was run with: `self_test` says whether it will do.
+UNKNOWN: bool = TORCH_VERSION > PROVEN
 
 #: torch ≥ 2.13: entries and skip strategies of one region are invisible to the others.
 ISOLATED: bool = hasattr(_c, "set_eval_frame_isolate_recompiles_id")
@@ -397,6 +398,16 @@ def stoppable(code: types.CodeType) -> bool:
 # --- does the installed torch behave? ---------------------------------------------------------------------------------
 
 
+def _probe() -> tuple[Callable[[int], int], types.CodeType]:
+    """A function that adds 1000 to its argument, and code for it that adds 5000."""
+
+    def probe(x: int) -> int:
+        return x + 1000  # small numbers are no constants since 3.14
+
+    code = probe.__code__
+    return probe, code.replace(co_consts=tuple(5000 if value == 1000 else value for value in code.co_consts))
+
+
 @functools.cache
 def self_test() -> None:
     """Compile a function by hand, find its entry, raise through a frame, skip; CompatError where torch does otherwise.
@@ -404,12 +415,9 @@ def self_test() -> None:
     Takes a tenth of a millisecond, once; for versions of torch that nobody has run this on.
     """
 
-    def probe(x: int) -> int:
-        return x + 1000  # small numbers are no constants since 3.14
-
+    probe, changed = _probe()
     asked: list[str] = []
     code = probe.__code__
-    changed = code.replace(co_consts=tuple(5000 if value == 1000 else value for value in code.co_consts))
     answers = [
         compiled(GuardedCode(stopping_code(code, KeyError()), GuardManagerAdapter(None), 0, "self-test"), ISOLATED),
         run_untraced("self-test"),
@@ -448,11 +456,8 @@ def pins() -> bool:
     if not ISOLATED:
         return False
 
-    def probe(x: int) -> int:
-        return x + 1000  # small numbers are no constants since 3.14
-
+    probe, changed = _probe()
     code = probe.__code__
-    changed = code.replace(co_consts=tuple(5000 if value == 1000 else value for value in code.co_consts))
     answer = compiled(GuardedCode(changed, GuardManagerAdapter(_empty_guards()), 0, "pins"), True)
     results = []
     prior, region = set_eval_frame(None), set_region(new_region())

@@ -34,7 +34,7 @@ from torch._dynamo.guards import GuardManagerType
 
 from ..errors import CompatError
 from . import TORCH_VERSION
-from .versions import NEWEST, TORCHES
+from .versions import PROVEN, TORCHES
 
 __all__ = [
     "DICT",
@@ -402,5 +402,5 @@ def self_test() -> None:
         ) from error
 
 
-if TORCH_VERSION > NEWEST:
+if TORCH_VERSION != PROVEN:
     self_test()

@@ -1,6 +1,7 @@
 """Which Python and which torch this is, and whether Tracer can work with them: asked before anything of ours touches either.
 
-In: nothing. Out: sentences. `OLDEST` to `NEWEST` are the versions of torch that the suite was run with (docs/versions.md). A newer one
+In: nothing. Out: sentences. `OLDEST` to `NEWEST` are the versions of torch that are let in; docs/versions.md says how much of the suite was
+run with each, `PROVEN` is the one that all of it was: the seams try themselves under the others. One newer than `NEWEST`
 is tried: what it lacks is found by name, or on a throwaway object, and said in one sentence.
 """
 
@@ -13,9 +14,9 @@ import sysconfig
 from ..errors import CompatError
 from ..isa import SUPPORTED
 
-__all__ = ["NEWEST", "OLDEST", "TORCHES", "check_python", "check_torch", "lacking", "python_refusal", "pythons"]
+__all__ = ["NEWEST", "OLDEST", "PROVEN", "TORCHES", "check_python", "check_torch", "lacking", "python_refusal", "pythons"]
 
-OLDEST, NEWEST = (2, 11), (2, 15)
+OLDEST, PROVEN, NEWEST = (2, 11), (2, 13), (2, 15)
 #: As pip writes it.
 TORCHES = f"torch>={OLDEST[0]}.{OLDEST[1]},<{NEWEST[0]}.{NEWEST[1] + 1}"
 
