@@ -215,11 +215,15 @@ class Steps:
 
 
 def _asked_about_a_manager(frame: FrameType | None) -> bool:
-    """Whether our hook is asked about `__enter__` or `__exit__` of torch's that the program calls: what an interrupt at its beginning leaves it
-    leaves in plain Python too."""
+    """Whether our hook is asked about `__enter__` or `__exit__` of torch's that the program calls, or about what these call: what an interrupt there
+    leaves it leaves in plain Python too."""
     while frame is not None and "/tracer/" in frame.f_code.co_filename:
         frame = frame.f_back
-    return frame is not None and frame.f_code.co_name in ("__enter__", "__exit__") and "/torch/" in frame.f_code.co_filename
+    while frame is not None and "/torch/" in frame.f_code.co_filename:
+        if frame.f_code.co_name in ("__enter__", "__exit__"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _called_by_torch(frame: FrameType | None) -> bool:
