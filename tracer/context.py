@@ -19,7 +19,7 @@ import torch
 from . import builder, higher_order, protocol
 from .compat.guards import SDPA_KERNELS, device_contexts, mode_count
 from .events import ExceptionObserved, GuardInstalled, InlineFinished, InputLifted, NodeCreated, SideEffect
-from .functions import calls, classes, modules, native_methods, torch_tensors
+from .functions import calls, classes, context_rules, modules, native_methods, torch_tensors
 from .graph import shapes
 from .graph.effects import Effects
 from .graph.modes import MODES
@@ -49,6 +49,7 @@ from .variables.generators import Weakly
 if TYPE_CHECKING:
     from .failing import Failing
     from .session import Session
+    from .variables.contexts import ContextStateVariable
 
 __all__ = ["Context", "GraphInput"]
 
@@ -75,6 +76,7 @@ class Context:
     native_methods = native_methods
     tensors = torch_tensors
     modules = modules
+    contexts = context_rules
     shapes = shapes
     generators = generators
     intrinsics = intrinsics
@@ -132,6 +134,7 @@ class Context:
         self.replaced: set[int] = set()  # storages that became some tensor's `.data`
         self.written: set[int] = set()  # storages that operators wrote to with grad on
         self.begun: set[int] = set()  # storages of existing tensors that begin to need a gradient
+        self.context_states: dict[int, ContextStateVariable] = {}  # of context variables that the trace set
         self.autocasts: list[Any] = []  # entered and not yet left: (manager, what leaves it, node)
         self.autocast_at_entry: Any = None
         self.untaken = {key[1]: decision.value for key, decision in decisions.items() if key[0] == "untaken"}  # nodes, and why: `untaken.py`
@@ -172,7 +175,7 @@ class Context:
 
     def release(self) -> None:
         """The attempt is over: let go of the program's objects, which would else live until the collector finds this."""
-        for table in (*self._tables(), self.owners, self.namespaces, self.sources, self.memo, self.builtins, self.asked):
+        for table in (*self._tables(), self.owners, self.namespaces, self.sources, self.memo, self.builtins, self.asked, self.context_states):
             table.clear()
         for held in (self.kept, self.inputs, self.undo, self.leaves):
             held.clear()

@@ -63,6 +63,7 @@ STEPS: dict[str, Step] = {
         lambda owner, index: parts(owner)[index], lambda p, index: f"iterated({p})" + (f"[{index}]" if index else "")
     ),
     "deref": Step(lambda owner, _: owner(), lambda p, _: f"{p}()"),
+    "context": Step(lambda owner, _: owner.get(), lambda p, _: f"{p}.get()"),
 }
 
 

@@ -223,6 +223,8 @@ class Body:
             return f"{base}.__closure__[{key}]"
         if kind == "iterated":
             return f"{self.pin(parts, 'iterated')}({base})[{key}]"
+        if kind == "context":
+            return f"{base}.get()"
         return f"{base}.cell_contents" if kind == "contents" else f"{base}()"
 
     def attribute(self, owner: Variable, name: str, key: str, value: str) -> str:

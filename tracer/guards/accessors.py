@@ -258,6 +258,17 @@ def _lower_iterated(manager: Any, _owner: Any, source: Source, example: Any) -> 
     return manager.lambda_manager(lambda value: _read_iterated(value, index), "", example, MANAGER)
 
 
+def _read_context(owner: Any, _key: Any) -> Any:
+    try:
+        return owner.get()
+    except LookupError:
+        raise Missing from None
+
+
+def _lower_context(manager: Any, _owner: Any, _source: Source, example: Any) -> Any:
+    return manager.lambda_manager(lambda value: _read_context(value, None), "", example, MANAGER)
+
+
 def _lower_type(manager: Any, _owner: Any, _source: Source, example: Any) -> Any:
     return manager.type_manager("", example, MANAGER)
 
@@ -278,4 +289,5 @@ ACCESSORS: dict[str, Accessor] = {
     "contents": Accessor(_read_contents, _lower_contents, _exact_contents),
     "iterated": Accessor(_read_iterated, _lower_iterated),
     "deref": Accessor(_read_deref, _lower_deref),
+    "context": Accessor(_read_context, _lower_context),
 }

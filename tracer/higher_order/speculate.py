@@ -35,6 +35,7 @@ from ..variables import (
     key_variable,
 )
 from ..variables.base import Lazy
+from ..variables.contexts import ENTRY, ContextStateVariable
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -105,9 +106,13 @@ def attempt(ctx: Context, name: str) -> Iterator[tuple[Subgraph, Any]]:
     outer, frame, handled = ctx.graph, ctx.frame, (ctx.handling, ctx.beyond)
     modes, autocasts, autocast = {n: mode.read() for n, mode in MODES.items()}, list(ctx.autocasts), AutocastState()
     subgraph = ctx.graph = Subgraph(outer, name)
+    held = {name: state.held for name, state in ctx.context_states.items()}
     ctx.speculating += 1
     try:
         yield subgraph, mark
+        for of, state in ctx.context_states.items():
+            if state.held is not held.get(of, ENTRY):
+                raise Rejected(f"leaves the {state.describe()} changed")
         changed = [n for n, mode in MODES.items() if mode.read() != modes[n]]
         if changed or ctx.autocasts != autocasts:
             changed.append("autocast")
@@ -132,8 +137,9 @@ def attempt(ctx: Context, name: str) -> Iterator[tuple[Subgraph, Any]]:
 
 def _check_effects(ctx: Context, mark: Any, outside: set[Variable]) -> None:
     """Bodies run zero, one or many times: they may change only what they made."""
-    if ctx.effects_since(mark):
-        changed = ctx.effects_since(mark)[0]
+    for changed in ctx.effects_since(mark):
+        if isinstance(changed, ContextStateVariable):
+            continue  # it holds what it held before, or `attempt` had said so
         raise Rejected(f"changes {changed.source.text} outside itself" if changed.source is not None else "changes an object outside itself")
     for variable, _ in ctx.undo_since(mark):
         if variable in outside:
