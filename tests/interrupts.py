@@ -36,6 +36,7 @@ from tracer.compat import evalframe as ef
 from tracer.compat import stacks
 from tracer.compat.fakes import WatchedFakeMode
 from tracer.graph.fakes import _watched, hushed
+from tracer.runtime.hook import FrameHook
 
 __all__ = ["PROGRAMS", "Report", "interrupted"]
 
@@ -175,7 +176,7 @@ class Steps:
             if self.thrown and (_called_by_torch(frame) or "/tracer/" not in frame.f_code.co_filename) or _asked_about_a_manager(frame):
                 self.left = 0  # the next place will do
                 return
-            self.place = f"{frame.f_code.co_filename.rpartition('/')[2]}:{frame.f_code.co_qualname}:{frame.f_lineno} +{frame.f_lasti}"
+            self.place = f"{frame.f_code.co_filename.rpartition('/')[2]}:{frame.f_code.co_qualname}:{frame.f_lineno} +{frame.f_lasti}{' for '.join(['', *(code.co_qualname for code in _asked(frame))])}"
             if self.thrown:
                 raise Interrupted(self.place)
             signal.raise_signal(signal.SIGALRM)
@@ -214,16 +215,24 @@ class Steps:
         return found
 
 
-def _asked_about_a_manager(frame: FrameType | None) -> bool:
-    """Whether our hook is asked about `__enter__` or `__exit__` of torch's that the program calls, or about what these call: what an interrupt there
-    leaves it leaves in plain Python too."""
+def _asked(frame: FrameType | None) -> list[CodeType]:
+    """About whose call our hook is asked, if it is, and the functions of torch that made this call, the innermost first. The frame that is asked
+    about isn't on the stack yet."""
+    found = []
     while frame is not None and "/tracer/" in frame.f_code.co_filename:
+        if frame.f_code is FrameHook.__call__.__code__:
+            found = [frame.f_locals["frame"].f_code]
         frame = frame.f_back
     while frame is not None and "/torch/" in frame.f_code.co_filename:
-        if frame.f_code.co_name in ("__enter__", "__exit__"):
-            return True
+        found.append(frame.f_code)
         frame = frame.f_back
-    return False
+    return found
+
+
+def _asked_about_a_manager(frame: FrameType) -> bool:
+    """Whether our hook is asked about `__enter__` or `__exit__` of torch's that the program calls, or about what these call: what an interrupt there
+    leaves it leaves in plain Python too."""
+    return any(code.co_name in ("__enter__", "__exit__") and "/torch/" in code.co_filename for code in _asked(frame))
 
 
 def _called_by_torch(frame: FrameType | None) -> bool:

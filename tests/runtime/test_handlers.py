@@ -177,3 +177,32 @@ def test_whoever_compiles_alone_is_told_behind_it(with_handler):
     with pytest.raises(Late):
         hook.alone(work)
     assert LOG == ["raised", "handler"] and not hook._lock._is_owned()
+
+
+def test_an_interrupt_before_a_graph_behind_a_break_leaves_the_blocks_that_are_open():
+    def f(x):
+        with torch.no_grad():
+            y = x * 2
+            print(end="")
+            return y.sin()
+
+    compiled = tracer.compile(f, backend="eager")
+    interrupts = []
+
+    def recorder(frame_id, name):
+        def hit():
+            if interrupts and frame_id == interrupts[0]:
+                interrupts.clear()
+                raise KeyboardInterrupt
+
+        return hit
+
+    compiled.session.hit_recorder = recorder
+    x = torch.ones(3, requires_grad=True)
+    compiled(x)
+    interrupts.append("1/0")
+    with pytest.raises(KeyboardInterrupt):
+        compiled(x)
+    assert torch.is_grad_enabled()
+    assert torch.equal(compiled(x), f(x))
+    assert not interrupts and len(compiled.session.graphs) == 2

@@ -15,6 +15,7 @@ import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..compat.evalframe import sheltered
 from ..compat.identity import is_unique
 from ..compat.python_classes import is_python_class
 from ..graph.retained import view_again
@@ -267,28 +268,28 @@ class Body:
             self.ends.append(self._ends.pop(0)())
             self.settle_later()
 
-    def _checked(self, run: str) -> list[str]:
+    def _checked(self, run: list[str]) -> list[str]:
         """Run the graph; a check of the graph that stands for an `assert` fails as the `assert` would."""
         self.names["asserted"] = self.ctx.asserted
         return [
             "failed = None",
             "try:",
-            f"    {run}",
+            *(f"    {line}" for line in run),
             "except RuntimeError as error:",
             "    failed = asserted.get(str(error))",
             "    if failed is None: raise",
             "if failed is not None: raise AssertionError(*failed)",
         ]
 
-    def _unwinding(self, run: str, failed: Callable[..., Any], inputs: list[str]) -> list[str]:
-        """Run the graph; where it raises, `failed` goes on as the program does from the operator that raised."""
+    def _unwinding(self, run: list[str], failed: Callable[..., Any], inputs: list[str]) -> list[str]:
+        """Run the graph; where it raises, or an interrupt comes before, `failed` goes on as the program does from the operator that raised."""
         self.names["failed"] = failed
         raised, caught = self.fresh("raised"), self.fresh("caught")
         given = ", ".join([f"{raised}.pop()", f"({''.join(f'{name}, ' for name in inputs)})", *self.parameters])
         return [
             f"{raised} = []",
             "try:",
-            f"    {run}",
+            *(f"    {line}" for line in run),
             f"except BaseException as {caught}:",
             f"    {raised}.append({caught})",
             f"if {raised}: return failed({given})",
@@ -305,20 +306,20 @@ class Body:
     ) -> tuple[types.FunctionType, str]:
         """(the compiled function, its source). `graph` takes `inputs` and returns the tuple of outputs. `failed`: what is called with the
         error, the inputs and the parameters where the graph raises; None where nothing but the error itself comes of that."""
-        lines = list(self.loads)
+        lines, run = list(self.loads), []
+        if hit is not None:
+            self.names["cache_hit"] = hit
+            run.append("cache_hit()")
         if graph is not None:
             self.names["graph"] = graph
             call = f"graph({', '.join(inputs)})"
             outs = [self._came.get(name, name) for name in self._outputs.values()]
-            run = f"{', '.join(outs)}, = {call}" if outs else call
-            if failed is not None:
-                lines += self._unwinding(run, failed, inputs)
-            else:
-                lines += self._checked(run) if self.ctx.asserted else [run]
-        if hit is not None:
-            self.names["cache_hit"] = hit
-            lines.insert(0, "cache_hit()")
-        lines += self.views + self.builds + self.effects + self.ends + modes + [ending]
+            run.append(f"{', '.join(outs)}, = {call}" if outs else call)
+        if graph is not None and failed is not None:
+            run = self._unwinding(run, failed, inputs)
+        elif graph is not None and self.ctx.asserted:
+            run = self._checked(run)
+        lines += run + self.views + self.builds + self.effects + self.ends + modes + [ending]
         text = f"def body({', '.join(self.parameters)}):\n" + "".join(f"    {line}\n" for line in lines)
         filename = f"<tracer {name}>"
         namespace: dict[str, Any] = self.names
@@ -326,6 +327,7 @@ class Body:
         exec(compile(text, filename, "exec"), namespace)
         function = namespace.pop("body")
         function.__code__ = function.__code__.replace(co_consts=tuple(map(self._own, function.__code__.co_consts)))
+        sheltered(function)
         wrong = faults(text, namespace) if self.ctx.session.config.strict else undefined(function.__code__, namespace)
         if wrong:
             raise AssertionError(f"the code made for {name} can't run: {'; '.join(wrong)}\n{text}")

@@ -82,6 +82,7 @@ __all__ = [
     "set_region",
     "stoppable",
     "stopping_code",
+    "sheltered",
     "unasked",
 ]
 
@@ -367,6 +368,13 @@ def unasked(function: Any) -> Any:
             steps[offset + 1] = _QUIET
             break
     function.__code__ = code.replace(co_code=bytes(steps))
+    return function
+
+
+def sheltered(function: Any) -> Any:
+    """`function`, of which no hook is asked and which is entered without a look for signals: nothing can be raised before its first call."""
+    unasked(function)
+    _c.set_code_exec_strategy(function.__code__, _SKIP)
     return function
 
 
