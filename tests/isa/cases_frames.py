@@ -90,9 +90,10 @@ def calls(decoded: Decoded) -> Iterator[int]:
 def case_with_restores_the_stack() -> None:
     decoded = of("def f(a):\n    with a: g(a)\n    return 1")
     handler = decoded.handlers[next(iter(calls(decoded)))]
-    assert handler is not None and handler.depth == 1 and handler.push_lasti and handler.height == 3
+    depth = 2 if MINOR >= 14 else 1  # what leaves the block stands as a callable and its NULL
+    assert handler is not None and handler.depth == depth and handler.push_lasti and handler.height == depth + 2
     index = decoded.ops.index(only(decoded, "WithExceptStart"))
-    assert decoded.stack_depth(index) == 4 and decoded.stack_depth(index + 1) == 5
+    assert decoded.stack_depth(index) == depth + 3 and decoded.stack_depth(index + 1) == depth + 4
 
 
 def case_no_handler_outside() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import opcode
+from collections.abc import Mapping
 from typing import Any
 
 from tracer.isa import arguments, v313
@@ -10,7 +11,14 @@ from tracer.isa.rules import Context, Dialect, Drop, JumpTo, One, Several, Takes
 
 __all__ = ["DIALECT"]
 
-_CACHES = dict(v313.DIALECT.caches) | {"BINARY_OP": 5, "CALL_KW": 3}
+_GONE = frozenset({"BEFORE_ASYNC_WITH", "BEFORE_WITH", "BINARY_SUBSCR", "BUILD_CONST_KEY_MAP", "LOAD_ASSERTION_ERROR", "RETURN_CONST"})
+
+
+def _kept(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: row for name, row in table.items() if name not in _GONE}
+
+
+_CACHES = _kept(v313.DIALECT.caches) | {"BINARY_OP": 5, "CALL_KW": 3}
 
 # CPython says itself what its numbers stand for; no version's order is written down here.
 _SPECIAL: list[str] = list(getattr(opcode, "_special_method_names", ()))
@@ -51,7 +59,7 @@ def _interpolation(context: Context, arg: int) -> tuple[str | None, bool]:
 
 _PARTS = {**dict(arguments.FUNCTION_PARTS), 16: "annotate"}
 
-_RULES = dict(v313.DIALECT.rules) | {
+_RULES = _kept(v313.DIALECT.rules) | {
     "NOT_TAKEN": Drop(),
     "LOAD_FAST_BORROW": v313.DIALECT.rules["LOAD_FAST"],
     "LOAD_FAST_BORROW_LOAD_FAST_BORROW": v313.DIALECT.rules["LOAD_FAST_LOAD_FAST"],
