@@ -7,8 +7,9 @@ Everything else goes through `from_tensor`. Two tensors that share storage get f
 
 from __future__ import annotations
 
+import contextlib
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -40,8 +41,10 @@ __all__ = [
     "symbol_sources",
     "symbolic_number",
     "unbacked_bindings",
+    "with_real_tensors",
 ]
 
+_thread = torch._subclasses.fake_tensor.fake_tensor_tls
 _no_dispatch = torch._C._DisableTorchDispatch
 _keys = torch._C._dispatch_keys
 _unset_mode, _FAKE = torch._C._unset_dispatch_mode, torch._C._TorchDispatchModeKey.FAKE
@@ -422,3 +425,14 @@ def remake(mode: FakeTensorMode, value: Any) -> Any:
     if isinstance(value, torch.Tensor):
         return mode.from_tensor(value) if is_fake(value) else fake_of(mode, value)
     return value
+
+
+@contextlib.contextmanager
+def with_real_tensors() -> Iterator[None]:
+    """Real tensors may meet fakes in this thread: they count as constants."""
+    before = _thread.allow_non_fake_inputs_override
+    _thread.allow_non_fake_inputs_override = True
+    try:
+        yield
+    finally:
+        _thread.allow_non_fake_inputs_override = before

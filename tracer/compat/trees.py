@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import namedtuple
 from collections.abc import Callable
 from typing import Any
 
 from torch.utils import _pytree as pytree
 
-__all__ = ["accessor", "leaves", "leaves_with_path", "mapped"]
+__all__ = ["accessor", "constant_classes", "leaves", "leaves_with_path", "mapped", "node_of"]
 
 
 def leaves(tree: Any) -> list[Any]:
@@ -39,3 +40,16 @@ def accessor(path: tuple[Any, ...]) -> str:
 def mapped(function: Callable[[Any], Any], tree: Any) -> Any:
     """The same containers with `function(leaf)` in place of every leaf, in the order of `leaves`."""
     return pytree.tree_map(function, tree)
+
+
+def node_of(cls: type) -> Any:
+    """How instances of a class are taken apart and made again (`flatten_fn`, `unflatten_fn`); None where torch's pytrees don't know it."""
+    known = pytree.SUPPORTED_NODES.get(cls)
+    if known is None and pytree.is_namedtuple_class(cls):
+        known = pytree.SUPPORTED_NODES[namedtuple]
+    return known
+
+
+def constant_classes() -> Any:
+    """Classes whose instances are constants of a graph, by `register_constant`."""
+    return pytree.CONSTANT_NODES

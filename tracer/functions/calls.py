@@ -42,6 +42,7 @@ from .pinned import (
     set_pinned_attribute,
 )
 from .table import calls
+from .torch_opaque import call_opaque
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -89,6 +90,8 @@ def call_function(ctx: Context, variable: FunctionVariable, args: list[Variable]
         return inline(ctx, variable, args, kwargs)
     if plan == "node":
         return ctx.node("call_function", function, args, kwargs)
+    if plan == "whole":
+        return call_opaque(ctx, function, args, kwargs)
     if plan == "constant":
         return _constant_call(ctx, function, args, kwargs)
     if type(plan) is list:
@@ -114,7 +117,7 @@ def call_function(ctx: Context, variable: FunctionVariable, args: list[Variable]
 
 
 def _plan(ctx: Context, function: types.FunctionType) -> Any:
-    """ "inline", "node", "constant", a list of rules, or the id of a break."""
+    """ "inline", "node", "whole", "constant", a list of rules, or the id of a break."""
     rules = calls.of(function) or calls.of(original_callable(function))  # torch._dynamo wraps torch.manual_seed when it is loaded
     if rules:
         return rules

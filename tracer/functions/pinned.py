@@ -127,7 +127,7 @@ def _plan(value: Any) -> tuple[str, list[Any]]:
         return "descriptor", rules
     if is_torch_operator(value):
         marked = marks.of(value) if isinstance(value, types.FunctionType) else None
-        return marked or "node", rules
+        return "node" if marked is None or marked == "whole" else marked, rules
     if isinstance(value, functools._lru_cache_wrapper):
         return "wrapped", rules
     if isinstance(value, classmethod | staticmethod):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..graph.opaque import OpaqueCall
 from ..signals import Break
 from ..variables import BoundVariable, GeneratorVariable, ObjectVariable
 
@@ -63,7 +64,9 @@ def may_fail(target: Any, fakes: list[Any]) -> int:
 
 
 def _is_custom(target: Any) -> bool:
-    """Operators that somebody registered: nobody knows what they raise."""
+    """Operators that somebody registered, functions that are one node: nobody knows what they raise."""
+    if type(target) is OpaqueCall:
+        return True
     if isinstance(target, torch._ops.OpOverload):
         return target.namespace not in ("aten", "prims", "prim")
     return isinstance(target, torch._ops.OpOverloadPacket) and target._qualified_op_name.partition("::")[0] not in ("aten", "prims", "prim")

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from ..compat.operators import Declared, declared, overloads_of, writes_first, written
+from .opaque import OpaqueCall
 
 __all__ = ["Effect", "Watch", "WritesArgument", "carry_effects", "refuse_writing", "storage_of", "writes_to"]
 
@@ -82,7 +83,9 @@ class Watch:
         """After the call: what it declares itself, where the fakes saw nothing of it."""
         if not self.writes and self.tensors and writes_first(function):
             self.writes[0] = None
-        if not self.stays and _is_operator(function) and any(not declared(op).known for op in overloads_of(function)):
+        if type(function) is OpaqueCall:
+            self.stays, self.again = True, False
+        elif not self.stays and _is_operator(function) and any(not declared(op).known for op in overloads_of(function)):
             self.stays, self.again = True, False
 
     @property
