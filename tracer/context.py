@@ -134,6 +134,7 @@ class Context:
         self.replaced: set[int] = set()  # storages that became some tensor's `.data`
         self.written: set[int] = set()  # storages that operators wrote to with grad on
         self.begun: set[int] = set()  # storages of existing tensors that begin to need a gradient
+        self.regions: dict[Any, str] = {}  # bodies of nested regions → the submodule that they share
         self.context_states: dict[int, ContextStateVariable] = {}  # of context variables that the trace set
         self.autocasts: list[Any] = []  # entered and not yet left: (manager, what leaves it, node)
         self.autocast_at_entry: Any = None

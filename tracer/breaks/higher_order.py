@@ -8,7 +8,7 @@ ENTRIES = (
     Entry(
         id="cond-branch-rejected",
         title="torch.cond branch touches the outside",
-        explanation="""The branch [[`{func}` ]]given to `torch.cond`[[ at line {line}]] [[{does}|reaches
+        explanation="""The branch [[`{func}` ]]given to [[`{name}`|`torch.cond`]][[ at line {line}]] [[{does}|reaches
             outside: it changes [[`{var}`|something]] outside itself, modifies its input, or returns an input (or a
             view of one) as is]]. Both branches are recorded but only one runs, so an outside change has no single
             right answer. This is an error, not a break, and happens without compiling too.""",
@@ -60,7 +60,7 @@ ENTRIES = (
     Entry(
         id="cond-branches-differ",
         title="Branches return results that do not match",
-        explanation="""The branches of [[`{expr}`|`torch.cond`]][[ at line {line}]] return different things[[:
+        explanation="""The branches of [[`{func}`|`torch.cond`]][[ at line {line}]] return different things[[:
             {why}]]. Only one of them runs, and what follows is recorded once, for both. So they have to agree in
             structure, shape, dtype and device. This is an error, not a break, and happens without compiling too.""",
         why_it_matters="the program stops; there is no slower fallback.",

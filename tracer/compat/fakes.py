@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch._guards import Source as TorchSource
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch._subclasses.functional_tensor import FunctionalTensor
 from torch.multiprocessing.reductions import StorageWeakRef
 
 from ..errors import TracerError
@@ -32,6 +33,7 @@ __all__ = [
     "is_constraint_violation",
     "is_fake",
     "is_symbolic",
+    "is_traced",
     "is_unbacked",
     "mark_violated",
     "new_fake_mode",
@@ -66,6 +68,11 @@ else:
     def is_fake(value: Any) -> bool:
         """Whether `value` is a fake tensor."""
         return isinstance(value, FakeTensor)
+
+
+def is_traced(value: Any) -> bool:
+    """Whether a backend that traces a graph anew runs it on `value`."""
+    return isinstance(value, torch.Tensor) and (is_fake(value) or isinstance(value, FunctionalTensor))
 
 
 class WatchedFakeMode(FakeTensorMode):

@@ -28,6 +28,7 @@ __all__ = [
     "is_nonstrict_traceable",
     "nonrecursive_disable_code",
     "original_callable",
+    "region_call",
 ]
 
 
@@ -174,6 +175,11 @@ def is_forbidden(function: Any) -> bool:
 def is_nested_region(function: Any) -> bool:
     """Whether torch.compiler.nested_compile_region wraps `function`."""
     return _own(function, "__marked_compile_region_fn__") is not None
+
+
+def region_call() -> Any:
+    """What the wrapper of torch.compiler.nested_compile_region calls, with the function and its arguments."""
+    return sys.modules["torch._higher_order_ops.invoke_subgraph"].invoke_subgraph_placeholder
 
 
 _COMPILING = tuple(

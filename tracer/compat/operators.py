@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["Declared", "declared", "overload_of", "overloads_of", "parameters", "writes_first", "written"]
+__all__ = ["SWITCH", "Declared", "declared", "overload_of", "overloads_of", "parameters", "switch_call", "writes_first", "written"]
 
 #: Namespaces of operators that torch defines and that do nothing which their declaration doesn't say.
 _KNOWN = frozenset({"aten", "prims", "prim"})
@@ -93,6 +93,15 @@ try:
     from torch.fx.node import _side_effectful_functions as _SIDE_EFFECTS
 except ImportError:
     _SIDE_EFFECTS = set()
+
+#: The operator that runs one of several branches, by index; None before torch 2.14.
+SWITCH: Any = getattr(torch.ops.higher_order, "switch", None)
+
+
+def switch_call() -> Any:
+    """The function that programs call for it: it clamps the index."""
+    return torch._higher_order_ops.switch
+
 
 #: One entry for each overload that ran: a fact about torch, not state.
 _ASKED: dict[Any, Declared] = {}

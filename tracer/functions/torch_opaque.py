@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from ..compat.trees import constant_classes, node_of
 from ..graph.opaque import LEAF, NUMBER, Made, OpaqueCall, Swapped
 from ..signals import Break, NotConstant

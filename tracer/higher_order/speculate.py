@@ -7,7 +7,8 @@ raises `Rejected` after a roll-back: the attempt's tables are truncated, the und
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import operator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from torch import fx
 from ..compat import graphs
 from ..events import Committed, RolledBack, SpeculationStarted
 from ..graph.modes import MODES, AutocastState
-from ..graph.operators import storage_of, writes_to
+from ..graph.operators import carry_effects, storage_of, writes_to
 from ..graph.spelling import settle_powers
 from ..graph.subgraph import Subgraph
 from ..signals import Break, Raised
@@ -40,7 +41,7 @@ from ..variables.contexts import ENTRY, ContextStateVariable
 if TYPE_CHECKING:
     from ..context import Context
 
-__all__ = ["Body", "Rejected", "flatten", "rebuild", "speculate"]
+__all__ = ["Body", "Rejected", "as_node", "flatten", "rebuild", "speculate"]
 
 
 class Rejected(Exception):
@@ -65,10 +66,10 @@ class Body:
         return list(self.subgraph.lifted)
 
 
-def speculate(ctx: Context, operator: str, name: str, function: Variable, args: list[Variable], kwargs: dict[str, Variable] | None = None) -> Body:
+def speculate(ctx: Context, kind: str, name: str, function: Variable, args: list[Variable], kwargs: dict[str, Variable] | None = None) -> Body:
     """Trace `function(*args, **kwargs)` into a graph of its own. Raises Rejected, rolled back."""
     rec = ctx.rec
-    opens = rec.begin(SpeculationStarted, operator, name) if rec.on else 0
+    opens = rec.begin(SpeculationStarted, kind, name) if rec.on else 0
     outside = _outside_mutables(ctx, [function, *args, *(kwargs or {}).values()])
     try:
         with attempt(ctx, name) as (subgraph, mark):
@@ -183,6 +184,26 @@ def _parts(variable: Variable) -> list[Any]:
     if isinstance(variable, FunctionVariable):
         return [*(variable.closure or ()), *(variable.defaults or ())]
     return [getattr(variable, name) for name in ("function", "owner", "part") if hasattr(variable, name)]
+
+
+# ---- as a node
+def as_node(ctx: Context, body: Body, target: Any, leading: Callable[[fx.Graph], tuple[Any, ...]], options: dict[str, Any]) -> Variable:
+    """The result of a body that runs once, where it stands: one node of `target`, with `leading(graph of the body)` before what the body uses.
+    Outputs that are inputs stay what they are outside; the others are parts of the node's result."""
+    inside = {placeholder: outer for outer, placeholder in body.subgraph.lifted.items()}
+    graph = body.subgraph.graph
+    outputs = list(graph.output_node().args[0])
+    passed = [node in inside for node in outputs]
+    graph.output_node().args = (tuple(n for n, through in zip(outputs, passed, strict=True) if not through),)
+    first = leading(graph)
+    fakes = [leaf.fake if isinstance(leaf, TensorVariable) else ctx.argument(leaf)[1] for leaf, through in zip(body.leaves, passed, strict=True) if not through]
+    node = ctx.create_node("call_function", target, (*first, *body.lifted), options, tuple(fakes))
+    carry_effects(node, graph)
+    made = iter(
+        [ctx.tensors.wrap_result(ctx, fake, ctx.create_node("call_function", operator.getitem, (node, i), {}, fake)) for i, fake in enumerate(fakes)]
+    )
+    leaves = [leaf if through else next(made) for leaf, through in zip(body.leaves, passed, strict=True)]
+    return rebuild(ctx, body.structure, iter(leaves))
 
 
 # ---- results
