@@ -1,4 +1,4 @@
-"""Which of torch's own break numbers (torch 2.13, `GB…`) mean the same as an entry here.
+"""Which of torch's own break numbers (`GB…`) mean the same as an entry here.
 
     ids_of("GB0124")                        # ("tensor-to-python-number",)
     numbers_of("tensor-to-python-number")   # ("GB0124", …)
@@ -82,13 +82,36 @@ _NUMBERS = {
     "internal-fault": "0052 0205",
     "too-long": "0339",
 }
+#: Those that came after torch 2.13, by the same ids.
+_NEWER = {
+    "data-dependent-shape": "9352 9211",
+    "opaque-call": "9193",
+    "unsupported-builtin": "2736 0998 8587 5282 7020 7905 9192 6066 4399 5687 1583 9890 3837 5460 1350 0507 3003",
+    "disabled-function": "0376 0377",
+    "outside-state-write": "8949 6815 1392 1940",
+    "opaque-context": "6956 2710",
+    "context-unsupported": "2473 4996",
+    "unsupported-generator": "7151",
+    "unsupported-opcode": "2444 2069",
+    "descriptor-unsupported": "7168 9368 6404 1472",
+    "unsupported-attribute": "2412 9899 6441 1273 9118",
+    "tensor-subclass-unsupported": "1576",
+    "storage-changed": "5491 6602 9182",
+    "tensor-hook": "5821",
+    "fake-op-failed": "3069",
+    "unsupported-type": "9493 4234 5017 4818 3780 1157 1618 1354",
+    "autograd-function-unsupported": "8982 9958",
+    "cond-branches-differ": "9203",
+    "higher-order-unsupported": "4774 1075 6183 8593 7072 7694 9760 8165 9509 8206 5884 4307 1824 7935",
+}
 
 
 def _by_number() -> Mapping[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
-    for id, numbers in _NUMBERS.items():
-        for number in numbers.split():
-            found[number] = (*found.get(number, ()), id)
+    for table in (_NUMBERS, _NEWER):
+        for id, numbers in table.items():
+            for number in numbers.split():
+                found[number] = (*found.get(number, ()), id)
     return MappingProxyType(found)
 
 
@@ -96,7 +119,7 @@ _IDS = _by_number()
 
 
 def numbers_of(id: str) -> tuple[str, ...]:
-    """torch's numbers for an entry, the closest first; () where torch has none."""
+    """torch 2.13's numbers for an entry, the closest first; () where it has none."""
     return tuple("GB" + number for number in _NUMBERS.get(id, "").split())
 
 

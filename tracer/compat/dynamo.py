@@ -10,12 +10,16 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import json
 import sys
 import threading
 import types
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
+
+import torch
 
 from .backends import backend_name, wrap_backend
 
@@ -381,6 +385,16 @@ def user_stack() -> list[Any]:
     from torch._guards import TracingContext
 
     return list(TracingContext.extract_stack()) if TracingContext.try_get() is not None else []
+
+
+@functools.cache
+def break_registry() -> dict[str, tuple[str, str, tuple[str, ...]]]:
+    """What torch itself registers of its graph breaks: number → (title, explanation, hints), the latest wording; {} where it ships none."""
+    path = Path(torch.__file__).parent / "_dynamo" / "graph_break_registry.json"
+    if not path.exists():
+        return {}
+    worded = {number: wordings[0] for number, wordings in json.loads(path.read_text()).items()}
+    return {number: (str(one["Gb_type"]), str(one["Explanation"]), tuple(map(str, one["Hints"]))) for number, one in worded.items()}
 
 
 def is_restart(error: BaseException | None) -> bool:

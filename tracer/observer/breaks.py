@@ -10,6 +10,7 @@ import re
 from typing import Any, NamedTuple
 
 from ..breaks.registry import ids_of
+from ..compat.dynamo import break_registry
 from ..events import GraphBreak, Location
 
 __all__ = ["Told", "payload"]
@@ -43,8 +44,7 @@ class Told:
         self.last = ""
 
     def note(self, message: str, title: str, context: str, explanation: str, hints: Any, location: Location) -> None:
-        number = _NUMBER.search(message)
-        found = f"GB{number[1]}" if number else ""
+        found = _number_in(message) or next((number for number, known in break_registry().items() if known[0] == title), "")
         self._texts.pop(message, None)  # what is told again is the newest
         self._texts[message] = Text(str(title), str(context), str(explanation), tuple(map(str, hints)), found, location)
 
@@ -63,11 +63,23 @@ class Told:
         self._texts.clear()
 
 
+def _number_in(message: str) -> str:
+    number = _NUMBER.search(message)
+    return f"GB{number[1]}" if number else ""
+
+
+def _registered(reason: str) -> Text | None:
+    """A reason of which no text was heard, by the number that it holds, as the registry of the installed torch words it."""
+    number = _number_in(reason)
+    known = break_registry().get(number)
+    return None if known is None else Text(known[0], "", known[1], known[2], number, ())
+
+
 def payload(text: Text | None, reason: str, stack: list[Any], here: Location) -> tuple[Any, ...]:
     """A GraphBreak's fields. Its reason is the id of our catalogue's entry, else torch's number, else "dynamo"."""
     first, _, rest = reason.strip().partition("\n")
     if text is None:
-        text = Text(first or "graph break", "", rest.strip(), (), "", ())
+        text = _registered(reason) or Text(first or "graph break", "", rest.strip(), (), "", ())
     ids = _entries_of(text)
     context = [
         ("engine", "torch.compile"),
