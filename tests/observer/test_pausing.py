@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 import torch
 import torch._dynamo
 
 import tracer
 from tests.observer import programs
+from tracer.compat.dynamo import collecting
 from tracer.errors import TracerError
 
 STEPPED = {
@@ -68,6 +71,37 @@ def test_giving_up_at_every_kind_leaves_torch_able_to_compile() -> None:
         assert torch.equal(
             torch.compile(programs.broken, backend="eager")(torch.ones(3)), programs.broken(torch.ones(3))
         )
+
+
+@pytest.mark.skipif(
+    not hasattr(torch._dynamo.config, "gc_gen2_threshold_during_compile"), reason="torch leaves the collector alone before 2.15"
+)
+def test_the_collector_is_as_it_was_while_a_person_thinks() -> None:
+    before = gc.get_threshold()
+    try:
+        with stepped() as stepper:
+            stepper.until(kind="NodeCreated")
+            assert gc.get_threshold() == before
+            stepper.into()
+            gc.set_threshold(before[0], before[1], before[2] + 7)
+            stepper.run()
+        assert gc.get_threshold() == (before[0], before[1], before[2] + 7)
+    finally:
+        gc.set_threshold(*before)
+
+
+def test_a_raised_threshold_is_set_aside_and_raised_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = gc.get_threshold()
+    monkeypatch.setattr(torch._dynamo.utils, "_gc_threshold_saved", before, raising=False)
+    try:
+        gc.set_threshold(before[0], before[1], 1000)
+        with collecting():
+            assert gc.get_threshold() == before
+            gc.set_threshold(before[0] + 1, before[1], before[2])
+        assert gc.get_threshold() == (before[0] + 1, before[1], 1000)
+        assert torch._dynamo.utils._gc_threshold_saved == (before[0] + 1, *before[1:])
+    finally:
+        gc.set_threshold(*before)
 
 
 def test_state_is_seen_where_it_waits() -> None:

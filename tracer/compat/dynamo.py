@@ -8,6 +8,7 @@ file that it wraps, so that torch leaves it out of the user stacks that it shows
 from __future__ import annotations
 
 import functools
+import gc
 import importlib
 import inspect
 import json
@@ -385,6 +386,24 @@ def user_stack() -> list[Any]:
     from torch._guards import TracingContext
 
     return list(TracingContext.extract_stack()) if TracingContext.try_get() is not None else []
+
+
+@contextmanager
+def collecting() -> Iterator[None]:
+    """A pause in a compile, which since torch 2.15 raises the process's threshold of full collections: it is as it was before, meanwhile. What
+    the program sets it to in the pause stays when the compile has ended."""
+    utils = sys.modules["torch._dynamo.utils"]
+    before = getattr(utils, "_gc_threshold_saved", None)
+    if before is None:
+        yield
+        return
+    raised = gc.get_threshold()
+    gc.set_threshold(*before)
+    try:
+        yield
+    finally:
+        utils._gc_threshold_saved, now = gc.get_threshold(), gc.get_threshold()  # type: ignore[attr-defined]
+        gc.set_threshold(*now[:2], max(now[2], raised[2]))
 
 
 @functools.cache

@@ -177,7 +177,7 @@ class DynamoEngine:
         if watch is None or not watch.compiling:
             yield
             return
-        with switch.paused(watch.compiling[-1]):
+        with switch.paused(watch.compiling[-1]), dynamo.collecting():
             inside = _Outside()
             if self._outside is not None:
                 self._outside.apply()
