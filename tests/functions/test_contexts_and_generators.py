@@ -3,10 +3,12 @@
 import contextlib
 import types
 
+import pytest
 from torch import randn
 
 from tests.differential import Expect
 from tests.functions.test_lists import errors, trace
+from tracer.compat.words import WARNS_OF_INVERTED_BOOL, WARNS_OF_THROW
 
 
 @contextlib.contextmanager
@@ -46,7 +48,11 @@ def test_helpers():
 
     def program(x, thing):
         log = []
-        with contextlib.nullcontext(5) as five, contextlib.suppress(ZeroDivisionError), contextlib.closing(thing) as same:
+        with (
+            contextlib.nullcontext(5) as five,
+            contextlib.suppress(ZeroDivisionError),
+            contextlib.closing(thing) as same,
+        ):
             log.append(1 // 0)
         with contextlib.ExitStack() as stack:
             stack.enter_context(logged(log, "in"))
@@ -89,13 +95,45 @@ def test_methods_of_generators():
     def program(x):
         log = []
         g = careful(log)
-        out = [next(g), g.send(2), g.send(3), g.throw(ValueError("bad")), g.throw(ValueError, "worse")]
+        out = [next(g), g.send(2), g.send(3), g.throw(ValueError("bad")), g.throw(ValueError)]
         g.close()
         fresh = careful(log)
         fresh.close()
-        return x + 1, out, log, errors(lambda: next(g), lambda: careful([]).send(1), lambda: careful([]).throw(KeyError("k")), lambda: g.send(1))
+        return (
+            x + 1,
+            out,
+            log,
+            errors(
+                lambda: next(g),
+                lambda: careful([]).send(1),
+                lambda: careful([]).throw(KeyError("k")),
+                lambda: g.send(1),
+            ),
+        )
 
     trace(program)
+
+
+@pytest.mark.filterwarnings("default:the .type, exc, tb. signature:DeprecationWarning")
+def test_a_thrown_class_with_a_value_warns_where_python_does():
+    def program(x):
+        log = []
+        g = careful(log)
+        next(g)
+        return x + 1, g.throw(ValueError, "worse"), log
+
+    trace(program, expect=Expect(breaks=["unsupported-generator"] * 2 if WARNS_OF_THROW else 0))
+
+
+def test_inverted_bools_warn_where_python_does():
+    def program(x, flag):
+        return x + 1, ~flag
+
+    trace(
+        program,
+        lambda: (randn(3), True),
+        expect=Expect(breaks=["unsupported-builtin"] if WARNS_OF_INVERTED_BOOL else 0),
+    )
 
 
 def test_stubborn_generator():
@@ -125,6 +163,14 @@ def test_types():
         made.b = 2
         ns.count += 1
         method = types.MethodType(lambda self, n: (self, n), "owner")
-        return made, made.a, ns, method(3), method.__self__, types.MappingProxyType({"a": 1})["a"], errors(lambda: made.none)
+        return (
+            made,
+            made.a,
+            ns,
+            method(3),
+            method.__self__,
+            types.MappingProxyType({"a": 1})["a"],
+            errors(lambda: made.none),
+        )
 
     trace(program, lambda: (randn(3), types.SimpleNamespace(count=1)))

@@ -6,12 +6,19 @@ In: nothing. Out: templates for `str.format`, and None where a version says noth
 
 from __future__ import annotations
 
+import contextlib
+import operator
+import warnings
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from .type_names import type_name
 
-__all__ = ["CLASS_NOT_BELOW", "NOT_BELOW", "UNUSABLE", "empty_slot", "full_name", "too_many"]
+__all__ = [
+    "ABSENT", "CLASS_NOT_BELOW", "EMPTY", "NOT_A_CONTAINER", "NOT_BELOW", "NO_PAIR", "NO_PAIR_NOTE", "REVERSE_IS_INDEX", "UNUSABLE",
+    "WARNS_OF_INVERTED_BOOL", "WARNS_OF_THROW", "empty_slot", "full_name", "too_many",
+]  # fmt: skip
 
 
 class _Unhashable:
@@ -58,6 +65,61 @@ class _Slotted:
 
 
 _SLOT = _said(lambda: _Slotted().spot, full=full_name(_Slotted), short=_Slotted.__name__, name="spot")  # type: ignore[attr-defined]
+
+
+def _absent(of: Any, method: str) -> str:
+    return _said(lambda: getattr(of, method)(77), item="77")
+
+
+#: (class, method) → what it says of an {item} that isn't there; newer versions don't ask for its repr.
+ABSENT = {
+    (list, "index"): _absent([], "index"), (tuple, "index"): _absent((), "index"),
+    (deque, "index"): _absent(deque(), "index"), (deque, "remove"): _absent(deque(), "remove"), (list, "remove"): _absent([], "remove"),
+}  # fmt: skip
+
+#: `min(())`, `max(())`; {name} is the function's.
+EMPTY = _said(lambda: min(()), name="min")
+
+#: `x in y`, where {type} is y's and can't be asked.
+NOT_A_CONTAINER = _said(lambda: 1 in 2.5, type="float")  # type: ignore[operator]
+
+
+def _notes(mistake: Callable[[], Any]) -> list[str]:
+    try:
+        mistake()
+    except Exception as error:
+        return list(getattr(error, "__notes__", ()))
+    raise AssertionError("CPython takes what it used to refuse")
+
+
+#: `dict([…, 7])` at element #{position}; the note that such an error has, if any.
+NO_PAIR = _said(lambda: dict([7]), position="0")  # type: ignore[list-item]
+NO_PAIR_NOTE: str | None = next((note.replace("0", "{position}") for note in _notes(lambda: dict([7]))), None)  # type: ignore[list-item]
+
+
+def _takes_any_reverse() -> bool:
+    try:
+        [].sort(reverse="")  # type: ignore[call-overload]
+    except TypeError:
+        return False
+    return True
+
+
+#: Whether `list.sort` asks its `reverse` for an index; newer versions ask for its truth.
+REVERSE_IS_INDEX = not _takes_any_reverse()
+
+
+def _warned(deed: Callable[[], Any]) -> bool:
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        with contextlib.suppress(ValueError):
+            deed()
+    return bool(said)
+
+
+#: Whether `generator.throw(type, value)` warns, and `~True`.
+WARNS_OF_THROW = _warned(lambda: (_ for _ in ()).throw(ValueError, ValueError()))
+WARNS_OF_INVERTED_BOOL = _warned(lambda: operator.invert(True))
 
 
 def too_many(count: int, got: int | None) -> str:

@@ -339,7 +339,7 @@ def _extreme(fn: Any, compare: Any) -> Any:
         if not items:
             if default is not None:
                 return default
-            ctx.raise_(ValueError, f"{fn.__name__}() arg is an empty sequence")
+            ctx.raise_(ValueError, words.EMPTY.format(name=fn.__name__))
         if len(args) == 1 and default is None and key is None and all(isinstance(i, ConstantVariable) for i in items):
             try:
                 return ctx.wrap(fn([i.value for i in items]))  # type: ignore[attr-defined]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import collections
 import types
 from collections import OrderedDict, defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from ..compat import words
 from ..signals import Declined
 from ..variables import (
     NONE,
@@ -14,6 +15,8 @@ from ..variables import (
     DictIteratorVariable,
     DictVariable,
     DictViewVariable,
+    ExceptionVariable,
+    ListVariable,
     MappingProxyVariable,
     ObjectVariable,
     PinnedVariable,
@@ -275,7 +278,7 @@ def _merge_pairs(ctx: Context, target: DictVariable, source: Variable) -> None:
     while (item := ctx.protocol.next_item(ctx, iterator)) is not None:
         ordered = issubclass(target.cls, OrderedDict)
         if not ordered and not ctx.protocol.has(ctx, item.python_type(), "__iter__") and not ctx.protocol.has(ctx, item.python_type(), "__getitem__"):
-            ctx.raise_(TypeError, f"cannot convert dictionary update sequence element #{position} to a sequence")
+            _no_pair(ctx, position)
         pair = ctx.protocol.unpack(ctx, item)
         if len(pair) != 2 and ordered:
             few = f"need more than {len(pair)} value{'' if len(pair) == 1 else 's'} to unpack"
@@ -284,6 +287,14 @@ def _merge_pairs(ctx: Context, target: DictVariable, source: Variable) -> None:
             ctx.raise_(ValueError, f"dictionary update sequence element #{position} has length {len(pair)}; 2 is required")
         target.put(ctx, pair[0], pair[1])
         position += 1
+
+
+def _no_pair(ctx: Context, position: int) -> NoReturn:
+    error = ExceptionVariable(TypeError, [literal(words.NO_PAIR.format(position=position))])
+    error.implicit = True
+    if words.NO_PAIR_NOTE is not None:
+        error.store(ctx, "__notes__", ListVariable([literal(words.NO_PAIR_NOTE.format(position=position))]))
+    ctx.throw(error)
 
 
 @calls.exact(dict.update, OrderedDict.update)

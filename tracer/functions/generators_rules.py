@@ -6,6 +6,7 @@ import types
 from typing import TYPE_CHECKING, Any
 
 from ..compat.type_names import type_name
+from ..compat.words import WARNS_OF_THROW
 from ..signals import Declined
 from ..variables import NONE, ExceptionVariable, GeneratorVariable, PinnedVariable, Variable
 from .table import calls
@@ -33,10 +34,14 @@ def send(ctx: Context, generator: Variable, value: Variable) -> Any:
 
 
 @calls.exact(types.GeneratorType.throw)
-def throw(ctx: Context, generator: Variable, kind: Variable, value: Variable = NONE, traceback: Variable = NONE) -> Any:
-    """`g.throw(error)` and `g.throw(type, value, traceback)`."""
+def throw(ctx: Context, generator: Variable, kind: Variable, value: Variable | None = None, traceback: Variable = NONE) -> Any:
+    """`g.throw(error)` and `g.throw(type, value, traceback)`, of which CPython warns since 3.12."""
     if not isinstance(generator, GeneratorVariable):
         return _OTHER
+    if value is None:
+        value = NONE
+    elif WARNS_OF_THROW:
+        return Declined("CPython warns of more than one argument")
     item = ctx.generators.throw(ctx, generator, _error(ctx, kind, value))
     if item is None:
         _ended(ctx, generator)

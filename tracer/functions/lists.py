@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import collections
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from ..compat import words
 from ..signals import Declined
 from ..variables import NONE, ListVariable, SequenceIteratorVariable, SequenceVariable, Variable, literal
 from .builtins_rules import sort_items
@@ -167,9 +168,12 @@ def remove(ctx: Context, target: Variable, value: Variable) -> Any:
             ctx.mutate(target)
             del target.items[i : i + 1]
             return NONE
-    if target.cls is collections.deque:
-        ctx.raise_(ValueError, f"{ctx.protocol.repr_text(ctx, value)} is not in deque")
-    ctx.raise_(ValueError, "list.remove(x): x not in list")
+    _absent(ctx, target, "remove", value)
+
+
+def _absent(ctx: Context, target: SequenceVariable, method: str, value: Variable) -> NoReturn:
+    text = words.ABSENT[target.cls, method]
+    ctx.raise_(ValueError, text.format(item=ctx.protocol.repr_text(ctx, value)) if "{item}" in text else text)
 
 
 @calls.exact(list.clear, collections.deque.clear)
@@ -230,7 +234,8 @@ def sort(ctx: Context, target: Variable, *, key: Variable | None = None, reverse
     """`x.sort(key=, reverse=)`: stable, by the program's own `<`. Meanwhile the list is empty, and must not be touched."""
     if not isinstance(target, ListVariable):
         return _OTHER
-    backwards = reverse is not None and bool(ctx.protocol.index(ctx, reverse))
+    asked = ctx.protocol.index if words.REVERSE_IS_INDEX else ctx.protocol.truth
+    backwards = reverse is not None and bool(asked(ctx, reverse))
     items = target.settled(ctx)
     ctx.mutate(target)
     held, meanwhile = target.held, _Untouched()
@@ -278,9 +283,7 @@ def index(ctx: Context, target: Variable, value: Variable, *bounds: Variable) ->
     for i, equal in target.compared(ctx, value, start, stop):
         if equal:
             return literal(i)
-    if isinstance(target, ListVariable):
-        ctx.raise_(ValueError, f"{ctx.protocol.repr_text(ctx, value)} is not in {target.cls.__name__}")
-    ctx.raise_(ValueError, "tuple.index(x): x not in tuple")
+    _absent(ctx, target, "index", value)
 
 
 @calls.exact(list.count, tuple.count, collections.deque.count)

@@ -8,6 +8,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
+from ..compat.finalisers import LAST_LOCAL_FIRST
 from ..isa import Decoded, decode, names_local
 from ..variables import (
     FALSE,
@@ -146,14 +147,14 @@ class Frame:
         self.opens = 0  # a body that was rolled back left it open
 
     def drop(self, kept: Any = None) -> None:
-        """The frame is left: what it held goes, in order, unless a traceback shows it; then when that goes. `kept`: the objects
+        """The frame is left: what it held goes, in CPython's order, unless a traceback shows it; then when that goes. `kept`: the objects
         that the attempt keeps in a table of changes. It is given for the root frame, whose own cells are in it; the program
         may hold them by functions alone."""
         self.left = True
         if self.shown:
             return
         held = self.locals
-        for index in range(len(held)):
+        for index in range(len(held))[:: -1 if LAST_LOCAL_FIRST else 1]:
             slot, held[index] = held[index], None
             if kept is not None and isinstance(slot, CellVariable) and slot.source is not None and slot.real_cell is None:
                 others = sys.getrefcount(slot) - 2 - (slot in kept)  # two: `slot` here, and the argument

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..compat import words
 from ..compat.identity import is_unique
 from ..compat.python_classes import is_python_class
 from ..compat.type_names import type_name
@@ -73,6 +74,8 @@ UNARY: dict[Callable[..., Any], tuple[str, str]] = {
 def fold(ctx: Context, fn: Callable[..., Any], args: list[Variable]) -> Any:
     """`fn` run on values that are known; what it raises, the program raises."""
     values = [stand_in(ctx, a) for a in args]
+    if fn is operator.invert and type(values[0]) is bool and words.WARNS_OF_INVERTED_BOOL:
+        ctx.break_("unsupported-builtin", func="operator.invert", expr="~", type="bool", why="CPython warns of it, each time")
     try:
         result = fn(*values)
     except NotConstant:
@@ -507,13 +510,13 @@ def contains_through_type(ctx: Context, container: Variable, item: Variable) -> 
     if raw is not MISSING and raw is not None:
         return truth(ctx, ctx.settle(special(ctx, container, "__contains__", [item], "")))
     if not has(ctx, cls, "__iter__") and not has(ctx, cls, "__getitem__"):
-        ctx.raise_(TypeError, f"argument of type {type_name(cls)!r} is not iterable")
+        ctx.raise_(TypeError, words.NOT_A_CONTAINER.format(type=type_name(cls)))
     try:
         iterator = ctx.protocol.iterator(ctx, container)
     except Raised as error:
         if not issubclass(error.variable.python_type(), TypeError):
             raise
-        ctx.raise_(TypeError, f"argument of type {type_name(cls)!r} is not iterable")
+        ctx.raise_(TypeError, words.NOT_A_CONTAINER.format(type=type_name(cls)))
     while (found := ctx.protocol.next_item(ctx, iterator)) is not None:
         if same_or_equal(ctx, found, item):
             return True
