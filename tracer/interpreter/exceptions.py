@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..compat.type_names import type_name
 from ..signals import Raised
 from ..variables import FALSE, NONE, TRUE, ExceptionVariable, ObjectVariable, PinnedVariable, Variable
+from ..variables.contexts import TokenVariable
 from ..variables.tracebacks import TracebackVariable
 from .frame import Frame
 from .table import handles
@@ -166,9 +167,8 @@ def before_with(ctx: Context, frame: Frame, _: Any) -> Any:
     stack = frame.stack
     manager = stack.pop()
     cls = manager.python_type()
-    if type(ctx.protocol.find(ctx, cls, "__enter__")[1]) is types.MethodDescriptorType and not isinstance(
-        manager, ObjectVariable
-    ):
+    native = type(ctx.protocol.find(ctx, cls, "__enter__")[1]) is types.MethodDescriptorType
+    if native and not isinstance(manager, ObjectVariable | TokenVariable):
         ctx.break_("opaque-context", expr=manager.describe(), type=cls.__name__)
     if not ctx.protocol.has(ctx, cls, "__enter__"):
         ctx.raise_(TypeError, f"{type_name(cls)!r} object does not support the context manager protocol")
