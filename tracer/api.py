@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .compat import disable as _disable
+from .compat.shape_specs import attached
+from .errors import TracerError
 from .functions.marks import ALLOWED
 from .session import Session
 from .wrappers import compiled
@@ -34,6 +36,11 @@ def compile(fn: Callable[..., Any] | None = None, /, **config: Any) -> Any:
     """Compile `fn` (a function or an nn.Module) as it is called; without `fn`, a decorator. See `TraceConfig` for the settings."""
     if fn is None:
         return functools.partial(compile, **config)
+    spec = attached(fn)
+    if spec is not None and config.get("engine") != "dynamo":
+        if config.get("dynamic_shapes") is not None:
+            raise TracerError("dynamic_shapes is given, and by @dynamic_spec on the function as well.\n  next: leave one of them out")
+        config["dynamic_shapes"] = spec
     return compiled(fn, Session("compile", **config))
 
 

@@ -90,6 +90,19 @@ def _options(name: str, value: Any) -> Any:
     raise _refuse(name, value, "None, or a dict from option name to value")
 
 
+def _spec(name: str, value: Any) -> Any:
+    if value is None:
+        return None
+    from .compat.shape_specs import coerced
+
+    try:
+        return coerced(value)
+    except NotImplementedError as error:
+        raise _refuse(name, value, f"None: {error}", "mark dimensions with mark_dynamic, or set dynamic=True") from None
+    except (TypeError, ValueError) as error:
+        raise _refuse(name, value, f"a ShapesSpec, a ParamsSpec or a dict of torch.fx.experimental.dynamic_spec: {error}") from None
+
+
 def _callables(name: str, value: Any) -> frozenset[Callable[..., Any]]:
     if isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
         members = tuple(value)
@@ -152,6 +165,13 @@ class TraceConfig:
         (None, True, False),
         None,
         "True: sizes are symbolic from the start. False: never. None: a size that changed becomes symbolic.",
+    )
+    dynamic_shapes: Any = _option(
+        "Shapes",
+        "spec | None",
+        None,
+        _spec,
+        "Which sizes and ints are symbolic, as torch.compile's dynamic_shapes (torch 2.14 on); others are static. Not together with dynamic.",
     )
     fullgraph: bool = _switch("Compiling", False, "A graph break is an error that says what to change.")
 
@@ -257,6 +277,8 @@ class TraceConfig:
             object.__setattr__(self, name, row.check(name, value))
         if self.mode is not None and self.options is not None:
             raise TracerError("mode and options can't both be set.\n  next: leave one of them out")
+        if self.dynamic is not None and self.dynamic_shapes is not None:
+            raise TracerError("dynamic and dynamic_shapes can't both be set.\n  next: leave dynamic out")
 
     def with_changes(self, **changes: Any) -> TraceConfig:
         """A new configuration that differs in `changes` only; self when nothing is given."""

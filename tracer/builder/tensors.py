@@ -41,6 +41,9 @@ def tensor(ctx: Context, value: torch.Tensor, source: Source) -> Any:
     else:
         fake = fake_of(ctx.fake_mode, value)
         ctx.guard(source, "TENSOR_MATCH", (value, list(value.shape), list(value.stride())))
+    within = ctx.dynamic.within(source)
+    if within:
+        ctx.guard(source, "WITHIN", within)
     node = ctx.add_input(source, value, fake)
     if dims:
         ctx.shapes.note_unbacked(ctx, node, fake)

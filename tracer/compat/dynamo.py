@@ -339,11 +339,11 @@ def room(code: types.CodeType, region: int) -> Iterator[None]:
 
 
 @contextmanager
-def tracing_block(backend: Any, *, fullgraph: bool, dynamic: bool | None) -> Iterator[None]:
+def tracing_block(backend: Any, *, fullgraph: bool, dynamic: bool | None, shapes: Any) -> Iterator[None]:
     """Functions called inside are compiled by torch.compile; the block's own code runs as Python."""
     import torch._dynamo as dynamo
 
-    context = dynamo.optimize(backend, nopython=fullgraph, dynamic=dynamic)
+    context = dynamo.optimize(backend, nopython=fullgraph, dynamic=dynamic, **({} if shapes is None else {"dynamic_shapes": shapes}))
     with dynamo.config.patch(raise_on_ctx_manager_usage=False):
         context.__enter__()
     try:

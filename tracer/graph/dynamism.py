@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..compat import dims_marked
+from ..codegen.resume import original_of
+from ..compat import dims_marked, shape_specs
+from ..compat.shape_specs import Bounds
 
 if TYPE_CHECKING:
     from ..compat.marks import DimMarks
@@ -50,6 +52,7 @@ class FrameDynamism:
         self.memory, self.code, self.known = memory, code, known
         self.reasons: dict[tuple[str, int | None], str] = {}
         self.bounds: dict[str, dict[int, tuple[int | None, int | None]]] = {}  # of dimensions that an override bounds
+        self.declared: dict[str, dict[int, Bounds]] = {}  # of dimensions that `dynamic_shapes` names
 
     @property
     def from_data(self) -> bool:
@@ -82,10 +85,13 @@ class FrameDynamism:
         fixed = _is_static(source, value)
         pins = self.memory.pins
         pinned = pins.dims_of(source.text, sizes, getattr(value, "names", ())) if pins is not None and pins.dims else {}
+        declared = self._declared(source, sizes) if self.memory.config.dynamic_shapes is not None else None
         chosen: dict[int, str] = {}
         for dim, size in enumerate(sizes):
             if dim in pinned:
                 how, why = self._pinned(source, dim, pinned[dim])
+            elif declared is not None:
+                how, why = ("unbacked", "dynamic_shapes") if dim in declared else ("", "")
             else:
                 how, why = self._dim(dim, size, marks, fixed, dim in moved)
             if how:
@@ -108,12 +114,36 @@ class FrameDynamism:
             return "duck", "maybe_mark_dynamic"
         return "", ""
 
+    def _declared(self, source: Source, sizes: tuple[int, ...]) -> dict[int, Bounds]:
+        """Dimensions that `dynamic_shapes` names. A size that it doesn't allow is an error of the caller's."""
+        said = shape_specs.sizes(self.memory.config.dynamic_shapes, self._origin(), source)
+        if said is None:
+            return {}
+        if len(said) != len(sizes):
+            raise shape_specs.SpecViolated(
+                f"dynamic_shapes says that {source.text} has {len(said)} dimensions, and it has {len(sizes)}", next="give it a TensorSpec of that length"
+            )
+        for dim, (size, wanted) in enumerate(zip(sizes, said, strict=True)):
+            _allowed(f"{source.text}.shape[{dim}]", size, wanted)
+        found = self.declared[source.text] = {dim: wanted for dim, wanted in enumerate(said) if isinstance(wanted, Bounds)}
+        return found
+
+    def _origin(self) -> Any:
+        return original_of(self.memory.codes[self.code])[0]
+
     def _pinned(self, source: Source, dim: int, override: Override) -> tuple[str, str]:
         if override.action == "static":
             return "", ""
         if override.bounds != (None, None):
             self.bounds.setdefault(source.text, {})[dim] = override.bounds
         return "own", f"override {override.text}"
+
+    def within(self, source: Source) -> tuple[tuple[int, int | None, int | None], ...]:
+        """(dimension, least, most) of what `dynamic_shapes` bounds; a size is never negative."""
+        declared = self.declared.get(source.text)
+        if not declared:
+            return ()
+        return tuple((dim, least, most) for dim, (least, most) in declared.items() if least or most is not None)
 
     def ranges(self, value: Any) -> dict[int, tuple[int | None, int | None]]:
         """Bounds given to mark_dynamic."""
@@ -126,6 +156,8 @@ class FrameDynamism:
         if self.known and last is not None and last != value:
             self.memory.changing.add(key)
         self.memory.numbers[key] = value
+        if config.dynamic_shapes is not None:
+            return self._declared_number(ctx, source, value)
         pins = self.memory.pins
         pinned = pins.number(source.text, value) if pins is not None and pins.numbers else None
         if pinned is not None:
@@ -142,6 +174,29 @@ class FrameDynamism:
             self.reasons[source.text, None] = "symbolic: dynamic=True"
             return True
         return False
+
+    def _declared_number(self, ctx: Context, source: Source, value: int) -> bool:
+        wanted = shape_specs.leaf(self.memory.config.dynamic_shapes, self._origin(), source)
+        _allowed(source.text, value, wanted)
+        if not isinstance(wanted, Bounds) or not -_LARGEST <= value < _LARGEST:
+            return False
+        if wanted != (None, None):
+            ctx.guard(source, "WITHIN", ((None, *wanted),))
+        self.reasons[source.text, None] = "symbolic: dynamic_shapes"
+        return True
+
+
+def _allowed(text: str, number: int, wanted: Any) -> None:
+    if isinstance(wanted, Bounds):
+        least, most = wanted
+        if (least is None or number >= least) and (most is None or number <= most):
+            return
+        said = f"from {least} to {most}" if None not in wanted else f"at least {least}" if most is None else f"at most {most}"
+    elif type(wanted) is int and wanted != number:
+        said = str(wanted)
+    else:
+        return
+    raise shape_specs.SpecViolated(f"dynamic_shapes says that {text} is {said}, and it is {number}", next="call it with what was said, or say otherwise")
 
 
 #: Symbolic integers are 64 bits wide.

@@ -56,6 +56,9 @@ def symbolic_fake(ctx: Context, value: torch.Tensor, source: Source, dims: dict[
     if ctx.rec.on:
         for dim in dims:
             ctx.rec.point(ShapeDecision, str(fake.shape[dim]), f"{source.text}.shape[{dim}]", ctx.dynamic.reasons[source.text, dim])
+    for dim, least, most in ctx.dynamic.within(source):
+        for bound in (least is None or fake.shape[dim] >= least, most is None or fake.shape[dim] <= most):
+            fakes.expect(bound)
     for dim, (least, most) in ctx.dynamic.bounds.get(source.text, {}).items():
         for bound in (least is None or fake.shape[dim] >= least, most is None or fake.shape[dim] <= most):
             holds(ctx, bound)  # true now: what is asked is what is guarded

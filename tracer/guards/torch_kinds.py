@@ -328,3 +328,26 @@ define(  # expected: (one of `compat.guards.SWITCH_GETTERS`, its arguments, what
     rank=1,
     scope="thread",
 )
+
+
+def _within(value: Any, expected: tuple[tuple[int | None, int | None, int | None], ...]) -> bool:
+    numbers = ((value if dim is None else value.shape[dim], least, most) for dim, least, most in expected)
+    return all((least is None or number >= least) and (most is None or number <= most) for number, least, most in numbers)
+
+
+def _within_text(source: str, expected: tuple[tuple[int | None, int | None, int | None], ...]) -> str:
+    parts = []
+    for dim, least, most in expected:
+        number = source if dim is None else f"{source}.shape[{dim}]"
+        parts.append(f"{'' if least is None else f'{least} <= '}{number}{'' if most is None else f' <= {most}'}")
+    return " and ".join(parts)
+
+
+define(  # expected: ((dimension, or None for a number itself, least, most), …), None where open
+    "WITHIN",
+    _within,
+    _within_text,
+    lambda at, expected, parts: at.manager.add_lambda_guard(whole(lambda value: _within(value, expected)), parts, None),
+    rank=9,
+    exact=True,
+)

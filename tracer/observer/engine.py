@@ -110,6 +110,7 @@ class DynamoEngine:
                 fullgraph=config.fullgraph,
                 mode=config.mode,
                 options=config.options,
+                **({} if config.dynamic_shapes is None else {"dynamic_shapes": config.dynamic_shapes}),
             )
             known = self._compiled[id(function)] = (function, made)
         return known[1]
@@ -121,7 +122,7 @@ class DynamoEngine:
         with (
             self._own_region(),
             self.active_for_call(),
-            dynamo.tracing_block(self._block_backend, fullgraph=config.fullgraph, dynamic=config.dynamic),
+            dynamo.tracing_block(self._block_backend, fullgraph=config.fullgraph, dynamic=config.dynamic, shapes=config.dynamic_shapes),
         ):
             assert self.watch is not None
             self.watch.blocks += 1
