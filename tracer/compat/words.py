@@ -17,7 +17,7 @@ from .type_names import type_name
 
 __all__ = [
     "ABSENT", "CLASS_NOT_BELOW", "EMPTY", "NOT_A_CONTAINER", "NOT_BELOW", "NO_PAIR", "NO_PAIR_NOTE", "REVERSE_IS_INDEX", "UNUSABLE",
-    "WARNS_OF_INVERTED_BOOL", "WARNS_OF_THROW", "empty_slot", "full_name", "too_many",
+    "WARNS_OF_INVERTED_BOOL", "WARNS_OF_THROW", "empty_slot", "full_name", "has_dict", "too_many", "unsettable",
 ]  # fmt: skip
 
 
@@ -132,3 +132,18 @@ def too_many(count: int, got: int | None) -> str:
 def empty_slot(cls: type, name: str) -> str:
     """A slot of an object that nothing was put into."""
     return _SLOT.format(full=full_name(cls), short=type_name(cls), name=name)
+
+
+#: What is added where an instance without a `__dict__` can't take a new attribute.
+_NO_DICT = _said(lambda: setattr(object(), "attribute", None)).partition("'attribute'")[2]
+
+
+def has_dict(cls: type) -> bool:
+    """Whether instances have a `__dict__`."""
+    return bool(type.__dict__["__dictoffset__"].__get__(cls))
+
+
+def unsettable(cls: type, name: str) -> str:
+    """An attribute that isn't there, and can't be set or deleted."""
+    text = f"{type_name(cls)!r} object has no attribute {name!r}"
+    return text if has_dict(cls) else text + _NO_DICT

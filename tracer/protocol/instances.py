@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch.autograd.function import BackwardCFunction
 
+from ..compat import words
 from ..compat.python_classes import is_python_class
-from ..compat.type_names import type_name
 from ..signals import Break, Raised
 from ..variables import (
     UNSET,
@@ -308,32 +308,10 @@ def set_raw(ctx: Context, variable: ObjectVariable, name: str, value: Variable) 
             raise Break("outside-state-write", expr=f".{name}", type=cls.__name__)
         if find(ctx, kind, "__delete__")[1] is not MISSING:  # one half of a data descriptor: the other isn't there
             ctx.raise_(AttributeError, "__set__")
-    if not _has_dict(cls):
-        ctx.raise_(AttributeError, _no_attribute(cls, name))
+    if not words.has_dict(cls):
+        ctx.raise_(AttributeError, words.unsettable(cls, name))
     variable.store(ctx, name, value)
     return None
-
-
-def _probe_no_dict() -> str:
-    """What this CPython adds where an instance without a `__dict__` can't take a new attribute."""
-    try:
-        object().attribute = None  # type: ignore[attr-defined]
-    except AttributeError as error:
-        return str(error).partition("'attribute'")[2]
-    raise AssertionError
-
-
-_NO_DICT = _probe_no_dict()
-
-
-def _no_attribute(cls: type, name: str) -> str:
-    """What CPython says where an attribute can't be set or deleted."""
-    text = f"{type_name(cls)!r} object has no attribute {name!r}"
-    return text if _has_dict(cls) else text + _NO_DICT
-
-
-def _has_dict(cls: type) -> bool:
-    return type.__dict__["__dictoffset__"].__get__(cls) != 0
 
 
 def _set_native(ctx: Context, variable: ObjectVariable, name: str, raw: Any, value: Variable) -> None:
@@ -412,6 +390,6 @@ def delete_raw(ctx: Context, variable: ObjectVariable, name: str) -> None:
         if find(ctx, kind, "__set__")[1] is not MISSING:
             ctx.raise_(AttributeError, "__delete__")
     if variable.own(ctx, name) is None:
-        ctx.raise_(AttributeError, _no_attribute(variable.cls, name))
+        ctx.raise_(AttributeError, words.unsettable(variable.cls, name))
     variable.store(ctx, name, UNSET)
 
