@@ -15,7 +15,7 @@ from typing import Any
 from tracer.config import FIELDS, Field, TraceConfig
 from tracer.errors import TracerError
 from tracer.explain import page, text_of
-from tracer.explain.sections import Section, Table
+from tracer.explain.blocks import Section, Table
 
 __all__ = ["KEEP", "ROWS", "Settings", "described"]
 

@@ -7,17 +7,20 @@ from typing import Any
 
 import torch
 
-__all__ = ["entry", "name_of"]
+from .compat.wrappers import original_of, owns_call
+
+__all__ = ["entry", "name_of", "of_module"]
 
 
 def entry(fn: Any) -> Any:
-    """What to call for `fn`: a module gets a function of its own, so that its call, hooks included, is one frame."""
-    if isinstance(fn, torch.nn.Module):
-        return _module_caller(fn)
+    """What to call for `fn`: a module gets a function of its own, so that its call, hooks included, is one frame. One whose call
+    belongs to torch.compile is called as it is: it comes to the wrapper's frame, and the original is what gets a function."""
+    if isinstance(fn, torch.nn.Module) and not owns_call(fn):
+        return of_module(fn)
     return fn
 
 
-def _module_caller(module: torch.nn.Module) -> Callable[..., Any]:
+def of_module(module: torch.nn.Module) -> Callable[..., Any]:
     """`module(*args, **kwargs)` as a function with code of its own: entries of two modules never meet."""
     namespace: dict[str, Any] = {"torch": torch}
     text = "def make(self):\n    def call(*args, **kwargs):\n        return self(*args, **kwargs)\n    return call\n"
@@ -30,5 +33,5 @@ def _module_caller(module: torch.nn.Module) -> Callable[..., Any]:
 
 def name_of(fn: Any) -> str:
     if isinstance(fn, torch.nn.Module):
-        return type(fn).__name__
+        return type(original_of(fn)).__name__
     return getattr(fn, "__qualname__", None) or getattr(fn, "__name__", None) or type(fn).__name__

@@ -173,6 +173,11 @@ class TraceConfig:
         _spec,
         "Which sizes and ints are symbolic, as torch.compile's dynamic_shapes (torch 2.14 on); others are static. Not together with dynamic.",
     )
+    fresh: bool = _switch(
+        "Compiling",
+        True,
+        "engine='dynamo': what torch.compile had compiled before isn't used, so that its compiling is seen. Others keep it.",
+    )
     fullgraph: bool = _switch("Compiling", False, "A graph break is an error that says what to change.")
 
     assume_static_by_default: bool = _switch(

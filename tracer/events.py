@@ -92,7 +92,10 @@ class CallFinished(Outcome):
     """The call returned, raised, was refused with an error of ours, or was aborted."""
 
     outcome: str  # returned | raised | refused | aborted
-    text: str = ""
+    text: str = ""  # the error's class
+    #: Whose error: program | memory | fullgraph | limit | mark | backend | session | tracer | torch | interrupt | exit | step
+    by: str = ""
+    said: str = ""  # what it says in a line, unless the words are the program's
 
 
 class FrameStarted(Begin):
@@ -342,6 +345,16 @@ class FrameSkipped(Point):
     file: str
     line: int
     why: str
+
+
+class WrapperFollowed(Point):
+    """The program called what torch.compile returned: the original was traced in its place."""
+
+    name: str
+    file: str
+    line: int
+    settings: tuple[tuple[str, str], ...]  # that torch.compile was given: (name, value)
+    taken: tuple[str, ...] = ()  # those that count here
 
 
 class OverrideApplied(Point):

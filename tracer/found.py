@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from tracer.explain import explain, html
+from tracer.explain import explain, html, why_nothing
 from tracer.journal import Journal
 from tracer.records import Fault, Frame, Graph, GraphBreak, Guard, Recompile, Records, Speculation
 
@@ -60,6 +60,11 @@ class Found:
     @property
     def stats(self) -> dict[str, float]:
         return self.records.stats
+
+    @property
+    def why_nothing(self) -> str:
+        """Why there is no graph, in a sentence; "" where there is one."""
+        return why_nothing(self.records)
 
     def explain(self) -> str:
         """What happened, as text for a terminal."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import types
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .breaks import render
-from .errors import FullGraphError, TracerError
+from .compat.endings import ended_by_torch, is_out_of_memory
+from .errors import BackendError, FullGraphError, TracerError
 from .guards import GuardError
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from .runtime.policy import Facts
     from .signals import Break, Untraceable
 
-__all__ = ["LIMITED", "NEVER_WHOLE", "WITHOUT", "Refusals", "outcome_of"]
+__all__ = ["LIMITED", "NEVER_WHOLE", "WITHOUT", "Refusals", "ended"]
 
 #: Rules that leave a function given to run to Python, though nobody asked for that.
 NEVER_WHOLE = frozenset({"generator", "body", "optimizer step", "limit"})
@@ -22,9 +23,48 @@ WITHOUT = "leave out fullgraph=True to let it run as plain Python"
 LIMITED = "mark what changes as dynamic, or raise recompile_limit"
 
 
-def outcome_of(error: BaseException) -> str:
-    """How a call that didn't return ended."""
-    return "refused" if isinstance(error, TracerError) else "raised" if isinstance(error, Exception) else "aborted"
+class Ended(NamedTuple):
+    """How a call ended: `outcome` and `by` as `CallFinished` has them, the error's class, and what it says where its words aren't the
+    program's (whose `__str__` isn't called)."""
+
+    outcome: str
+    by: str
+    text: str
+    said: str
+
+
+def ended(error: BaseException, fault: BaseException | None) -> Ended:
+    """How a call that raised ended. `fault`: what failed in the compiler itself during it."""
+    name = type(error).__name__
+    if error is fault:
+        return Ended("refused", "tracer", name, "")
+    if isinstance(error, TracerError):
+        return Ended("refused", _refused_by(error), name, _brief(getattr(error, "brief", error.what)))
+    if by := ended_by_torch(error):
+        return Ended("refused", by, name, _brief(str(error)))
+    if is_out_of_memory(error):
+        return Ended("raised", "memory", name, "")
+    if isinstance(error, Exception):
+        return Ended("raised", "program", name, "")
+    return Ended("aborted", _ABORTS.get(name, "program"), name, "")
+
+
+#: What ends a call without being an `Exception`, by name: the last is the stepper's.
+_ABORTS = {"KeyboardInterrupt": "interrupt", "SystemExit": "exit", "Aborted": "step"}
+
+
+def _refused_by(error: TracerError) -> str:
+    if isinstance(error, FullGraphError):
+        return {"recompile-limit": "limit", "internal-fault": "tracer"}.get(error.reason, "fullgraph")
+    if isinstance(error, BackendError):
+        return "memory" if error.__cause__ is not None and is_out_of_memory(error.__cause__) else "backend"
+    return "mark" if ended_by_torch(error) == "mark" else "session"
+
+
+def _brief(text: str) -> str:
+    """A text's first line, and the one behind it where that is what it announces."""
+    first, _, rest = text.strip().partition("\n")
+    return f"{first} {rest.strip().partition(chr(10))[0]}" if first.endswith(":") and rest else first
 
 
 class Refusals:
@@ -63,4 +103,6 @@ class Refusals:
             self.note_break(ctx, stop, frame)
             words = render(stop.reason, **self._context(stop))
             where = f"{stop.location[0]}:{stop.location[1]}: " if stop.location else ""
-            raise FullGraphError(stop.reason, f"{where}{words.title}. {words.explanation}", brief=f"{words.title} [{stop.reason}]")
+            hints = "".join(f"\n  {number}. {hint}" for number, hint in enumerate(words.hints, 1))
+            text = f"{where}{words.title}. {words.explanation}" + (f"\nWhat to do{hints}" if hints else "")
+            raise FullGraphError(stop.reason, text, brief=f"{words.title} [{stop.reason}]")

@@ -53,6 +53,7 @@ from .events import (
     SessionStarted,
 )
 from .export.nodes import nodes_of
+from .following import Following, is_wrapper_code
 from .found import Found
 from .graph.dynamism import Dynamism
 from .graph.fakes import FakeRunner
@@ -60,7 +61,7 @@ from .interpreter.frame import Program
 from .interpreter.paths import path_of
 from .journal import Journal, Recorder
 from .overrides import Override, Where, read
-from .refusals import LIMITED, NEVER_WHOLE, WITHOUT, Refusals, outcome_of
+from .refusals import LIMITED, NEVER_WHOLE, WITHOUT, Refusals, ended
 from .rerun import Keeper, Reruns
 from .rerun.running import TracedOnly
 from .runtime import backends
@@ -111,11 +112,13 @@ class Session(Found, Reruns, Refusals):
         self._library: dict[int, bool] = {}
         self._limited: set[int] = set()
         self._depth = 0
+        self.fault: Exception | None = None  # what failed in the compiler itself during the call, where it is raised
         self.traced: Any = None  # the attempt that is running
         self.stepped_by = 0  # the thread of the call that is being stepped, -1 until it has begun
         self._resumes: dict[int, str] = {}  # resume code → the frame whose break it goes on from
         self.facts = Facts(recurrent=self.config.allow_rnn)
         self.policy = Policy(self.facts)
+        self.following = Following(self)
         self.hook = hook_of(self)
         if self.recorder.on:
             versions = {"torch": str(torch.__version__), "python": sys.version.split()[0]}
@@ -171,7 +174,7 @@ class Session(Found, Reruns, Refusals):
         number, self.raised = self.calls, None
         begun, thread = self.keeper.begun, threading.get_ident()
         outermost = thread not in begun
-        outcome, text, opens, around = "returned", "", -1, rec.parent
+        how, opens, around = ("returned", "", "", ""), -1, rec.parent
         self._depth += 1
         try:
             if outermost:
@@ -180,11 +183,11 @@ class Session(Found, Reruns, Refusals):
                 opens = rec.begin(CallStarted, name)
             yield number
         except BaseException as error:
-            self.raised = type(error)
-            outcome, text = outcome_of(error), type(error).__name__
+            self.raised, how = type(error), ended(error, self.fault)
             raise
         finally:
             self._depth -= 1
+            self.fault = None
             if outermost:
                 begun.pop(thread, None)  # `close` may have been there before
             try:
@@ -192,7 +195,8 @@ class Session(Found, Reruns, Refusals):
                     self.pins.report()
             finally:  # whoever listens to the events may give the call up
                 if opens >= 0:
-                    rec.end(CallFinished, opens, outcome, text)
+                    outcome, by, text, said = how
+                    rec.end(CallFinished, opens, outcome, text, by, said)
                 else:  # an interrupt came before the call was told: what follows isn't inside it
                     rec.parent = around
 
@@ -289,6 +293,8 @@ class Session(Found, Reruns, Refusals):
     def _compile(self, frame: Any) -> Entry | Skip:
         if self._elsewhere():
             return Skip("session busy", rule="busy")
+        if is_wrapper_code(frame.f_code):
+            return self.following.entry(frame.f_code)
         began = time.perf_counter()
         info = FrameInfo(frame.f_code, dict(frame.f_locals), frame.f_globals, tuple(frame.closure or ()))
         rec, outer = self.recorder, len(self._frame_stack)
@@ -342,12 +348,14 @@ class Session(Found, Reruns, Refusals):
         return self._frames.get(id(code), (0, 0))[1] > 1
 
     def _skipped(self, code: types.CodeType, skip: Skip) -> None:
-        if self.recorder.on and not skip.lasting and skip.rule not in _SILENT_SKIPS:
+        if self.recorder.on and (not skip.lasting or code in self.facts.targets) and skip.rule not in _SILENT_SKIPS:
             self.recorder.aside(FrameSkipped, code.co_qualname, code.co_filename, code.co_firstlineno, skip.reason)
 
     def _fault(self, frame: Any, fault: Exception) -> None:
         if self.refuses(fault):
             raise fault
+        if self.config.strict:
+            self.fault = fault
         text = "".join(traceback.format_exception(fault))
         if self.recorder.on:
             self.recorder.point(InternalFault, type(fault).__name__, str(fault), text)
@@ -531,6 +539,7 @@ class Session(Found, Reruns, Refusals):
         self._kept.clear()
         self._callers.clear()
         self.keeper.clear()
+        self.following.clear()
         self.result = self.error = self.rerun_of = None
 
     def __enter__(self) -> Session:

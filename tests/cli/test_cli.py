@@ -243,3 +243,21 @@ def test_progress_is_for_long_traces_only():
     with progress(Slow, stream=out, quiet=0.01):
         time.sleep(0.1)
     assert out.getvalue() == "tracer: 0 events\n"
+
+
+def test_a_limit_is_not_passed_by_capturing_nothing(script, capsys):
+    idle = script("import torch\ndef f(n):\n    return n + 1\nf(1)\n")
+    assert main(["run", idle, "--quiet"]) == 0
+    assert capsys.readouterr().err == ""
+    for limit in ("--max-breaks", "--max-recompiles"):
+        assert main(["run", idle, "--quiet", limit, "5"]) == 1
+        out, err = capsys.readouterr()
+        assert err.startswith("tracer: nothing was captured, which passes no limit. No function was called that can become a graph")
+
+
+def test_fullgraph_is_told_as_the_programs_break(script, capsys):
+    path = script("import torch\ndef f(x):\n    if x.sum() > 0:\n        x = x + 1\n    return x\nf(torch.ones(3))\n")
+    assert main(["run", path, "--set", "fullgraph=True", "--max-breaks", "0"]) == 1
+    out, err = capsys.readouterr()
+    assert "1 graph break" in out and "What to do" in out and "internal fault" not in out and "1 call refused" in out
+    assert "FullGraphError" in err and "What to do" in err

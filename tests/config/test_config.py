@@ -117,7 +117,7 @@ def test_markdown_has_every_field():
 
 def test_names_that_torch_has_are_spelt_as_there():
     config = pytest.importorskip("torch._dynamo.config")
-    ours = {"engine", "backend", "mode", "options", "dynamic", "fullgraph", "max_trace_seconds", "max_instructions", "record",
+    ours = {"engine", "fresh", "backend", "mode", "options", "dynamic", "fullgraph", "max_trace_seconds", "max_instructions", "record",
             "keep_inputs", "keep_calls", "strict"}  # fmt: skip
     for name in FIELDS.keys() - ours:
         assert hasattr(config, name), name

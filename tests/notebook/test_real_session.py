@@ -90,3 +90,22 @@ def test_displaying_a_value_is_not_traced(live) -> None:
     _, captured = run(live, "%%trace\nf(torch.ones(4))\ntorch.ones(3)")
     assert [frame.name for frame in live.user_ns["_tracer_session"].frames] == ["f"]
     assert "tensor([1., 1., 1.])" in captured.stdout
+
+
+@pytest.mark.parametrize("engine", ["tracer", "dynamo"])
+def test_what_torch_compile_returned_is_captured_also_after_it_ran(live, engine) -> None:
+    live.run_cell("net = torch.nn.Linear(3, 3)\ngiven = torch.compile(net, backend='eager')\nother = torch.nn.Linear(3, 3)\nother.compile(backend='eager')")
+    live.run_cell("x = torch.ones(2, 3)\ngiven(x), other(x)")
+    for call in ("given(x)", "other(x)"):
+        _, captured = run(live, f"%%trace --engine {engine}\nout = {call}")
+        session = live.user_ns["_tracer_session"]
+        assert len(session.graphs) == 1 and session.why_nothing == ""
+        assert "1 graph · 0 graph breaks" in captured.outputs[-1].data["text/plain"]
+        assert ("Given to torch.compile" in captured.outputs[-1].data["text/plain"]) == (engine == "tracer")
+
+
+def test_a_cell_that_captures_nothing_says_why(live) -> None:
+    _, captured = run(live, "%%trace\nx = 1 + 1")
+    data = captured.outputs[-1].data
+    assert "Nothing was captured" in data["text/plain"] and "Nothing was captured" in data["text/html"]
+    assert live.user_ns["_tracer_session"].why_nothing in " ".join(data["text/plain"].split())

@@ -19,7 +19,7 @@ from tracer.observer import switch
 
 #: Kinds that our own compiler, re-runs or overrides tell of, and torch.compile has nothing like.
 OTHERS = {
-    "OverrideApplied", "OverrideUnmatched", "UnsafeRun", "InternalFault", "Output", "SessionFinished",
+    "OverrideApplied", "OverrideUnmatched", "UnsafeRun", "InternalFault", "Output", "SessionFinished", "WrapperFollowed",
 }  # fmt: skip
 
 
@@ -122,11 +122,13 @@ def test_what_was_raised_and_caught_is_no_break() -> None:
     assert not session.graph_breaks and [one.outcome for one in session.speculations] == ["committed", "committed"]
 
 
-def test_fullgraph_raises_torchs_error_and_is_no_break() -> None:
+def test_what_fullgraph_refuses_is_a_break_of_a_refused_call() -> None:
     session = tracer.Session(engine="dynamo", fullgraph=True, strict=True)
     with pytest.raises(torch._dynamo.exc.Unsupported):
         session.run(programs.broken, torch.ones(3))
-    assert not session.graph_breaks and session.frames[0].outcome != "compiled"
+    (found,), (call,) = session.graph_breaks, session.records.calls
+    assert (found.reason, found.location.line) == ("print-call", programs.broken.__code__.co_firstlineno + 2) and found.hints
+    assert (call.outcome, call.by) == ("refused", "fullgraph") and session.frames[0].outcome == "refused"
 
 
 def test_recompiles_name_the_failed_guard() -> None:

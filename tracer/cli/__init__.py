@@ -78,6 +78,10 @@ def run(options: Any) -> int:
 
 def _over_limits(session: Any, options: Any) -> int:
     found = 0
+    asked = options.max_breaks is not None or options.max_recompiles is not None
+    if asked and (why := session.why_nothing):
+        print(f"tracer: nothing was captured, which passes no limit. {why}", file=sys.stderr)
+        found = DIFFERENT
     for name, most, have in (
         ("graph breaks", options.max_breaks, len(session.graph_breaks)),
         ("recompiles", options.max_recompiles, len(session.recompiles)),

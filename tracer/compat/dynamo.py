@@ -282,6 +282,38 @@ def tell_of_hits(wrapped: Wrapped, told: Callable[[bool], None]) -> None:
     wrapped.at_end.append(lambda: set_hook(prior))
 
 
+def keep_apart(wrapped: Wrapped, region_of: Callable[[int], int], mark_of: Callable[[Any], Any]) -> None:
+    """Where compiled code is looked for and kept. `region_of` gets the region of a wrapper of torch.compile, or the one to go back to, and
+    says which it is to be (since torch 2.13; it doesn't keep out what is in the common one). `mark_of` gets the backend by which
+    compiled code is found, and says what stands for it there."""
+    from torch._dynamo import eval_frame
+
+    own = vars(eval_frame)
+    set_region, answering = own.get("set_eval_frame_isolate_recompiles_id"), own["_callback_from_stance"]
+    if set_region is not None:
+        wrapped.replace(eval_frame.__name__, set_region.__name__, lambda region: set_region(region_of(region)))
+
+    def answering_apart(callback: Any) -> Any:
+        answer = answering(callback)
+        backend = answer
+        while (inner := getattr(backend, "_torchdynamo_orig_backend", None)) is not None:
+            backend = inner
+        mark = mark_of(backend) if backend is not answer else backend
+        return answer if mark is backend else _Apart(answer, mark)
+
+    wrapped.replace(eval_frame.__name__, answering.__name__, answering_apart)
+
+
+class _Apart:
+    """torch.compile's answer to frames, whose compiled code is kept under a mark: nobody else's is found, and nobody else finds it."""
+
+    def __init__(self, answer: Any, mark: Any):
+        self.answer, self._torchdynamo_orig_backend = answer, mark
+
+    def __call__(self, *args: Any) -> Any:
+        return self.answer(*args)
+
+
 # --- running --------------------------------------------------------------------------------------------------------------
 
 

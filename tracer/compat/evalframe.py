@@ -72,6 +72,7 @@ __all__ = [
     "is_vacant",
     "never",
     "new_region",
+    "no_guards",
     "note_code",
     "opaque",
     "pins",
@@ -429,7 +430,7 @@ def self_test() -> None:
     answers = [
         compiled(GuardedCode(stopping_code(code, KeyError()), GuardManagerAdapter(None), 0, "self-test"), ISOLATED),
         run_untraced("self-test"),
-        compiled(GuardedCode(changed, GuardManagerAdapter(_empty_guards()), 0, "self-test"), ISOLATED),
+        compiled(GuardedCode(changed, GuardManagerAdapter(no_guards()), 0, "self-test"), ISOLATED),
     ]
 
     def callback(frame: Any, cache_entry: Any, frame_state: Any) -> FrameResult:
@@ -466,7 +467,7 @@ def pins() -> bool:
 
     probe, changed = _probe()
     code = probe.__code__
-    answer = compiled(GuardedCode(changed, GuardManagerAdapter(_empty_guards()), 0, "pins"), True)
+    answer = compiled(GuardedCode(changed, GuardManagerAdapter(no_guards()), 0, "pins"), True)
     results = []
     prior, region = set_eval_frame(None), set_region(new_region())
     try:
@@ -483,7 +484,8 @@ def pins() -> bool:
     return results == [5001, 5001]
 
 
-def _empty_guards() -> Any:
+def no_guards() -> Any:
+    """Guards that hold for every call."""
     from torch._C._dynamo.guards import RootGuardManager
 
     return RootGuardManager()

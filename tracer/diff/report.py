@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from tracer.diff.model import Diff, GraphDiff, NodeDiff, OutputDiff
 from tracer.explain import count, page, text_of
-from tracer.explain.sections import Para, Section, Table
+from tracer.explain.blocks import Para, Section, Table
 from tracer.explain.words import seconds, where
 from tracer.export.figure import shape_text
 from tracer.records import Node

@@ -5,9 +5,11 @@ HTML without scripts. Both render the same report (`sections.py`), so they can't
 program is cleaned of control characters and escaped; no `repr` is ever called.
 """
 
+from tracer.explain.blocks import Section
 from tracer.explain.excerpts import Excerpt, Line, excerpt, source_of
+from tracer.explain.nothing import why_nothing
 from tracer.explain.page import html, page
-from tracer.explain.sections import Section, report
+from tracer.explain.sections import followed_line, report
 from tracer.explain.text import explain, text_of
 from tracer.explain.words import clean, count, headline
 
@@ -19,10 +21,12 @@ __all__ = [
     "count",
     "excerpt",
     "explain",
+    "followed_line",
     "headline",
     "html",
     "page",
     "report",
     "source_of",
     "text_of",
+    "why_nothing",
 ]

@@ -6,8 +6,9 @@ import html as _html
 import re
 from collections.abc import Iterable
 
+from tracer.explain.blocks import Block, Items, Para, Section, Source, Table
 from tracer.explain.excerpts import Excerpt
-from tracer.explain.sections import Block, Items, Para, Section, Source, Table, report
+from tracer.explain.sections import report
 from tracer.explain.words import clean, headline
 from tracer.records import Records
 

@@ -6,66 +6,26 @@ the user's own line come first, the compiler's words last. Texts in blocks are c
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
-from tracer.explain.excerpts import Excerpt, excerpt, source_of
+from tracer.explain.blocks import Items, Para, Section, Source, Table, failed_rows
+from tracer.explain.endings import calls_that_ended, left_at_limits
+from tracer.explain.excerpts import excerpt, source_of
+from tracer.explain.nothing import earlier_hits, why_nothing
 from tracer.explain.words import clean, count, frame_line, where
-from tracer.records import Frame, GraphBreak, Guard, Place, Recompile, Records, UserFrame
+from tracer.records import Followed, Frame, GraphBreak, Guard, Place, Recompile, Records, UserFrame
 
-__all__ = ["Block", "Items", "Para", "Section", "Source", "Table", "report"]
-
-
-@dataclass(frozen=True, slots=True)
-class Para:
-    """Words. `tone`: "" | muted | loud | label."""
-
-    text: str
-    tone: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Items:
-    """A numbered list; an item may have several lines."""
-
-    items: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A place in the user's code: where it is, and its lines where they are known."""
-
-    where: str
-    excerpt: Excerpt | None
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Rows of short texts, in columns. A row whose first text is the only one is a heading of those below."""
-
-    rows: tuple[tuple[str, ...], ...]
-
-
-Block = Para | Items | Source | Table
-
-
-@dataclass(slots=True)
-class Section:
-    """One titled part. `tone`: "" | break | loud. `folded`: detail that a page opens on demand."""
-
-    title: str
-    blocks: list[Block] = field(default_factory=list)
-    tone: str = ""
-    folded: bool = False
+__all__ = ["followed_line", "report"]
 
 
 def report(records: Records, *, most: int = 30) -> list[Section]:
     """Everything worth saying, most important first; of long lists the first `most` entries."""
-    sections = [*_faults(records), *_errors(records), *_unsafe(records), *_overrides(records)]
+    sections = [*_nothing(records), *_faults(records), *calls_that_ended(records), *_unsafe(records)]
+    sections += [*_overrides(records), *_followed(records, most)]
     total = len(records.graph_breaks)
     sections += [_graph_break(records, found, n, total) for n, found in enumerate(records.graph_breaks[:most], 1)]
     if total > most:
         sections.append(Section(f"{count(total - most, 'more graph break')}: session.graph_breaks has all of them"))
-    sections += [part for part in (_recompiles(records, most), _left(records, most)) if part is not None]
+    sections += left_at_limits(records, most)
+    sections += [part for part in (_recompiles(records, most), _left(records, most), _earlier(records)) if part is not None]
     sections += [part for part in (_frames(records, most), _tried(records, most)) if part is not None]
     guards = _guards(records, most)
     return [*sections, guards] if guards is not None else sections
@@ -78,22 +38,39 @@ def _faults(records: Records) -> list[Section]:
     for fault in records.faults:
         at = where(fault.location)
         section.blocks.append(Para(f"{clean(fault.python_type)}: {clean(fault.text)}" + (f" (at {at})" if at else "")))
-    refused = any(frame.outcome == "refused" and frame.reason.startswith("internal fault") for frame in records.frames)
-    rest = "The call was refused, and nothing ran." if refused else "What was being compiled ran as ordinary Python instead; its results are right."
-    section.blocks.append(Para(rest, "muted"))
+    refused = any(call.by == "tracer" for call in records.calls)
+    ran = "What was being compiled ran as ordinary Python instead; its results are right."
+    section.blocks.append(Para("The call was refused: what was being compiled has not run." if refused else ran, "muted"))
     return [section]
 
 
-def _errors(records: Records) -> list[Section]:
-    """Calls that didn't return: with an exception of the program, or refused with an error of ours."""
-    sections = []
-    for outcome, words in (("refused", "refused"), ("raised", "of the program raised an exception")):
-        calls = [call for call in records.calls if call.outcome == outcome]
-        if calls:
-            section = Section(f"{count(len(calls), 'call')} {words}", tone="loud")
-            section.blocks += [Para(f"{clean(call.function)}, call {call.number}: {clean(call.text)}") for call in calls[:5]]
-            sections.append(section)
-    return sections
+def _nothing(records: Records) -> list[Section]:
+    why = why_nothing(records) if records.calls or records.frames else ""
+    return [Section("Nothing was captured", [Para(why)], tone="loud")] if why else []
+
+
+def _followed(records: Records, most: int) -> list[Section]:
+    """What the program gave to torch.compile, and what became of the settings that it gave with it."""
+    if not records.followed:
+        return []
+    section = Section(f"Given to torch.compile · {len(records.followed):,}")
+    section.blocks += [Para(followed_line(one)) for one in records.followed[:most]]
+    _and_more(section, len(records.followed) - most, "function", "session.records.followed")
+    return [section]
+
+
+def followed_line(one: Followed) -> str:
+    """What became of one function that was given to torch.compile."""
+    at = f" ({where(one.place)})" if one.place is not None else ""
+    known = dict(one.settings)
+    if not one.taken:
+        counts = "None of these settings counts here: the session's do."
+    elif len(one.taken) == len(known):
+        counts = "These settings count here too."
+    else:
+        counts = f"Of these settings {' and '.join(one.taken)} {'counts' if len(one.taken) == 1 else 'count'} here; the others are the session's."
+    whole = " fullgraph=True isn't enforced: all graph breaks are told." if "fullgraph" in known and "fullgraph" not in one.taken else ""
+    return f"{clean(one.name)}{at}: `{clean(one.given)}` was stepped over and the original traced. {counts}{whole}"
 
 
 # --- overrides --------------------------------------------------------------------------------------------------------
@@ -143,7 +120,8 @@ def _graph_break(records: Records, found: GraphBreak, number: int, total: int) -
         rows = tuple(_caller(entry, records) for entry in callers)
         section.blocks += [Para("Called from", "label"), Table(rows)]
     frames = "frame" if len(found.frames) == 1 else "frames"
-    splits = f", splits {frames} {', '.join(map(clean, found.frames))}" if found.frames else ""
+    whole = any(call.number == found.call and call.by == "fullgraph" for call in records.calls)
+    splits = f", {'refused in' if whole else 'splits'} {frames} {', '.join(map(clean, found.frames))}" if found.frames else ""
     section.blocks.append(Para(f"{clean(found.reason)}, call {found.call}{splits}", "muted"))
     return section
 
@@ -162,7 +140,7 @@ def _recompiles(records: Records, most: int) -> Section | None:
         return None
     section = Section(f"Recompiles · {len(records.recompiles):,}")
     for one in records.recompiles[:most]:
-        section.blocks += [Para(_recompile_line(one)), Table(_failed_rows(one))]
+        section.blocks += [Para(_recompile_line(one)), Table(failed_rows(one))]
     _and_more(section, len(records.recompiles) - most, "recompile", "session.recompiles")
     return section
 
@@ -172,15 +150,6 @@ def _recompile_line(one: Recompile) -> str:
     entries = len(set(one.entries))
     fitted = f"none of {entries} compiled entries fitted" if entries > 1 else "the compiled entry did not fit"
     return f"{clean(one.name)}{f' ({at})' if at else ''}, call {one.call}: {fitted}"
-
-
-def _failed_rows(one: Recompile) -> tuple[tuple[str, ...], ...]:
-    several = len(set(one.entries)) > 1
-    rows = []
-    for n, (expression, value) in enumerate(one.failed_guards):
-        entry = (f"entry {clean(one.entries[n])}",) if several and n < len(one.entries) else ()
-        rows.append((clean(expression), f"now {clean(value)}" if value else "does not hold now", *entry))
-    return tuple(rows)
 
 
 # --- frames -----------------------------------------------------------------------------------------------------------
@@ -200,6 +169,17 @@ def _left(records: Records, most: int) -> Section | None:
 
 def _left_row(frame: Frame) -> tuple[str, ...]:
     return clean(frame.name), _frame_place(frame), clean(frame.reason) or "no reason was recorded"
+
+
+def _earlier(records: Records) -> Section | None:
+    """Functions that were compiled before anybody watched."""
+    earlier = earlier_hits(records)
+    if not earlier or not records.graphs:
+        return None
+    rows = tuple((clean(name), count(times, "call")) for name, times in earlier.items())
+    section = Section(f"From torch.compile's cache · {len(rows):,}", [Table(rows)])
+    section.blocks.append(Para("It was compiled before this session, where nobody watched. fresh=True compiles it anew.", "muted"))
+    return section
 
 
 def _frame_place(frame: Frame) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable
 
+from tracer.explain.blocks import Block, Items, Para, Section, Source, Table
 from tracer.explain.excerpts import Excerpt
-from tracer.explain.sections import Block, Items, Para, Section, Source, Table, report
+from tracer.explain.sections import report
 from tracer.explain.words import headline, width
 from tracer.records import Records
 

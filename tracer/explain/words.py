@@ -63,12 +63,26 @@ def headline(records: Records) -> str:
         count(numbers["ops"], "op"),
         seconds(numbers["seconds"]),
     ]
-    left = sum(frame.outcome in ("skipped", "failed") for frame in records.frames if frame.id)
+    left = sum(frame.outcome in ("skipped", "failed") for frame in records.frames if frame.id) + len({one.name for one in records.limits})
     if left:
         parts.append(f"{count(left, 'function')} NOT COMPILED")
+    parts += [f"{count(calls, 'call')} {words}" for words, calls in _ended(records).items()]
     if records.faults:
         parts.append(count(numbers["faults"], "internal fault"))
     return " · ".join(parts)
+
+
+#: How a call that didn't return stands in a headline, by its outcome.
+_ENDED = {"refused": "REFUSED", "raised": "RAISED", "aborted": "ENDED EARLY"}
+
+
+def _ended(records: Records) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for call in records.calls:
+        if call.outcome in _ENDED and call.by != "exit":
+            words = "OUT OF MEMORY" if call.by == "memory" else "INTERRUPTED" if call.by == "interrupt" else _ENDED[call.outcome]
+            found[words] = found.get(words, 0) + 1
+    return found
 
 
 def file_name(file: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..compat import original_callable
 from ..compat.type_names import type_name
+from ..compat.wrappers import Wrapper, wrapper_of
 from ..interpreter.frame import Frame, Program
 from ..signals import Break, Declined, NotConstant
 from ..variables import (
@@ -88,6 +89,8 @@ def call_function(ctx: Context, variable: FunctionVariable, args: list[Variable]
         plan = plan.otherwise
     if plan == "inline":
         return inline(ctx, variable, args, kwargs)
+    if type(plan) is Wrapper:
+        return follow(ctx, variable, plan).call(ctx, args, kwargs)
     if plan == "node":
         return ctx.node("call_function", function, args, kwargs)
     if plan == "whole":
@@ -117,7 +120,10 @@ def call_function(ctx: Context, variable: FunctionVariable, args: list[Variable]
 
 
 def _plan(ctx: Context, function: types.FunctionType) -> Any:
-    """ "inline", "node", "whole", "constant", a list of rules, or the id of a break."""
+    """ "inline", "node", "whole", "constant", what torch.compile wraps, a list of rules, or the id of a break."""
+    wrapper = wrapper_of(function)
+    if wrapper is not None:
+        return wrapper
     rules = calls.of(function) or calls.of(original_callable(function))  # torch._dynamo wraps torch.manual_seed when it is loaded
     if rules:
         return rules
@@ -129,6 +135,15 @@ def _plan(ctx: Context, function: types.FunctionType) -> Any:
         return rules
     verdict = policy.verdict(function)
     return policy.opaque_reason(function.__module__) or "unsupported-builtin" if verdict == "opaque" else verdict
+
+
+def follow(ctx: Context, variable: FunctionVariable, wrapper: Wrapper) -> Variable:
+    """What a wrapper of torch.compile calls. It is guarded as what the wrapper's cell holds: wrappers share their code."""
+    ctx.session.following.tell(wrapper, False)
+    function = variable.function
+    assert function is not None and function.__closure__ is not None
+    index = function.__code__.co_freevars.index("fn")
+    return ctx.settle(existing_cell(ctx, variable, index, function.__closure__[index]).load(ctx))
 
 
 def _constant_call(

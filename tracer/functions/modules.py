@@ -11,6 +11,7 @@ import torch
 import torch.nn.modules.module as module_machinery
 from torch import nn
 
+from ..compat.wrappers import is_optimized_call, wrapper_of
 from ..interpreter.frame import Frame
 from ..protocol.instances import get_raw
 from ..protocol.lookup import MISSING, missing_attribute
@@ -42,8 +43,12 @@ def call_module(ctx: Context, module: ModuleVariable, args: list[Variable], kwar
     """`module(...)`: straight to `forward` where the class has torch's `__call__` and no hook is registered."""
     cls = module.cls
     protocol = ctx.protocol
-    plain = protocol.find(ctx, cls, "__call__")[1] is _CALL and protocol.find(ctx, cls, "_call_impl")[1] is _CALL_IMPL
+    call = protocol.find(ctx, cls, "__call__")[1]
+    optimized = is_optimized_call(call)
+    plain = (call is _CALL or optimized) and protocol.find(ctx, cls, "_call_impl")[1] is _CALL_IMPL
     if plain and _without_hooks(ctx, module):
+        if optimized:  # by this name, not as what torch.compile's function holds
+            registered(ctx, module, "_orig_mod")
         forward = ctx.settle(module.attribute(ctx, "forward"))
         return entered(ctx, module, forward.call(ctx, args, kwargs))
     owner, raw = protocol.find(ctx, cls, "__call__")
@@ -74,8 +79,12 @@ def _without_hooks(ctx: Context, module: ModuleVariable) -> bool:
     held = own_dict(value)
     if any(held[name] for name in HOOKS) or any(name in module.attrs for name in HOOKS):
         return False
-    if held.get("_compiled_call_impl") is not None:
-        return False
+    compiled = held.get("_compiled_call_impl")
+    if compiled is not None:
+        wrapper = wrapper_of(compiled)
+        if wrapper is None:
+            return False
+        ctx.session.following.tell(wrapper, False)
     if not ctx.config.skip_nnmodule_hook_guards and module.source is not None:
         source = module.source.dict()
         machinery = ctx.namespace(vars(module_machinery))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from ..codegen.resume import original_of
@@ -30,6 +33,21 @@ class Dynamism:
         self.changing: set[tuple[int, str]] = set()
         self.known: set[int] = set()  # code that another session had compiled, of whose call this is a re-run
         self.codes: dict[int, Any] = {}  # what the ids stand for, so that they stay theirs
+        self.given: dict[int, bool] = {}  # by thread: `dynamic` of the torch.compile whose function runs there
+
+    @contextlib.contextmanager
+    def told(self, dynamic: bool) -> Iterator[None]:
+        """What this thread compiles meanwhile goes by `dynamic`, unless the session has a setting of its own."""
+        ident = get_ident()
+        before = self.given.get(ident)
+        self.given[ident] = dynamic
+        try:
+            yield
+        finally:
+            if before is None:
+                del self.given[ident]
+            else:
+                self.given[ident] = before
 
     def of(self, code: Any, known: bool) -> FrameDynamism:
         self.codes[id(code)] = code
@@ -53,6 +71,9 @@ class FrameDynamism:
         self.reasons: dict[tuple[str, int | None], str] = {}
         self.bounds: dict[str, dict[int, tuple[int | None, int | None]]] = {}  # of dimensions that an override bounds
         self.declared: dict[str, dict[int, Bounds]] = {}  # of dimensions that `dynamic_shapes` names
+        self.dynamic = memory.config.dynamic
+        if self.dynamic is None and memory.given and memory.config.dynamic_shapes is None:
+            self.dynamic = memory.given.get(get_ident())
 
     @property
     def from_data(self) -> bool:
@@ -63,12 +84,11 @@ class FrameDynamism:
     @property
     def _everything(self) -> bool:
         config = self.memory.config
-        return config.dynamic is True or config.dynamic is None and not config.assume_static_by_default
+        return self.dynamic is True or self.dynamic is None and not config.assume_static_by_default
 
     @property
     def _automatic(self) -> bool:
-        config = self.memory.config
-        return config.dynamic is not False and config.automatic_dynamic_shapes
+        return self.dynamic is not False and self.memory.config.automatic_dynamic_shapes
 
     def dims(self, source: Source, value: Any, static: bool = False) -> dict[int, str]:
         """Dimensions of a tensor that are symbolic, and how. `static`: none is, whatever was said or seen."""
@@ -107,10 +127,10 @@ class FrameDynamism:
         if dim in marks.static or static or size < 2:
             return "", ""
         if self._everything:
-            return "duck", "dynamic=True" if self.memory.config.dynamic else "assume_static_by_default=False"
+            return "duck", "dynamic=True" if self.dynamic else "assume_static_by_default=False"
         if moved and self._automatic:
             return "duck", "it changed between calls"
-        if dim in marks.maybe_dynamic and self.memory.config.dynamic is not False:
+        if dim in marks.maybe_dynamic and self.dynamic is not False:
             return "duck", "maybe_mark_dynamic"
         return "", ""
 
@@ -165,7 +185,7 @@ class FrameDynamism:
             if pinned.action == "constant" or not -_LARGEST <= value < _LARGEST:
                 del self.reasons[source.text, None]
             return (source.text, None) in self.reasons
-        if config.specialize_int or config.dynamic is False or value in (0, 1) or not -_LARGEST <= value < _LARGEST:
+        if config.specialize_int or self.dynamic is False or value in (0, 1) or not -_LARGEST <= value < _LARGEST:
             return False
         if key in self.memory.changing and self._automatic and _may_change(ctx, source, config):
             self.reasons[source.text, None] = "symbolic: it changed between calls"

@@ -17,6 +17,7 @@ import torch
 from ..compat import dynamo
 from ..compat import evalframe as ef
 from ..compat.copies import plain_dispatch
+from ..compat.wrappers import original_of
 from ..config import TraceConfig
 from ..errors import TracerError
 from ..rerun.rng import RandomState
@@ -98,12 +99,12 @@ class DynamoEngine:
             return compiled(*args, **kwargs)
 
     def compiled(self, function: Any) -> Any:
-        """torch.compile of the function, the same each time."""
+        """torch.compile of the function, the same each time. Of a module that torch.compile returned, of its original."""
         known = self._compiled.get(id(function))
         if known is None:
             config = self.session.config
             made = dynamo.compiled(
-                function,
+                original_of(function),
                 self.region,
                 backend=config.backend,
                 dynamic=config.dynamic,
@@ -219,6 +220,8 @@ class DynamoEngine:
         """What was compiled is compiled anew at its next call (a region of its own: other callers of torch.compile keep theirs)."""
         self._compiled.clear()
         self.region = ef.new_region()
+        if self.watch is not None:
+            self.watch.forget()
 
     def close(self) -> None:
         self.closed = True

@@ -121,14 +121,16 @@ def frame_(
     watch.frames[str(kwargs.get("compile_id", number))] = number
     watch.compiling.append(name)
     watch.because = ""
-    outer, rec.where = rec.where, watch.where
+    at = (code.co_filename, code.co_firstlineno, None, code.co_firstlineno, None)
+    outer, rec.where = rec.where, lambda: watch.where() or at
     opens = rec.begin(ev.FrameStarted, name, code.co_filename, code.co_firstlineno, "", resumes) if rec.on else -1
     graphs = session.graph_number
     try:
         with dynamo.room(code, session.hook.region):
             result, error = yield
-        outcome, why = _outcome(result, error)
-        if dynamo.is_break(error) and not kwargs.get("one_graph", args[1] if len(args) > 1 else False) and rec.on:
+        whole = kwargs.get("one_graph", args[1] if len(args) > 1 else False)
+        outcome, why = _outcome(result, error, whole)
+        if dynamo.is_break(error) and rec.on:
             breaks.event_of(watch, str(error), getattr(error, "real_stack", None) or [])
         guarded = getattr(result, "guarded_code", None)
         graph = f"graph_{graphs}" if guarded is not None and session.graph_number > graphs else ""
@@ -149,7 +151,8 @@ def frame_(
         rec.parent = rec.events[opens].parent if opens >= 0 else rec.parent
 
 
-def _outcome(result: Any, error: BaseException | None) -> tuple[str, str]:
+def _outcome(result: Any, error: BaseException | None, whole: bool) -> tuple[str, str]:
+    """What becomes of the frame. `whole`: a break is an error of the call, as what isn't a break always is."""
     if error is None:
         skipped = getattr(result, "guarded_code", None) is None
         return (
@@ -159,7 +162,7 @@ def _outcome(result: Any, error: BaseException | None) -> tuple[str, str]:
         )
     if not isinstance(error, Exception):
         return "aborted", type(error).__name__
-    return ("skipped" if dynamo.is_break(error) else "failed"), _first_line(error)
+    return ("skipped" if dynamo.is_break(error) and not whole else "refused"), _first_line(error)
 
 
 def _first_line(error: BaseException) -> str:

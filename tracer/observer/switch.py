@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..compat import dynamo
+from ..compat.wrappers import called_by_wrapper
 from ..errors import TracerError
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ def _install() -> dynamo.Wrapped:
                 wrapped.install(found, (hook.make or _wrapper)(hook, found.function))
         dynamo.asking_lock(wrapped, _ask)
         dynamo.tell_of_hits(wrapped, _looked_up)
+        dynamo.keep_apart(wrapped, _region, _mark)
     except BaseException:
         wrapped.remove()
         raise
@@ -120,7 +122,17 @@ def _looked_up(hit: bool) -> None:
     """Compiled entries of a function were checked; one that holds is run."""
     watch = _here.watch
     if hit and watch is not None and not watch.busy:
-        watch.hit()
+        watch.hit(called_by_wrapper(3))
+
+
+def _region(region: int) -> int:
+    watch = _here.watch
+    return region if watch is None else watch.region(region)
+
+
+def _mark(backend: Any) -> Any:
+    watch = _here.watch
+    return backend if watch is None else watch.mark(backend)
 
 
 # --- pausing --------------------------------------------------------------------------------------------------------------

@@ -10,7 +10,9 @@ import types
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import events as ev
+from ..callers import name_of
 from ..compat import dynamo
+from ..compat import evalframe as ef
 from ..export.nodes import module_of
 from ..functions.torch_tensors import args_text, target_name
 from .breaks import Told
@@ -27,6 +29,16 @@ _LEVELS = {
     "decisions": frozenset({"decisions", "nothing"}),
     "nothing": frozenset({"nothing"}),
 }
+
+
+class Mark:
+    """Stands for a backend where compiled code is looked up by it."""
+
+    def __init__(self, backend: Any, region: int):
+        self.backend, self.region = backend, region
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.backend(*args, **kwargs)
 
 
 class Made(NamedTuple):
@@ -70,6 +82,8 @@ class Watch:
         self.names: dict[int, tuple[types.CodeType, str, str]] = {}  # resume code → (code, name, frame it goes on from)
         self.codes: dict[int, types.CodeType] = {}
         self.because = ""
+        self.regions: dict[int, int] = {}  # of wrappers → that of theirs in this session
+        self.marks: dict[int, Mark] = {}  # by backend
 
     # ---- hooks
     def before(self, body: Body, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -246,10 +260,30 @@ class Watch:
                 else:
                     self.announce(node, graph)
 
-    def hit(self) -> None:
-        """A compiled entry runs; torch doesn't say which."""
+    def hit(self, function: Any) -> None:
+        """A compiled entry runs. Torch doesn't say which; `function` is what a wrapper calls, None where other code does."""
         if self.rec.on and not self.compiling:
-            self.rec.aside(ev.CacheHit, "compiled code")
+            self.rec.aside(ev.CacheHit, "compiled code" if function is None else name_of(function))
+
+    def region(self, region: int) -> int:
+        """Where a wrapper's compiled code is looked for and kept: in a block that begins fresh, apart from everybody else's."""
+        if not self.blocks or not self.session.config.fresh or region >= ef.FIRST_REGION:
+            return region
+        return self.regions.setdefault(region, ef.new_region())
+
+    def mark(self, backend: Any) -> Any:
+        """What this session's compiled code is found by, in place of the backend."""
+        if not self.session.config.fresh or isinstance(backend, Mark):
+            return backend
+        known = self.marks.get(id(backend))
+        if known is None:
+            known = self.marks[id(backend)] = Mark(backend, self.session.hook.region)
+        return known
+
+    def forget(self) -> None:
+        """What was compiled isn't found any more."""
+        self.regions.clear()
+        self.marks.clear()
 
     # ---- the end of a call
     def ended(self) -> None:

@@ -13,6 +13,7 @@ from tracer.records.types import (
     Body,
     Call,
     Fault,
+    Followed,
     Frame,
     Graph,
     GraphBreak,
@@ -68,6 +69,9 @@ class _Reader:
         records = self.records
         lost = {frame.id for frame in records.frames if frame.id and frame.outcome not in ("compiled", "open")}
         records.guards = [guard for guard in records.guards if guard.frame not in lost]
+        records.graphs = [graph for graph in records.graphs if graph.frame not in lost]
+        refused = {call.number for call in records.calls if call.by == "limit"}
+        records.limits = [one for one in records.limits if one.call not in refused]
         for graph in records.graphs:
             graph.nodes = list(self.nodes.get((graph.frame, graph.name), {}).values())
             graph.inputs = list(self.inputs.get((graph.frame, graph.name), {}).values())
@@ -117,6 +121,9 @@ class _Reader:
 
     # --- one method for each kind -------------------------------------------------------------------------------
 
+    def session_started(self, event: ev.SessionStarted) -> None:
+        self.records.engine = str(event.config.get("engine", ""))
+
     def call_started(self, event: ev.CallStarted) -> None:
         self.failed.clear()
         self.calls[event.seq] = call = Call(event.call, event.function, event.arguments)
@@ -124,7 +131,8 @@ class _Reader:
 
     def call_finished(self, event: ev.CallFinished) -> None:
         call = self.calls[event.opens]
-        call.outcome, call.text, call.seconds = event.outcome, event.text, self._lasted(event)
+        call.told(event.outcome, event.text, event.by, event.said)
+        call.seconds = self._lasted(event)
 
     def frame_started(self, event: ev.FrameStarted) -> None:
         self.frames[event.seq] = frame = Frame(
@@ -229,11 +237,9 @@ class _Reader:
 
     def recompiled(self, event: ev.Recompiled) -> None:
         failed, self.failed = [one for one in self.failed if one.call == event.call], []
-        if event.limit:
-            return
         started = self.journal.enclosing(event.seq, ev.FrameStarted)
         known = event.location or ((started.file, started.line) if started is not None else ())
-        self.records.recompiles.append(
+        (self.records.limits if event.limit else self.records.recompiles).append(
             Recompile(
                 event.name,
                 tuple((one.expression, one.value) for one in failed),
@@ -248,6 +254,10 @@ class _Reader:
     def fault(self, event: ev.InternalFault) -> None:
         where = place(event.location)
         self.records.faults.append(Fault(event.python_type, event.text, event.traceback, where, event.frame))
+
+    def wrapper_followed(self, event: ev.WrapperFollowed) -> None:
+        at = place((event.file, event.line)) if event.file else None
+        self.records.followed.append(Followed(event.name, at, event.settings, event.taken, event.call))
 
     def override_applied(self, event: ev.OverrideApplied) -> None:
         use = self.overrides.setdefault(event.override, OverrideUse(event.override))
@@ -267,6 +277,7 @@ class _Reader:
 
     def cache_hit(self, event: ev.CacheHit) -> None:
         self.counts["cache_hits"] += 1
+        self.records.hits[event.name] = self.records.hits.get(event.name, 0) + 1
 
     def _lasted(self, event: ev.Outcome) -> float:
         return (event.t - self.journal.events[event.opens].t) / 1e9
@@ -274,6 +285,7 @@ class _Reader:
 
 #: Which method reads a kind, and whether it does so in abandoned attempts too.
 _READ: dict[type[Event], tuple[Callable[[_Reader, Any], None], bool]] = {
+    ev.SessionStarted: (_Reader.session_started, True),
     ev.CallStarted: (_Reader.call_started, True),
     ev.CallFinished: (_Reader.call_finished, True),
     ev.FrameStarted: (_Reader.frame_started, True),
@@ -295,6 +307,7 @@ _READ: dict[type[Event], tuple[Callable[[_Reader, Any], None], bool]] = {
     ev.GraphBreak: (_Reader.graph_break, False),
     ev.GuardFailed: (_Reader.guard_failed, False),
     ev.Recompiled: (_Reader.recompiled, False),
+    ev.WrapperFollowed: (_Reader.wrapper_followed, True),
     ev.OverrideApplied: (_Reader.override_applied, False),
     ev.OverrideUnmatched: (_Reader.override_unmatched, True),
     ev.UnsafeRun: (_Reader.unsafe_run, True),

@@ -16,6 +16,7 @@ __all__ = [
     "Body",
     "Call",
     "Fault",
+    "Followed",
     "Frame",
     "Graph",
     "GraphBreak",
@@ -77,7 +78,8 @@ def user_frame(entry: Sequence[Any]) -> UserFrame:
 
 @dataclass(slots=True)
 class Call:
-    """One run of the user's function. `outcome`: returned, raised, refused, aborted, open."""
+    """One run of the user's function. `outcome`: returned, raised, refused, aborted, open. Where it didn't return: `text` is the error's
+    class, `by` whose error it was (see `CallFinished`), `said` its words, where they aren't the program's."""
 
     number: int
     function: str
@@ -85,6 +87,18 @@ class Call:
     outcome: str = "open"
     text: str = ""
     seconds: float = field(default=0.0, compare=False)
+    by: str = ""
+    said: str = ""
+
+    def __post_init__(self) -> None:
+        self.told(self.outcome, self.text, self.by, self.said)
+
+    def told(self, outcome: str, text: str, by: str = "", said: str = "") -> None:
+        """How it ended. Recordings that don't say whose error it was get the likeliest."""
+        self.outcome, self.text, self.by, self.said = outcome, text, by or _LIKELIEST.get(outcome, ""), said
+
+
+_LIKELIEST = {"raised": "program", "refused": "session", "aborted": "interrupt"}
 
 
 @dataclass(slots=True)
@@ -259,6 +273,23 @@ class Fault:
 
 
 @dataclass(slots=True)
+class Followed:
+    """A function or module that the program gave to torch.compile, whose original was traced. `settings`: torch.compile's, as (name,
+    value); `taken`: the names of those that count here."""
+
+    name: str
+    place: Place | None = None
+    settings: tuple[tuple[str, str], ...] = ()
+    taken: tuple[str, ...] = ()
+    call: int = 0
+
+    @property
+    def given(self) -> str:
+        """As it stands in the program: `torch.compile(backend='inductor')`."""
+        return f"torch.compile({', '.join(f'{name}={value}' for name, value in self.settings)})"
+
+
+@dataclass(slots=True)
 class OverrideUse:
     """What became of one override. `targets`: what it decided about, each once; `why`: the reason where it had no effect."""
 
@@ -292,6 +323,13 @@ class Records:
     overrides: list[OverrideUse] = field(default_factory=list)
     unsafe_runs: list[UnsafeRun] = field(default_factory=list)
     counts: dict[str, float] = field(default_factory=dict)
+    engine: str = ""
+    #: What the program had given to torch.compile.
+    followed: list[Followed] = field(default_factory=list)
+    #: Calls from which on a function runs as ordinary Python.
+    limits: list[Recompile] = field(default_factory=list)
+    #: By name: how often compiled code ran instead of being compiled.
+    hits: dict[str, int] = field(default_factory=dict)
     #: Source lines that came with a recording; without them linecache is asked.
     sources: Mapping[str, Mapping[int, str]] | None = field(default=None, compare=False, repr=False)
 

@@ -20,12 +20,13 @@ import torch
 
 from ..compat.copies import plain_dispatch, set_bits
 from ..compat.python_classes import is_python_class
+from ..compat.wrappers import are_settings, is_optimized, note_identity, over, wrapper_of
 
 __all__ = ["Copier"]
 
 _ATOMIC = (
     type(None), bool, int, float, complex, str, bytes, type, type(...), type(NotImplemented), slice, range, object,
-    types.FunctionType, types.BuiltinFunctionType, types.CodeType, types.ModuleType, types.MethodWrapperType, types.MethodDescriptorType,
+    types.BuiltinFunctionType, types.CodeType, types.ModuleType, types.MethodWrapperType, types.MethodDescriptorType,
     types.WrapperDescriptorType, types.GetSetDescriptorType, types.MemberDescriptorType, property, weakref.ref, torch.dtype, torch.device,
     torch.Size, torch.layout, torch.memory_format,
 )  # fmt: skip
@@ -136,6 +137,14 @@ class Copier:
             made.__dict__.update({name: self._copy(member) for name, member in value.__dict__.items()})
         return made
 
+    def _function(self, value: types.FunctionType) -> Any:
+        """Functions aren't copied, but for what torch.compile made of a method: it holds the object."""
+        wrapper = wrapper_of(value)
+        if wrapper is None:
+            return value
+        fn = self._copy(wrapper.fn)
+        return self._keep(value, value if fn is wrapper.fn else over(value, fn))
+
     def _method(self, value: types.MethodType) -> Any:
         return self._keep(value, types.MethodType(value.__func__, self._copy(value.__self__)))
 
@@ -156,8 +165,10 @@ class Copier:
                 return self._keep(value, type(value).__deepcopy__(value, self._memo))
             if isinstance(value, tuple) and is_python_class(type(value)) and not hasattr(value, "n_sequence_fields"):
                 return self._subclass_of_tuple(value)
-            if isinstance(value, torch.nn.Module) and _is_its_attributes(type(value)):
+            if isinstance(value, torch.nn.Module) and (_is_its_attributes(type(value)) or is_optimized(type(value))):
                 return self._module(value)
+            if are_settings(value):
+                return self._keep(value, value)
             return self._rebuild(value)
         except Exception as error:
             while len(self._memo) > known:  # the newest go first
@@ -176,6 +187,7 @@ class Copier:
         members = object.__getattribute__(made, "__dict__")
         for name, member in object.__getattribute__(value, "__dict__").items():
             members[name] = self._copy(member)
+        note_identity(made)
         return made
 
     def _rebuild(self, value: Any) -> Any:
@@ -314,6 +326,7 @@ _RULES: dict[type, Callable[[Copier, Any], Any]] = {
     set: Copier._set,
     frozenset: Copier._set,
     collections.deque: Copier._deque,
+    types.FunctionType: Copier._function,
     types.MethodType: Copier._method,
     functools.partial: Copier._partial,
 }

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..compat.copies import plain_dispatch
+from ..compat.wrappers import owns_call
 from ..events import CacheHit, CallStarted
 from ..graph.modes import MODES, AutocastState
 from ..runtime.hook import _codes_of
@@ -183,7 +184,8 @@ class Keeper:
             return
         fn, target, args, kwargs = given
         codes = _codes_of(target)
-        late = bool(codes) and code not in codes or _hit(session, begun.number)
+        whole = isinstance(fn, torch.nn.Module) and owns_call(fn)  # its frames are those of what torch.compile was given
+        late = bool(codes) and code not in codes and not whole or _hit(session, begun.number)
         try:
             with plain_dispatch():
                 call = KeptCall(begun.number, fn, args, kwargs, session, metadata=self.keep == "metadata", late=late)

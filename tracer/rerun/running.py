@@ -161,14 +161,13 @@ def run_again(
     an exception of the program is the new session's `error`, and warned about where the recorded call had none."""
     new = type(session)(overrides=overrides, **settings)
     new.rerun_of = session
+    copies, start = _Copies(kept, device, dtype), _Start()
+    code = getattr(new.prepare(copies.fn), "__code__", None)  # of the function that calls a module; torch.compile needs none
+    kept.memory.apply(new, {id(kept.code): id(code)} if kept.code is not None and code is not None else {})
     try:
-        copies = _Copies(kept, device, dtype)
-        target = new.prepare(copies.fn)
-        kept.memory.apply(new, {id(kept.code): id(target.__code__)} if kept.code is not None else {})
         new.traces_only = not execute
         if given is not None:
             given(copies.fn, copies.args, copies.kwargs, copies.values)
-        start = _Start()
         with _as_recorded(new, kept, copies, autocast, device or _first_device(copies), start):
             new.run(copies.fn, *copies.args, **copies.kwargs)
     except TracedOnly:

@@ -19,6 +19,7 @@ import torch
 
 from ..codegen.resume import is_resume
 from ..compat import marks
+from ..compat.wrappers import wrapper_code
 from .answers import Root, Skip
 from .codes import CodeMap
 from .hook import FrameHook
@@ -104,6 +105,10 @@ def _suspends(code: types.CodeType, _: Facts) -> bool:
 
 def _is_body(code: types.CodeType, _: Facts) -> bool:
     return not code.co_flags & _CO_OPTIMIZED
+
+
+def _is_wrapper(code: types.CodeType, _: Facts) -> bool:
+    return code is wrapper_code()
 
 
 def _is_finalizer(code: types.CodeType, _: Facts) -> bool:
@@ -287,6 +292,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule("body", _is_body, False, "module and class bodies run as Python; what they call is traced", True),
     Rule("finalizer", _is_finalizer, False, "finalizers are not traced", True),
+    Rule("torch.compile", _is_wrapper, True, "is torch.compile's wrapper: what it wraps is traced", True),
     Rule("run target", _is_target, True, "was given to run"),
     Rule("module dispatch", _dispatches, False, "dispatches a module's call; what it calls is traced", True),
     Rule("shell", _in_shell, False, "belongs to the notebook's machinery", True),

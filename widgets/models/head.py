@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from tracer.explain import headline
+from tracer.explain import followed_line, headline, why_nothing
 from tracer.records import Records
 from widgets.models.book import Book
 
@@ -15,19 +15,13 @@ __all__ = ["head"]
 def head(book: Book) -> dict[str, Any]:
     """{title, sign, state, events, at, stats: [[value, word, tab, words]], seconds, actions: [{name, label, sign, live}], note}.
 
-    `state`: tracing, paused, done, recording. `sign` names what stands before the title.
+    `state`: tracing, paused, done, recording. `sign` names what stands before the title: it is "fine" only where something was captured.
     """
     records, stats = book.records, book.records.stats
     state = _state(book)
-    failed = any(call.outcome in ("raised", "refused") for call in records.calls)
-    sign = (
-        state
-        if state in ("tracing", "paused")
-        else "fault" if records.faults else "error" if failed else "broken" if records.graph_breaks else "recording" if state == "recording" else "fine"
-    )  # fmt: skip
     return {
         "title": _title(records) if state != "tracing" else "Tracing",
-        "sign": sign,
+        "sign": state if state in ("tracing", "paused") else _sign(records, state),
         "state": state,
         "events": len(book.events),
         **({"at": book.at} if book.at is not None else {}),
@@ -46,6 +40,19 @@ def head(book: Book) -> dict[str, Any]:
     }
 
 
+def _sign(records: Records, state: str) -> str:
+    """What is worst of what happened."""
+    if records.faults:
+        return "fault"
+    if any(call.outcome not in ("returned", "open") and call.by != "exit" for call in records.calls):
+        return "error"
+    if records.graph_breaks or records.limits:
+        return "broken"
+    if not records.graphs:
+        return "empty"
+    return "recording" if state == "recording" else "fine"
+
+
 def _title(records: Records) -> str:
     """The headline without the numbers that stand beside it."""
     beside = re.compile(r"[\d,]+ (guard|recompile|op)s?|[\d.,]+ (s|ms|µs)")
@@ -61,6 +68,7 @@ def _state(book: Book) -> str:
 
 
 def _note(book: Book) -> str:
-    if book.journal.truncated:
-        return f"This recording was cut short: it ends after {len(book.events):,} events."
-    return ""
+    said = [f"This recording was cut short: it ends after {len(book.events):,} events."] if book.journal.truncated else []
+    if _state(book) in ("done", "recording") and (why := why_nothing(book.records)):
+        said.append(f"Nothing was captured. {why}")
+    return " ".join([*said, *(followed_line(one).replace("`", "") for one in book.records.followed[:3])])

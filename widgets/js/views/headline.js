@@ -1,7 +1,7 @@
 // The answer first: one sentence, the numbers beside it, and what can be done with the run.
 import { count, h, icon, number, refill, seconds, throttled } from "../dom.js";
 
-const SIGNS = { tracing: "run", paused: "pause", broken: "brk", fine: "ok", error: "x", fault: "x", recording: "rec", compare: "cmp" };
+const SIGNS = { tracing: "run", paused: "pause", broken: "brk", fine: "ok", empty: "none", error: "x", fault: "x", recording: "rec", compare: "cmp" };
 
 export function headline(app) {
   const title = h("h2", { "aria-live": "polite" });
@@ -14,7 +14,7 @@ export function headline(app) {
   const missing = (name) => (name === "compare" && runs < 2 ? "needs a second run" : "");
   const draw = () => {
     const head = app.data.head;
-    refill(title, h("span", { class: `st ${head.sign || ""}` }, icon(SIGNS[head.sign] || "ok")), h("span", {}, head.title || ""));
+    refill(title, h("span", { class: `st ${head.sign || ""}` }, icon(SIGNS[head.sign] || "none")), h("span", {}, head.title || ""));
     refill(
       stats,
       (head.stats || []).map(([value, one, tab, many]) =>

@@ -1,0 +1,52 @@
+"""Whose error ended a call, as far as torch's exceptions say so."""
+
+from __future__ import annotations
+
+import sys
+import types
+
+import torch
+
+from .wrappers import wrapper_code
+
+__all__ = ["ended_by_torch", "is_out_of_memory"]
+
+#: Exceptions of torch.compile, by what its error means for the call, the closest first.
+_REFUSALS = (
+    ("limit", ("FailOnRecompileLimitHit", "RecompileLimitExceeded", "RecompileError")),
+    ("backend", ("BackendCompilerFailed",)),
+    ("fullgraph", ("Unsupported", "UncapturedHigherOrderOpError")),
+    ("mark", ("UserError",)),
+    ("torch", ("InternalTorchDynamoError", "TorchDynamoException")),
+)
+
+
+def ended_by_torch(error: BaseException) -> str:
+    """What torch.compile refused a call for: "fullgraph", "limit", "backend", "mark" (a size that was marked dynamic), "torch" for a fault
+    of its own; "" where the error isn't torch.compile's."""
+    known = sys.modules.get("torch._dynamo.exc")
+    for by, names in _REFUSALS:
+        if any(isinstance(error, cls) for name in names if isinstance(cls := getattr(known, name, None), type)):
+            inner = getattr(error, "inner_exception", None)
+            return "memory" if isinstance(inner, BaseException) and is_out_of_memory(inner) else by
+    violated = getattr(sys.modules.get("torch.fx.experimental.symbolic_shapes"), "ConstraintViolationError", ())
+    if isinstance(error, violated):
+        return "mark"
+    code = wrapper_code()
+    return "fullgraph" if code is not None and type(error) is RuntimeError and _raised_in(error, code) else ""
+
+
+def _raised_in(error: BaseException, code: types.CodeType) -> bool:
+    """Whether code itself raised the error. A wrapper does so where `fullgraph=True` and nothing was compiled."""
+    entry = error.__traceback__
+    while entry is not None and entry.tb_next is not None:
+        entry = entry.tb_next
+    return entry is not None and entry.tb_frame.f_code is code
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out: the process's or a device's. The CPU's allocator of torch has no exception of its own."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    text = error.args[0] if type(error) is RuntimeError and error.args else ""
+    return type(text) is str and "DefaultCPUAllocator: can't allocate memory" in text

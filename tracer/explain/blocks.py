@@ -1,0 +1,64 @@
+"""What a report is made of: sections of paragraphs, lists, source excerpts and tables. Texts are clean already, and not yet escaped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tracer.explain.excerpts import Excerpt
+from tracer.explain.words import clean
+from tracer.records import Recompile
+
+__all__ = ["Block", "Items", "Para", "Section", "Source", "Table", "failed_rows"]
+
+
+@dataclass(frozen=True, slots=True)
+class Para:
+    """Words. `tone`: "" | muted | loud | label."""
+
+    text: str
+    tone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """A numbered list; an item may have several lines."""
+
+    items: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A place in the user's code: where it is, and its lines where they are known."""
+
+    where: str
+    excerpt: Excerpt | None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of short texts, in columns. A row whose first text is the only one is a heading of those below."""
+
+    rows: tuple[tuple[str, ...], ...]
+
+
+Block = Para | Items | Source | Table
+
+
+@dataclass(slots=True)
+class Section:
+    """One titled part. `tone`: "" | break | loud. `folded`: detail that a page opens on demand."""
+
+    title: str
+    blocks: list[Block] = field(default_factory=list)
+    tone: str = ""
+    folded: bool = False
+
+
+def failed_rows(one: Recompile) -> tuple[tuple[str, ...], ...]:
+    """Why no compiled entry fitted: a row for each guard that failed."""
+    several = len(set(one.entries)) > 1
+    rows = []
+    for n, (expression, value) in enumerate(one.failed_guards):
+        entry = (f"entry {clean(one.entries[n])}",) if several and n < len(one.entries) else ()
+        rows.append((clean(expression), f"now {clean(value)}" if value else "does not hold now", *entry))
+    return tuple(rows)

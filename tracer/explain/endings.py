@@ -1,0 +1,72 @@
+"""Calls that didn't return, each told as what it was; and functions that were compiled too often.
+
+In: records. Out: sections. Whose error ended a call was decided when it ended (`tracer.refusals.ended`); here it gets words.
+"""
+
+from __future__ import annotations
+
+from tracer.breaks import render
+from tracer.explain.blocks import Items, Para, Section, Table, failed_rows
+from tracer.explain.words import clean, count, where
+from tracer.records import Call, Records
+
+__all__ = ["ENDINGS", "calls_that_ended", "left_at_limits"]
+
+#: By whose error it was: (what is said behind "1 call", what follows from it or what to do). In the order in which they are told.
+ENDINGS: dict[str, tuple[str, str]] = {
+    "tracer": ("refused: an error of our own", ""),
+    "torch": ("ended by a fault of torch.compile", "This is neither the program's nor ours: torch.compile failed on it."),
+    "fullgraph": ("refused: with fullgraph=True what isn't one graph is an error", ""),
+    "limit": (
+        "refused: with fullgraph=True the recompile limit is an error",
+        "Recompiles, below, says what changes from call to call. Mark it as dynamic, or raise recompile_limit.",
+    ),
+    "mark": (
+        "refused: a size that was marked dynamic can't be",
+        "Leave out mark_dynamic, use maybe_mark_dynamic, or change the line that fixes the size.",
+    ),
+    "backend": (
+        "refused: the backend failed",
+        "The graph was captured. backend='eager' runs it as it is; backend='aot_eager' tells autograd's faults from the backend's.",
+    ),
+    "session": ("refused", ""),
+    "memory": ("ran out of memory", ""),
+    "program": ("of the program raised an exception", ""),
+    "interrupt": ("interrupted", ""),
+    "exit": ("left with SystemExit", ""),
+    "step": ("given up while it was stepped", ""),
+}
+
+
+def calls_that_ended(records: Records) -> list[Section]:
+    """A section for each way in which calls ended without returning."""
+    sections = []
+    for by, (words, then) in ENDINGS.items():
+        calls = [call for call in records.calls if call.by == by]
+        if calls:
+            section = Section(f"{count(len(calls), 'call')} {words}", tone="" if by == "exit" else "loud")
+            section.blocks += [Para(_line(call)) for call in calls[:5]]
+            if len(calls) > 5:
+                section.blocks.append(Para(f"and {count(len(calls) - 5, 'more call')}: session.records.calls has all of them", "muted"))
+            if then:
+                section.blocks.append(Para(then, "muted"))
+            sections.append(section)
+    return sections
+
+
+def _line(call: Call) -> str:
+    said = f": {clean(call.said)}" if call.said else ""
+    return f"{clean(call.function)}, call {call.number}: {clean(call.text)}{said}"
+
+
+def left_at_limits(records: Records, most: int) -> list[Section]:
+    """Functions that were compiled as often as the limit allows: what is said once of each."""
+    sections = []
+    for one in list({limit.name: limit for limit in reversed(records.limits)}.values())[:most]:
+        words = render("recompile-limit", func=one.name, limit=len(set(one.entries)) or "")
+        section = Section(f"{words.title} · {clean(one.name)}", tone="loud")
+        at = where(one.location)
+        section.blocks += [Para(f"{at}, call {one.call}" if at else f"call {one.call}", "muted"), Para(clean(words.explanation)), Table(failed_rows(one))]
+        section.blocks += [Para("What to do", "label"), Items(tuple(map(clean, words.hints)))]
+        sections.append(section)
+    return sections

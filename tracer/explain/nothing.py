@@ -1,0 +1,49 @@
+"""Why a session captured nothing: one sentence, in the order in which a person would look for it.
+
+In: records without a graph. Out: words; "" where there is a graph.
+"""
+
+from __future__ import annotations
+
+from tracer.explain.words import clean, count
+from tracer.records import Records
+
+__all__ = ["earlier_hits", "why_nothing"]
+
+#: What is hit where torch doesn't say what.
+UNNAMED = "compiled code"
+
+
+def earlier_hits(records: Records) -> dict[str, int]:
+    """How often code ran that was compiled before the session, by name: it was compiled nowhere in here."""
+    if records.engine != "dynamo":  # what our own sessions run they have compiled
+        return {}
+    compiled = {frame.name for frame in records.frames if frame.id}
+    return {name: times for name, times in records.hits.items() if name not in (compiled | {UNNAMED} if compiled else compiled)}
+
+
+def why_nothing(records: Records) -> str:
+    """Why there is no graph."""
+    if records.graphs:
+        return ""
+    if not records.calls and not records.frames:
+        return "Nothing was run yet."
+    earlier = earlier_hits(records)
+    if earlier:
+        names = ", ".join(map(clean, earlier))
+        return f"{names} ran from torch.compile's cache: it was compiled before this session, where nobody watched. fresh=True compiles it anew."
+    traced = [frame for frame in records.frames if frame.id]
+    empty = [frame for frame in traced if frame.outcome == "compiled"]
+    if traced and len(empty) == len(traced):
+        return f"{count(len(empty), 'function')} {'was' if len(empty) == 1 else 'were'} traced, and none of their operations is one on tensors."
+    if any(call.outcome not in ("returned", "open") for call in records.calls):
+        return "The call ended before a graph was finished: see below."
+    left = [frame for frame in records.frames if frame.outcome in ("skipped", "failed")]
+    if left:
+        rest = f" (and {count(len(left) - 1, 'other function')})" if len(left) > 1 else ""
+        return f"{clean(left[0].name)}{rest} runs as ordinary Python: {clean(left[0].reason) or 'no reason was recorded'}."
+    if records.faults:
+        return "Our own error came before the first graph: see below."
+    if records.engine == "dynamo":
+        return "torch.compile was asked about no function of the program."
+    return "No function was called that can become a graph: one that has a tensor or a module among its arguments, or refers to torch, and is no generator."
