@@ -94,7 +94,8 @@ def test_displaying_a_value_is_not_traced(live) -> None:
 
 @pytest.mark.parametrize("engine", ["tracer", "dynamo"])
 def test_what_torch_compile_returned_is_captured_also_after_it_ran(live, engine) -> None:
-    live.run_cell("net = torch.nn.Linear(3, 3)\ngiven = torch.compile(net, backend='eager')\nother = torch.nn.Linear(3, 3)\nother.compile(backend='eager')")
+    live.run_cell("class Net(torch.nn.Module):\n    def forward(self, x):\n        return x.sin() + 1")
+    live.run_cell("given = torch.compile(Net(), backend='eager')\nother = Net()\nother.compile(backend='eager')")
     live.run_cell("x = torch.ones(2, 3)\ngiven(x), other(x)")
     for call in ("given(x)", "other(x)"):
         _, captured = run(live, f"%%trace --engine {engine}\nout = {call}")

@@ -68,7 +68,8 @@ class Wrapper:
         file = caller.co_filename if caller is not None else ""
         if not file.startswith(_TORCH) or file == _CALLS_MODULES:
             return False
-        return file.startswith(_TRACERS) or getattr(self.fn, "__code__", wrapper_code()).co_filename.startswith(_TORCH)
+        code = getattr(self.fn, "__code__", None)
+        return file.startswith(_TRACERS) or code is None or code.co_filename.startswith(_TORCH)
 
     @property
     def original(self) -> Any:
