@@ -85,6 +85,16 @@ def overridden(x):
     return helper(x) * 2
 
 
+wrapped = torch.compile(helper, backend="eager")
+
+
+def given(x):
+    """What torch.compile returned is called, in a frame that is traced and behind a break."""
+    y = wrapped(x)
+    print(end="")
+    return wrapped(y)
+
+
 #: What a sample's session is told besides its name.
 def staged(x):
     return (x * 2).sum()
@@ -107,4 +117,6 @@ SAMPLES = {
     "overridden": (overridden, lambda: (torch.ones(3),)),
     "doomed": (doomed, lambda: (torch.ones(3),)),
     "staged": (staged, lambda: (torch.ones(3, requires_grad=True),)),
+    "given": (given, lambda: (torch.ones(3),)),
+    "wrapped": (wrapped, lambda: (torch.ones(3),)),
 }
