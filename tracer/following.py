@@ -70,7 +70,7 @@ class Following:
         assert session is not None
         made: Callable[..., Any] = of_module(original) if isinstance(original, torch.nn.Module) else wrapper.fn
         session._note_target(made)
-        self.tell(wrapper, wrapper.dynamic is not None and session.config.dynamic is None)
+        self.tell(wrapper, wrapper.dynamic is not None and session.config.dynamic is None and session.config.dynamic_shapes is None)
         if known is None:
             known = self._known[wrapper.context] = []
         known.append((wrapper.fn, made))

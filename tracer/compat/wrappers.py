@@ -86,11 +86,13 @@ class Wrapper:
         return found if isinstance(found, bool) else None
 
     def settings(self) -> dict[str, Any]:
-        """The backend by its name, and those of dynamic, fullgraph, mode and options that were given."""
+        """The backend by its name, and those of dynamic, dynamic_shapes, fullgraph, mode and options that were given."""
         backend = self._backend()
         found: dict[str, Any] = {"backend": backend_name(backend)}
         if self.dynamic is not None:
             found["dynamic"] = self.dynamic
+        if getattr(self.context, "_shapes_spec", None) is not None:
+            found["dynamic_shapes"] = self.context._shapes_spec
         if getattr(self.context, "fullgraph", False) or getattr(self.context, "error_on_graph_break", False):
             found["fullgraph"] = True
         given = getattr(backend, "kwargs", None)
