@@ -1,4 +1,4 @@
-"""`switch`, since torch 2.14: a known index chooses, a tensor makes one node of all branches."""
+"""`switch` and `flex_gemm`, since torch 2.14: a known index chooses, a tensor makes one node of all branches."""
 
 from __future__ import annotations
 
@@ -75,3 +75,21 @@ def test_branches_that_differ_end_the_graph_and_the_explanation_names_switch():
     x = torch.randn(3)
     assert session.run(differing, torch.tensor(1), x) == differing(torch.tensor(1), x)
     assert "`switch`" in session.graph_breaks[0].explanation and "cond" not in session.graph_breaks[0].explanation
+
+
+def of_a_product(x):
+    return torch._higher_order_ops.flex_gemm(torch.mm, (x, x), lambda product: product.relu()) + 1
+
+
+def test_flex_gemm_ends_the_graph_for_a_reason_that_names_it():
+    session = tracer.Session("trace")
+    x = torch.randn(4, 4)
+    try:
+        wanted = of_a_product(x)
+    except Exception as error:
+        with pytest.raises(type(error)):
+            session.run(of_a_product, x)
+    else:
+        torch.testing.assert_close(session.run(of_a_product, x), wanted)
+    found = session.graph_breaks[0]
+    assert found.reason == "higher-order-unsupported" and "`flex_gemm`" in found.explanation and "no rule" in " ".join(found.explanation.split())

@@ -100,9 +100,9 @@ ENTRIES = (
     Entry(
         id="higher-order-unsupported",
         title="Body of an operator cannot be recorded",
-        explanation="""The body[[ `{func}`]] given to [[`{name}`|`{expr}`|an operator]][[ at line {line}]] does
-            something that cannot be recorded as part of a graph[[: {why}]]. What was recorded of it is taken back
-            as if it had never been tried. So the graph ends before the operator, and Python runs it.""",
+        explanation="""[[`{name}`|`{expr}`|The operator]][[ at line {line}]] takes a function as its body, and a graph would
+            have to hold that as a graph of its own. The tracer does so for `torch.cond`, `switch`, checkpoints and nested
+            regions, and has no rule for this operator[[: {why}]]. So the graph ends before it, and Python runs it with its body.""",
         why_it_matters="[[{graphs} graphs instead of 1; ]]the operator and its body run as ordinary Python.",
         fixes=(
             Fix(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..compat import is_allowed_in_graph, is_disabled, is_graph_break, is_nonstrict_traceable
+from ..compat import is_allowed_in_graph, is_disabled, is_graph_break
 
 __all__ = ["ALLOWED", "of"]
 
@@ -17,6 +17,6 @@ def of(function: Any) -> str | None:
         return "user-requested-break"
     if function.__dict__.get("_tracer_disable") or is_disabled(function):
         return "disabled-function"
-    if function.__dict__.get(ALLOWED) or is_nonstrict_traceable(function) or is_allowed_in_graph(function):
+    if function.__dict__.get(ALLOWED) or is_allowed_in_graph(function):  # which nonstrict_trace enters too
         return "whole"
     return None

@@ -15,7 +15,7 @@ MEANINGS = {
     "TYPE_MATCH": "the object has this type", "ID_MATCH": "it is this very object", "SAME_OBJECT": "both names mean one object",
     "TENSOR_MATCH": "a tensor of this type, size, layout and device", "EQUALS_MATCH": "it equals this value", "CONSTANT_MATCH": "it is this value",
     "CODE_MATCH": "the function has this code", "DICT_ABSENT": "the dict has no such key", "DICT_KEYS": "the dict has these keys",
-    "LENGTH": "it has this length",
+    "LENGTH": "it has this length", "WITHIN": "its numbers keep to these bounds",
     "SHAPES": "sizes keep this relation", "GRAD_MODE": "grad mode is as it was", "CLASS_ATTRIBUTE": "the class has this attribute, unchanged",
     "SET_MATCH": "the set has these members", "SET_ORDER": "the set is iterated in this order",
 }  # fmt: skip
