@@ -33,14 +33,15 @@ class Ended(NamedTuple):
     said: str
 
 
-def ended(error: BaseException, fault: BaseException | None) -> Ended:
-    """How a call that raised ended. `fault`: what failed in the compiler itself during it."""
+def ended(error: BaseException, fault: BaseException | None, watched: bool) -> Ended:
+    """How a call that raised ended. `fault`: what failed in the compiler itself during it. `watched`: the compiler is torch.compile,
+    whose errors are the program's where it isn't."""
     name = type(error).__name__
     if error is fault:
         return Ended("refused", "tracer", name, "")
     if isinstance(error, TracerError):
         return Ended("refused", _refused_by(error), name, _brief(getattr(error, "brief", error.what)))
-    if by := ended_by_torch(error):
+    if watched and (by := ended_by_torch(error)):
         return Ended("refused", by, name, _brief(str(error)))
     if is_out_of_memory(error):
         return Ended("raised", "memory", name, "")

@@ -183,7 +183,7 @@ class Session(Found, Reruns, Refusals):
                 opens = rec.begin(CallStarted, name)
             yield number
         except BaseException as error:
-            self.raised, how = type(error), ended(error, self.fault)
+            self.raised, how = type(error), ended(error, self.fault, self.config.engine == "dynamo")
             raise
         finally:
             self._depth -= 1

@@ -218,6 +218,19 @@ def test_another_wrapper_in_its_place_is_seen() -> None:
     assert session.run(program, torch.ones(2), 0)[0] == 5
 
 
+def test_a_wrapper_that_is_made_inside_is_one_break_told_as_such() -> None:
+    def making(x):
+        return torch.compile(plain, backend="eager")(x) * 2
+
+    session = tracer.Session()
+    for _ in range(3):
+        assert torch.equal(session.run(making, torch.ones(3)), plain(torch.ones(3)) * 2)
+    (found,) = session.graph_breaks
+    assert found.reason == "unsupported-builtin" and "runs under torch.compile" in found.explanation
+    assert "Make the call once, outside" in found.hints[0]
+    assert len(session.graphs) == 1 and not session.recompiles
+
+
 def test_what_torch_wraps_for_itself_runs_as_it_is() -> None:
     session, x = tracer.Session(), torch.ones(3)
     with session.tracing():

@@ -1,4 +1,4 @@
-"""Call rules for what lies outside the program: the environment, clocks, random numbers, warnings, logs."""
+"""Call rules for what lies outside the program: the environment, clocks, random numbers, warnings, logs, another compiler."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ import types
 import warnings
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from ..compat.type_names import type_name
-from ..signals import Declined
+from ..signals import Break, Declined
 from ..variables import NONE, ConstantVariable, PinnedVariable, Variable, literal
 from .table import calls
 
@@ -173,3 +175,9 @@ def get_logger(ctx: Context, name: Variable = NONE) -> Any:
     if not isinstance(name, ConstantVariable):
         return Declined("a name that isn't known")
     return ctx.wrap(logging.getLogger(name.value))
+
+
+@calls.exact(torch.compile)
+def compile_inside(ctx: Context, *args: Variable, **kwargs: Variable) -> Any:
+    """What torch.compile makes is an object of its own, which Python makes."""
+    raise Break("unsupported-builtin", func="torch.compile", name="torch.compile", why="it makes a function or module that runs under torch.compile")
