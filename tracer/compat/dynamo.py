@@ -289,7 +289,9 @@ def keep_apart(wrapped: Wrapped, region_of: Callable[[int], int], mark_of: Calla
     from torch._dynamo import eval_frame
 
     own = vars(eval_frame)
-    set_region, answering = own.get("set_eval_frame_isolate_recompiles_id"), own["_callback_from_stance"]
+    set_region, answering = own.get("set_eval_frame_isolate_recompiles_id"), own.get("_callback_from_stance")
+    if answering is None:
+        return
     if set_region is not None:
         wrapped.replace(eval_frame.__name__, set_region.__name__, lambda region: set_region(region_of(region)))
 

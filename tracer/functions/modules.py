@@ -44,7 +44,7 @@ def call_module(ctx: Context, module: ModuleVariable, args: list[Variable], kwar
     cls = module.cls
     protocol = ctx.protocol
     call = protocol.find(ctx, cls, "__call__")[1]
-    optimized = is_optimized_call(call)
+    optimized = call is not _CALL and is_optimized_call(call)
     plain = (call is _CALL or optimized) and protocol.find(ctx, cls, "_call_impl")[1] is _CALL_IMPL
     if plain and _without_hooks(ctx, module):
         if optimized:  # by this name, not as what torch.compile's function holds
