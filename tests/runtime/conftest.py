@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import dis
 import sys
 import types
 
@@ -24,7 +25,13 @@ def equals(name, value):
 
 
 def changed(code, old, new):
-    return code.replace(co_consts=tuple(new if type(k) is type(old) and k == old else k for k in code.co_consts))
+    """`code` with one constant in place of another: among its constants, or, since CPython 3.14, a small integer in an instruction."""
+    raw, small = bytearray(code.co_code), dis.opmap.get("LOAD_SMALL_INT")
+    for offset in range(0, len(raw), 2):
+        if raw[offset] == small and type(old) is int and raw[offset + 1] == old:
+            raw[offset + 1] = new
+    consts = tuple(new if type(k) is type(old) and k == old else k for k in code.co_consts)
+    return code.replace(co_code=bytes(raw), co_consts=consts)
 
 
 class Compiler:

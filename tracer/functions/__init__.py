@@ -11,6 +11,7 @@ from . import (  # noqa: F401  (they fill the table)
     functools_rules,
     generators_rules,
     heapq_rules,
+    inspect_rules,
     itertools_rules,
     lists,
     math_rules,

@@ -1,0 +1,35 @@
+"""Call rules for `inspect`: what it looks up without running code of the program."""
+
+from __future__ import annotations
+
+import inspect
+import types
+from typing import TYPE_CHECKING, Any
+
+from ..signals import Declined
+from ..variables import ObjectVariable, Variable, literal
+from .table import calls
+
+if TYPE_CHECKING:
+    from ..context import Context
+
+
+@calls.exact(inspect.getattr_static)
+def getattr_static(ctx: Context, target: Variable, name: Variable, default: Variable | None = None) -> Any:
+    """`inspect.getattr_static(x, name, default)` of an instance: what its class or it itself holds, as it is held. Protocols with data members ask so."""
+    if not isinstance(target, ObjectVariable) or not issubclass(name.python_type(), str):
+        return Declined("not an instance that is modelled")
+    text = str(name.constant())
+    owner, raw = ctx.protocol.find(ctx, target.cls, text)
+    kept = type(ctx.protocol.find(ctx, target.cls, "__dict__")[1])
+    own = target.own(ctx, text) if kept is types.GetSetDescriptorType else None
+    if owner is not None and (own is None or _is_data(ctx, type(raw))):
+        return ctx.protocol.class_entry(ctx, owner, text, raw)
+    if own is not None:
+        return own
+    return default if default is not None else ctx.raise_with(AttributeError, [literal(text)])
+
+
+def _is_data(ctx: Context, kind: type) -> bool:
+    has = ctx.protocol.has
+    return has(ctx, kind, "__get__") and (has(ctx, kind, "__set__") or has(ctx, kind, "__delete__"))
