@@ -263,10 +263,7 @@ def slice_(ctx: Context, value: slice, source: Source) -> Any:
 
 @rules.exact(type({}.keys()), type({}.values()), type({}.items()))
 def dict_view(ctx: Context, value: Any, source: Source) -> Any:
-    """A view of a dict that came from outside: the dict behind it is reached through `mapping`."""
-    ctx.guard(source, "TYPE_MATCH", type(value))
-    owner = dict(value.mapping)
-    del owner
+    """A view of a dict that came from outside."""
     return Declined("a dict view from outside: pass the dict")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -233,22 +234,29 @@ class RangeIteratorVariable(IteratorVariable):
 
 
 class SetIteratorVariable(SequenceIteratorVariable):
-    """Over a modelled set; one that changes size meanwhile raises, as CPython does."""
+    """Over a modelled set; one that changes size meanwhile raises, as CPython does, and from then on."""
 
-    __slots__ = ("members",)
+    __slots__ = ("broken", "members")
 
     def __init__(self, members: SetVariable, items: list[Variable]):
         super().__init__(items, type(iter(set())))
-        self.members = members
+        self.members, self.broken = members, False
 
     def advance(self, ctx: Context) -> Variable | None:
-        if len(self.members.items) != len(self.owner):  # type: ignore[arg-type]
-            self.done = True
+        self.broken = self.broken or len(self.members.items) != len(self.owner)  # type: ignore[arg-type]
+        if self.broken:
             ctx.raise_(RuntimeError, "Set changed size during iteration")
         return super().advance(ctx)
 
+    def snapshot(self) -> Any:
+        return super().snapshot(), self.broken
+
+    def restore(self, state: Any) -> None:
+        super().restore(state[0])
+        self.broken = state[1]
+
     def rebuild(self, body: Body) -> str:
-        if self.members in body.ctx.effects:
+        if self.members in body.ctx.effects or self.broken:
             raise Break("mutated-while-iterating", type=self.cls.__name__)
         name = body.fresh("iterator")
         body.line(f"{name} = iter({body.value(self.members)})")
@@ -257,13 +265,13 @@ class SetIteratorVariable(SequenceIteratorVariable):
 
 
 class DictIteratorVariable(IteratorVariable):
-    """Over a dict view; a dict that changes size meanwhile raises, as CPython does."""
+    """Over a dict view; a dict that changes size meanwhile raises, as CPython does, and from then on."""
 
-    __slots__ = ("backwards", "index", "keys", "view")
+    __slots__ = ("backwards", "broken", "index", "keys", "view")
 
     def __init__(self, view: DictViewVariable, source: Source | None = None, *, backwards: bool = False):
         self.view, self.index, self.source, self.vid, self.done = view, 0, source, 0, False
-        self.keys, self.backwards = list(view.owner.items), backwards
+        self.keys, self.backwards, self.broken = list(view.owner.items), backwards, False
         self.cls = type((reversed if backwards else iter)(getattr(collections.OrderedDict() if self.ordered() else {}, view.part)()))  # type: ignore[operator]
 
     def ordered(self) -> bool:
@@ -274,8 +282,8 @@ class DictIteratorVariable(IteratorVariable):
         if self.ordered():
             if self.index < len(self.keys) and list(owner.items) != self.keys:
                 ctx.raise_(RuntimeError, "OrderedDict mutated during iteration")
-        elif len(owner.items) != len(self.keys):
-            self.done = True
+        elif self.broken or len(owner.items) != len(self.keys):
+            self.broken = True
             ctx.raise_(RuntimeError, "dictionary changed size during iteration")
         elif self.keys and next(reversed(owner.items)) is not self.keys[-1]:
             # where new keys stand, and what is passed over, is the table's own affair
@@ -289,16 +297,19 @@ class DictIteratorVariable(IteratorVariable):
         return self.view.entry(ctx, key)
 
     def snapshot(self) -> Any:
-        return self.index, self.done
+        return self.index, self.done, self.broken
 
     def restore(self, state: Any) -> None:
-        self.index, self.done = state
+        self.index, self.done, self.broken = state
 
     def rebuild(self, body: Body) -> str:
         name = body.fresh("iterator")
         self._check(body)
         body.line(f"{name} = {'reversed' if self.backwards else 'iter'}({body.value(self.view)})")
-        body.line(self._steps(name, self.index))
+        if self.broken:
+            self._break(body, name)
+        else:
+            body.line(self._steps(name, self.index))
         return name
 
     def _check(self, body: Body) -> None:
@@ -306,16 +317,33 @@ class DictIteratorVariable(IteratorVariable):
         owner = self.view.owner
         before = body.ctx.effects.before(owner)
         changed = list(owner.items) != self.keys or before is not None and list(before[0]) != list(owner.items)
+        if self.broken:
+            changed = len(owner.items) == len(self.keys)
         if changed and not self.done or owner.source is None and (body.cyclic(owner) or has_user_keys(owner.items)):
             raise Break("mutated-while-iterating", type=self.cls.__name__)
 
     def _steps(self, name: str, count: int) -> str:
         return f"for _ in {name}: pass" if self.done else f"for _ in range({count}): next({name})"
 
+    def _break(self, body: Body, name: str) -> None:
+        broken = body.pin(_meet_the_change, "meet_the_change")
+        body.at_end(lambda: f"{broken}({name})")
+
     def replay(self, body: Body, name: str) -> None:
         self._check(body)
-        steps = self.index - body.ctx.effects.before(self)[0]
-        body.at_end(lambda: self._steps(name, steps - body.advanced.get(self, 0)))
+        if self.broken:
+            self._break(body, name)
+        elif self.done:
+            body.line(self._steps(name, 0))  # before the dict changes
+        else:
+            steps = self.index - body.ctx.effects.before(self)[0]
+            body.at_end(lambda: self._steps(name, steps - body.advanced.get(self, 0)))
+
+
+def _meet_the_change(iterator: Any) -> None:
+    """A step of an iterator whose dict has changed its size: it raises, and does so from then on."""
+    with contextlib.suppress(RuntimeError):
+        next(iterator)
 
 
 class _Composite(IteratorVariable):

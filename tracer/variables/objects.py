@@ -376,9 +376,10 @@ class ExceptionVariable(ObjectVariable):
         args = ", ".join(body.value(a) for a in self.args)
         native = body.ctx.objects.native_base(self.cls)
         body.line(f"{name} = {body.pin(native, native.__name__)}.__new__({cls}{', ' if args else ''}{args})")
-        body.line(body.attribute(self, name, "args", f"({args}{',' if args else ''})"))
         if _fields(native):
             body.line(f"{body.pin(_set_fields, 'set_fields')}({body.pin(native, native.__name__)}, {name}{', ' if args else ''}{args})")
+        told = self.told is not None and self.told.items == self.args
+        body.line(body.attribute(self, name, "args", body.value(self.told) if told else f"({args}{',' if args else ''})"))
         self._later(body, name)
         if self.cause is not None:
             body.later(lambda: body.attribute(self, name, "__cause__", body.value(self.cause)), self)
