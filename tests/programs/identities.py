@@ -79,6 +79,17 @@ def arguments_of_an_exception(x):
     return x + 1, first, e.args is k
 
 
+def with_its_arguments():
+    error, k = ValueError(), (5, 1)
+    error.args = k
+    return randn(3), error, k, (5, 1)
+
+
+@program(with_its_arguments)
+def arguments_of_an_exception_from_outside(x, error, k, other):
+    return x + 1, error.args is k, error.args is other, error.args is error.args
+
+
 @program(lambda: randn(3))
 def a_device_is_a_new_object_each_time(x):
     return x + 1, x.device is x.device, x.dtype is x.dtype, x.device == x.device

@@ -299,11 +299,14 @@ class ExceptionVariable(ObjectVariable):
     def describe(self) -> str:
         return f"{self.cls.__name__}({', '.join(a.describe() for a in self.args)})"
 
+    def _is_told(self, ctx: Context) -> bool:
+        return self.told is not None and self.told.settled(ctx) == self.args
+
     def native_attribute(self, ctx: Context, name: str) -> Any:
         from .constants import NONE, literal
 
         if name == "args":
-            if self.told is None or self.told.items != self.args:
+            if not self._is_told(ctx):
                 self.told = TupleVariable(list(self.args), tuple)
             return self.told
         if name == "__cause__":
@@ -378,8 +381,8 @@ class ExceptionVariable(ObjectVariable):
         body.line(f"{name} = {body.pin(native, native.__name__)}.__new__({cls}{', ' if args else ''}{args})")
         if _fields(native):
             body.line(f"{body.pin(_set_fields, 'set_fields')}({body.pin(native, native.__name__)}, {name}{', ' if args else ''}{args})")
-        told = self.told is not None and self.told.items == self.args
-        body.line(body.attribute(self, name, "args", body.value(self.told) if told else f"({args}{',' if args else ''})"))
+        told = body.value(self.told) if self.told is not None and self._is_told(body.ctx) else f"({args}{',' if args else ''})"
+        body.line(body.attribute(self, name, "args", told))
         self._later(body, name)
         if self.cause is not None:
             body.later(lambda: body.attribute(self, name, "__cause__", body.value(self.cause)), self)
