@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -92,6 +93,7 @@ def test_no_call_rule_is_listed_twice(coverage: str) -> None:
         assert not [row for row, count in rows.items() if count > 1], part.split("\n")[0]
 
 
+@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="the page lists what there is on Python 3.11")
 def test_the_listing_has_every_table(coverage: str) -> None:
     listed = coverage.split("## All rules")[1]
     missing = [name for name in (*KINDS, *HANDLERS) if f"`{name}`" not in listed]

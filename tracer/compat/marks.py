@@ -5,6 +5,7 @@ Everything is read without importing `torch._dynamo`: while it isn't loaded nobo
 
 from __future__ import annotations
 
+import importlib
 import sys
 import types
 from typing import Any, NamedTuple
@@ -26,6 +27,7 @@ __all__ = [
     "is_graph_break",
     "is_nested_region",
     "is_nonstrict_traceable",
+    "nonstrict_trace",
     "nonrecursive_disable_code",
     "original_callable",
     "region_call",
@@ -146,6 +148,12 @@ def is_allowed_in_graph(function: Any) -> bool:
     """Whether torch.compiler.allow_in_graph was used on `function`."""
     rules = _dynamo("trace_rules")
     return rules is not None and id(function) in _ids(rules, "_allowed_callable_ids")
+
+
+def nonstrict_trace(function: Any) -> Any:
+    """torch's own mark; public since 2.14."""
+    public = getattr(torch.compiler, "nonstrict_trace", None)
+    return (public or importlib.import_module("torch._dynamo").nonstrict_trace)(function)
 
 
 def is_nonstrict_traceable(function: Any) -> bool:

@@ -56,6 +56,6 @@ HIGHER_ORDER = [
     ("For each", "pytree specs compared", Part("tracer.higher_order.cond:_agree")),
     ("For each", "meta consistency checked", Part("tracer.higher_order.cond:_agree")),
     ("For each", "aliasing and input mutation checked", Part("tracer.higher_order.cond:_refuse_aliases")),
-    ("For each", "grad mode and checkpoint flags honoured", Part("tracer.higher_order.checkpoint:_node")),
+    ("For each", "grad mode and checkpoint flags honoured", Part("tracer.higher_order.checkpoint:checkpoint")),
     ("For each", "roll back whole on failure", Part("tracer.context:Context.roll_back")),
 ]  # fmt: skip

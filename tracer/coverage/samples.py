@@ -35,6 +35,7 @@ from torch.fx.experimental import symbolic_shapes
 from torch.testing._internal.two_tensor import TwoTensor
 
 from ..api import graph_break
+from ..compat.marks import nonstrict_trace
 
 __all__ = ["namespace"]
 
@@ -228,6 +229,11 @@ def region(x):
 
 @torch.compiler.allow_in_graph
 def allowed(x):
+    return x + 1
+
+
+@nonstrict_trace
+def opaque(x):
     return x + 1
 
 

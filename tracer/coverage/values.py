@@ -96,7 +96,7 @@ VALUES = [
     ("Functions", "warnings (reorderable)", Program("warnings.warn('a')\nreturn x + 1")),
     ("Functions", "allow_in_graph marks", Program("allowed(x)")),
     ("Functions", "disable marks", Program("disabled(x)")),
-    ("Functions", "nonstrict-trace marks", Search("nonstrict|non-strict")),
+    ("Functions", "nonstrict-trace marks", Program("opaque(x)")),
     ("Objects", "user-defined objects", Value("User()", "return v.method(x), v.double")),
     ("Objects", "plain dataclasses", Value("Data()", "v.a = 3\nreturn v.a, x + 1")),
     ("Objects", "frozen dataclasses", Value("Frozen()", "return v.a, x + 1")),
