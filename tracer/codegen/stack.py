@@ -95,9 +95,12 @@ def plain(unit: Iterable[Instruction], constant: Callable[[Any], Instruction]) -
     return out
 
 
-def _bound(*found: Any) -> Any:
-    """What LOAD_SPECIAL found, (self, function) or (attribute,), as one callable."""
-    return types.MethodType(found[1], found[0]) if len(found) == 2 else found[0]
+_NOTHING = object()
+
+
+def _bound(found: Any, function: Any = _NOTHING, method: Any = types.MethodType) -> Any:
+    """What LOAD_SPECIAL found, (self, function) or (attribute,), as one callable. The program may have replaced any builtin when this runs."""
+    return found if function is _NOTHING else method(function, found)
 
 
 def _bound_exit(call: Instruction, helper: Instruction) -> list[Instruction]:
