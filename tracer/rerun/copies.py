@@ -289,6 +289,25 @@ def _is_its_attributes(cls: type) -> bool:
 _PICKLING = ("__new__", "__reduce__", "__reduce_ex__", "__getstate__", "__setstate__")
 
 
+def _as_held(value: Any, parts: Any) -> Any:
+    """`parts` with what an instance of a builtin's subclass holds, where a builtin's own method put there what the class's iteration says."""
+    cls = type(value)
+    if not isinstance(parts, tuple) or cls.__reduce_ex__ is not object.__reduce_ex__:
+        return parts
+    made = list(parts) + [None] * (5 - len(parts))
+    for base in (set, frozenset):
+        if issubclass(cls, base) and cls.__reduce__ is base.__reduce__:
+            made[1] = ([*base.__iter__(value)],)
+    for base in (list, collections.deque):
+        if issubclass(cls, base) and cls.__reduce__ in (object.__reduce__, collections.deque.__reduce__) and made[3] is not None:
+            made[3] = base.__iter__(value)
+    for kind in (collections.OrderedDict, dict):
+        if issubclass(cls, kind) and cls.__reduce__ in (object.__reduce__, kind.__reduce__, collections.defaultdict.__reduce__) and made[4] is not None:
+            made[4] = kind.items(value)
+            break
+    return tuple(made)
+
+
 def _taken_apart(value: Any) -> Any:
     """As for pickling; the list of slots that pickling leaves on a class is taken away again, for the program to find none."""
     cls = type(value)
@@ -297,7 +316,7 @@ def _taken_apart(value: Any) -> Any:
         return copier(value)
     marked = "__slotnames__" in cls.__dict__
     try:
-        return value.__reduce_ex__(4)
+        return _as_held(value, value.__reduce_ex__(4))
     finally:
         if not marked and "__slotnames__" in cls.__dict__:
             type.__delattr__(cls, "__slotnames__")
