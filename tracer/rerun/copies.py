@@ -295,15 +295,17 @@ def _as_held(value: Any, parts: Any) -> Any:
     if not isinstance(parts, tuple) or cls.__reduce_ex__ is not object.__reduce_ex__:
         return parts
     made = list(parts) + [None] * (5 - len(parts))
-    for base in (set, frozenset):
-        if issubclass(cls, base) and cls.__reduce__ is base.__reduce__:
-            made[1] = ([*base.__iter__(value)],)
-    for base in (list, collections.deque):
-        if issubclass(cls, base) and cls.__reduce__ in (object.__reduce__, collections.deque.__reduce__) and made[3] is not None:
-            made[3] = base.__iter__(value)
-    for kind in (collections.OrderedDict, dict):
-        if issubclass(cls, kind) and cls.__reduce__ in (object.__reduce__, kind.__reduce__, collections.defaultdict.__reduce__) and made[4] is not None:
-            made[4] = kind.items(value)
+    members: Any
+    for members in (set, frozenset):
+        if issubclass(cls, members) and cls.__reduce__ is members.__reduce__:
+            made[1] = ([*members.__iter__(value)],)
+    for members in (list, collections.deque):
+        if issubclass(cls, members) and cls.__reduce__ in (object.__reduce__, collections.deque.__reduce__) and made[3] is not None:
+            made[3] = members.__iter__(value)
+    for members in (collections.OrderedDict, dict):
+        known = (object.__reduce__, members.__reduce__, collections.defaultdict.__reduce__)
+        if issubclass(cls, members) and cls.__reduce__ in known and made[4] is not None:
+            made[4] = members.items(value)
             break
     return tuple(made)
 
