@@ -1,4 +1,4 @@
-"""An interrupt at any instruction leaves nothing behind (`make interrupts` is the long form)."""
+"""An interrupt at any instruction leaves nothing behind (`make interrupts` is the long form, which also has what docs/interrupts.md calls open)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import pytest
 from tests.interrupts import interrupted
 
 
-@pytest.mark.parametrize(("how", "runs", "names"), [("steps", 12, ("plain", "modes", "fails")), ("timer", 24, ("break", "levels", "branches"))])
+@pytest.mark.parametrize(
+    ("how", "runs", "names"),
+    [("steps", 12, ("plain", "modes", "fails")), pytest.param("timer", 24, ("break", "levels", "branches"), marks=pytest.mark.slow)],
+)
 def test_interrupted_programs_leave_nothing(how, runs, names):
     report = interrupted(runs, how, seed=5, names=names)
     assert report.interrupts > 5
