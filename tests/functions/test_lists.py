@@ -147,6 +147,24 @@ def test_deques():
     trace(program, lambda: (randn(3), collections.deque([1, 2, 3])))
 
 
+Pair = collections.namedtuple("Pair", "a b")
+
+
+class Below(list):
+    pass
+
+
+class Behind(collections.deque):
+    pass
+
+
+def test_what_is_absent_in_instances_of_subclasses():
+    def program(x, pair, size, below, behind):
+        return x + 1, errors(*[lambda o=o: o.index(99) for o in (pair, size, below, behind)], lambda: below.remove(99), lambda: behind.remove(99))
+
+    trace(program, lambda: (randn(3), Pair(1, 2), torch.Size([1, 2]), Below([1]), Behind([1])))
+
+
 def test_errors_of_deques():
     def program(x):
         d = collections.deque([1], 1)

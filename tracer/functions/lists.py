@@ -172,7 +172,7 @@ def remove(ctx: Context, target: Variable, value: Variable) -> Any:
 
 
 def _absent(ctx: Context, target: SequenceVariable, method: str, value: Variable) -> NoReturn:
-    text = words.ABSENT[target.cls, method]
+    text = next(text for (cls, name), text in words.ABSENT.items() if name == method and issubclass(target.cls, cls))
     ctx.raise_(ValueError, text.format(item=ctx.protocol.repr_text(ctx, value)) if "{item}" in text else text)
 
 
