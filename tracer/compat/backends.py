@@ -9,7 +9,7 @@ import torch
 
 from ..errors import BackendError
 
-__all__ = ["backend_name", "is_eager", "list_backends", "lookup_backend", "wrap_backend"]
+__all__ = ["backend_name", "innermost_backend", "is_eager", "list_backends", "lookup_backend", "wrap_backend"]
 
 Backend = Callable[..., Any]
 
@@ -50,6 +50,13 @@ def backend_name(backend: str | Backend) -> str:
     if isinstance(backend, str):
         return backend
     return getattr(backend, "compiler_name", None) or getattr(backend, "__name__", None) or type(backend).__name__
+
+
+def innermost_backend(backend: Any) -> Any:
+    """What a chain of torch.compile's wrappers of a backend ends in."""
+    while (inner := getattr(backend, "_torchdynamo_orig_backend", None)) is not None:
+        backend = inner
+    return backend
 
 
 def wrap_backend(

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from .backends import backend_name, wrap_backend
+from .backends import backend_name, innermost_backend, wrap_backend
 
 __all__ = ["POINTS", "Point", "Probe", "Wrapped", "asking_lock", "compiled", "configured", "entry_count", "own_backend", "probe", "room", "tracing_block"]
 
@@ -297,9 +297,7 @@ def keep_apart(wrapped: Wrapped, region_of: Callable[[int], int], mark_of: Calla
 
     def answering_apart(callback: Any) -> Any:
         answer = answering(callback)
-        backend = answer
-        while (inner := getattr(backend, "_torchdynamo_orig_backend", None)) is not None:
-            backend = inner
+        backend = innermost_backend(answer)
         mark = mark_of(backend) if backend is not answer else backend
         return answer if mark is backend else _Apart(answer, mark)
 

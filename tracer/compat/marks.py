@@ -1,6 +1,7 @@
 """What torch's markers leave behind: dimensions marked on tensors, disabled functions, functions allowed in the graph.
 
-Everything is read without importing `torch._dynamo`: while it isn't loaded nobody can have used its markers.
+Everything is read without importing `torch._dynamo`: while it isn't loaded nobody can have used its markers
+(`nonstrict_trace`, which marks, loads it).
 """
 
 from __future__ import annotations

@@ -33,13 +33,16 @@ def full_name(cls: type) -> str:
     return name if module in ("builtins", "__main__") else f"{module}.{name}"
 
 
-def _said(mistake: Callable[[], Any], **known: str) -> str:
+def _error(mistake: Callable[[], Any]) -> Exception:
     try:
         mistake()
     except Exception as error:
-        text = str(error).replace("{", "{{").replace("}", "}}")
-    else:
-        raise AssertionError("CPython takes what it used to refuse")
+        return error
+    raise AssertionError("CPython takes what it used to refuse")
+
+
+def _said(mistake: Callable[[], Any], **known: str) -> str:
+    text = str(_error(mistake)).replace("{", "{{").replace("}", "}}")
     for name, value in known.items():
         text = text.replace(value, f"{{{name}}}")
     return text
@@ -84,17 +87,9 @@ EMPTY = _said(lambda: min(()), name="min")
 NOT_A_CONTAINER = _said(lambda: 1 in 2.5, type="float")  # type: ignore[operator]
 
 
-def _notes(mistake: Callable[[], Any]) -> list[str]:
-    try:
-        mistake()
-    except Exception as error:
-        return list(getattr(error, "__notes__", ()))
-    raise AssertionError("CPython takes what it used to refuse")
-
-
 #: `dict([…, 7])` at element #{position}; the note that such an error has, if any.
 NO_PAIR = _said(lambda: dict([7]), position="0")  # type: ignore[list-item]
-NO_PAIR_NOTE: str | None = next((note.replace("0", "{position}") for note in _notes(lambda: dict([7]))), None)  # type: ignore[list-item]
+NO_PAIR_NOTE: str | None = next((note.replace("0", "{position}") for note in getattr(_error(lambda: dict([7])), "__notes__", ())), None)  # type: ignore[list-item]
 
 
 def _takes_any_reverse() -> bool:

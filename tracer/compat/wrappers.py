@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from .backends import backend_name
+from .backends import backend_name, innermost_backend
 
 __all__ = [
     "Wrapper", "are_settings", "called_by_wrapper", "is_optimized", "is_optimized_call", "note_identity", "original_of", "over", "owns_call",
@@ -87,7 +87,7 @@ class Wrapper:
 
     def settings(self) -> dict[str, Any]:
         """The backend by its name, and those of dynamic, dynamic_shapes, fullgraph, mode and options that were given."""
-        backend = self._backend()
+        backend = innermost_backend(self.callback)
         found: dict[str, Any] = {"backend": backend_name(backend)}
         if self.dynamic is not None:
             found["dynamic"] = self.dynamic
@@ -103,12 +103,6 @@ class Wrapper:
             mode = _mode_of(chosen, self.dynamic)
             found.update({"mode": mode} if mode else {"options": dict(chosen)})
         return found
-
-    def _backend(self) -> Any:
-        backend = self.callback
-        while (inner := getattr(backend, "_torchdynamo_orig_backend", None)) is not None:
-            backend = inner
-        return backend
 
 
 def _mode_of(chosen: dict[str, Any], dynamic: bool | None) -> str:

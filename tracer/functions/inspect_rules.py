@@ -23,13 +23,8 @@ def getattr_static(ctx: Context, target: Variable, name: Variable, default: Vari
     owner, raw = ctx.protocol.find(ctx, target.cls, text)
     kept = type(ctx.protocol.find(ctx, target.cls, "__dict__")[1])
     own = target.own(ctx, text) if kept is types.GetSetDescriptorType else None
-    if owner is not None and (own is None or _is_data(ctx, type(raw))):
+    if owner is not None and (own is None or ctx.protocol.is_data_descriptor(ctx, type(raw))):
         return ctx.protocol.class_entry(ctx, owner, text, raw)
     if own is not None:
         return own
     return default if default is not None else ctx.raise_with(AttributeError, [literal(text)])
-
-
-def _is_data(ctx: Context, kind: type) -> bool:
-    has = ctx.protocol.has
-    return has(ctx, kind, "__get__") and (has(ctx, kind, "__set__") or has(ctx, kind, "__delete__"))

@@ -26,6 +26,7 @@ from .lookup import (
     getattr_now,
     guard_bases,
     has,
+    is_data_descriptor,
     is_subclass,
     missing_attribute,
     overrides,
@@ -63,7 +64,7 @@ __all__ = [
     "convert_text", "delete_attribute", "drain", "find", "find_behind", "fold", "format", "generic_attribute", "generic_set_attribute", "getattr_now",
     "has", "identity_key", "index", "iterates_natively", "iterator", "iterator_through_type", "join_text", "length", "length_through_type",
     "mapping_items", "match_class", "missing_attribute", "native_text", "next_item", "object_key", "operators_native",
-    "is_same", "is_subclass", "overrides", "repr_text", "shown_type", "same", "same_or_equal",
+    "is_data_descriptor", "is_same", "is_subclass", "overrides", "repr_text", "shown_type", "same", "same_or_equal",
     "guard_bases", "send", "special", "special_answer", "special_method", "stand_in", "str_text", "super_attribute",
     "truth", "truth_through_type", "unary", "unpack", "unpack_exactly", "wrap_native",
 ]  # fmt: skip

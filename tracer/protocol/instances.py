@@ -26,7 +26,7 @@ from ..variables import (
     literal,
 )
 from ..variables.base import Lazy
-from .lookup import _DATA, MISSING, bind, class_entry, find, missing_attribute
+from .lookup import _DATA, MISSING, bind, class_entry, find, is_data_descriptor, missing_attribute
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -105,7 +105,7 @@ def get_raw(ctx: Context, variable: ObjectVariable, name: str) -> Any:
             return bind(ctx, owner, name, raw, variable, ctx.type_of(variable))
         if kind in _DATA:
             return _slot(ctx, variable, name, raw)
-        if is_python_class(kind) and _has(ctx, kind, "__get__") and (_has(ctx, kind, "__set__") or _has(ctx, kind, "__delete__")):
+        if is_python_class(kind) and is_data_descriptor(ctx, kind):
             return bind(ctx, owner, name, raw, variable, ctx.type_of(variable))
     own = variable.own(ctx, name)
     if own is not None:
@@ -116,10 +116,6 @@ def get_raw(ctx: Context, variable: ObjectVariable, name: str) -> Any:
     if kind is functools.cached_property:
         return _cached_property(ctx, variable, name, raw, owner)
     return bind(ctx, owner, name, raw, variable, ctx.type_of(variable))
-
-
-def _has(ctx: Context, kind: type, name: str) -> bool:
-    return find(ctx, kind, name)[1] is not MISSING
 
 
 def _cached_property(ctx: Context, variable: ObjectVariable, name: str, raw: Any, owner: type) -> Any:

@@ -95,6 +95,11 @@ def has(ctx: Context, cls: type, name: str) -> bool:
     return find(ctx, cls, name)[1] is not MISSING
 
 
+def is_data_descriptor(ctx: Context, kind: type) -> bool:
+    """Whether an entry of this type comes before what an instance holds itself."""
+    return has(ctx, kind, "__get__") and (has(ctx, kind, "__set__") or has(ctx, kind, "__delete__"))
+
+
 def overrides(ctx: Context, cls: type, *names: str) -> bool:
     """Whether a Python class on the MRO of `cls` defines one of `names`, so that the builtin way doesn't apply."""
     if not is_python_class(cls):
