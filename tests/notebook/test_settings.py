@@ -72,7 +72,7 @@ def test_a_value_may_have_spaces_and_equal_signs_inside(shell) -> None:
 @pytest.mark.parametrize(
     "line, said",
     [
-        ("dynamik=yes", ["there is no setting 'dynamik'", "did you mean: dynamic", "recompile_limit", "keep"]),
+        ("dynamik=yes", ["there is no setting 'dynamik'", "did you mean: dynamic or dynamic_shapes?", "recompile_limit", "keep"]),
         ("dynamic=perhaps", ["can't set dynamic to 'perhaps'", "True", "False"]),
         ("record=everything", ["can't set record to 'everything'", "'all', 'decisions', 'nothing'"]),
         ("recompile_limit=0", ["can't set recompile_limit to 0", "a whole number from 1"]),
