@@ -6,7 +6,8 @@ timer: a signal at a random moment. steps: one at a random one of all places whe
 code and in torch's that we call (the first instruction of a function, behind a call, at a jump backwards): it finds windows of a few
 instructions that a timer meets once in a million. both: these two in turn. thrown: an exception at such a place, also where a signal would
 wait (`tracer/handlers.py`): a second Ctrl-C, or one that another thread throws; not in what C++ of torch calls, where it would end the process, and only
-in our code: torch's managers of its modes, cut in their middle, raise errors of their own. After each interrupt everything that a trace touches must be as before, and the same
+in our code: torch's managers of its modes, cut in their middle, raise errors of their own. What a timer cuts there is left out too, as plain Python
+leaves the same. After each interrupt everything that a trace touches must be as before, and the same
 program must run and be captured as if nothing had been.
 """
 
@@ -62,11 +63,12 @@ class Interrupted(KeyboardInterrupt):
 class Report:
     runs: int = 0
     interrupts: int = 0
+    torchs: int = 0  # in a manager of torch's that the program entered or left: not counted among the interrupts
     left: Counter[str] = field(default_factory=Counter)  # what was left behind → how often
     where: dict[str, str] = field(default_factory=dict)  # what was left → an example
 
     def text(self) -> str:
-        lines = [f"{self.runs} runs, {self.interrupts} interrupts, {sum(self.left.values())} times something was left"]
+        lines = [f"{self.runs} runs, {self.interrupts} interrupts, {self.torchs} inside torch's managers, {sum(self.left.values())} times something was left"]
         return "\n".join(lines + [f"  {count} × {what}   e.g. {self.where[what]}" for what, count in self.left.most_common()])
 
 
@@ -126,9 +128,27 @@ class Timer:
                 signal.setitimer(signal.ITIMER_REAL, 0)
             return ""
         except KeyboardInterrupt as error:
-            return str(error) or "?"
+            return _TORCHS if _in_a_manager(error) else str(error) or "?"
+        except Exception as error:
+            if isinstance(error.__context__, Interrupted) and _in_a_manager(error):
+                return _TORCHS
+            raise
         finally:
             signal.signal(signal.SIGALRM, before)
+
+
+_TORCHS = "a manager of torch's"
+
+
+def _in_a_manager(error: BaseException) -> bool:
+    """Whether `error` comes out of torch's `__enter__` or `__exit__`, with nothing of ours inside: the same leaves them in plain Python, which has
+    torch's assertion in an interrupt's place too (one in a hundred that come in a loop of `torch.vmap`)."""
+    found, at = False, error.__traceback__
+    while at is not None:
+        code, at = at.tb_frame.f_code, at.tb_next
+        ours = "/tracer/" in code.co_filename
+        found = not ours and (found or code.co_name in ("__enter__", "__exit__") and ("/torch/" in code.co_filename or code.co_filename.endswith("/contextlib.py")))
+    return found
 
 
 _CALLS = frozenset(code for name, code in dis.opmap.items() if name.startswith(("CALL", "JUMP_BACKWARD")) and "INTERRUPT" not in name)
@@ -279,6 +299,11 @@ def interrupted(runs: int, how: str = "both", seed: int = 0, names: Any = PROGRA
             where, left = getattr(way, "place", "?"), [f"the call raises {type(error).__name__}: {error}"]
         _settle()
         report.runs += 1
+        if where == _TORCHS:
+            report.torchs += 1
+            compiled.session.close()
+            _mend(before)
+            continue
         report.interrupts += bool(where)
         gc.collect(0)
         if torch._C._len_torch_dispatch_stack():
@@ -327,6 +352,8 @@ def _mend(before: dict[str, Any]) -> None:
     """For the runs that follow, after a failure."""
     stacks.empty()
     stacks._set_keys(*before["dispatch keys"])
+    while torch._C._functorch.get_dynamic_layer_stack_depth() > before["transforms"]:
+        torch._C._functorch._vmap_decrement_nesting()
     torch._C._set_grad_enabled(before["grad enabled"])
     torch._guards._TLS.tracing_context = torch._guards._TLS.compile_context = None
     torch._C._set_only_lift_cpu_tensors(before["lifting"])

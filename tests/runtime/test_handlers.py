@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import random
 import signal
 import sys
 import threading
@@ -206,3 +207,36 @@ def test_an_interrupt_before_a_graph_behind_a_break_leaves_the_blocks_that_are_o
     assert torch.is_grad_enabled()
     assert torch.equal(compiled(x), f(x))
     assert not interrupts and len(compiled.session.graphs) == 2
+
+
+@pytest.mark.parametrize("number", range(1, 8))
+def test_what_is_raised_while_torch_puts_the_random_state_back_is_no_system_error(number):
+    """Torch's C++ calls `random.setstate` behind each question to a hook, and goes on with the exception set: lost there, or raised by a later call of C."""
+    names: dict = {}
+    exec("def h(x): return len(str(x))\ndef f(x):\n print(end='')\n return h(x)", names)
+    times: list[str] = []
+
+    def stopped(frame, event, arg):
+        if frame.f_code is random.Random.setstate.__code__:
+            times.append(event)
+            if len(times) == number:
+                raise Late
+
+    compiled = tracer.compile(names["f"], backend="eager")
+    sys.settrace(stopped)
+    try:
+        result = compiled(torch.ones(2))
+    except Late:
+        result = None
+    finally:
+        sys.settrace(None)
+    assert len(times) == number and result in (None, 16)
+    assert compiled(torch.ones(2)) == 16
+
+
+def test_a_system_error_of_the_programs_own_stays_one():
+    def failing(x):
+        raise SystemError("mine") from Late()
+
+    with pytest.raises(SystemError, match="mine"):
+        tracer.compile(failing, backend="eager")(torch.ones(2))

@@ -1,4 +1,4 @@
-"""An interrupt at any instruction leaves nothing behind (`make interrupts` is the long form, which also has what docs/interrupts.md calls open)."""
+"""An interrupt at any instruction leaves nothing behind (`make interrupts` is the long form)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.interrupts import interrupted
 
 @pytest.mark.parametrize(
     ("how", "runs", "names"),
-    [("steps", 12, ("plain", "modes", "fails")), pytest.param("timer", 24, ("break", "levels", "branches"), marks=pytest.mark.slow)],
+    [("steps", 12, ("plain", "modes", "fails")), ("timer", 24, ("break", "levels", "branches"))],
 )
 def test_interrupted_programs_leave_nothing(how, runs, names):
     report = interrupted(runs, how, seed=5, names=names)

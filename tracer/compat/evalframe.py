@@ -24,6 +24,7 @@ import dis
 import functools
 import importlib
 import itertools
+import random
 import sys
 import types
 from builtins import (  # a program may replace them while it runs
@@ -60,9 +61,10 @@ __all__ = [
     "FrameResult",
     "GuardManagerAdapter",
     "GuardedCode",
-    "allow",
+    "cut_behind_callback",
     "compiled",
     "current_region",
+    "cut_behind_callback",
     "codes_seen_by_dynamo",
     "entries",
     "has_entries",
@@ -306,6 +308,14 @@ def has_entries(code: types.CodeType) -> bool:
 def allow(code: types.CodeType) -> None:
     """Lift the common skip of `code`, if it has one: torch.compile will ask itself again, and hooks see the frame."""
     _c.set_code_exec_strategy(code, _DEFAULT)
+
+
+def cut_behind_callback(error: SystemError) -> BaseException | None:
+    """The exception of a signal's handler that `error` hides. Torch's C++ puts Python's random state back behind each callback, by a call of
+    `random.setstate`, and goes on with what that raises still set: some call of C fails with a SystemError later."""
+    cause = error.__cause__
+    at = cause.__traceback__ if cause is not None else None
+    return cause if at is not None and at.tb_frame.f_code is random.Random.setstate.__code__ else None
 
 
 def note_code(code: types.CodeType) -> None:

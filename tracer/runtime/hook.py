@@ -120,6 +120,11 @@ class FrameHook:
             if self._pending:
                 self._raise_pending()
             return result
+        except SystemError as error:
+            cut = ef.cut_behind_callback(error)
+            if cut is None:
+                raise
+            raise cut from None
         finally:  # an interrupt may come behind any of these calls
             if region >= ef.FIRST_REGION:  # the process has one: what was found may be another thread's, which has left it by now
                 region = prior.region if type(prior) is FrameHook else ef.COMMON
