@@ -61,7 +61,7 @@ __all__ = [
     "FrameResult",
     "GuardManagerAdapter",
     "GuardedCode",
-    "cut_behind_callback",
+    "allow",
     "compiled",
     "current_region",
     "cut_behind_callback",
