@@ -7,9 +7,9 @@ import opcode
 import sys
 import types
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
-from tests.isa.support import MINOR, of, only, report
+from tests.isa.support import MINOR, body, has, of, only, report
 from tracer.isa import OPS, Decoded, decode
 
 # --- locals and cells -----------------------------------------------------------------------------------------------------
@@ -236,9 +236,9 @@ def case_unknown_instruction_is_named() -> None:
     module = sys.modules["tracer.isa.decode"]
     full = module.dialect(sys.version_info[:2])
     without = full._replace(rules={name: rule for name, rule in full.rules.items() if name != "BINARY_OP"})
-    body = module._decode(compile("a + b", "<case>", "eval"), module._arrange(without))
-    assert ("Unsupported", "BINARY_OP") in [(op.name, op.arg) for op in body.ops]
-    assert body.ops[-1].name == "Return" and body.stack_depth(len(body.ops) - 1) == -1, (
+    found = module._decode(compile("a + b", "<case>", "eval"), module._arrange(without))
+    assert ("Unsupported", "BINARY_OP") in [(op.name, op.arg) for op in found.ops]
+    assert found.ops[-1].name == "Return" and found.stack_depth(len(found.ops) - 1) == -1, (
         "nothing is known of what follows"
     )
 
@@ -255,11 +255,30 @@ def case_keyword_call_without_its_names() -> None:
     assert only(decode(decoded.code.replace(co_code=bytes(raw))), "Unsupported").arg == "CALL_KW"
 
 
+def case_what_stands_beside_an_iterator_is_there_again_behind_each_step() -> None:
+    if MINOR < 15:
+        return
+    loop = of("def f(a):\n    for b in a: pass")
+    index = loop.ops.index(only(loop, "ForIter"))
+    assert [(op.name, op.arg) for op in loop.ops[index - 1 : index + 4 : 2]] == [("Swap", 2), ("Swap", 2), ("Swap", 2)]
+    assert [loop.stack_depth(at) for at in range(index - 1, index + 5)] == [2, 2, 3, 3, 3, 3]
+    sent = of("def f(a): return (yield from a)")
+    has(sent, ("GetYieldFromIter", None), ("PushNull", None), ("LoadConst", None))
+    ended = sent.ops.index(only(sent, "CleanupThrow"))
+    assert [sent.stack_depth(at) for at in (ended - 3, ended, ended + 3)] == [4, 3, 3]
+
+
+def case_imports_say_whether_they_are_lazy() -> None:
+    if MINOR < 15:
+        return
+    assert [op.arg for op in body("lazy import a\nimport b").ops if op.name in ("ImportName", "CallIntrinsic2")] == ["IMPORT_LAZILY a", "b"]
+
+
 def case_the_table_covers_the_version() -> None:
     """Every instruction of the running CPython has a rule, but for those that never reach `co_code`."""
     module = sys.modules["tracer.isa.decode"]
     rules = module.dialect(sys.version_info[:2]).rules
-    internal = {"INTERPRETER_EXIT", "RESERVED", "ENTER_EXECUTOR", "EXIT_INIT_CHECK"}
+    internal = {"INTERPRETER_EXIT", "RESERVED", "ENTER_EXECUTOR", "EXIT_INIT_CHECK", "TRACE_RECORD"}
     real = {name for name, number in opcode.opmap.items() if number < 256 and not name.startswith("INSTRUMENTED_")}
     assert real - set(rules) - internal == set(), real - set(rules) - internal
     assert set(rules) <= real, set(rules) - real
@@ -269,7 +288,7 @@ def case_caches_are_those_of_the_interpreter() -> None:
     entries = opcode._inline_cache_entries  # type: ignore[attr-defined]
     found = (
         entries
-        if isinstance(entries, dict)
+        if isinstance(entries, Mapping)
         else {name: entries[number] for name, number in opcode.opmap.items() if number < 256}
     )
     expected = {name: count for name, count in found.items() if count and not name.startswith("INSTRUMENTED_")}

@@ -26,6 +26,8 @@ from tracer.isa.liveness import may_be_super
 DIFFERS_ON_JUMP = {"FOR_ITER", "SEND"}
 DIFFERS = {"RETURN_GENERATOR", "RETURN_VALUE"}
 NO_JUMPS = {"END_ASYNC_FOR"}
+# An iterator has a place beside it.
+PLACED = sys.version_info >= (3, 15)
 
 
 def codes_of(code: CodeType) -> Iterator[CodeType]:
@@ -118,7 +120,7 @@ def targets(code: CodeType, decoded: Decoded, instructions: list[dis.Instruction
             expected = following[expected]
             if ended == "END_FOR" and "TO_BOOL" in dis.opmap:  # 3.13: one Pop is an instruction of its own
                 expected = following[expected]
-        if target != decoded.index_of[expected]:
+        if target != decoded.index_of[expected] - (jump.opname == "FOR_ITER" and PLACED):  # the second of POP_ITER's two
             yield f"{op} should jump to {expected}"
     if jumps:
         yield f"no jumps: {jumps}"
@@ -185,7 +187,7 @@ def heights(code: CodeType, decoded: Decoded, _: list[dis.Instruction]) -> Itera
             yield f"{op}: height {height} doesn't lead to {decoded.stack_depth(target)} by its jump"
         handler = decoded.handlers[index]
         if handler is not None:
-            if handler.depth > height:
+            if handler.depth > height and OPS[op.name].raises:
                 yield f"{op}: height {height} is below that of its handler {handler}"
             if decoded.stack_depth(handler.target) != handler.height:
                 yield f"{op}: {handler} begins at {decoded.stack_depth(handler.target)}"

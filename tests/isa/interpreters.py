@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from tracer.isa import SUPPORTED
+from tracer.isa import READ
 
 __all__ = ["ROOT", "VERSIONS", "interpreter", "run"]
 
 ROOT = Path(__file__).resolve().parents[2]
-VERSIONS = [f"{major}.{minor}" for major, minor in SUPPORTED]
+VERSIONS = [f"{major}.{minor}" for major, minor in READ]
 
 
 def _candidates(version: str) -> Iterator[str]:

@@ -17,6 +17,8 @@ sentence, and a newer torch is tried. `python -m tracer doctor` says what a mach
 
 Cell: the first cell of a user, from the project's wheel. Demo: `make demo`. Suite: the tests that are not slow, need no GPU and no browser.
 Tests in a browser are run once, with Python 3.11 and torch 2.13.
+The bytecode of CPython 3.15 is read (`tracer/isa/v315.py`: the whole standard library of 3.15.2 without a fault); programs aren't traced under it,
+as no torch has been made for it yet.
 """
 
 

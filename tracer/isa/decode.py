@@ -22,7 +22,7 @@ from tracer.isa.decoded import Body, Decoded, local_names
 from tracer.isa.locations import Locations
 from tracer.isa.rules import Context, Dialect, Extend, FoldInto, JumpTo, One, Rule, Several, TakesBack
 
-__all__ = ["SUPPORTED", "decode", "dialect"]
+__all__ = ["READ", "SUPPORTED", "decode", "dialect"]
 
 SUPPORTED: dict[tuple[int, int], str] = {
     (3, 11): "tracer.isa.v311",
@@ -30,6 +30,9 @@ SUPPORTED: dict[tuple[int, int], str] = {
     (3, 13): "tracer.isa.v313",
     (3, 14): "tracer.isa.v314",
 }
+
+#: Whose bytecode is read, and programs aren't traced: no torch has been made for it yet.
+READ = SUPPORTED | {(3, 15): "tracer.isa.v315"}
 
 # Code objects compare by value but differ in what a cached result must not mix up (file names, for one), so the key is
 # identity, and the weak reference tells whether an id still means the same object. The bound is for code whose
@@ -63,9 +66,9 @@ def decode(code: CodeType) -> Decoded:
 def dialect(version: tuple[int, int]) -> Dialect:
     """The tables of one CPython version."""
     try:
-        module = importlib.import_module(SUPPORTED[version])
+        module = importlib.import_module(READ[version])
     except KeyError:
-        known = ", ".join(f"{major}.{minor}" for major, minor in SUPPORTED)
+        known = ", ".join(f"{major}.{minor}" for major, minor in READ)
         raise TracerError(
             f"can't read the bytecode of CPython {version[0]}.{version[1]}: tracer knows {known}.",
             next="run under one of those versions.",
@@ -114,7 +117,7 @@ def _decode(code: CodeType, plan: _Plan) -> Body:
     raw = code.co_code
     ops, index_of, jumps = _walk(raw, plan, context, Locations(code))
     for index, target, rule in jumps:
-        target = index_of[_past(raw, plan, target, rule.past)]
+        target = index_of[_past(raw, plan, target, rule.past)] + rule.lands
         ops[index].arg = target if rule.condition is None else (rule.condition, target)
     handlers = exceptions.handlers(exceptions.parse(code.co_exceptiontable), ops, index_of)
     return Body(ops, handlers, names, cells, frees, index_of)
@@ -158,8 +161,10 @@ def _walk(
         elif isinstance(rule, JumpTo):
             if rule.condition == "true" or rule.condition == "false":
                 start = _asked(ops, index_of, start, at)
+            ops.extend(Op(name, value, at, end, locations, start) for name, value in rule.before)
             jumps.append((len(ops), end + 2 * arg * rule.direction, rule))
             ops.append(Op(rule.name, None, at, end, locations, start))
+            ops.extend(Op(name, value, at, end, locations, start) for name, value in rule.after)
         elif isinstance(rule, Extend):
             higher = arg << 8
             at = end

@@ -59,13 +59,18 @@ class JumpTo(NamedTuple):
     """A jump by so many code units, counted from the instruction's end (its inline caches included).
 
     `condition` is the first half of the argument, None where the target is the whole of it. `past` are instructions to
-    step over at the target, if they are there: what CPython itself skips, or what `Send` has already done.
+    step over at the target, if they are there: what CPython itself skips, or what `Send` has already done. `before` and `after` are operations
+    around it that share the instruction's offset; those after it only run where it doesn't jump. `lands`: how many operations of the
+    instruction at the target have been done as well.
     """
 
     name: str
     condition: Any = None
     direction: int = +1
     past: tuple[str, ...] = ()
+    before: tuple[tuple[str, Any], ...] = ()
+    after: tuple[tuple[str, Any], ...] = ()
+    lands: int = 0
 
 
 class Drop(NamedTuple):
