@@ -28,7 +28,7 @@ def loaded(session: tracer.Session, path: Path) -> ModuleType:
     """The file, imported in this process by its path."""
     import importlib.util
 
-    session.export(path)
+    session.export(path, check=False)
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -131,7 +131,7 @@ def test_a_module_runs_on_its_own(name, tmp_path):
     fn, args, kwargs = CASES[name]()
     with torch.autocast("cpu", torch.bfloat16, enabled=name == "under_autocast"):
         session = tracer.trace(fn, *args, **kwargs)
-    session.export(tmp_path / "captured.py")
+    session.export(tmp_path / "captured.py", check=False)
     command = [sys.executable, "-I", str(tmp_path / "captured.py")]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.stdout == "1 recorded run(s) agree\n" and not done.returncode, done.stderr
@@ -141,7 +141,7 @@ def test_a_module_runs_on_its_own(name, tmp_path):
 def test_a_changed_weight_is_noticed(tmp_path):
     from safetensors.torch import load_file, save_file
 
-    tracer.trace(LINEAR, torch.randn(2, 4)).export(tmp_path / "captured.py")
+    tracer.trace(LINEAR, torch.randn(2, 4)).export(tmp_path / "captured.py", check=False)
     held = load_file(tmp_path / "captured.safetensors")
     save_file(
         {name: value + 1 if name.endswith("bias") else value for name, value in held.items()},
@@ -162,7 +162,7 @@ def test_the_program_takes_the_calls_own_arguments(tmp_path):
     assert set(model.state_dict()) <= set(program.captured.state_dict())
     with pytest.raises(ValueError, match="k was 3"):
         program(x, d, k=4)
-    with pytest.raises(ValueError, match=r"args\[0\] was torch.float32 \(2, 3\)"):
+    with pytest.raises(ValueError, match=r"x was of shape \(2, 3\) .*, not \(5, 3\)"):
         program(torch.ones(5, 3), d, k=3)
 
 

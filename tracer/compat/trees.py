@@ -22,18 +22,20 @@ def leaves_with_path(tree: Any) -> list[tuple[tuple[Any, ...], Any]]:
     return [(tuple(path), leaf) for path, leaf in pytree.tree_leaves_with_path(tree)]
 
 
-def accessor(path: tuple[Any, ...]) -> str:
-    """A path as Python's own access: `['q'][0].field`."""
+def accessor(path: tuple[Any, ...], spelled: Callable[[Any], str], tree: Any) -> str:
+    """A path in `tree` as Python's own access: `['q'][0]`; `spelled` writes the key of a mapping. TypeError where there is none."""
     parts = []
     for key in path:
         if isinstance(key, pytree.GetAttrKey):
-            parts.append(f".{key.name}")
+            fields = tree._fields if isinstance(tree, tuple) else ()  # a named tuple, whose fields a class may have overridden
+            parts.append(f"[{fields.index(key.name)}]" if key.name in fields else f".{key.name}")
         elif isinstance(key, pytree.SequenceKey):
             parts.append(f"[{key.idx}]")
         elif isinstance(key, pytree.MappingKey):
-            parts.append(f"[{key.key!r}]")
+            parts.append(f"[{spelled(key.key)}]")
         else:
             raise TypeError(f"no way to write down {type(key).__name__}")
+        tree = key.get(tree)
     return "".join(parts)
 
 

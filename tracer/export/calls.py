@@ -1,22 +1,25 @@
 """A call as a module: takes what the program's own function took, gives what it gave.
 
 Possible where the call was one graph and nothing beside it: no break, no change of Python objects, arguments that can be found in
-what was passed, a result of tensors and plain values in tuples, lists and dicts. `why` says what is in the way, where something is.
+what was passed, guards on them that a file can check, a result of tensors and plain values in tuples, lists and dicts. `why` says
+what is in the way, where something is.
 """
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 
-from tracer.compat.trees import accessor, leaves_with_path
+from tracer.compat.trees import leaves_with_path
 from tracer.export.capture import Captured, CapturedGraph, Input
-from tracer.export.modules import GraphClass, constant
-from tracer.export.tensors import Layout, plain
+from tracer.export.checks import Check
+from tracer.export.constants import constant, plain
+from tracer.export.modules import GraphClass
+from tracer.export.places import Place, Unreadable
+from tracer.export.tensors import Layout
 
 __all__ = ["Program", "program"]
 
@@ -26,56 +29,52 @@ class _No(Exception):
 
 
 class Program:
-    """`body`: the lines of `forward`, or `why` there is none. `arguments`: those of the recorded call."""
+    """`given`: what `call` passes to the graph, `result`: what it makes of the graph's outputs; or `why` there is none."""
 
-    def __init__(
-        self, found: Captured, graph: GraphClass | None, lines: list[str], why: str, constants: dict[str, torch.Tensor]
-    ):
-        self.captured, self.graph, self.lines, self.why = found, graph, lines, why
-        self.constants = constants
-        self.tensors = {f"Program.{name}": value for name, value in constants.items()}
+    def __init__(self, found: Captured, classes: list[GraphClass]):
+        self.captured = found
+        self.why = self.result = self.graph = ""
+        self.constants: dict[str, torch.Tensor] = {}
+        self.given: list[str] = []
+        self.checks: list[Check] = []
+        try:
+            self._make(found, classes)
+        except (_No, Unreadable) as no:
+            self.why = str(no)
+        self.tensors = {f"Program.{name}": value for name, value in self.constants.items()}
+
+    def _make(self, found: Captured, classes: list[GraphClass]) -> None:
+        _one_graph(found)
+        if isinstance(found.checks, str):
+            raise _No(found.checks)
+        graph, places = found.graphs[0], _places(found)
+        self.graph, self.checks = classes[0].name, list(found.checks)
+        _weights(found, classes[0])
+        self.given = [_given(found, one, places, self.constants) for one in classes[0].inputs]
+        self.result = _result(found.result, graph, places)
 
     def text(self, layout: Layout) -> str:
         """The class; where there is none, a comment that says why."""
-        if self.why or self.graph is None:
-            return f"# There is no class Program that takes the arguments of the call itself: {_comment(self.why)}."
-        lines = [
-            "class Program(torch.nn.Module):",
-            '    """The call as the program made it: its arguments, its result."""',
-            "",
-        ]
+        if self.why:
+            return f"# There is no class Program that takes the arguments of the call itself: {' '.join(self.why.split())}."
+        arguments = self.captured.arguments
+        passed, safe = ", ".join(arguments.given), "".join(f", {name}" for name in arguments.safe.values())
+        me = arguments.me
+        lines = ["class Program(torch.nn.Module):", '    """The call as the program made it: its arguments, its result."""', ""]
         lines += ["    def __init__(self, held=None):", "        super().__init__()"]
-        lines += ["        held = load() if held is None else held", f"        self.captured = {self.graph.name}(held)"]
+        lines += ["        held = load() if held is None else held", f"        self.captured = {self.graph}(held)"]
         for name in self.constants:
-            lines.append(f"        self.register_buffer({name!r}, {layout.texts[f'Program.{name}']})")
-        return "\n".join([*lines, "", *(f"    {line}" for line in self.lines)])
+            lines.append(f"        self.register_buffer({name!r}, {layout.texts[f'Program.{name}']}, persistent=False)")
+        lines += ["", f"    {arguments.header()}", f"        {me}.check({passed})", f"        return {me}.call({passed})"]
+        lines += ["", f"    def check(self{safe}):", '        """ValueError unless the arguments are as the captured call relied on."""']
+        lines += [f"        {check.line}" for check in self.checks]
+        lines += ["", f"    def call(self{safe}):", f"        out = self.captured({', '.join(self.given)})", f"        return {self.result}"]
+        return "\n".join(lines)
 
 
 def program(found: Captured, classes: list[GraphClass]) -> Program:
     """The module of a call, or why there can't be one."""
-    constants: dict[str, torch.Tensor] = {}
-    try:
-        lines = _lines(found, classes, constants)
-    except _No as no:
-        return Program(found, None, [], str(no), {})
-    return Program(found, classes[0], lines, "", constants)
-
-
-def _comment(text: str) -> str:
-    return " ".join(text.split())
-
-
-def _lines(found: Captured, classes: list[GraphClass], constants: dict[str, torch.Tensor]) -> list[str]:
-    _one_graph(found)
-    graph = found.graphs[0]
-    texts = _texts(found)
-    names = {id(value): name for name, value in texts.items()}
-    checks = [
-        f"    same({text!r}, {text}, {constant(leaf)})" for text, leaf in texts.items() if _fixed(graph, text, leaf)
-    ]
-    given = [_given(found, one, texts, constants) for one in classes[0].inputs]
-    result = _result(found.result, graph, names)
-    return [_header(found), *checks, f"    out = self.captured({', '.join(given)})", f"    return {result}"]
+    return Program(found, classes)
 
 
 def _one_graph(found: Captured) -> None:
@@ -90,45 +89,43 @@ def _one_graph(found: Captured) -> None:
 
 
 # --- arguments --------------------------------------------------------------------------------------------------------
+Places = list[tuple[Place, Any]]
 
 
-def _texts(found: Captured) -> dict[str, Any]:
-    """How `forward` reads each leaf of its arguments: text → leaf."""
-    made = {}
-    for path, leaf in leaves_with_path(found.arguments):
-        name = path[0].key
-        try:
-            made[f"{name}{accessor(path[1:])}"] = leaf
-        except TypeError as error:
-            raise _No(f"an argument lies in a container with {error}") from None
-    return made
+def _places(found: Captured) -> Places:
+    """Where each leaf of the arguments is read."""
+    places = [(found.arguments.leaf(path), leaf) for path, leaf in leaves_with_path(found.arguments.given)]
+    for place, leaf in places:
+        if isinstance(leaf, torch.nn.Module):
+            raise _No(f"{place.what} is a module, and only modules that are arguments themselves become part of a file")
+    return places
 
 
-def _fixed(graph: CapturedGraph, text: str, leaf: Any) -> bool:
-    """Whether the graph was made for this very value: plain ones, but numbers that it takes as inputs."""
-    return plain(leaf) and not any(
-        not isinstance(one.value, torch.Tensor) and _spelled(one.source, text) for one in graph.inputs
-    )
+def _weights(found: Captured, graph: GraphClass) -> None:
+    """A weight that an argument holds would be another one with another argument."""
+    for one in found.graphs[0].inputs:
+        if one.name in graph.weights and (one.source in found.reads or _first(one) in found.arguments.given):
+            raise _No(f"the graph reads {one.source}, which lies in an object that only the program knows")
 
 
-def _spelled(source: str, text: str) -> bool:
-    """Whether a source is this reading; a module's arguments are those of its caller: `args[0]`, `kwargs['k']`."""
-    return source == text or re.sub(r"^kwargs\['(\w+)'\]", r"\1", source) == text
+def _first(one: Input) -> str:
+    """The variable that an input is read from."""
+    found = re.match(r"\w*", one.source)
+    return found.group() if found else ""
 
 
-def _given(found: Captured, one: Input, texts: dict[str, Any], constants: dict[str, torch.Tensor]) -> str:
-    """What `forward` passes for one input of the graph."""
+def _given(found: Captured, one: Input, places: Places, constants: dict[str, torch.Tensor]) -> str:
+    """What `call` passes for one input of the graph."""
+    arguments = found.arguments
     if one.path is not None:
-        return f"{one.path[0].key}{accessor(one.path[1:])}"
-    root = re.match(r"\w*", one.source)
-    first = root.group() if root else ""
+        return arguments.leaf(one.path).read
     if not isinstance(one.value, torch.Tensor):
-        for text, leaf in texts.items():
-            positional = re.match(r"args\[(\d+)\]", one.source)
-            here = positional and list(found.arguments)[int(positional[1])] + one.source[positional.end() :] == text
-            if _spelled(one.source, text) or here:
-                return text if leaf is not None else constant(leaf)
-    if first in found.arguments or first in ("args", "kwargs"):
+        if one.source in found.reads:
+            return found.reads[one.source].read
+        for place, _ in places:
+            if one.source == place.what:
+                return place.read
+    if _first(one) in (*arguments.given, "args", "kwargs"):
         raise _No(f"the graph reads {one.source}, which lies in an object that only the program knows")
     if not isinstance(one.value, torch.Tensor):
         return constant(one.value)
@@ -138,52 +135,38 @@ def _given(found: Captured, one: Input, texts: dict[str, Any], constants: dict[s
     return f"self.{name}"
 
 
-def _header(found: Captured) -> str:
-    """`def forward(self, …)` with the names and kinds of the program's own parameters, as far as they were given."""
-    kinds = found.signature.parameters if found.signature is not None else {}
-    parts, starred = ["self"], False
-    for name in found.arguments:
-        kind = kinds[name].kind if name in kinds else inspect.Parameter.POSITIONAL_OR_KEYWORD
-        if kind is inspect.Parameter.KEYWORD_ONLY and not starred:
-            parts.append("*")
-            starred = True
-        if kind is inspect.Parameter.VAR_POSITIONAL:
-            parts.append(f"*{name}")
-            starred = True
-        else:
-            parts.append(f"**{name}" if kind is inspect.Parameter.VAR_KEYWORD else name)
-    return f"def forward({', '.join(parts)}):"
-
-
 # --- result -----------------------------------------------------------------------------------------------------------
 
 
-def _result(value: Any, graph: CapturedGraph, names: dict[int, str]) -> str:
-    """The call's result, made of the graph's outputs."""
+def _result(value: Any, graph: CapturedGraph, places: Places) -> str:
+    """The call's result, made of the graph's outputs and of arguments."""
     if isinstance(value, torch.Tensor):
-        for index, output in enumerate(graph.originals[1]):
-            if output is value:
-                return f"out[{index}]"
-        for one, original in zip(graph.inputs, graph.originals[0], strict=True):
-            if original is value and id(value) in names:
-                return names[id(value)]
-            if original is value:
-                raise _No(f"it returns {one.source} itself, which isn't one of its arguments")
-        if id(value) in names:
-            return names[id(value)]
-        raise _No("it returns a tensor that the graph doesn't make")
+        return _tensor(value, graph, places)
     if type(value) in (int, float) and _symbolic(graph):
         raise _No("it returns a number that may depend on sizes")
-    if plain(value):
-        return constant(value)
     if isinstance(value, Mapping):
         if not all(map(plain, value)):
             raise _No("it returns a dict whose keys can't be written down")
-        return "{" + ", ".join(f"{constant(k)}: {_result(v, graph, names)}" for k, v in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        inner = ", ".join(_result(part, graph, names) for part in value)
+        return "{" + ", ".join(f"{constant(k)}: {_result(v, graph, places)}" for k, v in value.items()) + "}"
+    if isinstance(value, list | tuple) and (not isinstance(value, torch.Size) or _symbolic(graph)):
+        inner = ", ".join(_result(part, graph, places) for part in value)
         return f"[{inner}]" if isinstance(value, list) else f"({inner}{',' if len(value) == 1 else ''})"
+    if plain(value):
+        return constant(value)
     raise _No(f"it returns a {type(value).__name__}")
+
+
+def _tensor(value: torch.Tensor, graph: CapturedGraph, places: Places) -> str:
+    for index, output in enumerate(graph.originals[1]):
+        if output is value:
+            return f"out[{index}]"
+    for place, leaf in places:
+        if leaf is value:
+            return place.read
+    for one, original in zip(graph.inputs, graph.originals[0], strict=True):
+        if original is value:
+            raise _No(f"it returns {one.source} itself, which isn't one of its arguments")
+    raise _No("it returns a tensor that the graph doesn't make")
 
 
 def _symbolic(graph: CapturedGraph) -> bool:

@@ -1,21 +1,28 @@
-"""A recorded call run again to see its graphs with the tensors that went in and came out.
+"""A recorded call run again to see its graphs with the tensors that went in and came out, and what the trace relied on.
 
 In: a session. Out: a `Captured`. The call runs on copies, as `session.recompile` does, with a backend that keeps a graph's first
-run: copies of its inputs as they were before, its outputs, the random state and the modes that it began with.
+run: copies of its inputs as they were before, its outputs, the random state and the modes that it began with. What the trace relied on
+are the guards of the compiled entry; torch.compile's are its own, so of a watched session the call is traced once more by us.
 """
 
 from __future__ import annotations
 
-import inspect
+import contextlib
+import types
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
 from torch.fx import GraphModule
 
+from tracer.callers import of_module
 from tracer.compat.trees import leaves, leaves_with_path
+from tracer.compat.wrappers import original_of, wrapper_of
 from tracer.config import FIELDS
 from tracer.errors import TracerError
+from tracer.export.checks import Check, checks
+from tracer.export.places import Arguments, Place, Unreadable
+from tracer.guards import Guard
 from tracer.records import Frame, GraphBreak, GraphInput
 from tracer.rerun.running import find, run_again
 
@@ -24,7 +31,7 @@ __all__ = ["Captured", "CapturedGraph", "Input", "capture"]
 
 class Input(NamedTuple):
     """One input of a graph. `parameter`: what its `forward` calls it. `shape`: None for sizes that stand for any. `path`: where in
-    the call's arguments it is, None elsewhere. `owned`: a module's own tensor. `value` as it went in (a tensor: a copy); `after`:
+    the call's arguments it is, None elsewhere. `owned`: a module's own tensor. `leaf`: of autograd's graph. `value` as it went in (a tensor: a copy); `after`:
     what an operator of the graph made of it, None where it is unchanged."""
 
     name: str
@@ -34,6 +41,7 @@ class Input(NamedTuple):
     value: Any
     path: tuple[Any, ...] | None
     owned: bool
+    leaf: bool
     after: torch.Tensor | None
 
 
@@ -49,20 +57,22 @@ class CapturedGraph(NamedTuple):
     grad: bool
     autocast: torch.dtype | None
     frame: Frame | None
+    guards: tuple[Guard, ...]  # of the frame that it was compiled for, where they are ours
 
 
 class Captured(NamedTuple):
     """A call: what was called, with what, what it gave, and its graphs in the order of their first runs."""
 
     name: str
-    arguments: dict[str, Any]  # by parameter, in order; *args and **kwargs as a tuple and a dict under their names
-    keywords: frozenset[str]  # those that were given by name
-    signature: inspect.Signature | None
+    arguments: Arguments
+    model: torch.nn.Module | None  # what was called, or the one module that the call was given
     result: Any
     graphs: list[CapturedGraph]
     breaks: list[GraphBreak]
     effects: tuple[str, ...]  # what the call did beside returning, in words
     runs: int  # of graphs, all counted
+    reads: dict[str, Place]  # where in the arguments the sources of guards lie, by their text
+    checks: list[Check] | str  # of what the trace of the whole call relied on, as far as it is read from arguments, or why there are none
 
 
 class _Keeping:
@@ -73,6 +83,7 @@ class _Keeping:
         self.given: tuple[Any, ...] = (None, (), {}, [])
         self.seen: dict[int, tuple[Any, ...]] = {}
         self.runs = 0
+        self.arguments: Any = None
 
     def hear(self, *given: Any) -> None:
         self.given = given
@@ -83,12 +94,13 @@ class _Keeping:
             if id(gm) in self.seen:
                 return gm(*inputs)
             before = tuple(map(self.copied, inputs))
+            leaf = tuple(not isinstance(value, torch.Tensor) or value.is_leaf for value in inputs)
             rng, grad = torch.get_rng_state(), torch.is_grad_enabled()
             kind = next((v.device.type for v in inputs if isinstance(v, torch.Tensor)), "cpu")
             cast = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
             outputs = gm(*inputs)
             after = tuple(self.changed(value, copy) for value, copy in zip(inputs, before, strict=True))
-            self.seen[id(gm)] = gm, inputs, before, after, outputs, tuple(map(self.copied, outputs)), rng, grad, cast
+            self.seen[id(gm)] = gm, inputs, before, after, leaf, outputs, tuple(map(self.copied, outputs)), rng, grad, cast
             return outputs
 
         return run
@@ -138,33 +150,68 @@ def capture(session: Any, call: int | None = None) -> Captured:
             "this session keeps descriptions of inputs only, so there are no tensors to export.",
             next="make it with keep_inputs=True",
         )
-    keeping = _Keeping()
-    settings = {name: getattr(session.config, name) for name in FIELDS}
-    settings |= {"backend": keeping, "mode": None, "options": None, "record": "decisions", "keep_inputs": False}
-    new = run_again(session, kept, overrides=session.overrides, settings=settings, given=keeping.hear)
-    try:
-        if new.error is not None:
-            raise TracerError(
-                f"the call raised {type(new.error).__name__}: {new.error}", next="export a call that returns"
-            )
+    with contextlib.ExitStack() as stack:
+        new, keeping, relied = _run(session, kept, session.config.engine)
+        stack.callback(new.close)
         if not keeping.seen:
             raise TracerError("this call has no graph: nothing of it was captured.", next="read session.explain()")
-        return _captured(new, keeping)
-    finally:
+        if session.config.engine == "dynamo":
+            other, ours, relied = _run(session, kept, "tracer")
+            stack.callback(other.close)
+            keeping.arguments.follow(ours.arguments)
+        return _captured(new, keeping, keeping.arguments, relied)
+
+
+def _run(session: Any, kept: Any, engine: str) -> tuple[Any, _Keeping, tuple[Guard, ...] | str]:
+    """The call once more under an engine: the session, what went through its graphs, what the trace relied on."""
+    keeping = _Keeping()
+    settings = {name: getattr(session.config, name) for name in FIELDS}
+    settings |= {"backend": keeping, "mode": None, "options": None, "record": "decisions", "keep_inputs": False, "engine": engine}
+    new = run_again(session, kept, overrides=session.overrides, settings=settings, given=keeping.hear)
+    if new.error is not None:
         new.close()
+        raise TracerError(f"the call raised {type(new.error).__name__}: {new.error}", next="export a call that returns")
+    keeping.arguments = Arguments(_called(keeping.given[0]), *keeping.given[1:3], optional=kept.block)
+    return new, keeping, _relied(new, keeping)
 
 
-def _captured(new: Any, keeping: _Keeping) -> Captured:
+def _relied(new: Any, keeping: _Keeping) -> tuple[Guard, ...] | str:
+    """The guards of the one frame that stands for the call, whose locals `keeping.arguments` then knows."""
+    if new.config.engine == "dynamo":
+        return "its guards are torch.compile's own"
+    if len(new.compiled) != 1:
+        return f"{len(new.compiled)} frames were compiled for it"
+    (record,) = new.compiled
+    frame = next(frame for frame in new.frames if frame.id == record.frame)
+
+    def is_frames(code: types.CodeType) -> bool:
+        return (code.co_filename, code.co_firstlineno) == (frame.file, frame.line) and frame.name.endswith(code.co_name)
+
+    called = _called(keeping.given[0])
+    target = of_module(called) if isinstance(called, torch.nn.Module) else called
+    if not keeping.arguments.enter(target, is_frames):
+        return f"only {frame.name} is compiled, which it calls"
+    return tuple(record.lowered.guards)
+
+
+def _called(fn: Any) -> Any:
+    """The program's own function or module, of what torch.compile made of it."""
+    if isinstance(fn, torch.nn.Module):
+        return original_of(fn)
+    wrapper = wrapper_of(fn)
+    return fn if wrapper is None else wrapper.original
+
+
+def _captured(new: Any, keeping: _Keeping, arguments: Arguments, relied: tuple[Guard, ...] | str) -> Captured:
     fn, args, kwargs, values = keeping.given
-    signature, arguments = _arguments(fn, args, kwargs)
-    paths = {id(leaf): path for path, leaf in leaves_with_path(arguments) if isinstance(leaf, torch.Tensor)}
+    paths = {id(leaf): path for path, leaf in leaves_with_path(arguments.given) if isinstance(leaf, torch.Tensor)}
     owned = {id(tensor) for module in _modules(fn, args, kwargs, values) for tensor in _own(module)}
     compiled = {id(record.gm): record for record in new.compiled if record.gm is not None}
     records = {graph.name: graph for graph in new.graphs}
     frames = {frame.id: frame for frame in new.frames if frame.id}
     graphs = []
     for number, seen in keeping.seen.items():
-        gm, inputs, before, after, outputs, copies, rng, grad, cast = seen
+        gm, inputs, before, after, leaf, outputs, copies, rng, grad, cast = seen
         record = compiled[number]
         lifted = {one.name: one for one in records[record.graph].inputs}
         nodes = [node for node in gm.graph.nodes if node.op == "placeholder"]
@@ -176,17 +223,49 @@ def _captured(new: Any, keeping: _Keeping) -> Captured:
                 copy,
                 paths.get(id(value)),
                 id(value) in owned,
+                is_leaf,
                 changed,
             )
-            for node, value, copy, changed in zip(nodes, inputs, before, after, strict=True)
+            for node, value, copy, is_leaf, changed in zip(nodes, inputs, before, leaf, after, strict=True)
         )
         frame = frames.get(record.frame)
-        graphs.append(CapturedGraph(record.graph, gm, made, copies, (inputs, tuple(outputs)), rng, grad, cast, frame))
+        guards = tuple(record.lowered.guards) if record.lowered is not None else ()
+        graphs.append(CapturedGraph(record.graph, gm, made, copies, (inputs, tuple(outputs)), rng, grad, cast, frame, guards))
     name = getattr(fn, "__qualname__", None) or type(fn).__name__
     effects = tuple(dict.fromkeys(text for one in new.compiled for text in one.changes))
     return Captured(
-        name, arguments, frozenset(kwargs), signature, new.result, graphs, list(new.graph_breaks), effects, keeping.runs
-    )
+        name, arguments, _model(fn, arguments), new.result, graphs, list(new.graph_breaks), effects, keeping.runs,
+        _reads(relied, arguments), _checks(relied, arguments),
+    )  # fmt: skip
+
+
+def _reads(relied: tuple[Guard, ...] | str, arguments: Arguments) -> dict[str, Place]:
+    found = {}
+    for guard in relied if not isinstance(relied, str) else ():
+        with contextlib.suppress(Unreadable):
+            place = None if guard.source is None else arguments.place(guard.source)
+            if place is not None:
+                found[guard.source.text] = place  # type: ignore[union-attr]
+    return found
+
+
+def _checks(relied: tuple[Guard, ...] | str, arguments: Arguments) -> list[Check] | str:
+    """While the copies live: guards hold objects weakly."""
+    if isinstance(relied, str):
+        return f"what the trace relied on can't be checked: {relied}"
+    try:
+        return checks(relied, arguments, arguments.leaves())
+    except Unreadable as error:
+        return f"the trace relied on {error}, which a file can't check"
+
+
+def _model(fn: Any, arguments: Arguments) -> torch.nn.Module | None:
+    """Whose names weights have: the module that was called, or the only one that the call was given."""
+    called = _called(fn)
+    owner = called if isinstance(called, torch.nn.Module) else getattr(called, "__self__", None)
+    if isinstance(owner, torch.nn.Module):
+        return owner
+    return next(iter(arguments.modules.values())) if len(arguments.modules) == 1 else None
 
 
 def _where(name: str, lifted: dict[str, GraphInput]) -> tuple[str, tuple[int | None, ...]]:
@@ -195,17 +274,6 @@ def _where(name: str, lifted: dict[str, GraphInput]) -> tuple[str, tuple[int | N
     if one is None:
         return name, ()
     return one.source, tuple(size if type(size) is int else None for size in one.shape or ())
-
-
-def _arguments(
-    fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[inspect.Signature | None, dict[str, Any]]:
-    try:
-        signature = inspect.signature(fn.forward if isinstance(fn, torch.nn.Module) else fn)
-        bound = signature.bind(*args, **kwargs)
-    except (TypeError, ValueError):  # a callable that doesn't say what it takes
-        return None, {"args": args, "kwargs": kwargs}
-    return signature, dict(bound.arguments)
 
 
 def _modules(fn: Any, args: Any, kwargs: Any, values: list[Any]) -> Iterator[torch.nn.Module]:

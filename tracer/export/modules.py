@@ -12,7 +12,8 @@ import keyword
 import operator
 import re
 import types
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import torch
 from torch import fx
@@ -21,40 +22,66 @@ from torch.utils import checkpoint
 from tracer.compat import promise
 from tracer.errors import TracerError
 from tracer.export.capture import CapturedGraph, Input
-from tracer.export.tensors import Layout, plain
+from tracer.export.constants import PACKAGES, constant, plain
+from tracer.export.sizes import size_checks
+from tracer.export.tensors import Layout
 
-__all__ = ["GraphClass", "constant"]
+__all__ = ["GraphClass"]
 
-#: Whose functions an exported module may import.
-PACKAGES = frozenset({"torch", "operator", "_operator", "math", "builtins", "collections", "functools", "itertools"})
 KNOWN = {
     "torch": "", "device": "from torch import device", "inf": "from math import inf", "nan": "from math import nan",
     "NoneType": "from types import NoneType",
 }  # fmt: skip
 
 
-def constant(value: Any) -> str:
-    """A plain value as Python."""
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-        return f"float({str(value)!r})"
-    return repr(value)
+class _Attribute(NamedTuple):
+    """A tensor of a class: its key in the layout, whether it is a parameter, whether that asks for gradients, whether the model's
+    `state_dict` has it."""
+
+    key: str
+    parameter: bool
+    grad: bool
+    kept: bool
+
+
+def _names(model: torch.nn.Module | None, held: set[str]) -> dict[int, list[str]]:
+    """The paths of each tensor of a model, by its id: tied ones have several. What the graph itself holds goes before them."""
+    found: dict[int, list[str]] = {}
+    for named in (model.named_parameters, model.named_buffers) if model is not None else ():
+        for name, value in named(remove_duplicate=False):
+            if all(map(_fit, name.split("."))) and not any(f"{other}.".startswith(f"{name}.") for other in held):
+                found.setdefault(id(value), []).append(name)
+    return found
+
+
+def _free(one: Input, taken: set[str]) -> str:
+    """A path like the place that a weight was read at; the input's own name where something else is there or it is none."""
+    path = re.sub(r"\[(\d+)\]", r".\1", one.source.removeprefix("self."))
+    free = not any(path.startswith(f"{other}.") or other.startswith(f"{path}.") or other == path for other in taken)
+    if not free or not all(map(_fit, path.split("."))):
+        path = one.name
+    taken.add(path)
+    return path
 
 
 class GraphClass:
     """`forward` takes what isn't a weight, in the graph's order. `tensors`: by name, for the layout. `imports`: lines."""
 
-    def __init__(self, graph: CapturedGraph, name: str):
+    def __init__(self, graph: CapturedGraph, name: str, model: torch.nn.Module | None = None):
         self.graph, self.name = graph, name
         self.imports: set[str] = set()
-        self.weights = {one.name: path for one, path in self._paths(graph)}
+        paths = {one.name: found for one, found in self._paths(graph, model)}
+        self.weights = {name: found[0] for name, found in paths.items()}
+        kept = frozenset() if model is None else frozenset(model.state_dict())
         self.inputs = [one for one in graph.inputs if one.name not in self.weights]
-        self.attributes: dict[str, Any] = {}  # path → (key of the layout, whether a parameter, requires grad)
+        self.attributes: dict[str, _Attribute] = {}  # by path
         self.tensors: dict[str, torch.Tensor] = {f"{name}.rng": graph.rng}
         self.children: list[tuple[str, str, str]] = []  # (attribute, class, its text)
         for one in graph.inputs:
             if one.name in self.weights:
                 parameter = one.value.requires_grad or isinstance(self._original(one), torch.nn.Parameter)
-                self._hold(self.weights[one.name], one.value, parameter)
+                self._hold(paths[one.name], one.value, parameter, kept)
+        self.unused = tuple(sorted(kept - self.attributes.keys()))  # names of the model's state that the graph doesn't use
         self.code = self._code(graph.gm, name, self.weights, root=True)
         for prefix, values in (("input", [one.value for one in self.inputs]), ("output", graph.outputs)):
             self.tensors |= {f"{name}.{prefix}.{i}": v for i, v in enumerate(values) if isinstance(v, torch.Tensor)}
@@ -63,29 +90,25 @@ class GraphClass:
     def _original(self, one: Input) -> Any:
         return self.graph.originals[0][self.graph.inputs.index(one)]
 
-    def _paths(self, graph: CapturedGraph) -> list[tuple[Input, str]]:
-        """Weights and the attribute paths that they get."""
-        taken = {str(node.target) for node in graph.gm.graph.nodes if node.op == "get_attr"}
+    def _paths(self, graph: CapturedGraph, model: torch.nn.Module | None) -> list[tuple[Input, list[str]]]:
+        """Weights and the attribute paths that they get: all that the model has for them, else one like the place that they were read at."""
+        held = {str(node.target) for node in graph.gm.graph.nodes if node.op == "get_attr"}
+        names = _names(model, held)
+        taken = held.union(*names.values())
         found = []
         for number, one in enumerate(graph.inputs):
             own = one.owned or isinstance(graph.originals[0][number], torch.nn.Parameter)
             if not own or one.path is not None:
                 continue
-            path = re.sub(r"\[(\d+)\]", r".\1", one.source.removeprefix("self."))
-            parts = path.split(".")
-            free = not any(
-                path.startswith(f"{other}.") or other.startswith(f"{path}.") or other == path for other in taken
-            )
-            if not free or not all(map(_fit, parts)):
-                path = one.name
-            taken.add(path)
-            found.append((one, path))
+            paths = names.get(id(graph.originals[0][number]), [])
+            found.append((one, paths or [_free(one, taken)]))
         return found
 
-    def _hold(self, path: str, value: torch.Tensor, parameter: bool) -> None:
-        key = f"{self.name}.{path}"
+    def _hold(self, paths: list[str], value: torch.Tensor, parameter: bool, kept: Iterable[str]) -> None:
+        key = f"{self.name}.{paths[0]}"
         self.tensors[key] = value
-        self.attributes[path] = key, parameter, value.requires_grad
+        for path in paths:
+            self.attributes[path] = _Attribute(key, parameter, value.requires_grad, path in kept)
 
     # --- code
     def _code(self, gm: fx.GraphModule, name: str, weights: dict[str, str], *, root: bool) -> str:
@@ -103,6 +126,7 @@ class GraphClass:
             for one in (self.inputs if root else ())
             if isinstance(one.value, torch.Tensor)
         ]
+        checks += [f"    {line}" for line in (size_checks(self.graph) if root else ())]
         return "\n".join([head, *checks, body])
 
     def _rewritten(self, gm: fx.GraphModule, weights: dict[str, str]) -> fx.Graph:
@@ -137,7 +161,7 @@ class GraphClass:
                     f"the graph holds a {type(value).__name__} ({node.target}) that can't be written down as Python.",
                     next="export to .html",
                 )
-            self._hold(str(node.target), value, isinstance(value, torch.nn.Parameter))
+            self._hold([str(node.target)], value, isinstance(value, torch.nn.Parameter), ())
 
     def _import(self, label: str, value: Any) -> None:
         line = KNOWN.get(label)
@@ -164,11 +188,16 @@ class GraphClass:
             "        super().__init__()",
         ]
         lines.append("        held = load() if held is None else held")
-        for path, (key, parameter, grad) in self.attributes.items():
-            value = layout.texts[key]
-            made = f"torch.nn.Parameter({value}, requires_grad={grad})" if parameter else value
-            lines.append(f"        put(self, {path!r}, {made})")
         lines += [f"        self.{attribute} = {label}()" for attribute, label in self._bodies(self.name)]
+        put: dict[str, str] = {}
+        for path, one in self.attributes.items():
+            value = layout.texts[one.key]
+            made = f"torch.nn.Parameter({value}, requires_grad={one.grad})" if one.parameter else value
+            made = f"self.get_parameter({put[one.key]!r})" if one.parameter and one.key in put else made
+            put.setdefault(one.key, path)
+            lines.append(f"        put(self, {path!r}, {made}{'' if one.parameter or one.kept else ', persistent=False'})")
+        if self.unused:
+            lines.append(f"        ignore(self, {list(self.unused)!r})")
         bodies = [
             f"class {label}(torch.nn.Module):\n{self._nested(label)}{_indented(code)}\n"
             for _, label, code in self.children
@@ -193,9 +222,7 @@ class GraphClass:
             for i, value in enumerate(values):
                 key = f"{self.name}.{prefix}.{i}"
                 if key in layout.texts:
-                    texts.append(
-                        layout.texts[key] + (".requires_grad_()" if prefix == "input" and value.requires_grad else "")
-                    )
+                    texts.append(layout.texts[key] + (_grad(self.inputs[i]) if prefix == "input" else ""))
                 elif plain(value):
                     texts.append(constant(value))
                 else:
@@ -213,6 +240,13 @@ class GraphClass:
         inputs, outputs = listed("input", [one.value for one in self.inputs]), listed("output", graph.outputs)
         rng = layout.texts[f"{self.name}.rng"]
         return f"    yield {self.name}, {inputs}, {outputs}, {{{after}}}, {rng}, {graph.grad}, {graph.autocast}\n"
+
+
+def _grad(one: Input) -> str:
+    """An input as autograd had it: what was made of something else may be written to where gradients are asked for."""
+    if not one.value.requires_grad:
+        return ""
+    return ".requires_grad_()" if one.leaf else ".requires_grad_().clone()"
 
 
 def _child(parent: str, attribute: str) -> str:

@@ -6,6 +6,7 @@ were symbolic in the trace are dynamic in the program. What was written is loade
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import io
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import torch
 
+from tracer.compat.exported import require
 from tracer.compat.trees import leaves, leaves_with_path, mapped
 from tracer.errors import TracerError
 from tracer.export.capture import capture
@@ -31,17 +33,38 @@ def write(session: Any, path: Path) -> None:
         raise TracerError(f"this call can't be one torch.export program: {module.program.why}.", next=PYTHON)
     if found.graphs[0].autocast is not None:
         raise TracerError("this call ran under autocast, which a torch.export program doesn't keep.", next=PYTHON)
+    if "self" in found.arguments.given:
+        raise TracerError("an argument is called self, which torch.export takes for the module's own.", next=PYTHON)
+    conditions = _conditions(module)
     args, kwargs = _passed(found)
     program = load(module).Program().train(False)
+    program.check = lambda *_: None  # what it asks of fake tensors says nothing: the conditions go into the program by themselves
     try:
         with torch.set_grad_enabled(found.graphs[0].grad):
             exported = torch.export.export(program, args, kwargs, dynamic_shapes=_dynamic(module), strict=False)
+        require(exported, conditions)
         buffer = io.BytesIO()
         torch.export.save(exported, buffer)
     except Exception as error:
         raise TracerError(f"torch.export refuses the graph: {_first(error)}", next=PYTHON) from error
-    _compare(buffer, module)
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):  # fx prints the traceback of a module that it made
+            _compare(buffer, module)
+    except TracerError:
+        raise
+    except Exception as error:
+        raise TracerError(f"the torch.export program can't be read and run: {_first(error)}", next=PYTHON) from error
     path.write_bytes(buffer.getvalue())
+
+
+def _conditions(module: Module) -> list[str]:
+    """What the program checks beside the structure of its arguments and their sizes, which torch.export looks after."""
+    found = []
+    for check in module.program.checks:
+        if check.exported is None:
+            raise TracerError(f"a torch.export program can't check what this call relied on: {check.what}", next=PYTHON)
+        found += [check.exported] if check.exported else []
+    return found
 
 
 def _first(error: BaseException) -> str:
@@ -58,15 +81,14 @@ def _passed(found: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     }
     args: list[Any] = []
     kwargs: dict[str, Any] = {}
-    parameters = found.signature.parameters if found.signature is not None else {}
-    for name, value in found.arguments.items():
+    for name, value in found.arguments.given.items():
         given = mapped(lambda leaf: before.get(id(leaf), leaf), value)
-        kind = parameters[name].kind if name in parameters else inspect.Parameter.POSITIONAL_OR_KEYWORD
+        kind = found.arguments.kinds[name]
         if kind is inspect.Parameter.VAR_POSITIONAL:
             args.extend(given)
         elif kind is inspect.Parameter.VAR_KEYWORD:
             kwargs.update(given)
-        elif kind is inspect.Parameter.KEYWORD_ONLY or name in found.keywords:
+        elif kind is inspect.Parameter.KEYWORD_ONLY or name in found.arguments.keywords:
             kwargs[name] = given
         else:
             args.append(given)
@@ -78,8 +100,8 @@ def _dynamic(module: Module) -> Any:
     chosen: dict[tuple[Any, ...] | None, Any] = {}
     for one in module.classes[0].inputs:
         chosen[one.path] = {index: torch.export.Dim.AUTO for index, size in enumerate(one.shape) if size is None} or None
-    paths = iter([path for path, _ in leaves_with_path(module.captured.arguments)])
-    return mapped(lambda _: chosen.get(next(paths)), module.captured.arguments)
+    paths = iter([path for path, _ in leaves_with_path(module.captured.arguments.given)])
+    return mapped(lambda _: chosen.get(next(paths)), module.captured.arguments.given)
 
 
 def _compare(buffer: io.BytesIO, module: Module) -> None:

@@ -6,6 +6,11 @@ In: a session. Out: `NAME.py`, with a class for each graph, `Program` where the 
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
+import tempfile
 import types
 from pathlib import Path
 from typing import Any
@@ -15,6 +20,7 @@ from safetensors.torch import save_file
 from tracer.errors import TracerError
 from tracer.export.calls import Program, program
 from tracer.export.capture import Captured, capture
+from tracer.export.helpers import HELPERS
 from tracer.export.modules import GraphClass
 from tracer.export.tensors import Layout
 
@@ -22,8 +28,8 @@ __all__ = ["Module", "load", "write"]
 
 HEAD = '''"""{title}
 
-{graphs}, captured by Tracer with torch {torch}. Sizes and Python values that the graphs rely on are checked where
-they are read from arguments; what else the trace relied on (globals, modes, attributes) is as it was then.
+{graphs}, captured by Tracer with torch {torch}. What the graphs rely on is checked where it can be read from arguments; what
+else the trace relied on (globals, modes, attributes of modules) is as it was then.
 
     python {file}      runs check(): every graph on its recorded inputs
 """
@@ -41,37 +47,6 @@ TENSORS = Path(__file__).with_suffix(".safetensors")
 def load() -> dict[str, torch.Tensor]:
     """Weights, recorded inputs and outputs."""
     return load_file(TENSORS)
-
-
-def view(memory, dtype, shape, stride, offset):
-    """A tensor in memory that others may share."""
-    return torch.empty(0, dtype=dtype).set_(memory.untyped_storage(), offset, shape, stride)
-
-
-def sized(name, tensor, dtype, shape):
-    """ValueError unless the tensor is of the kind that was captured; None stands for any size."""
-    same = len(tensor.shape) == len(shape) and all(a is None or a == b for a, b in zip(shape, tensor.shape))
-    if tensor.dtype != dtype or not same:
-        raise ValueError(f"{{name}} was {{dtype}} {{shape}} when this was captured, not {{tensor.dtype}} {{tuple(tensor.shape)}}")
-
-
-def same(name, value, expected):
-    """ValueError unless the value is the one that was captured."""
-    if type(value) is not type(expected) or value != expected and (value == value or expected == expected):
-        raise ValueError(f"{{name}} was {{expected!r}} when this was captured, not {{value!r}}")
-
-
-def put(module, path, value):
-    """Register a weight at a path, as in the module that it comes from."""
-    *holders, name = path.split(".")
-    for holder in holders:
-        if not hasattr(module, holder):
-            module.add_module(holder, torch.nn.Module())
-        module = getattr(module, holder)
-    if isinstance(value, torch.nn.Parameter):
-        module.register_parameter(name, value)
-    else:
-        module.register_buffer(name, value)
 
 '''
 
@@ -106,7 +81,7 @@ class Module:
 
     def __init__(self, found: Captured, stem: str):
         self.captured = found
-        self.classes = [GraphClass(graph, f"Graph{number}") for number, graph in enumerate(found.graphs)]
+        self.classes = [GraphClass(graph, f"Graph{number}", found.model) for number, graph in enumerate(found.graphs)]
         self.program: Program = program(found, self.classes)
         named: dict[str, Any] = {}
         for one in self.classes:
@@ -124,7 +99,7 @@ class Module:
             title=_words(f"{self.captured.name}, captured."), graphs=count, torch=torch.__version__, file=_words(f"{stem}.py"),
             imports="\n".join(imports) + "\n" if imports else "",
         )  # fmt: skip
-        parts = [head, *(one.text(self.layout) for one in self.classes), self.program.text(self.layout)]
+        parts = [head, HELPERS, *(one.text(self.layout) for one in self.classes), self.program.text(self.layout)]
         parts.append(CHECK.format(cases="".join(one.case(self.layout) for one in self.classes)))
         return "\n".join(part.strip("\n") + "\n\n" for part in parts).rstrip() + "\n"
 
@@ -134,14 +109,49 @@ def _words(text: str) -> str:
     return text.replace("\\", "/").replace('"""', "'''")
 
 
-def write(session: Any, path: Path) -> list[Path]:
-    """`path` and the .safetensors beside it. TracerError where there is nothing to run, or what the graphs call or hold can't
-    be written down."""
+def write(session: Any, path: Path, *, check: bool = True) -> list[Path]:
+    """`path` and the .safetensors beside it, which is there when they are read and run by a Python of their own (`check`). TracerError where
+    there is nothing to run, what the graphs call or hold can't be written down, or that Python finds anything wrong."""
     module = Module(capture(session), path.stem)
     beside = path.with_suffix(".safetensors")
+    if not check:
+        _save(module, path, beside)
+        return [path, beside]
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".tracer-") as folder:  # what is there already stays until all is right
+        tried, held = Path(folder) / path.name, Path(folder) / beside.name
+        _save(module, tried, held)
+        _try(tried)
+        held.replace(beside)
+        tried.replace(path)
+    return [path, beside]
+
+
+def _save(module: Module, path: Path, beside: Path) -> None:
     save_file(module.layout.tensors, beside)
     path.write_text(module.text, encoding="utf-8")
-    return [path, beside]
+
+
+def _try(path: Path) -> None:
+    """Run the file's `check()` in a process that has nothing of ours. Raises TracerError with what it says."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TRACER_")}
+    environment["PYTHONPATH"] = os.pathsep.join(part for part in sys.path if os.path.isabs(part))  # where torch comes from here
+    done = subprocess.run(
+        [sys.executable, "-P", str(path)], capture_output=True, text=True, errors="replace", cwd=path.parent, env=environment, check=False
+    )
+    if done.returncode:
+        raise TracerError(
+            f"what was written for {path.name} doesn't give again what was recorded, so it was removed: {_why(done)}",
+            next="pass check=False to have it written nevertheless, or export to .html",
+        )
+
+
+def _why(done: subprocess.CompletedProcess[str]) -> str:
+    """The last error of a process, which may have more than one line."""
+    if done.returncode < 0:
+        return f"its process was ended by signal {-done.returncode}"
+    lines = done.stderr.rstrip().split("\n")
+    last = max((number for number, line in enumerate(lines) if re.match(r"\w[\w.]*(Error|Exception|Interrupt|Exit)\b", line)), default=len(lines) - 1)
+    return " ".join(" ".join(lines[last:]).split())[:500]
 
 
 def load(module: Module) -> types.ModuleType:

@@ -22,7 +22,8 @@ GROUP = "tracer.exporters"
 
 
 class Exporter(NamedTuple):
-    """One format. `name` is its suffix without the dot; `live`: a recording alone is not enough."""
+    """One format. `name` is its suffix without the dot; `live`: a recording alone is not enough. `tried`: what was written is run before it
+    is called written, which takes as long as a start of Python and torch."""
 
     name: str
     label: str
@@ -30,8 +31,9 @@ class Exporter(NamedTuple):
     point: EntryPoint
     live: bool = False
     ours: bool = True
+    tried: bool = False
 
-    def write(self, session: Any, path: Path) -> list[Path]:
+    def write(self, session: Any, path: Path, *, check: bool = True) -> list[Path]:
         """The files that were written, the one that was asked for first."""
         try:
             writer = self.point.load()
@@ -40,16 +42,17 @@ class Exporter(NamedTuple):
                 f"the exporter of .{self.name} can't be loaded ({self.point.value}): {type(error).__name__}: {error}",
                 next="update or uninstall the package that brings it" if not self.ours else "install tracer anew",
             ) from error
-        return list(writer(session, path) or [path])
+        options = {"check": check} if self.tried else {}
+        return list(writer(session, path, **options) or [path])
 
 
-def _ours(name: str, label: str, mime: str, place: str, *, live: bool = False) -> Exporter:
-    return Exporter(name, label, mime, EntryPoint(name, place, GROUP), live)
+def _ours(name: str, label: str, mime: str, place: str, *, live: bool = False, tried: bool = False) -> Exporter:
+    return Exporter(name, label, mime, EntryPoint(name, place, GROUP), live, tried=tried)
 
 
 #: In the order of menus. By name: each is imported when it is used, and the page's own package stands above this one.
 OURS: tuple[Exporter, ...] = (
-    _ours("py", "Python module that runs on its own", "text/x-python", "tracer.export.python:write", live=True),
+    _ours("py", "Python module that runs on its own", "text/x-python", "tracer.export.python:write", live=True, tried=True),
     _ours("pt2", "torch.export program", "application/octet-stream", "tracer.export.pt2:write", live=True),
     _ours("html", "Page with these views, no kernel needed", "text/html", "widgets.document:write"),
     _ours("jsonl", "Recording, for tracer.load and python -m tracer", "application/x-ndjson", "tracer.export.texts:recording"),
@@ -95,7 +98,7 @@ def _suffixes(name: str) -> list[str]:
     return [".".join(parts[index:]) for index in range(len(parts))]
 
 
-def export(session: Any, path: str | os.PathLike[str], format: str | None = None) -> list[Path]:
+def export(session: Any, path: str | os.PathLike[str], format: str | None = None, *, check: bool = True) -> list[Path]:
     """See `Session.export`."""
     target = Path(path)
     exporter = find(target, format)
@@ -105,7 +108,7 @@ def export(session: Any, path: str | os.PathLike[str], format: str | None = None
             next=f"export the session itself, or the recording to {_others(exporters().values())}",
         )
     target.parent.mkdir(parents=True, exist_ok=True)
-    return exporter.write(session, target)
+    return exporter.write(session, target, check=check)
 
 
 def _others(known: Iterable[Exporter]) -> str:

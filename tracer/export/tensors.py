@@ -7,7 +7,6 @@ contents `held` (with the function `view` of the exported module). A tensor that
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 
@@ -87,8 +86,3 @@ def _span(tensor: torch.Tensor) -> tuple[int, int]:
         return begin * size, begin * size
     reach = sum((length - 1) * step for length, step in zip(tensor.shape, tensor.stride(), strict=True))
     return begin * size, (begin + reach + 1) * size
-
-
-def plain(value: Any) -> bool:
-    """Whether a value is written down in Python as what it is."""
-    return value is None or type(value) in (bool, int, float, complex, str, bytes)
