@@ -6,6 +6,7 @@
 #   make bench   measurements;  make docs  write the generated pages anew
 # Nets that find what nobody thought of, run by hand (CONTRIBUTING.md):
 #   make second-inputs   programs whose surroundings change between calls
+#   make exports         programs that read their arguments, exported and called with others
 #   make databases       torch's own databases of operators, modules and optimizers, traced and untraced
 #   make cpython-tests   CPython's own tests under the compiler
 #   make interrupts      interrupted programs, and what they leave behind
@@ -21,10 +22,10 @@ JOBS   ?= 2
 PYTEST_ARGS ?=
 
 .DELETE_ON_ERROR:
-.PHONY: help install demo test test-torch check lab bench docs clean second-inputs databases cpython-tests interrupts projects mutants matrix
+.PHONY: help install demo test test-torch check lab bench docs clean second-inputs exports databases cpython-tests interrupts projects mutants matrix
 
 help:
-	@sed -n '2,14s/^# *//p' Makefile
+	@sed -n '2,15s/^# *//p' Makefile
 
 # A system Python may come without ensurepip: then its own pip installs one into the new environment.
 $(BIN)/python:
@@ -80,6 +81,9 @@ FIRST ?= 0
 
 second-inputs: $(STAMP)
 	TRACER_STRICT=1 $(BIN)/python -m tests.second_inputs $(COUNT) $(FIRST)
+
+exports: $(STAMP)
+	TRACER_STRICT=1 $(BIN)/python -m tests.export.generated --count $(COUNT) --seed $(FIRST)
 
 databases: $(STAMP)
 	TRACER_STRICT=1 $(BIN)/python -m tests.databases

@@ -9,7 +9,9 @@ import torch
 
 from .compat.wrappers import original_of, owns_call
 
-__all__ = ["entry", "name_of", "of_module"]
+__all__ = ["entry", "module_of", "name_of", "of_module"]
+
+_FILE = "<call of "
 
 
 def entry(fn: Any) -> Any:
@@ -24,11 +26,18 @@ def of_module(module: torch.nn.Module) -> Callable[..., Any]:
     """`module(*args, **kwargs)` as a function with code of its own: entries of two modules never meet."""
     namespace: dict[str, Any] = {"torch": torch}
     text = "def make(self):\n    def call(*args, **kwargs):\n        return self(*args, **kwargs)\n    return call\n"
-    exec(compile(text, f"<call of {type(module).__name__}>", "exec"), namespace)  # our own text
+    exec(compile(text, f"{_FILE}{type(module).__name__}>", "exec"), namespace)  # our own text
     made = namespace["make"](module)
     made.__qualname__ = made.__name__ = type(module).__name__
     made.__code__ = made.__code__.replace(co_name=type(module).__name__, co_qualname=type(module).__name__)
     return made
+
+
+def module_of(fn: Any) -> Any:
+    """The module that a function of `of_module`, or one with its code, calls; None for any other function."""
+    code = getattr(fn, "__code__", None)
+    mine = code is not None and code.co_filename.startswith(_FILE) and code.co_freevars == ("self",)
+    return fn.__closure__[0].cell_contents if mine else None
 
 
 def name_of(fn: Any) -> str:

@@ -27,7 +27,7 @@ def accessor(path: tuple[Any, ...], spelled: Callable[[Any], str], tree: Any) ->
     parts = []
     for key in path:
         if isinstance(key, pytree.GetAttrKey):
-            fields = tree._fields if isinstance(tree, tuple) else ()  # a named tuple, whose fields a class may have overridden
+            fields: tuple[str, ...] = getattr(tree, "_fields", ()) if isinstance(tree, tuple) else ()  # a named tuple, whose fields a class may have overridden
             parts.append(f"[{fields.index(key.name)}]" if key.name in fields else f".{key.name}")
         elif isinstance(key, pytree.SequenceKey):
             parts.append(f"[{key.idx}]")

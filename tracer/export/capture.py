@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch.fx import GraphModule
 
-from tracer.callers import of_module
+from tracer.callers import module_of, of_module
 from tracer.compat.trees import leaves, leaves_with_path
 from tracer.compat.wrappers import original_of, wrapper_of
 from tracer.config import FIELDS
@@ -159,7 +159,7 @@ def capture(session: Any, call: int | None = None) -> Captured:
             other, ours, relied = _run(session, kept, "tracer")
             stack.callback(other.close)
             keeping.arguments.follow(ours.arguments)
-        return _captured(new, keeping, keeping.arguments, relied)
+        return _captured(new, keeping, keeping.arguments, relied, _model(kept, keeping))
 
 
 def _run(session: Any, kept: Any, engine: str) -> tuple[Any, _Keeping, tuple[Guard, ...] | str]:
@@ -199,13 +199,15 @@ def _called(fn: Any) -> Any:
     if isinstance(fn, torch.nn.Module):
         return original_of(fn)
     wrapper = wrapper_of(fn)
-    return fn if wrapper is None else wrapper.original
+    return (module_of(fn) or fn) if wrapper is None else wrapper.original
 
 
-def _captured(new: Any, keeping: _Keeping, arguments: Arguments, relied: tuple[Guard, ...] | str) -> Captured:
+def _captured(
+    new: Any, keeping: _Keeping, arguments: Arguments, relied: tuple[Guard, ...] | str, model: torch.nn.Module | None
+) -> Captured:
     fn, args, kwargs, values = keeping.given
     paths = {id(leaf): path for path, leaf in leaves_with_path(arguments.given) if isinstance(leaf, torch.Tensor)}
-    owned = {id(tensor) for module in _modules(fn, args, kwargs, values) for tensor in _own(module)}
+    owned = {id(tensor) for module in _modules(_called(fn), args, kwargs, values) for tensor in _own(module)}
     compiled = {id(record.gm): record for record in new.compiled if record.gm is not None}
     records = {graph.name: graph for graph in new.graphs}
     frames = {frame.id: frame for frame in new.frames if frame.id}
@@ -234,7 +236,7 @@ def _captured(new: Any, keeping: _Keeping, arguments: Arguments, relied: tuple[G
     name = getattr(fn, "__qualname__", None) or type(fn).__name__
     effects = tuple(dict.fromkeys(text for one in new.compiled for text in one.changes))
     return Captured(
-        name, arguments, _model(fn, arguments), new.result, graphs, list(new.graph_breaks), effects, keeping.runs,
+        name, arguments, model, new.result, graphs, list(new.graph_breaks), effects, keeping.runs,
         _reads(relied, arguments), _checks(relied, arguments),
     )  # fmt: skip
 
@@ -259,13 +261,15 @@ def _checks(relied: tuple[Guard, ...] | str, arguments: Arguments) -> list[Check
         return f"the trace relied on {error}, which a file can't check"
 
 
-def _model(fn: Any, arguments: Arguments) -> torch.nn.Module | None:
-    """Whose names weights have: the module that was called, or the only one that the call was given."""
-    called = _called(fn)
+def _model(kept: Any, keeping: _Keeping) -> torch.nn.Module | None:
+    """Whose names weights have: the module that was called, or the only one that the call was given; the copy that ran."""
+    fn, _, _, values = keeping.given
+    called, modules = _called(fn), list(keeping.arguments.modules.values())
     owner = called if isinstance(called, torch.nn.Module) else getattr(called, "__self__", None)
-    if isinstance(owner, torch.nn.Module):
-        return owner
-    return next(iter(arguments.modules.values())) if len(arguments.modules) == 1 else None
+    if not isinstance(owner, torch.nn.Module):
+        return modules[0] if len(modules) == 1 else None
+    copies = (value for place, value in zip(kept.places, values, strict=True) if place.read() is owner)  # of a cell, which is as it was again
+    return next(copies, owner)
 
 
 def _where(name: str, lifted: dict[str, GraphInput]) -> tuple[str, tuple[int | None, ...]]:

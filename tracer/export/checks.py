@@ -241,7 +241,7 @@ def _same(many: _Many) -> Iterator[Check]:
     if len(many.places) == 1:
         raise Unreadable(f"that {many.guard.expression}")
     (one, other), leaves = many.places, many.exported()
-    exported = leaves and f"{leaves[0]} is {leaves[1]}"
+    exported = f"{leaves[0]} is {leaves[1]}" if leaves else None
     yield _holds(f"{one.what} is {other.what}", f"{one.read} is {other.read}", exported)
 
 
@@ -249,7 +249,7 @@ def _different(many: _Many) -> Iterator[Check]:
     if len(many.places) < 2:
         return
     leaves = many.exported()
-    pairs = leaves and " and ".join(f"{one} is not {other}" for one, other in itertools.combinations(leaves, 2))
+    pairs = " and ".join(f"{one} is not {other}" for one, other in itertools.combinations(leaves, 2)) if leaves else None
     yield _holds(f"that {many.what()} are different objects", f"different({many.reads()})", pairs)
 
 
@@ -307,9 +307,22 @@ def checks(guards: Iterable[Guard], arguments: Arguments, leaves: dict[str, Any]
     """`leaves`: what lies where in the arguments, as `Place.what` says it."""
     made: dict[Check, None] = {}
     names, dynamic = frozenset(leaves), set[str]()
+    made.update(dict.fromkeys(_starred(arguments)))
     for guard in guards:
         made.update(dict.fromkeys(_of_guard(guard, arguments, leaves, names, dynamic)))
     return list(made)
+
+
+def _starred(arguments: Arguments) -> Iterator[Check]:
+    """How many values *args and **kwargs take where the frame has no such locals of its own: guards then speak of all arguments."""
+    for name, held in arguments.starred.items():
+        if name in arguments.stars:
+            continue
+        read = arguments.safe[name]
+        if type(held) is int:
+            yield _fits(f"len({name})", f"len({read})", str(held), "")
+        else:
+            yield _fits(f"tuple({name})", f"tuple({read})", constant(held), "")
 
 
 def _of_guard(

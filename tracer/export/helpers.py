@@ -53,7 +53,10 @@ def told(value):
         return f"a tensor of {value.dtype} {tuple(value.shape)}"
     if callable(value) and hasattr(value, "__name__"):
         return value.__name__
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception:  # a number of more digits than Python writes; an object's own way
+        text = f"a {kind(value)}"
     return text if len(text) < 200 else text[:199] + "…"
 
 

@@ -25,6 +25,7 @@ from tracer.export.capture import CapturedGraph, Input
 from tracer.export.constants import PACKAGES, constant, plain
 from tracer.export.sizes import size_checks
 from tracer.export.tensors import Layout
+from tracer.graph.spelling import Held
 
 __all__ = ["GraphClass"]
 
@@ -75,6 +76,7 @@ class GraphClass:
         kept = frozenset() if model is None else frozenset(model.state_dict())
         self.inputs = [one for one in graph.inputs if one.name not in self.weights]
         self.attributes: dict[str, _Attribute] = {}  # by path
+        self.constants: dict[str, str] = {}  # attribute → expression
         self.tensors: dict[str, torch.Tensor] = {f"{name}.rng": graph.rng}
         self.children: list[tuple[str, str, str]] = []  # (attribute, class, its text)
         for one in graph.inputs:
@@ -140,15 +142,24 @@ class GraphClass:
             new.type = None
             if node.op == "call_function" and node.target is torch.ops.higher_order.tag_activation_checkpoint:
                 new.target = checkpoint.checkpoint
+            elif node.op == "call_function" and isinstance(node.target, Held) and plain(node.target.value):
+                new = self._constant(made, node)
             elif node.op == "call_function" and node.target is promise:
                 new.target, new.args = torch.ops.aten._assert_scalar.default, (new.args[0], new.args[2])
             known[node] = new
         return made
 
+    def _constant(self, made: fx.Graph, node: fx.Node) -> fx.Node:
+        """A value that has no expression in a graph's code is an attribute of the class."""
+        made.erase_node(next(reversed(made.nodes)))
+        label = f"constant_{len(self.constants)}"
+        self.constants[label] = constant(node.target.value)  # type: ignore[union-attr]
+        return made.create_node("get_attr", label, name=node.name)
+
     def _children(self, gm: fx.GraphModule, graph: fx.Graph, name: str, root: bool) -> None:
         """Classes for the bodies that the graph calls, and its own tensors among the attributes."""
         for node in graph.nodes:
-            if node.op != "get_attr" or root and node.target in self.attributes:
+            if node.op != "get_attr" or node.target in self.constants or root and node.target in self.attributes:
                 continue
             value = _attribute(gm, node.target)
             if isinstance(value, fx.GraphModule):
@@ -189,6 +200,7 @@ class GraphClass:
         ]
         lines.append("        held = load() if held is None else held")
         lines += [f"        self.{attribute} = {label}()" for attribute, label in self._bodies(self.name)]
+        lines += [f"        self.{label} = {text}" for label, text in self.constants.items()]
         put: dict[str, str] = {}
         for path, one in self.attributes.items():
             value = layout.texts[one.key]

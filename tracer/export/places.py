@@ -95,7 +95,7 @@ class Arguments:
             self._place(value, _Slot(name, ""))
 
     def _place(self, one: _Given, slot: _Slot) -> None:
-        if type(one.where) is int:
+        if isinstance(one.where, int):
             self._args[one.where] = slot
         else:
             self._kwargs[one.where] = slot
@@ -136,6 +136,11 @@ class Arguments:
     def follow(self, other: Arguments) -> None:
         """What `other`, of the same call run again, knows of its frame."""
         self._locals, self._items, self._stars = other._locals, other._items, other._stars
+
+    @property
+    def stars(self) -> set[str]:
+        """Those of *args and **kwargs that are locals of the frame as they are parameters of `forward`."""
+        return set(self._stars.values())
 
     # ---- reading
     def place(self, source: Source) -> Place | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tracer.guards import Guard
@@ -51,8 +52,12 @@ def conditions(guard: Guard, spell: Spell) -> Iterator[Condition]:
             missing = sum(one is None for one in spelled.values())
             rest = _MODULES.sub("", _READ.sub("", expression))
             known = set(re.findall(r"[A-Za-z_]\w*", rest)) <= _NAMES
-            code = _READ.sub(lambda one, spelled=spelled: str(spelled[int(one[1])]), expression)
+            code = _READ.sub(partial(_value, spelled), expression)
             yield Condition(shapes.text(expression), code, missing if known else None, len(used))
+
+
+def _value(spelled: dict[int, str | None], found: re.Match[str]) -> str:
+    return str(spelled[int(found[1])])
 
 
 def _within(value: str, dim: int | None, least: int | None, most: int | None) -> str:

@@ -1,0 +1,78 @@
+"""A written module is called written once a Python of its own has read and run it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+import tracer
+from tracer.export import constants, python
+from tracer.export.python import Module
+
+X = torch.ones(2)
+
+
+@pytest.fixture
+def session() -> tracer.Session:
+    return tracer.trace(lambda x, k: x.sin() * k, X, 3)
+
+
+def test_what_runs_is_written_and_nothing_beside_it(session, tmp_path):
+    paths = session.export(tmp_path / "captured.py")
+    assert sorted(tmp_path.iterdir()) == sorted(paths) == [tmp_path / "captured.py", tmp_path / "captured.safetensors"]
+
+
+@pytest.mark.parametrize(
+    "spoiled, words",
+    [
+        (lambda text: text.replace("def check():", "def check("), "SyntaxError"),
+        (lambda text: f"raise ValueError('line one\\nline two')\n{text}".replace("from __future__ import annotations", ""), "ValueError: line one line two"),
+        (lambda text: "import os, signal; os.kill(os.getpid(), signal.SIGTERM)\n", "signal 15"),
+    ],
+)
+def test_what_does_not_run_is_removed_and_what_was_there_stays(session, tmp_path, monkeypatch, spoiled, words):
+    (tmp_path / "captured.py").write_text("before")
+    text = Module._text
+    monkeypatch.setattr(Module, "_text", lambda self, stem: spoiled(text(self, stem)))
+    with pytest.raises(tracer.TracerError, match=words) as refused:
+        session.export(tmp_path / "captured.py")
+    assert "check=False" in str(refused.value) and "captured.py" in str(refused.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["captured.py"] and (tmp_path / "captured.py").read_text() == "before"
+    session.export(tmp_path / "captured.py", check=False)
+    assert (tmp_path / "captured.py").read_text() != "before"
+
+
+@pytest.mark.slow
+def test_an_operator_that_only_this_process_has_is_found(tmp_path):
+    with torch.library._scoped_library("export_here", "DEF") as library:
+        library.define("twice(Tensor x) -> Tensor")
+        library.impl("twice", lambda x: x * 2, "CompositeExplicitAutograd")
+        torch.library.register_fake("export_here::twice", lambda x: x * 2, lib=library)
+        session = tracer.trace(lambda x: torch.ops.export_here.twice(x), X)
+        with pytest.raises(tracer.TracerError, match="export_here"):
+            session.export(tmp_path / "captured.py")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_input_that_autograd_made_may_be_written_to(tmp_path):
+    linear = nn.Linear(3, 3)
+
+    def program(x):
+        y = linear(x)
+        print(end="")
+        return nn.functional.leaky_relu_(y) * 2
+
+    module = Module(python.capture(tracer.trace(program, torch.ones(2, 3))), "captured")
+    assert python.load(module).check() == 2
+
+
+def test_constants_come_back_as_they_were():
+    values = [float("nan"), -float("inf"), -0.0, complex(-0.0, float("nan")), 10**4500, "it's \"q\"\n\ud800{x}", b"\0'", (), (1,), {"a": [1, {2}]}]
+    values += [slice(None, 2, -1), range(3), frozenset({1}), set(), torch.float16, torch.device("meta"), torch.device("cpu", 0), torch.channels_last, torch.Size([2, 3]), ...]
+    scope = {"torch": torch}
+    exec(python.HELPERS, scope)
+    for value in values:
+        again = eval(constants.constant(value), {"torch": torch})
+        assert type(again) is type(value) and (scope["alike"](again, value) or type(value) in (dict, list))
+    assert not constants.plain(object()) and not constants.plain([object()]) and not constants.plain(nn.Linear) and not constants.plain(True.__class__)
