@@ -357,8 +357,8 @@ class Context:
         mode.write(value)
         self.refresh_modes()
         function, args = mode.node(value)
-        node = self.graph.create("call_function", function, args, {}, None)
-        node.meta["effect"], node.meta["mode"] = Effect(), True
+        node = self.create_node("call_function", function, args, {}, None)
+        node.meta["effect"], node.meta["mode"] = Effect(), (name, value)
         self.mode_nodes += 1
 
     def refresh_modes(self) -> None:
@@ -486,10 +486,11 @@ class Context:
         frame = self.user_frame()
         node.meta["location"], node.meta["function"] = (frame.location, frame.decoded.code.co_qualname) if frame is not None else ((), "")
         if self.rec.on:
-            self._announce_node(node, fake)
+            self.announce_node(node, fake)
         return node
 
-    def _announce_node(self, node: Any, fake: Any) -> None:
+    def announce_node(self, node: Any, fake: Any) -> None:
+        """Tell of an operation of the graph that is being made."""
         tensor = isinstance(fake, torch.Tensor)
         self.rec.point(
             NodeCreated, self.graph.name, node.name, node.op, self.tensors.target_name(node.target), self.tensors.args_text(node),

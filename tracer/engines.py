@@ -25,7 +25,7 @@ def hook_of(session: Session) -> Any:
     return FrameHook(
         session._compile,
         decide=session._decide,
-        on_skip=session._skipped,
+        on_skip=session.skipped,
         on_fault=session._fault,
         strict=session.config.strict,
     )

@@ -290,6 +290,15 @@ class GraphBreak(Point):
     user_stack: tuple[StackEntry, ...]  # the user's frames only, outermost first
 
 
+class BreakCompared(Point):
+    """The other compiler was asked whether it breaks there as well."""
+
+    of: int  # the seq of the GraphBreak
+    engine: str  # what the other one is called
+    verdict: str  # breaks | captures | leaves | unknown
+    text: str
+
+
 class CodeGenerated(Point):
     """The function that calls the graph and replays the effects was generated."""
 

@@ -347,7 +347,7 @@ class Session(Found, Reruns, Refusals):
     def was_compiled(self, code: types.CodeType) -> bool:
         return self._frames.get(id(code), (0, 0))[1] > 1
 
-    def _skipped(self, code: types.CodeType, skip: Skip) -> None:
+    def skipped(self, code: types.CodeType, skip: Skip) -> None:
         if self.recorder.on and (not skip.lasting or code in self.facts.targets) and skip.rule not in _SILENT_SKIPS:
             self.recorder.aside(FrameSkipped, code.co_qualname, code.co_filename, code.co_firstlineno, skip.reason)
 

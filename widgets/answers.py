@@ -39,12 +39,20 @@ def _recompile(widget: Any, *, changes: dict[str, Any]) -> Any:
 
 
 def _try(widget: Any, *, seq: int, number: int) -> Any:
-    book = widget.book()
-    event = book.events[seq]
+    return widget.runs.attempt(_break_at(widget, seq), number)
+
+
+def _elsewhere(widget: Any, *, seq: int) -> Any:
+    (found,) = widget.session.compare_breaks(_break_at(widget, seq))
+    return found.elsewhere
+
+
+def _break_at(widget: Any, seq: int) -> Any:
+    event = widget.book().events[seq]
     place = tuple(event.user_stack[-1][:2]) if event.user_stack else ()
     for found in widget.session.graph_breaks:
         if found.reason == event.reason and (not place or (found.location and tuple(found.location[:2]) == place)):
-            return widget.runs.attempt(found, number)
+            return found
     raise TracerError("this break is not recorded any more.", next="look at the list of breaks")
 
 
@@ -79,6 +87,7 @@ def _stage(widget: Any, *, graph: str, number: int) -> Any:
 #: Question → what answers it, with plain data.
 ANSWERS: dict[str, Callable[..., Any]] = {
     "compare": _compare,
+    "elsewhere": _elsewhere,
     "event": _event,
     "export": _export,
     "formats": _formats,

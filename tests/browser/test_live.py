@@ -180,6 +180,15 @@ def test_trying_what_removes_a_break(lab):
     assert lab.page.title() != "hacked"
 
 
+def test_the_other_compiler_is_asked_about_a_break(lab):
+    widget = lab.widget(4)
+    widget.locator(".src .ln.brk").first.click()
+    widget.locator(".insp button", has_text="Does torch.compile break here?").click()
+    until(lambda: "torch.compile breaks here too" in widget.locator(".insp").inner_text(), 60, "what torch.compile does")
+    widget.locator(".src .ln.brk").first.click()
+    assert widget.locator(".insp button", has_text="Does torch.compile").count() == 0
+
+
 def test_every_format_is_exported(lab, tmp_path):
     widget = lab.widget(1)
     for suffix in ("html", "jsonl", "json", "svg", "dot", "txt", "perfetto"):

@@ -72,6 +72,16 @@ def checkpointed(x):
     return torch.utils.checkpoint.checkpoint(body, x, use_reentrant=False) * 2
 
 
+class Spoken:
+    def __repr__(self):
+        return "between"
+
+
+def left_out(x, spoken):
+    print(spoken)
+    return x + 1
+
+
 def run_all(run):
     """Every program, through a function that runs one call."""
     x = torch.ones(4)
@@ -88,4 +98,5 @@ def run_all(run):
     run(unused, x)
     run(exits, x)
     run(counted, x)
+    run(left_out, x, Spoken())
     run(checkpointed, x.clone().requires_grad_())

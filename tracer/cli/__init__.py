@@ -68,6 +68,8 @@ def run(options: Any) -> int:
     session = _session("trace", options)
     with progress(session):
         status = program.run(session.tracing)
+    if options.compare_breaks:
+        session.compare_breaks()
     if options.save:
         session.save(options.save)
     if not options.quiet:

@@ -23,6 +23,9 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--max-breaks", type=int, metavar="N", help="exit with status 1 if there are more graph breaks")
     run.add_argument("--max-recompiles", type=int, metavar="N", help="exit with status 1 if there are more recompiles")
     run.add_argument("--quiet", action="store_true", help="don't print the explanation")
+    run.add_argument(
+        "--compare-breaks", action="store_true", help="say of each break whether the other compiler breaks there too: runs the calls again"
+    )
     step = commands.add_parser("step", help="run a script under a pdb-like prompt", description=_STEP)
     _program(step)
     step.add_argument(

@@ -122,7 +122,18 @@ POINTS: tuple[Point, ...] = (
         "symbol", "fx.experimental.symbolic_shapes", "ShapeEnv.create_symbol", "val source", "sizes that became symbols"
     ),
     _point(
-        "shape_guard", "fx.experimental.symbolic_shapes", "ShapeEnv._log_guard", "g forcing_spec", "guards on sizes"
+        "shape_guard",
+        "fx.experimental.symbolic_shapes",
+        "ShapeEnv._log_guard",
+        "prefix g",
+        "what was relied on about sizes",
+    ),
+    _point(
+        "shape_checks",
+        "fx.experimental.symbolic_shapes",
+        "ShapeEnv.produce_guards_verbose",
+        "",
+        "guards on sizes",
     ),
     _point(
         "specialised",
@@ -397,6 +408,29 @@ def forget(codes: Iterable[types.CodeType]) -> None:
 
     for code in codes:
         reset_code(code)
+
+
+@contextmanager
+def handing_over(output: Any, given: Callable[[Any], None]) -> Iterator[None]:
+    """`given` gets each graph that an OutputGraph hands to its backend, just before."""
+    backend = output.compiler_fn
+
+    @functools.wraps(backend, updated=())
+    def hearing(gm: Any, *args: Any, **kwargs: Any) -> Any:
+        given(gm)
+        return backend(gm, *args, **kwargs)
+
+    output.compiler_fn = hearing
+    try:
+        yield
+    finally:
+        if output.compiler_fn is hearing:
+            output.compiler_fn = backend
+
+
+def shape_checks(made: Any) -> list[str]:
+    """The expressions of what `ShapeEnv.produce_guards_verbose` returned: one list for each language, Python's first."""
+    return list(getattr(made[0], "exprs", made[0])) if made else []
 
 
 def left_alone(why: str) -> Any:

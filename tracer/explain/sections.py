@@ -115,6 +115,8 @@ def _graph_break(records: Records, found: GraphBreak, number: int, total: int) -
         section.blocks.append(Para(clean(found.explanation)))
     if found.hints:
         section.blocks += [Para("What to do", "label"), Items(tuple(map(clean, found.hints)))]
+    if found.elsewhere:
+        section.blocks.append(Para(clean(found.elsewhere)))
     callers = found.user_stack[:-1]
     if callers:
         rows = tuple(_caller(entry, records) for entry in callers)

@@ -133,7 +133,7 @@ def autocast_enter(ctx: Context, manager: Variable) -> Any:
     entered = torch.amp.autocast_mode._enter_autocast(*settings)
     ctx.refresh_modes()
     node = ctx.create_node("call_function", torch.amp.autocast_mode._enter_autocast, settings, {}, None)
-    node.meta["effect"], node.meta["mode"] = Effect(), True
+    node.meta["effect"], node.meta["mode"] = Effect(), ("autocast", True)
     ctx.mode_nodes += 1
     ctx.autocasts.append((manager, entered, node))
     return manager
@@ -148,7 +148,7 @@ def autocast_exit(ctx: Context, manager: Variable, *error: Variable) -> Any:
     torch.amp.autocast_mode._exit_autocast(entered)
     ctx.refresh_modes()
     leaving = ctx.create_node("call_function", torch.amp.autocast_mode._exit_autocast, (node,), {}, None)
-    leaving.meta["effect"], leaving.meta["mode"] = Effect(), True
+    leaving.meta["effect"], leaving.meta["mode"] = Effect(), ("autocast", False)
     return literal(False)
 
 

@@ -8,6 +8,7 @@ import torch
 
 from ..compat import graphs, is_eager, is_symbolic
 from ..events import NodeRemoved
+from .modes import MODES
 from .operators import Effect
 from .retained import retain, retain_views
 from .spelling import settle_powers
@@ -36,10 +37,10 @@ def finish_graph(ctx: Context, body: Body) -> Finished:
     if ctx.failing is not None:
         ctx.failing.substitute(ctx, graph)
     if ctx.fake_mode.shape_env is not None and any("unbacked_bindings" in node.meta for node in graph.nodes):
-        whole = graphs.make_graph_module(ctx.submodules, graph, ctx.root_graph.name)
-        for node in graphs.insert_asserts(whole, ctx.fake_mode.shape_env, ctx.root_graph.name):
-            node.meta["effect"] = Effect(again=True)
+        _insert_asserts(ctx, graph)
     _remove_dead(ctx, graph)
+    if ctx.mode_nodes and ctx.failing is None:
+        _remove_idle_switches(ctx, graph)
     settle_powers(graph)
     used = []
     for entry in ctx.inputs:
@@ -62,6 +63,50 @@ def _remove_dead(ctx: Context, graph: Any) -> None:
     for node in reversed(graph.nodes):
         if node.op not in ("placeholder", "output") and not node.users and only_computes(node):
             _drop(ctx, graph, node)
+
+
+def _insert_asserts(ctx: Context, graph: Any) -> None:
+    known = set(graph.nodes)
+    whole = graphs.make_graph_module(ctx.submodules, graph, ctx.root_graph.name)
+    for node in graphs.insert_asserts(whole, ctx.fake_mode.shape_env, ctx.root_graph.name):
+        node.meta["effect"] = Effect(again=True)
+    if ctx.rec.on:
+        _tell_anew(ctx, graph, known)
+
+
+def _tell_anew(ctx: Context, graph: Any, known: set[Any]) -> None:
+    """What was put between nodes that were told of: from the first of it on they are told of again, in the graph's order."""
+    rec, outer = ctx.rec, ctx.rec.where
+    place, function = (), ""
+    moved = False
+    for node in graph.nodes:
+        if node.op in ("placeholder", "output"):
+            continue
+        place, function = node.meta.setdefault("location", place), node.meta.setdefault("function", function)
+        moved = moved or node not in known
+        if moved:
+            if node in known:
+                rec.point(NodeRemoved, ctx.root_graph.name, node.name)
+            rec.where = lambda place=place: place
+            ctx.announce_node(node, node.meta.get("example_value"))
+    rec.where = outer
+
+
+def _remove_idle_switches(ctx: Context, graph: Any) -> None:
+    """Switches of modes with nothing between them but others, and those that switch to what is on."""
+    now, last = dict(ctx.modes_at_entry), {}
+    for node in list(graph.nodes):
+        name, value = node.meta.get("mode") or ("", None)
+        if name not in MODES:
+            if node.op not in ("placeholder", "output"):
+                now, last = now | {switch: before.meta["mode"][1] for switch, before in last.items()}, {}
+            continue
+        if name in last:
+            _drop(ctx, graph, last.pop(name))
+        if value == now[name]:
+            _drop(ctx, graph, node)
+        else:
+            last[name] = node
 
 
 def _drop(ctx: Context, graph: Any, node: Any) -> None:

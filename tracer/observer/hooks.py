@@ -6,7 +6,6 @@ torch names them where a hook reads them.
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import re
 import time
@@ -14,51 +13,41 @@ from typing import Any
 
 from .. import events as ev
 from ..compat import dynamo
+from ..compat import evalframe as ef
 from ..guards import check_seconds
-from ..runtime import stages
-from ..translate import Compiled, FrameInfo
-from . import breaks
+from ..runtime.answers import Skip
+from ..translate import FrameInfo
+from . import breaks, graphs
 from .switch import Hook, current
-from .values import fields, guard_text, looked_at, plain_text, readable, resolved, source_text, summary
+from .table import HOOKS, hook, wrapping
+from .values import (
+    fields,
+    first_line,
+    guard_text,
+    looked_at,
+    plain_text,
+    readable,
+    resolved,
+    source_in,
+    source_text,
+    summary,
+)
 from .watch import Attempt, Watch, location
 
-__all__ = ["HOOKS"]
-
-#: By the name of their point.
-HOOKS: dict[str, Hook] = {}
-
-
-def hook(point: str, level: str = "decisions") -> Any:
-    """Enters a body into the table."""
-
-    def enter(body: Any) -> Any:
-        HOOKS[point] = Hook(point, body, level=level)
-        return body
-
-    return enter
-
-
-def wrapping(point: str, level: str = "decisions") -> Any:
-    """Enters a maker of wrappers into the table, for functions that are more than a call."""
-
-    def enter(make: Any) -> Any:
-        HOOKS[point] = Hook(point, level=level, make=make)
-        return make
-
-    return enter
+__all__ = ["HOOKS", "graphs"]  # whose hooks enter the table when they are imported
 
 
 # ---- frames
 @wrapping("answer")
 def answer(row: Hook, function: Any) -> Any:
-    """The question itself. Of a block of code, what is not the program's is not asked about."""
+    """The question itself. Of a block of code, what is not the program's is not asked about, nor what isn't compiled under our own engine."""
 
     def __call__(converter: Any, frame: Any, *args: Any, **kwargs: Any) -> Any:
         watch = current()
         if watch is None:
             return function(converter, frame, *args, **kwargs)
-        if watch.blocks and _surroundings(frame):
-            return dynamo.left_alone("not the program's own code")
+        if watch.blocks and (why := _left_alone(watch, frame)):
+            return dynamo.left_alone(why)
         steps = watch.before(_answered, (frame,), {}) if "decisions" in watch.levels else None
         try:
             result = function(converter, frame, *args, **kwargs)
@@ -69,6 +58,19 @@ def answer(row: Hook, function: Any) -> Any:
         return result
 
     return __call__
+
+
+def _left_alone(watch: Watch, frame: Any) -> str:
+    """Why a frame in a block runs as Python; "" where torch.compile decides: of what the program gave to it, that is of every frame."""
+    if _surroundings(frame):
+        return "not the program's own code"
+    if ef.current_region() != watch.session.hook.region:
+        return ""
+    verdict = watch.session.policy.decide(frame)
+    if not isinstance(verdict, Skip):
+        return ""
+    watch.left_alone(frame.f_code, verdict)
+    return verdict.reason
 
 
 #: Packages whose functions stand around a block of code, or show what it prints.
@@ -100,8 +102,8 @@ def _answered(watch: Watch, frame: Any) -> Any:
     compiled = len(watch.frames)
     result, _ = yield
     why = getattr(result, "skip_reason", None)
-    if why and len(watch.frames) == compiled:
-        code = frame.f_code
+    code = frame.f_code
+    if why and len(watch.frames) == compiled and not watch.session.is_library(code):
         watch.rec.point(ev.FrameSkipped, watch.name_of(code)[0], code.co_filename, code.co_firstlineno, str(why))
 
 
@@ -162,11 +164,7 @@ def _outcome(result: Any, error: BaseException | None, whole: bool) -> tuple[str
         )
     if not isinstance(error, Exception):
         return "aborted", type(error).__name__
-    return ("skipped" if dynamo.is_break(error) and not whole else "refused"), _first_line(error)
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__
+    return ("skipped" if dynamo.is_break(error) and not whole else "refused"), first_line(error)
 
 
 _FAILED = re.compile(r"^(\d+/\d+): (.*)", re.DOTALL)
@@ -182,20 +180,8 @@ def recompile(watch: Watch, entries: Any, frame: Any, *args: Any, **kwargs: Any)
         found = _FAILED.match(reason)
         entry, text = (watch.frames.get(found[1], found[1]), found[2]) if found else ("", reason)
         expression = text.partition("  # ")[0].strip()
-        watch.rec.point(ev.GuardFailed, entry, _failed_source(expression), expression, "")
+        watch.rec.point(ev.GuardFailed, entry, source_in(expression), expression, "")
     watch.rec.point(ev.Recompiled, watch.name_of(frame.f_code)[0], dynamo.entry_count(entries), False)
-
-
-_SOURCE = re.compile(r"(?:[LG]\['\w+'\]|tensor '[^']+')[\w.\[\]']*")
-
-
-def _failed_source(expression: str) -> str:
-    found = _SOURCE.search(expression)
-    return (
-        readable(found[0].removeprefix("tensor '").rstrip("'") if found[0].startswith("tensor") else found[0])
-        if found
-        else ""
-    )
 
 
 @hook("attempt", level="nothing")
@@ -231,8 +217,8 @@ def _ended(error: BaseException | None) -> tuple[str, str]:
     if error is None:
         return "kept", ""
     if dynamo.is_restart(error):
-        return "restarted", str(getattr(error, "restart_reason", None) or _first_line(error)).partition("\n")[0]
-    return ("failed", _first_line(error)) if isinstance(error, Exception) else ("aborted", type(error).__name__)
+        return "restarted", str(getattr(error, "restart_reason", None) or first_line(error)).partition("\n")[0]
+    return ("failed", first_line(error)) if isinstance(error, Exception) else ("aborted", type(error).__name__)
 
 
 # ---- instructions
@@ -297,7 +283,7 @@ def _argument(found: Any) -> str:
 def exception(watch: Watch, translator: Any, raised: Any, *args: Any, **kwargs: Any) -> Any:
     """The program raised an exception, which it may handle."""
     if isinstance(raised, BaseException) and isinstance(raised, dynamo.observed_exceptions()):
-        watch.rec.point(ev.ExceptionObserved, type(raised).__name__.removeprefix("Observed"), _first_line(raised)[:200])
+        watch.rec.point(ev.ExceptionObserved, type(raised).__name__.removeprefix("Observed"), first_line(raised)[:200])
     yield
 
 
@@ -324,7 +310,7 @@ def inline(watch: Watch, translator: Any) -> Any:
             rec.end(ev.InlineFinished, opens, "returned", summary(resolved(result))[1])
         else:
             raised = isinstance(error, dynamo.observed_exceptions())
-            rec.end(ev.InlineFinished, opens, "raised" if raised else "broke", _first_line(error)[:200])
+            rec.end(ev.InlineFinished, opens, "raised" if raised else "broke", first_line(error)[:200])
     finally:
         rec.depth = max(0, rec.depth - 1)
         if attempt.translators and attempt.translators[-1] is translator:
@@ -375,100 +361,6 @@ def _guarded(watch: Watch, guards: Any, guard: Any) -> Any:
     yield
 
 
-# ---- graphs
-@hook("node")
-def node(watch: Watch, tracer: Any, *args: Any, **kwargs: Any) -> Any:
-    """An operation, told as soon as its value is known."""
-    made, error = yield
-    attempt = watch.attempt
-    if error is None and attempt is not None and made.op not in ("placeholder", "output"):
-        attempt.pending[made] = watch.graph_of(tracer)
-        attempt.places[made] = watch.where()
-
-
-@hook("node_value")
-def node_value(watch: Watch, node: Any, example_value: Any) -> Any:
-    """What an operation gives."""
-    yield
-    attempt = watch.attempt
-    if attempt is not None and node in attempt.pending:
-        watch.announce(node, attempt.pending[node])
-
-
-@hook("node_removed")
-def node_removed(watch: Watch, tracer: Any, node: Any) -> Any:
-    """An operation was of no use."""
-    name = node.name
-    _, error = yield
-    attempt = watch.attempt
-    if error is None and attempt is not None:
-        attempt.pending.pop(node, None)
-        watch.removed(name, watch.graph_of(tracer))
-
-
-@hook("input")
-def input_(
-    watch: Watch, tracer: Any, name: str, type_expr: Any, example_value: Any, before: bool = False, source: Any = None
-) -> Any:
-    """A value from outside, as an input of a graph."""
-    proxy, error = yield
-    if error is None and watch.attempt is not None:
-        watch.lifted(proxy.node.name, watch.graph_of(tracer), source_text(source) or name, example_value)
-
-
-@wrapping("body")
-def body(row: Hook, function: Any) -> Any:
-    """The body of an operator is tried in a graph of its own."""
-
-    @contextlib.contextmanager
-    def subtracer(output: Any, source_target: Any, *args: Any, **kwargs: Any) -> Any:
-        watch = current()
-        steps = (
-            watch.before(_tried, (source_target,), {}) if watch is not None and "decisions" in watch.levels else None
-        )
-        try:
-            with function(output, source_target, *args, **kwargs) as tracer:
-                if watch is not None and watch.attempt is not None and steps is not None:
-                    watch.attempt.graphs.setdefault(
-                        id(tracer), (tracer, f"{_operator(source_target)}_{watch.attempt.bodies}")
-                    )
-                yield tracer
-        except BaseException as error:
-            if watch is not None:
-                watch.after(steps, None, error)
-            raise
-        if watch is not None:
-            watch.after(steps, tracer, None)
-
-    return subtracer
-
-
-def _operator(target: Any) -> str:
-    name = getattr(target, "__name__", None) or getattr(target, "name", None)
-    name = name() if callable(name) else name
-    return str(name or target or "body")
-
-
-def _tried(watch: Watch, target: Any) -> Any:
-    attempt, rec = watch.attempt, watch.rec
-    if attempt is None:
-        return
-    attempt.bodies += 1
-    name = f"{_operator(target)}_{attempt.bodies}"
-    opens = rec.begin(ev.SpeculationStarted, _operator(target), name)
-    depth = rec.depth
-    tracer, error = yield
-    rec.depth = depth
-    watch.settle()
-    if error is None:
-        watch.agree(tracer.graph, name)
-        returned = [one for node in tracer.graph.find_nodes(op="output") for one in node.all_input_nodes]
-        results = tuple(one.name for one in returned if one.op != "placeholder")
-        rec.end(ev.Committed, opens, name, tuple(proxy.node.name for proxy in tracer.lifted_freevars), results)
-    else:
-        rec.end(ev.RolledBack, opens, _first_line(error)[:200])
-
-
 # ---- side effects
 @hook("effect_attribute")
 def effect_attribute(watch: Watch, effects: Any, item: Any, name: str, value: Any, *args: Any, **kwargs: Any) -> Any:
@@ -502,87 +394,3 @@ def _effect(watch: Watch, kind: str, held: Any, text: str) -> None:
         words = summary(held)
         watch.rec.point(ev.SideEffect, kind, words[5] or words[1], text)
     attempt.numbers.changed(held)
-
-
-# ---- shapes
-@hook("automatic")
-def automatic(watch: Watch, translator: Any, name: str, entry: Any, *args: Any, **kwargs: Any) -> Any:
-    """A size differs from the one that was seen before, so it becomes a symbol."""
-    merged, error = yield
-    if error is None and merged is not None and watch.attempt is not None:
-        before, now = str(entry.render()), str(merged.render())
-        if before != now:
-            watch.rec.point(
-                ev.ShapeDecision, "", readable(name), f"automatic dynamic: {before} here, {now} from now on"
-            )
-
-
-@hook("symbol")
-def symbol(watch: Watch, env: Any, val: Any, source: Any, *args: Any, **kwargs: Any) -> Any:
-    """A size became a symbol."""
-    made, error = yield
-    if error is None and watch.attempt is not None and getattr(made, "free_symbols", None):
-        watch.rec.point(ev.ShapeDecision, str(made), source_text(source), f"symbolic, {val} in this call")
-
-
-@hook("shape_guard")
-def shape_guard(watch: Watch, env: Any, prefix: Any, g: Any, forcing_spec: Any = False) -> Any:
-    """Something was relied on about sizes."""
-    if watch.attempt is not None:
-        kind = "SPECIALISATION" if forcing_spec else "SHAPE_ENV"
-        watch.rec.point(ev.GuardInstalled, "", kind, str(g))
-    yield
-
-
-@hook("specialised")
-def specialised(watch: Watch, env: Any, a: Any, *args: Any, **kwargs: Any) -> Any:
-    """A symbol turned out to be one number, or another symbol."""
-    before = env.replacements.get(a)
-    yield
-    now = env.replacements.get(a)
-    if watch.attempt is not None and now is not None and now != before:
-        what = "specialised to" if not now.free_symbols else "the same as"
-        watch.rec.point(ev.ShapeDecision, str(a), "", f"{what} {now}")
-
-
-# ---- breaks
-@hook("break_text")
-def break_text(watch: Watch, gb_type: Any, context: Any, explanation: Any, hints: Any) -> Any:
-    """The text of what may become a break."""
-    message, error = yield
-    if error is None:
-        watch.told.note(message, gb_type, context, explanation, hints, watch.where())
-
-
-@hook("cut")
-def cut(watch: Watch, output: Any, tx: Any, reason: Any, *args: Any, **kwargs: Any) -> Any:
-    """The graph ends: at the frame's end, or before what breaks it."""
-    if watch.attempt is not None:
-        watch.settle()
-        if reason.graph_break:
-            breaks.event_of(watch, str(reason.reason), list(reason.user_stack))
-    yield
-
-
-@hook("backend", level="nothing")
-def backend(watch: Watch, output: Any, gm: Any, *args: Any, **kwargs: Any) -> Any:
-    """A finished graph goes to the backend."""
-    session, rec, attempt = watch.session, watch.rec, watch.attempt
-    if attempt is None:
-        return
-    label = session.backend_label
-    examples = [one.meta.get("example_value") for one in gm.graph.nodes if one.op == "placeholder"]
-    opens = -1
-    if rec.on:
-        watch.agree(gm.graph, attempt.graph)
-        opens = rec.begin(ev.GraphCompileStarted, attempt.graph, label)
-    began = time.perf_counter()
-    shown = stages.stages_of(rec, attempt.graph)
-    with stages.listen(shown):
-        _, error = yield
-    stages.tell_stages(rec, attempt.graph, shown)
-    if rec.on:
-        text = "" if error is None else f"{type(error).__name__}: {_first_line(error)}"
-        rec.end(ev.GraphCompiled, opens, attempt.graph, label, time.perf_counter() - began, text)
-    if error is None:
-        session.keep_graph(Compiled(rec.frame, attempt.graph, gm, examples, ""))

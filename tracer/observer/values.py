@@ -14,7 +14,7 @@ import torch
 from ..events import Shape
 from ..journal import Recorder
 
-__all__ = ["Numbers", "dtype_of", "plain_text", "readable", "resolved", "shape_of", "source_text"]
+__all__ = ["Numbers", "dtype_of", "first_line", "plain_text", "readable", "resolved", "shape_of", "source_in", "source_text"]
 
 _ROOT = re.compile(r"[LG]\['([A-Za-z_]\w*)'\]")
 _HELD = re.compile(r"\._(?:modules|parameters|buffers)\['([^']+)'\]")
@@ -176,6 +176,24 @@ _CHECKED = {
 def guard_text(kind: str, source: str) -> str:
     """`type(x) as seen`; the kind itself where there are no words for it."""
     return _CHECKED.get(kind, f"{kind}({{}})").format(source) if source else kind
+
+
+def first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+_SOURCE = re.compile(r"(?:[LG]\['\w+'\]|tensor '[^']+')[\w.\[\]']*")
+
+
+def source_in(expression: str) -> str:
+    """What an expression of torch's guards asks about: `L['x'].size()[0] == 3` → `x`."""
+    found = _SOURCE.search(expression)
+    if found is None:
+        return ""
+    if found[0].startswith("tensor"):
+        return readable(found[0].removeprefix("tensor '").rstrip("'"))
+    called = expression[found.end() :].startswith("(")  # a method of it: `L['x'].size()[0]`
+    return readable(found[0].rpartition(".")[0] if called else found[0])
 
 
 class _Seen:

@@ -15,6 +15,8 @@ from ..compat import dynamo
 from ..compat import evalframe as ef
 from ..export.nodes import module_of
 from ..functions.torch_tensors import args_text, target_name
+from ..runtime.answers import Skip
+from ..runtime.codes import CodeMap
 from .breaks import Told
 from .switch import Body
 from .values import Numbers, device_of, dtype_of, shape_of
@@ -84,6 +86,7 @@ class Watch:
         self.because = ""
         self.regions: dict[int, int] = {}  # of wrappers → that of theirs in this session
         self.marks: dict[int, Mark] = {}  # by backend
+        self.skips: CodeMap[set[str]] = CodeMap()  # why functions of a block were left to Python: told once
 
     # ---- hooks
     def before(self, body: Body, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -259,6 +262,15 @@ class Watch:
                     self.lifted(node.name, graph, "", node.meta.get("example_value"))
                 else:
                     self.announce(node, graph)
+
+    def left_alone(self, code: types.CodeType, skip: Skip) -> None:
+        """A function of a block runs as Python, by our own rules."""
+        told = self.skips.get(code)
+        if told is None:
+            told = self.skips[code] = set()
+        if skip.reason not in told:
+            told.add(skip.reason)
+            self.session.skipped(code, skip)
 
     def hit(self, function: Any) -> None:
         """A compiled entry runs. Torch doesn't say which; `function` is what a wrapper calls, None where other code does."""

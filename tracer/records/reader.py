@@ -29,7 +29,7 @@ from tracer.records.types import (
     user_frame,
 )
 
-__all__ = ["from_events"]
+__all__ = ["broken", "from_events"]
 
 
 def from_events(events: Iterable[Event] | Journal, sources: Mapping[str, Mapping[int, str]] | None = None) -> Records:
@@ -203,20 +203,15 @@ class _Reader:
         (self.artifacts.setdefault(event.graph, []) if graph is None else graph.artifacts).append(found)
 
     def graph_break(self, event: ev.GraphBreak) -> None:
-        stack = tuple(user_frame(entry) for entry in event.user_stack)
-        self.records.add_break(
-            GraphBreak(
-                event.reason,
-                event.title,
-                event.explanation,
-                event.hints,
-                stack[-1].place if stack else place(event.location),
-                stack,
-                dict(event.context),
-                [event.frame] if event.frame else [],
-                event.call,
-            )
-        )
+        self.records.add_break(broken(event))
+
+    def break_compared(self, event: ev.BreakCompared) -> None:
+        found = self.journal.events[event.of]
+        assert isinstance(found, ev.GraphBreak)
+        key = broken(found).key
+        for one in self.records.graph_breaks:
+            if one.key == key:
+                one.elsewhere = event.text
 
     def speculation_started(self, event: ev.SpeculationStarted) -> None:
         self.tried[event.seq] = Speculation(
@@ -283,6 +278,22 @@ class _Reader:
         return (event.t - self.journal.events[event.opens].t) / 1e9
 
 
+def broken(event: ev.GraphBreak) -> GraphBreak:
+    """The record of one event; records join those of one call and place."""
+    stack = tuple(user_frame(entry) for entry in event.user_stack)
+    return GraphBreak(
+        event.reason,
+        event.title,
+        event.explanation,
+        event.hints,
+        stack[-1].place if stack else place(event.location),
+        stack,
+        dict(event.context),
+        [event.frame] if event.frame else [],
+        event.call,
+    )
+
+
 #: Which method reads a kind, and whether it does so in abandoned attempts too.
 _READ: dict[type[Event], tuple[Callable[[_Reader, Any], None], bool]] = {
     ev.SessionStarted: (_Reader.session_started, True),
@@ -292,6 +303,7 @@ _READ: dict[type[Event], tuple[Callable[[_Reader, Any], None], bool]] = {
     ev.FrameFinished: (_Reader.frame_finished, True),
     ev.AttemptStarted: (_Reader.attempt_started, True),
     ev.FrameSkipped: (_Reader.frame_skipped, True),
+    ev.BreakCompared: (_Reader.break_compared, True),
     ev.SpeculationStarted: (_Reader.speculation_started, True),
     ev.Committed: (_Reader.committed, True),
     ev.RolledBack: (_Reader.rolled_back, True),

@@ -215,7 +215,8 @@ class Graph:
 
 @dataclass(slots=True)
 class GraphBreak:
-    """One place where a graph had to end, in one call. `frames`: those that it splits."""
+    """One place where a graph had to end, in one call. `frames`: those that it splits. `elsewhere`: what the other compiler does there,
+    where somebody asked (`session.compare_breaks()`)."""
 
     reason: str
     title: str
@@ -226,6 +227,7 @@ class GraphBreak:
     context: dict[str, str] = field(default_factory=dict)
     frames: list[str] = field(default_factory=list)
     call: int = 0
+    elsewhere: str = ""
 
     @property
     def key(self) -> tuple[int, Place | None, str]:

@@ -9,6 +9,7 @@ import torch
 
 if TYPE_CHECKING:
     from ..overrides import Override
+    from ..records import GraphBreak
     from ..session import Session
     from .kept import Keeper
     from .replay import Replay
@@ -80,6 +81,19 @@ class Reruns:
             autocast=autocast,
             changes=config_changes,
         )
+
+    def compare_breaks(self, found: GraphBreak | Iterable[GraphBreak] | None = None) -> list[GraphBreak]:
+        """Ask the other compiler (torch.compile; with `engine="dynamo"` Tracer's own) whether it breaks there as well.
+
+        found: one break of this session, or several; None: all. Returned with `elsewhere` filled: one sentence, which `explain()`, the
+               widget and recordings show from then on.
+
+        Each call that broke runs once more, as `recompile(engine=…)` does: on copies, but what it does outside happens again. Nothing is
+        asked twice.
+        """
+        from .elsewhere import compare_breaks
+
+        return compare_breaks(self, found)  # type: ignore[arg-type]
 
     def replay(self, *, call: int | None = None) -> Replay:
         """Run a recorded call again with the same settings from the recorded state and an empty cache, and compare what the

@@ -9,16 +9,19 @@ from tracer.breaks import CATALOGUE, Change, suggestions
 from tracer.explain import clean, excerpt, source_of
 from tracer.explain.words import file_name
 from tracer.records import GraphBreak, Records
+from tracer.rerun.elsewhere import ENGINES
 from widgets.models.book import Book
 
 __all__ = ["breaks"]
 
 
 def breaks(book: Book) -> dict[str, Any]:
-    """{list: [{seq, reason, title, where, line, function, explanation, why, hints, excerpt, context, stack, frames, call, tries, fixes}]}.
+    """{list: [{seq, reason, title, where, line, function, explanation, why, hints, excerpt, context, stack, frames, call, other, elsewhere,
+    tries, fixes}]}.
 
-    `tries`: [{number, text}]: what a kernel can run at once (see `Runs.attempt`). `fixes`: [{name, do, when, trades, source, diff}]: how
-    the catalogue's example of this break is rewritten, as lines of a diff with their signs. `excerpt`: [[number, before, marked, after]].
+    `other`: the compiler that can be asked about it; `elsewhere`: what it does there, once it was. `tries`: [{number, text}]: what a
+    kernel can run at once (see `Runs.attempt`). `fixes`: [{name, do, when, trades, source, diff}]: how the catalogue's example of this
+    break is rewritten, as lines of a diff with their signs. `excerpt`: [[number, before, marked, after]].
     """
     return {"list": [_one(book, found) for found in book.records.graph_breaks]}
 
@@ -45,11 +48,17 @@ def _one(book: Book, found: GraphBreak) -> dict[str, Any]:
         ],
         "frames": list(found.frames),
         "call": found.call,
+        "other": _other(book),
+        "elsewhere": clean(found.elsewhere),
         "tries": [{"number": number, "text": _try_text(one)} for number, one in enumerate(suggestions(found))]
         if book.live
         else [],
         "fixes": [_fix(entry.reproducer, fix) for fix in entry.fixes] if entry is not None else [],
     }
+
+
+def _other(book: Book) -> str:
+    return ENGINES[book.records.engine or "tracer"][1] if book.live else ""
 
 
 def _try_text(one: Any) -> str:

@@ -49,6 +49,7 @@ export function breaks(app) {
         fix ? fixes(one, chosen, fix) : null,
         rest.length ? section(fix ? "Also" : "What to do", rest.map((hint) => h("p", { class: "hint" }, worded(hint)))) : null,
         actions(one),
+        elsewhere(one),
         one.why ? section("What it costs", h("p", {}, worded(one.why))) : null,
         section("Where", h("div", {}, one.stack.map(([name, line]) => h("div", {}, h("span", { class: "mono" }, name), " ", lineLink(app, line)))), h("div", { class: "mut" }, eventLink(app, one.seq), one.frames.length ? ` · splits frame ${one.frames.join(", ")}` : "")),
       ],
@@ -71,6 +72,29 @@ export function breaks(app) {
   function pick(one, index) {
     fixOf.set(one.seq, index);
     app.emit("select");
+  }
+
+  // What the other compiler does there: said where somebody asked, else asked by a click, since the call runs once more for it.
+  function elsewhere(one) {
+    if (one.elsewhere) return section("The other compiler", h("p", {}, worded(one.elsewhere)));
+    if (!one.other) return null;
+    const result = h("div", {});
+    const ask = (button) => {
+      button.disabled = true;
+      refill(result, h("p", { class: "mut", role: "status" }, "Running on a copy…"));
+      app.ask("elsewhere", { seq: one.seq }).then(
+        (text) => {
+          one.elsewhere = text;
+          app.emit("select");
+        },
+        (error) => {
+          button.disabled = false;
+          refill(result, h("p", { class: "mut" }, error.message));
+        },
+      );
+    };
+    const title = app.kernel ? "The recorded call runs once more, on a copy" : "needs a kernel";
+    return section("The other compiler", h("div", { class: "btns" }, h("button", { class: "b o", disabled: !app.kernel, title, onclick: (event) => ask(event.currentTarget) }, `Does ${one.other} break here?`)), result);
   }
 
   // What can be tried on this program itself: offered by the kernel (see "try" in the answers).
