@@ -146,6 +146,7 @@ EVENT = b'["Output",0,0,0,0,"",0,0,-1,[],"stdout","x"]\n'
         (b'{"tracer":"recording","schema":1,"config":3}\n', "config can't be read"),
         (HEADER + EVENT + b"nonsense\n" + EVENT, "line 3 can't be read"),
         (HEADER + EVENT + EVENT, "out of order"),
+        (HEADER + b'["Instruction",0,0,0,0,"",0,0,-1,[],"LoadConst","1",' + b"9" * 40 + b",[]]\n", "line 2 can't be read"),
         (HEADER + EVENT.replace(b"-1", b"0"), "out of order"),
         (HEADER + EVENT.replace(b"[]", b"[0]"), "line 2"),
         (HEADER + EVENT.replace(b"[]", b'["a",1]'), "line 2"),

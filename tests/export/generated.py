@@ -1,9 +1,9 @@
 """Programs that read their arguments in drawn ways, traced and exported; the written module called with other arguments.
 
-    python -m tests.export.generated --count 2000 --seed 1
+    python -m tests.export.generated --count 2000 --seed 1 [--format pt2]
 
 Plain Python is right: the module gives the same value, or refuses with a ValueError. It never gives another value, nor an error that plain
-Python hasn't.
+Python hasn't. A `.pt2` refuses in torch's own ways.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from torch import nn
 from torch.utils import _pytree as pytree
 
 import tracer
+from tracer.export import pt2
 from tracer.export.capture import capture
 from tracer.export.python import Module, load
 
@@ -221,8 +222,8 @@ class Outcome(NamedTuple):
     why: str
 
 
-def run(seed: int) -> Outcome:
-    """Trace, write, call."""
+def run(seed: int, suffix: str = "py") -> Outcome:
+    """Trace, write, call; a `.pt2` by torch.export's own way."""
     drawn = Drawn(seed)
     session = tracer.Session("trace", strict=True, **({"dynamic": True} if drawn.dynamic else {}))
     try:
@@ -238,11 +239,14 @@ def run(seed: int) -> Outcome:
         session.close()
     if module.program.why:
         return Outcome(0, 0, (), module.program.why)
-    made = load(module).Program()
+    try:
+        made = load(module).Program() if suffix == "py" else torch.export.load(pt2.saved(module)).module()
+    except tracer.TracerError as error:
+        return Outcome(0, 0, (), str(error))
     agreed = refused = 0
     wrong = []
     for given in drawn.calls():
-        verdict = _compare(drawn, made, given)
+        verdict = _compare(drawn, made, given, ValueError if suffix == "py" else Exception)
         agreed, refused = agreed + (verdict == "agrees"), refused + (verdict == "refuses")
         if verdict not in ("agrees", "refuses"):
             wrong.append(f"seed {seed}, {given!r:.200}: {verdict}\n{drawn.text}")
@@ -251,10 +255,10 @@ def run(seed: int) -> Outcome:
     return Outcome(agreed, refused, tuple(wrong), "")
 
 
-def _compare(drawn: Drawn, made: Any, given: list[Any]) -> str:
+def _compare(drawn: Drawn, made: Any, given: list[Any], refusal: type[Exception]) -> str:
     wanted = _outcome(drawn.program, _copied(given))
     found = _outcome(made, _copied(given))
-    if isinstance(found, ValueError) or isinstance(found, Exception) and type(found) is type(wanted):
+    if isinstance(found, refusal) or isinstance(found, Exception) and type(found) is type(wanted):
         return "refuses"
     if isinstance(found, BaseException):
         return f"{type(found).__name__}: {found}"
@@ -284,12 +288,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--format", choices=["py", "pt2"], default="py")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     wrong = agreed = refused = 0
     why: collections.Counter[str] = collections.Counter()
     for seed in range(options.seed, options.seed + options.count):
-        outcome = run(seed)
+        outcome = run(seed, options.format)
         agreed, refused = agreed + outcome.agreed, refused + outcome.refused
         why[outcome.why[:110]] += 1
         for line in outcome.wrong:

@@ -192,6 +192,27 @@ def test_a_torch_export_program_refuses_them_too(name, tmp_path):
             made(*given)
 
 
+def test_torch_export_takes_keys_in_any_order(tmp_path):
+    made = exported(traced(lambda d: d["a"] * d["b"], {"a": ONE, "b": TWO}), tmp_path)
+    assert torch.equal(made({"b": TWO, "a": ONE}), TWO)
+    with pytest.raises(tracer.TracerError, match="the order of the keys of d"):
+        exported(traced(lambda d: next(iter(d.values())) * 2, {"a": ONE, "b": TWO}), tmp_path)
+
+
+@pytest.mark.parametrize("value", [-0.0, float("nan"), float("-inf"), 2.5, True, 3, "a text", "it's"])
+def test_plain_values_of_a_torch_export_program(value, tmp_path):
+    session = traced(lambda x, v: x + 1 if v == 2.5 else x - 1, ONE, value)
+    if value == "it's":
+        with pytest.raises(tracer.TracerError, match=r"can't check|refuses"):
+            exported(session, tmp_path)
+        return
+    made = exported(session, tmp_path)
+    assert torch.equal(made(ONE, value), program(session)(ONE, value))
+    for other in (0.0, 1.5, 4, False, "another", None, 1.0):
+        with pytest.raises((AssertionError, ValueError, RuntimeError, TypeError)):
+            made(ONE, other)
+
+
 @pytest.mark.parametrize("name", ["a dtype", "a function", "a member of an enumeration", "an object of the program"])
 def test_what_torch_export_cannot_check_is_refused(name, tmp_path):
     fn, args, dynamic, _ = REFUSED[name]

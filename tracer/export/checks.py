@@ -131,12 +131,16 @@ def _value(read: _Read) -> Iterator[Check]:
         raise Unreadable(f"{read.place.what}, which was {name_of(read.expected)}: only the program has it")
 
 
+_QUOTES = frozenset("'\"\\{}")
+
+
 def _exported_value(value: Any) -> Spelled | None:
-    """Of numbers that aren't finite and texts with quotes torch.export's guards can't be written."""
+    """What torch.export writes of a text into its own guards has to be one itself."""
     if value is None:
         return lambda text: f"{text} is None"
-    finite = type(value) in (bool, int) or type(value) is float and value - value == 0
-    if not finite and not (type(value) is str and value.isidentifier()):
+    if type(value) is float:
+        return lambda text: f"type({text}).__name__ == 'float' and repr({text}) == '{value!r}'"
+    if type(value) not in (bool, int) and not (type(value) is str and value.isprintable() and not _QUOTES.intersection(value)):
         return None
     return lambda text: f"type({text}).__name__ == '{type(value).__name__}' and {text} == {value!r}"
 
@@ -161,7 +165,8 @@ def _length(read: _Read) -> Iterator[Check]:
 
 def _keys(read: _Read) -> Iterator[Check]:
     _known(read, read.expected, "keys")
-    yield read.fits(lambda text: f"tuple({text})", constant(tuple(read.expected)))
+    check = read.fits(lambda text: f"tuple({text})", constant(tuple(read.expected)))
+    yield check._replace(exported=None, what=f"the order of the keys of {read.place.what}") if len(read.expected) > 1 else check
 
 
 def _known(read: _Read, parts: Iterable[Any], what: str) -> None:

@@ -20,14 +20,18 @@ from tracer.errors import TracerError
 from tracer.export.capture import capture
 from tracer.export.python import Module, load
 
-__all__ = ["write"]
+__all__ = ["saved", "write"]
 
 PYTHON = "export to .py, which has a class for each graph, or change what is in the way"
 
 
 def write(session: Any, path: Path) -> None:
     """TracerError names what prevents it: a break, a Python side effect, an operator or a value that can't be serialised."""
-    module = Module(capture(session), path.stem)
+    path.write_bytes(saved(Module(capture(session), path.stem)).getvalue())
+
+
+def saved(module: Module) -> io.BytesIO:
+    """The contents of the file."""
     found = module.captured
     if module.program.why:
         raise TracerError(f"this call can't be one torch.export program: {module.program.why}.", next=PYTHON)
@@ -54,7 +58,8 @@ def write(session: Any, path: Path) -> None:
         raise
     except Exception as error:
         raise TracerError(f"the torch.export program can't be read and run: {_first(error)}", next=PYTHON) from error
-    path.write_bytes(buffer.getvalue())
+    buffer.seek(0)
+    return buffer
 
 
 def _conditions(module: Module) -> list[str]:
