@@ -26,6 +26,10 @@ Pair = collections.namedtuple("Pair", "left right")
 Color = enum.Enum("Color", "RED BLUE")
 
 
+class Scale(int):
+    """A number of the program's own."""
+
+
 @dataclass
 class Box:
     """An object of the program."""
@@ -48,6 +52,12 @@ def program(session: tracer.Session) -> Any:
 def cloned(args: tuple[Any, ...]) -> tuple[Any, ...]:
     """Programs may write to theirs; what is one tensor stays one."""
     return copy.deepcopy(args)
+
+
+def moved() -> Any:
+    made = collections.OrderedDict(b=TWO, a=ONE)
+    made.move_to_end("b")
+    return made
 
 
 def twice(a, b):
@@ -86,6 +96,8 @@ REFUSED: dict[str, tuple[Callable[..., Any], tuple[Any, ...], bool | None, list[
     "no named tuple": (lambda n: n.left + n.right, (Pair(ONE, TWO),), None, [(((ONE, TWO),), r"type\(n\) was")]),
     "a number of another type": (lambda x, n: x * n, (ONE, 1), None, [((ONE, True), "n was 1"), ((ONE, 1.0), "n was 1")]),
     "the sign of zero": (lambda x, n: x / n, (ONE, -0.0), None, [((ONE, 0.0), r"n was -0\.0")]),
+    "a number of the program's own": (lambda x, n: x * n, (ONE, Scale(3)), None, [((ONE, Scale(4)), "int.__eq__"), ((ONE, 3), r"type\(n\)")]),
+    "an order that was changed": (lambda d: d["a"] * d["b"], (collections.OrderedDict(a=ONE, b=TWO),), None, [((moved(),), r"list\(d\) == .* held")]),
     "memory that is shared": (lambda a, b: a.add_(1) + b, (ONE.clone(), TWO), None, [((lambda m: (m[:2], m[1:3]))(torch.ones(3)), "a, b lie in memory")]),
 }  # fmt: skip
 
@@ -162,7 +174,7 @@ def test_what_only_the_program_has_is_no_program():
     held = nn.Parameter(ONE)
     inner = SimpleNamespace(net=nn.Linear(2, 2))
     for fn, args, words in (
-        (lambda x, g: g(x), (ONE, lambda x: x + 1), "which a file can't check"),
+        (lambda x, g: g(x), (ONE, lambda x: x + 1), "can't check what the trace relied on: g.__code__ is|only the program has it"),
         (lambda x, w: x + 1 if w is held else x, (ONE, held), "held is w"),
         (lambda x, o: o.net(x), (ONE, inner), r"reads o\.net\.weight"),
         (lambda x, nets: nets[0](x), (ONE, [nn.Linear(2, 2)]), r"nets\[0\] is a module"),

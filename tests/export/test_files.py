@@ -28,7 +28,7 @@ def session(capsys) -> tracer.Session:
 
 @pytest.mark.parametrize("name", [one.name for one in table.OURS if one.name not in ("png", "pt2")])
 def test_each_is_written(session, tmp_path, name):
-    paths = session.export(tmp_path / "deep" / f"run.v2.{name}")
+    paths = session.export(tmp_path / "deep" / f"run.v2.{name}", check=False)
     assert paths[0] == tmp_path / "deep" / f"run.v2.{name}" and all(path.stat().st_size > 100 for path in paths)
 
 

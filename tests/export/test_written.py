@@ -67,6 +67,16 @@ def test_an_input_that_autograd_made_may_be_written_to(tmp_path):
     assert python.load(module).check() == 2
 
 
+def test_data_is_set_as_the_program_sets_it():
+    def program(x, p):
+        p.data = x * 2
+        return p + 1
+
+    module = Module(python.capture(tracer.trace(program, X, torch.zeros(2))), "captured")
+    made, given = python.load(module), torch.zeros(2)
+    assert made.check() == 1 and torch.equal(made.Program()(X, given), X * 3) and torch.equal(given, X * 2)
+
+
 def test_constants_come_back_as_they_were():
     values = [float("nan"), -float("inf"), -0.0, complex(-0.0, float("nan")), 10**4500, "it's \"q\"\n\ud800{x}", b"\0'", (), (1,), {"a": [1, {2}]}]
     values += [slice(None, 2, -1), range(3), frozenset({1}), set(), torch.float16, torch.device("meta"), torch.device("cpu", 0), torch.channels_last, torch.Size([2, 3]), ...]

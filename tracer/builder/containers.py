@@ -172,6 +172,10 @@ class _InOrder:
             return False
         return len(keys) == dict.__len__(value) and all(map(operator.is_, keys, dict.keys(value)))
 
+    def python(self, text: str) -> str:
+        """The same as an expression, for files that check it themselves."""
+        return f"list({text}) == list(dict.keys({text}))"
+
 
 _IN_ORDER = _InOrder()
 

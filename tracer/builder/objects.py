@@ -121,6 +121,12 @@ class _Equals:
     def __call__(self, value: Any) -> bool:
         return self.native.__eq__(value, self.value) is True  # type: ignore[call-arg]
 
+    def python(self, text: str) -> str:
+        """The same as an expression, for files that check it themselves."""
+        name = self.native.__name__
+        held = repr(self.value) if self.native in (str, bytes) else f"{name}({str(self.value)!r})"
+        return f"{name}.__eq__({text}, {held})"
+
 
 def _plain(native: type, value: Any) -> Any:
     if native is str:

@@ -190,7 +190,7 @@ def _relied(new: Any, keeping: _Keeping) -> tuple[Guard, ...] | str:
     called = _called(keeping.given[0])
     target = of_module(called) if isinstance(called, torch.nn.Module) else called
     if not keeping.arguments.enter(target, is_frames):
-        return f"only {frame.name} is compiled, which it calls"
+        return f"only {frame.name} is compiled, which the call comes to"
     return tuple(record.lowered.guards)
 
 
@@ -258,7 +258,7 @@ def _checks(relied: tuple[Guard, ...] | str, arguments: Arguments) -> list[Check
     try:
         return checks(relied, arguments, arguments.leaves())
     except Unreadable as error:
-        return f"the trace relied on {error}, which a file can't check"
+        return f"a file can't check what the trace relied on: {error}"
 
 
 def _model(kept: Any, keeping: _Keeping) -> torch.nn.Module | None:

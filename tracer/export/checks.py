@@ -197,6 +197,14 @@ def _says(read: _Read) -> Iterator[Check]:
     yield read.fits(lambda text: f"{text}.{name}{call}", constant(answer), lambda text: f"{text}.{name}{call} == {constant(answer)}")
 
 
+def _user(read: _Read) -> Iterator[Check]:
+    """A condition in Python that says how else it is written."""
+    spelled = getattr(read.expected, "python", None)
+    if spelled is None:
+        raise Unreadable(read.guard.expression)
+    yield read.holds(spelled)
+
+
 def _not_none(text: str) -> str:
     return f"{text} is not None"
 
@@ -214,7 +222,7 @@ _ONE: dict[str, Callable[[_Read], Iterator[Check]]] = {
     "LENGTH": _length, "DICT_LENGTH": _length, "EMPTY_DICT": _length,
     "DICT_KEYS": _keys, "DICT_CONTAINS": _member(True), "DICT_ABSENT": _member(False), "SET_MATCH": _set,
     "HASATTR": _attribute(True), "NOHASATTR": _attribute(False),
-    "TENSOR_SAYS": _says,
+    "TENSOR_SAYS": _says, "USER": _user,
 }  # fmt: skip
 
 
@@ -244,7 +252,7 @@ def _same(many: _Many) -> Iterator[Check]:
     if not many.places:
         return
     if len(many.places) == 1:
-        raise Unreadable(f"that {many.guard.expression}")
+        raise Unreadable(many.guard.expression)
     (one, other), leaves = many.places, many.exported()
     exported = f"{leaves[0]} is {leaves[1]}" if leaves else None
     yield _holds(f"{one.what} is {other.what}", f"{one.read} is {other.read}", exported)
@@ -303,7 +311,7 @@ def _conditions(guard: Guard, arguments: Arguments, leaves: dict[str, Any]) -> I
         if one.missing == one.reads:
             continue
         if one.missing != 0:
-            raise Unreadable(f"that {one.text}")
+            raise Unreadable(one.text)
         yield _holds(said.code, one.code, other.code if other.missing == 0 else None)
 
 
@@ -340,7 +348,7 @@ def _of_guard(
     if scope == "many":
         several, many = _SEVERAL.get(guard.kind), _Many(arguments, leaves, guard, dynamic)
         if several is None and many.places:
-            raise Unreadable(f"that {guard.expression}")
+            raise Unreadable(guard.expression)
         return several(many) if several is not None else ()
     place = None if scope == "thread" or guard.source is None else arguments.place(guard.source)
     if place is None or place.root in arguments.starred and not place.text:
@@ -349,5 +357,5 @@ def _of_guard(
         dynamic.add(place.what)
     one = _ONE.get(guard.kind)
     if one is None:
-        raise Unreadable(f"that {guard.expression}")
+        raise Unreadable(guard.expression)
     return one(_Read(arguments, names, place, guard))

@@ -19,7 +19,7 @@ import torch
 from torch import fx
 from torch.utils import checkpoint
 
-from tracer.compat import promise
+from tracer.compat import promise, set_data
 from tracer.errors import TracerError
 from tracer.export.capture import CapturedGraph, Input
 from tracer.export.constants import PACKAGES, constant, plain
@@ -144,6 +144,8 @@ class GraphClass:
                 new.target = checkpoint.checkpoint
             elif node.op == "call_function" and isinstance(node.target, Held) and plain(node.target.value):
                 new = self._constant(made, node)
+            elif node.op == "call_function" and node.target is set_data:
+                new.target, new.args = setattr, (new.args[0], "data", new.args[1])
             elif node.op == "call_function" and node.target is promise:
                 new.target, new.args = torch.ops.aten._assert_scalar.default, (new.args[0], new.args[2])
             known[node] = new
