@@ -16,7 +16,7 @@ as CPython's positions do; an unknown line is 0, an unknown column None or -1.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -31,10 +31,6 @@ Location = tuple[str | int | None, ...]
 Shape = tuple[int | str, ...] | None
 #: One entry of a user stack: a location and the function's name behind it.
 StackEntry = tuple[str | int | None, ...]
-
-
-#: How many values lie on a frame's stack. A recording that says more than any frame has is damaged.
-Height = Annotated[int, msgspec.Meta(ge=0, le=1 << 20)]
 
 
 class Event(msgspec.Struct, frozen=True, gc=False, tag=True, array_like=True):
@@ -141,7 +137,7 @@ class Instruction(Begin):
 
     op: str
     arg: str
-    height: Height
+    height: int
     ids: tuple[int, ...]  # the slots that the frame's last operation may have written: the top ones, the topmost last
 
 

@@ -24,7 +24,7 @@ from typing import IO, Any, Union
 import msgspec
 
 from tracer.errors import TracerError
-from tracer.events import CLOSES, HEADER, KINDS, SCHEMA, Event, Location, Outcome, SessionStarted
+from tracer.events import CLOSES, HEADER, KINDS, SCHEMA, Event, Instruction, Location, Outcome, SessionStarted
 from tracer.journal.index import Journal
 
 __all__ = ["Writer", "load", "save"]
@@ -33,6 +33,7 @@ _encode = msgspec.json.Encoder().encode
 _plain: Callable[[bytes], Any] = msgspec.json.Decoder(Any).decode
 _event = msgspec.json.Decoder(Union[tuple(kind.type for kind in KINDS.values())]).decode  # type: ignore[arg-type] # noqa: UP007
 _LOCATION = HEADER.index("location") + 1  # behind the tag
+_HIGHEST = 1 << 20  # more values than lie on any frame's stack
 _AROUND = 3  # source lines kept around each line that an event names
 
 
@@ -295,6 +296,8 @@ class _Reader:
             0 <= event.opens < seq and isinstance(self.events[event.opens], CLOSES[type(event)])
         ):
             raise ValueError(f"{type(event).__name__} closes nothing")
+        if type(event) is Instruction and not 0 <= event.height < _HIGHEST:
+            raise ValueError(f"a stack of {event.height} values")
         if event.location:
             (index,) = event.location
             msgspec.structs.force_setattr(event, "location", self.locations[_index(index)])
