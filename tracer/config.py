@@ -204,7 +204,9 @@ class TraceConfig:
         "Operators whose result size depends on data (nonzero, unique, x[mask]) are captured. "
         "fullgraph=True turns it on.",
     )
-    trace_numpy: bool = _switch("Capture", True, "NumPy calls are captured as torch calls; False runs them as Python.")
+    trace_numpy: bool = _switch(
+        "Capture", True, "engine='dynamo': NumPy calls are captured as torch calls; False runs them as Python, as the tracer always does."
+    )
     allow_rnn: bool = _switch("Capture", False, "torch.nn.RNN, GRU and LSTM are captured, step by step.")
     reorderable_logging_functions: frozenset[Callable[..., Any]] = _option(
         "Capture",

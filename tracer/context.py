@@ -54,6 +54,8 @@ if TYPE_CHECKING:
 __all__ = ["Context", "GraphInput"]
 
 _ATTENTION = [get for name, (get, _) in SDPA_KERNELS.items() if name != "sdpa_order"]  # another order is another kernel of equal result
+#: Where torch's operators are written that are Python functions: what they do, the call of them does.
+_OPERATORS = frozenset({"torch.functional", "torch.nn.functional", "torch.linalg", "torch._jit_internal", "torch._tensor"})
 
 
 class GraphInput:
@@ -544,6 +546,13 @@ class Context:
         user = [entry for f, entry in frames if not self.session.is_library(f.decoded.code)] or [entry for _, entry in frames[-1:]]
         stop.user_stack = tuple(reversed(user))
         stop.location = user[0][:5] if user else ()
+        own = 0  # how many of the innermost are an operator's own Python
+        while own + 1 < len(frames) and frames[own][0].globals.get("__name__") in _OPERATORS:
+            own += 1
+        if frames:
+            innermost, entry = frames[own]
+            stop.asks = bool(innermost.pc) and not own and innermost.decoded.ops[innermost.pc - 1].asks
+            stop.inner = entry if entry is not user[0] else ()
 
     def user_frame(self) -> Frame | None:
         """The innermost frame that isn't torch's own."""

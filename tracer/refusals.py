@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .breaks import render
+from .breaks import context_of, render
 from .compat.endings import ended_by_torch, is_out_of_memory
 from .errors import BackendError, FullGraphError, TracerError
 from .guards import GuardError
@@ -78,9 +78,6 @@ class Refusals:
     def note_break(self, ctx: Any, stop: Break, frame: str) -> None:
         raise NotImplementedError
 
-    def _context(self, stop: Break) -> dict[str, Any]:
-        raise NotImplementedError
-
     def refuses(self, error: BaseException) -> bool:
         """Whether an error out of a translation is the answer to the caller, and no fault of ours."""
         return isinstance(error, TracerError) and not isinstance(error, GuardError)
@@ -102,7 +99,7 @@ class Refusals:
     def check_fullgraph(self, ctx: Any, stop: Break, frame: str) -> None:
         if self.config.fullgraph:
             self.note_break(ctx, stop, frame)
-            words = render(stop.reason, **self._context(stop))
+            words = render(stop.reason, **context_of(stop))
             where = f"{stop.location[0]}:{stop.location[1]}: " if stop.location else ""
             hints = "".join(f"\n  {number}. {hint}" for number, hint in enumerate(words.hints, 1))
             text = f"{where}{words.title}. {words.explanation}" + (f"\nWhat to do{hints}" if hints else "")

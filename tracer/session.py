@@ -6,7 +6,6 @@ Nothing at module level changes after import but one weak registry of sessions, 
 from __future__ import annotations
 
 import contextlib
-import linecache
 import sys
 import threading
 import time
@@ -33,7 +32,7 @@ from typing import Any
 import torch
 
 from . import records as typed
-from .breaks import render
+from .breaks import context_of, render
 from .callers import name_of
 from .compat.stacks import other_tracer
 from .config import TraceConfig
@@ -445,25 +444,13 @@ class Session(Found, Reruns, Refusals):
     def fake_mode_settings(self) -> dict[str, Any]:
         return {"allow_non_fake_inputs": False}
 
-    def _context(self, stop: Break) -> dict[str, Any]:
-        """What fills the placeholders: the program's own expression where the source is at hand, then what the rule gave."""
-        context = {k: v for k, v in stop.context.items() if isinstance(v, str | int | float) and v != ""}
-        if stop.location:
-            context.setdefault("line", stop.location[1])
-            written = _expression(stop.location)
-            if written:
-                context["expr"] = written
-        if stop.user_stack:
-            context.setdefault("func", stop.user_stack[-1][5])
-        return context
-
     def note_break(self, ctx: Any, stop: Break, frame: str) -> None:
         self._breaks.append((stop, frame))
         if stop.override is not None:
             self.pins.note(stop.override, stop.context["what"])
         if not self.recorder.on:
             return
-        context = self._context(stop)
+        context = context_of(stop)
         words = render(stop.reason, **context)
         self.recorder.point(
             GraphBreak, stop.reason, words.title, words.explanation, tuple(words.hints), tuple((k, str(v)) for k, v in context.items()), stop.user_stack
@@ -549,15 +536,6 @@ class Session(Found, Reruns, Refusals):
         self.close()
 
 
-def _expression(location: tuple[Any, ...]) -> str:
-    """The source text at a location, if it is one short line."""
-    file, line, column, end_line, end_column = location
-    if line is None or line != end_line or column is None or end_column is None:
-        return ""
-    text = linecache.getline(file, line).encode()[column:end_column].decode(errors="replace").strip()
-    return text if len(text) <= 80 else ""
-
-
 class _Hit:
     """Records that a compiled entry ran; its first run follows the compile and is no hit."""
 
@@ -576,7 +554,7 @@ class _Hit:
 #: Why a recompile was needed is said of so many entries, those that would have been asked first: what one costs doesn't grow.
 _EXPLAINED = 8
 #: Skips that say nothing about the user's program.
-_SILENT_SKIPS = frozenset({"otherwise", "module call"})
+_SILENT_SKIPS = frozenset({"otherwise", "module call", "transform"})
 
 
 def _folders() -> tuple[str, ...]:

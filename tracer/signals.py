@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .variables.base import Variable
 
-__all__ = ["Break", "Decision", "Declined", "NotConstant", "Raised", "Restart", "Untraceable"]
+#: What a rule says where a value has no name in the program: an explanation leaves out what holds it.
+UNNAMED = "(unnamed)"
+
+__all__ = ["UNNAMED", "Break", "Decision", "Declined", "NotConstant", "Raised", "Restart", "Untraceable"]
 
 
 class Break(Exception):
@@ -24,7 +27,13 @@ class Break(Exception):
         self.override: Any = None  # the one that asked for it
         self.location: tuple[Any, ...] = ()
         self.user_stack: tuple[Any, ...] = ()
+        self.inner: tuple[Any, ...] = ()  # the operation itself, where it is in a library that the user's line calls
+        self.asks = False  # whether it asks for the truth of a value, as `if` does
         self.stays = False  # whether what is left of the frame must run in it, for references that Python counts
+
+    def met_at(self, other: Break) -> None:
+        """This break is told of where another was met."""
+        self.user_stack, self.location, self.inner, self.asks = other.user_stack, other.location, other.inner, other.asks
 
 
 class Raised(Exception):

@@ -22,7 +22,7 @@ import torch
 from tracer.breaks import CATALOGUE, Entry, Fix, call_of, program_of
 
 #: What an entry needs to show itself in a small program.
-CONFIG: dict[str, dict[str, Any]] = {"too-long": {"max_instructions": 40}}
+CONFIG: dict[str, dict[str, Any]] = {"too-long": {"max_instructions": 40}, "data-dependent-number": {"capture_scalar_outputs": True}}
 
 WITH_PROGRAM = [entry for entry in CATALOGUE.values() if entry.reproducer]
 FIXES = [(entry, fix) for entry in WITH_PROGRAM for fix in entry.fixes]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.breaks.harness import FIXES, WITH_PROGRAM, name_of, run
+from tests.breaks.harness import CONFIG, FIXES, WITH_PROGRAM, name_of, run
 from tracer.breaks import Entry, Fix
 
 pytestmark = [
@@ -31,7 +31,9 @@ def measure(entry: Entry, fix: Fix | None = None) -> tuple[int, int]:
         graphs.append(gm)
         return gm.forward
 
-    run(entry, fix, lambda f: torch.compile(f, backend=backend))
+    config = {name: value for name, value in CONFIG.get(entry.id, {}).items() if hasattr(torch._dynamo.config, name)}
+    with torch._dynamo.config.patch(config):
+        run(entry, fix, lambda f: torch.compile(f, backend=backend))
     breaks = max(sum(counters["graph_break"].values()), sum(counters["unimplemented"].values()))
     return (breaks if entry.kind in ("break", "whole-frame") else 0, len(graphs))
 

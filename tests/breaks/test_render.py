@@ -80,14 +80,14 @@ def test_long_values_are_cut() -> None:
 def test_no_template_syntax_comes_out(id: str) -> None:
     for context in (FULL, {}, *({name: value} for name, value in FULL.items())):
         rendered = render(id, **context)
-        assert rendered.id == id and rendered.title == CATALOGUE[id].title
-        for text in (rendered.explanation, rendered.why_it_matters, *rendered.hints):
+        assert rendered.id == id and rendered.title
+        for text in (rendered.title, rendered.explanation, rendered.why_it_matters, *rendered.hints):
             assert text and text == text.strip()
             assert not re.search(r"\[\[|\]\]|\{|\}|  | \.( |$)| ,|``|<unknown|None", text), (context, text)
 
 
 def test_an_example_in_full() -> None:
-    rendered = render("data-dependent-branch", line=42, expr="h.max() > 3", shape=(), dtype="torch.bool", graphs=3)
+    rendered = render("data-dependent-branch", line=42, test="h.max() > 3", construct="if", is_if="h.max() > 3", shape=(), dtype="torch.bool", graphs=3)
     assert rendered.explanation == (
         "Line 42 chooses a path with `h.max() > 3`, and `h.max() > 3` is a tensor (0-d, bool). Its value exists only once "
         "the graph has run, but Python needs True or False now. So the graph ends here, the value is computed, and each "

@@ -24,13 +24,6 @@ pytestmark = pytest.mark.skipif(_compile() is None, reason="tracer.compile does 
 
 #: Fixes that keep the break on purpose: they trade it for something else.
 KEEP_A_BREAK = {("cond-branches-differ", "python-if")}
-#: Fixes that need operators that aren't captured yet (the torch.func family, autograd.Function): strict, so that they are struck off here in time.
-NOT_YET = {
-    ("grad-write", "functional-grad"),
-    ("higher-order-unsupported", "out-of-the-body"),
-    ("autograd-function-unsupported", "pure-forward"),
-}
-
 
 def traced(entry: Entry, fix: Fix | None = None) -> tuple[Outcome, Any]:
     """The outcome under the tracer, and the session that saw it."""
@@ -73,9 +66,7 @@ def test_reproducers_show_their_entry(found: Entry) -> None:
 
 
 @pytest.mark.parametrize(("found", "fix"), FIXES, ids=name_of)
-def test_fixes_take_the_entry_away(found: Entry, fix: Fix, request: pytest.FixtureRequest) -> None:
-    if (found.id, fix.name) in NOT_YET:
-        request.applymarker(pytest.mark.xfail(strict=True, reason="torch.func and autograd.Function are not captured yet"))
+def test_fixes_take_the_entry_away(found: Entry, fix: Fix) -> None:
     outcome, session = traced(found, fix)
     try:
         as_untraced(found, fix, outcome)

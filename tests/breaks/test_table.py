@@ -19,17 +19,17 @@ from tracer.errors import TracerError
 
 ROOT = Path(__file__).resolve().parents[2]
 
-#: What a template may ask the tracer for; the last two are made from the others.
+#: What a template may ask the tracer for; `here`, `subject` and `at` are made from the others.
 PLACEHOLDERS = frozenset(
     """expr line var shape dtype value func type module name graphs breaks try_line limit calls recompiles old_value does
-    source value_expr what why here subject""".split()
+    source value_expr what why number here subject at inside test construct is_if loop block try_file""".split()
 )
 #: One value for each of them, as a run would give it.
 FULL = {
     "expr": "scale(x)", "line": 7, "var": "x", "shape": (2, 4), "dtype": "float32", "value": 3, "func": "forward",
     "type": "Lock", "module": "zlib", "name": "crc32", "graphs": 3, "breaks": 2, "try_line": 5, "limit": 8, "calls": 12,
     "recompiles": 7, "old_value": 2, "does": "changes `seen`", "source": "x", "value_expr": "x.min()", "what": "class",
-    "why": "it has no fake",
+    "why": "it has no fake", "number": "u0", "test": "scale(x)", "construct": "if", "is_if": "scale(x)", "loop": "scale(x)", "block": "try",
 }  # fmt: skip
 
 #: No blame, nothing waved away, no class of the compiler's own.
@@ -68,8 +68,8 @@ def test_an_unknown_id_is_an_error_that_names_the_nearest() -> None:
 
 @ENTRIES
 def test_titles_are_short(found: Entry) -> None:
-    assert 2 <= len(found.title.split()) <= 8
-    assert not found.title.endswith(".")
+    assert 2 <= len(render(found.id).title.split()) <= 8
+    assert not render(found.id).title.endswith(".")
 
 
 @ENTRIES
@@ -108,13 +108,13 @@ def test_settings_are_settings(found: Entry) -> None:
     if found.config is None:
         return
     assert found.hints[-1] == f"Setting: {found.config}"
-    named = {n for quoted in re.findall(r"`([^`]+)`", found.config) for n in re.findall(r"[a-z]+_[a-z_]+|dynamic|strict", quoted)}
+    named = {n for quoted in re.findall(r"`([^`]+)`", found.config) for n in re.findall(r"[a-z]+_[a-z_]+|dynamic|strict|engine", quoted)}
     assert named & set(FIELDS), f"none of {named} is a setting"
 
 
 @ENTRIES
 def test_placeholders_are_known(found: Entry) -> None:
-    texts = (found.explanation, found.why_it_matters, *found.hints)
+    texts = (found.title, found.explanation, found.why_it_matters, *found.hints)
     assert frozenset().union(*map(placeholders, texts)) <= PLACEHOLDERS
 
 

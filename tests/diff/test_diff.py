@@ -80,7 +80,7 @@ def test_a_break_that_moved_with_its_function_is_the_same(tmp_path):
         runs.append(trace(names["f"], torch.ones(2)))
     moved, removed = runs[0].diff(runs[1]), runs[0].diff(runs[2])
     assert not moved.breaks_gained and not moved.breaks_lost
-    assert [one.context["var"] for one in removed.breaks_lost] == ["'here'"] and not removed.breaks_gained
+    assert [one.context["expr"] for one in removed.breaks_lost] == ["print('here')"] and not removed.breaks_gained
 
 
 def test_added_and_removed_nodes():

@@ -7,6 +7,7 @@ from .model import Entry, Fix
 ENTRIES = (
     Entry(
         id="backward-inside",
+        of_line=True,
         title="Training step inside the compiled function",
         explanation="""{here} runs [[`{expr}`|a backward pass]] inside the compiled function. `backward()`,
             `zero_grad()` and `step()` write into `.grad` fields and parameters that live outside the graph, so each
@@ -31,12 +32,6 @@ ENTRIES = (
                 """,
             ),
         ),
-        also=(
-            (
-                "Compile the update by itself too: `tracer.compile(opt.step)`. Trades: a second compile; make the "
-                "learning rate a tensor if it changes."
-            ),
-        ),
         reproducer="""
             w = torch.ones(3, requires_grad=True)
             opt = torch.optim.SGD([w], lr=0.1)
@@ -51,16 +46,17 @@ ENTRIES = (
     ),
     Entry(
         id="optimizer-step-inside",
-        title="Optimiser step inside the compiled function",
-        explanation="""{here} runs [[`{expr}`|an optimiser's step]]. It changes parameters and state that live
-            outside the graph, runs its own hooks and switches gradients off and on. So the graph ends, the step
-            runs apart, and a new graph starts after it.""",
+        of_line=True,
+        title="Optimiser used inside the compiled function",
+        explanation="""{here} uses an optimiser[[ ({type})]][[: `{expr}`]]. Its methods change parameters, gradients and state that
+            live outside the graph, and run hooks of their own. So the graph ends, Python makes the call, and a new graph starts after
+            it.""",
         why_it_matters="[[{breaks} breaks in one step; ]]the forward is cut off from what follows.",
         fixes=(
             Fix(
                 name="step-outside",
-                do="Call `step()` in the caller",
-                when="nothing after it in the function needs the new parameters",
+                do="Call `step()` and `zero_grad()` in the caller",
+                when="nothing after them in the function needs what they change",
                 trades="one more line in the caller",
                 source="""
                     def f(x):
@@ -73,7 +69,6 @@ ENTRIES = (
                 """,
             ),
         ),
-        also=("Compile the step by itself: `tracer.compile(opt.step)`. Trades: a second compile.",),
         reproducer="""
             w = torch.ones(3, requires_grad=True)
             opt = torch.optim.SGD([w], lr=0.1)
@@ -110,16 +105,6 @@ ENTRIES = (
                     call(torch.ones(3)), call(torch.arange(3.))
                 """,
             ),
-            Fix(
-                name="functional-grad",
-                do="Use `torch.func.grad`",
-                when="the gradient is of a function of tensors",
-                trades="the differentiated part becomes a function of its own",
-                source="""
-                    def f(x):
-                        return torch.func.grad(lambda y: (y ** 2).sum())(x)
-                """,
-            ),
         ),
         reproducer="""
             def f(x):
@@ -136,29 +121,7 @@ ENTRIES = (
             `forward` and its `backward` as a pair, and they were not recorded as one[[: {why}]]. So the graph ends,
             Python applies it with its own backward, and a new graph starts.""",
         why_it_matters="[[{graphs} graphs instead of 1; ]]neither its forward nor its backward is compiled.",
-        fixes=(
-            Fix(
-                name="pure-forward",
-                do="Keep effects out of `forward` and `backward`",
-                when="the effect is bookkeeping",
-                trades="bookkeeping moves to the caller",
-                source="""
-                    class Double(torch.autograd.Function):
-                        @staticmethod
-                        def forward(ctx, x):
-                            return x * 2
-                        @staticmethod
-                        def backward(ctx, grad):
-                            return grad * 2
-                    def f(x):
-                        return Double.apply(x) + 1
-                    def call(x):
-                        calls.total = calls.total + 1
-                        return f(x)
-                    call(torch.ones(4)), call(torch.zeros(4))
-                """,
-            ),
-        ),
+        config="`engine='dynamo'` has torch.compile capture the function, which records both as a pair where they have no effects.",
         reproducer="""
             def calls(): ...
             calls.total = 0

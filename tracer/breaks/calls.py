@@ -58,16 +58,15 @@ ENTRIES = (
     ),
     Entry(
         id="numpy-unsupported",
-        title="NumPy function with no torch equivalent known",
-        explanation="""{here} calls [[`{expr}`|a NumPy function]]. Many NumPy functions are translated to torch
-            on the fly, but [[`{name}`|this one]] is not among them. The graph ends, NumPy runs on the host, and a
-            new graph starts with the array it returned.""",
+        title="NumPy runs outside the graph",
+        explanation="""{here} uses NumPy[[ in `{expr}`]][[ (`{name}`)]]. Its arrays, numbers and functions live outside torch, and
+            the tracer records none of them. So the graph ends, NumPy runs on the host, and a new graph starts with what it
+            returned.""",
         why_it_matters="[[{graphs} graphs, ]]a host round trip, no gradient through this step.",
         fixes=(
             Fix(
                 name="torch",
-                do="""Call the torch function that does the same, with its own argument conventions (`right=` is
-                    inverted here)""",
+                do="Call the torch function that does the same, with its own argument conventions",
                 when="there is one",
                 trades="rounding may differ in the last digit",
                 source="""
@@ -77,12 +76,10 @@ ENTRIES = (
             ),
         ),
         also=(
-            (
-                "Compose it from NumPy functions that are translated (`clip`, `cumsum`, `histogram`, `median`). "
-                "Trades: more steps."
-            ),
-            "Wrap it as a custom operator, as `opaque-call` shows. Trades: no fusion.",
+            "Make an array from outside a tensor once, outside the function. Trades: memory for both, unless they share it.",
+            "Wrap it in `torch.library.custom_op` and describe the output. Trades: no fusion.",
         ),
+        config="`engine='dynamo'` has torch.compile capture the function, which translates many NumPy functions to torch.",
         reproducer="""
             import numpy as np
             def f(x):

@@ -70,6 +70,7 @@ ENTRIES = (
     ),
     Entry(
         id="module-uninitialised",
+        of_line=True,
         title="Module whose parameters have no shape yet",
         explanation="""{subject} calls [[{type}|a lazy module]], whose parameters get their shapes from the
             first input. That first call changes the module's class, parameters and hooks, which a graph cannot do.
@@ -101,6 +102,7 @@ ENTRIES = (
     ),
     Entry(
         id="rnn-module",
+        of_line=True,
         title="Recurrent module left to its own kernel",
         explanation="""{subject} calls [[{type}|an RNN, GRU or LSTM]]. Its fused kernel is faster than the steps
             that tracing would unroll, and its weights lie in one flat buffer that graphs do not keep. So the graph

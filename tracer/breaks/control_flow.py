@@ -7,8 +7,8 @@ from .model import Entry, Fix
 ENTRIES = (
     Entry(
         id="data-dependent-branch",
-        title="Python `if` on a tensor's value",
-        explanation="""{here} chooses a path [[with `{expr}`, and `{expr}` is a tensor|by a tensor's value]][[
+        title="Python [[`{construct}`|branch]] on a tensor's value",
+        explanation="""{here} chooses a path [[with `{test}`, and `{test}` is a tensor|by whether a tensor is true]][[
             ({shape}[[, {dtype}]])]]. Its value exists only once the graph has run, but Python needs True or False
             now. So the graph ends here, the value is computed, and each path taken gets a graph of its own.""",
         why_it_matters="""[[{graphs} graphs instead of 1; ]]one device-to-host wait[[ at line {line}]] on every
@@ -19,6 +19,7 @@ ENTRIES = (
                 do="Replace the `if` by `torch.where(condition, a, b)`",
                 when="both paths are cheap and pure",
                 trades="both always run, and a NaN or inf in the unused path can still poison gradients",
+                needs="is_if",
                 source="""
                     def f(x):
                         y = x * 2
@@ -31,12 +32,14 @@ ENTRIES = (
                 when="a path is expensive",
                 trades="""both paths must return the same shapes and dtypes, without side effects or returning
                     an input itself""",
+                needs="is_if",
                 source="""
                     def f(x):
                         return torch.cond(x.sum() > 0, lambda y: y + 1, lambda y: y - 1, (x * 2,))
                 """,
             ),
         ),
+        also=("Decide in the caller and pass the answer in. Trades: one compiled version for each answer.",),
         reproducer="""
             def f(x):
                 y = x * 2
@@ -48,19 +51,58 @@ ENTRIES = (
         measured=(1, 3),
     ),
     Entry(
+        id="data-dependent-number",
+        title="Decision on a number from data",
+        explanation="""{subject} depends on a number that only the data decides[[ ({number})]]: an item of a tensor, or a size that
+            follows from values. The graph holds such a number as a symbol, and Python needs to know now. So the graph ends here, the number
+            is fetched, and Python decides.""",
+        why_it_matters="[[{graphs} graphs instead of 1; ]]one device-to-host wait on every call.",
+        fixes=(
+            Fix(
+                name="check",
+                do="Promise the answer with `torch._check(condition)` before the line",
+                when="it is the same for all data",
+                trades="data for which it doesn't hold raises",
+                source="""
+                    def f(x, y):
+                        n = x.item()
+                        torch._check(n > 3)
+                        return y * n if n > 3 else y + n
+                """,
+            ),
+            Fix(
+                name="tensor",
+                do="Leave the number a 0-d tensor and choose with `torch.where`",
+                when="both results have one shape",
+                trades="both are computed",
+                source="""
+                    def f(x, y):
+                        return torch.where(x > 3, y * x, y + x)
+                """,
+            ),
+        ),
+        reproducer="""
+            def f(x, y):
+                n = x.item()
+                return y * n if n > 3 else y + n
+            f(torch.tensor(8), torch.ones(3)), f(torch.tensor(9), torch.ones(3))
+        """,
+    ),
+    Entry(
         id="python-loop-over-values",
-        title="Python loop over values in a tensor",
-        explanation="""{here} turns [[`{var}`|`{expr}`|a tensor]][[ ({shape})]] into Python values and loops
-            over them. [[The list's {value} entries|They]] are data, so the loop cannot be laid out ahead of time.
-            The graph ends before the loop, and the loop restarts from whatever Python sees.""",
-        why_it_matters="""one wait for the list, then loop bodies that specialise on lengths: new lengths can
-            mean new compiles, and nothing fuses across rows.""",
+        title="Python [[{loop?}loop over|list of]] values in a tensor",
+        explanation="""{here} turns [[`{var}`|a tensor]][[ ({shape})]] into Python values[[{loop?} and loops over them]]. They are data,
+            so [[{loop?}the loop cannot be laid out ahead of time|what Python makes of them isn't known while the function is
+            recorded]]. So the graph ends there, the values are fetched, and Python goes on with them.""",
+        why_it_matters="""one wait for the list[[{loop?}, then loop bodies that specialise on lengths: new lengths can
+            mean new compiles, and nothing fuses across rows|, and a recompile for each new value that the rest depends on]].""",
         fixes=(
             Fix(
                 name="mask",
                 do="Compute every row in full and mask",
                 when="lengths are bounded by a known dimension",
                 trades="work on padding, and NaN padding needs `torch.where` instead of `*`",
+                needs="loop",
                 source="""
                     def f(x, lengths):
                         keep = torch.arange(x.shape[1]) < lengths[:, None]
@@ -68,8 +110,12 @@ ENTRIES = (
                 """,
             ),
         ),
-        also=("Loop in the caller and compile the body when each row is heavy. Trades: one call per row.",),
-        config="`capture_scalar_outputs=True` (or `fullgraph=True`) keeps the graph whole here, unrolled to this many rows.",
+        also=(
+            """[[{loop?}Loop in the caller and compile the body when each row is heavy. Trades: one call per row.|Return the tensor, and
+            make the list in the caller. Trades: nothing, where the list leaves the function.]]""",
+        ),
+        config="""`capture_scalar_outputs=True` (or `fullgraph=True`) keeps the graph whole[[{loop?}, unrolled to this many rows]].
+            Trades: later code sees numbers that are not known yet.""",
         reproducer="""
             def f(x, lengths):
                 return torch.stack([x[i, :n].sum() for i, n in enumerate(lengths.tolist())])
@@ -123,10 +169,10 @@ ENTRIES = (
     Entry(
         id="break-inside-try",
         title="try/except around code that breaks",
-        explanation="""[[`{expr}`[[ at line {line}]]|This operation]] sits inside [[the `try` that opens at line
-            {try_line}|a `try`]]. An error that only the data can cause would be raised when the graph runs, after
-            this handler has been left. So the operation runs as ordinary Python, where the handler still works, and
-            the graph ends before it.""",
+        explanation="""[[`{expr}` {at}|This operation]] sits inside [[the `{block}` that opens at line {try_line}[[
+            of {try_file}]]|a `try`]]. An error that only the data can cause would be raised when the graph runs,
+            after this handler has been left. So the operation runs as ordinary Python, where the handler still
+            works, and the graph ends before it.""",
         why_it_matters="""[[{graphs} graphs instead of 1; ]]what stands inside the `try` gets little speed-up,
             and under torch.compile all of the function runs uncompiled. Worse once the break is gone there: an
             error raised by data while the graph runs is not caught by this `except`.""",

@@ -19,6 +19,9 @@ KINDS = {
 }
 
 
+_ASKED = re.compile(r"\{[a-z_]+\?\}")
+
+
 def shown(template: str) -> str:
     """The template with every clause in it, in its first form, and its gaps visible."""
     kept: list[list[str]] = [[]]
@@ -40,12 +43,12 @@ def shown(template: str) -> str:
         elif not dropped[-1]:
             kept[-1].append(mark)
     kept[0].append(template[at:])
-    return _marked("".join(kept[0]))
+    return _marked(_ASKED.sub("", "".join(kept[0])))
 
 
 def _marked(text: str) -> str:
     """Gaps outside code get their own backticks; `{here}` and `{subject}` stand for the line that broke."""
-    text = text.replace("{here}", "Line {line}").replace("{subject}", "`{expr}` at line {line}")
+    text = text.replace("{here}", "Line {line}").replace("{subject}", "`{expr}` at line {line}").replace("{at}", "at line {line}")
     parts = re.split(r"(`[^`]*`)", text)
     marked = (part if part.startswith("`") else re.sub(r"\{[a-z_]+\}", r"`\g<0>`", part) for part in parts)
     return "".join(marked).replace("  ", " ").strip()
@@ -62,7 +65,7 @@ def _fix(fix: Fix) -> list[str]:
 
 def _entry(entry: Entry) -> list[str]:
     numbers = numbers_of(entry.id)
-    lines = [f"### {entry.id}", "", f"**{entry.title}** — {KINDS[entry.kind]}.", "", shown(entry.explanation), ""]
+    lines = [f"### {entry.id}", "", f"**{shown(entry.title)}** — {KINDS[entry.kind]}.", "", shown(entry.explanation), ""]
     lines += ["*Why it matters.* " + _capital(shown(entry.why_it_matters)), ""]
     if entry.reproducer:
         lines += ["```python", entry.reproducer.rstrip(), "```", ""]

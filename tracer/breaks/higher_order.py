@@ -8,7 +8,7 @@ ENTRIES = (
     Entry(
         id="cond-branch-rejected",
         title="torch.cond branch touches the outside",
-        explanation="""The branch [[`{func}` ]]given to [[`{name}`|`torch.cond`]][[ at line {line}]] [[{does}|reaches
+        explanation="""The branch [[`{func}` ]]given to [[`{name}`|`torch.cond`]] {at} [[{does}|reaches
             outside: it changes [[`{var}`|something]] outside itself, modifies its input, or returns an input (or a
             view of one) as is]]. Both branches are recorded but only one runs, so an outside change has no single
             right answer. This is an error, not a break, and happens without compiling too.""",
@@ -60,7 +60,7 @@ ENTRIES = (
     Entry(
         id="cond-branches-differ",
         title="Branches return results that do not match",
-        explanation="""The branches of [[`{func}`|`torch.cond`]][[ at line {line}]] return different things[[:
+        explanation="""The branches of [[`{func}`|`torch.cond`]] {at} return different things[[:
             {why}]]. Only one of them runs, and what follows is recorded once, for both. So they have to agree in
             structure, shape, dtype and device. This is an error, not a break, and happens without compiling too.""",
         why_it_matters="the program stops; there is no slower fallback.",
@@ -99,31 +99,29 @@ ENTRIES = (
     ),
     Entry(
         id="higher-order-unsupported",
-        title="Body of an operator cannot be recorded",
-        explanation="""[[`{name}`|`{expr}`|The operator]][[ at line {line}]] takes a function as its body, and a graph would
-            have to hold that as a graph of its own. The tracer does so for `torch.cond`, `switch`, checkpoints and nested
-            regions, and has no rule for this operator[[: {why}]]. So the graph ends before it, and Python runs it with its body.""",
-        why_it_matters="[[{graphs} graphs instead of 1; ]]the operator and its body run as ordinary Python.",
+        of_line=True,
+        title="Operator over a function that isn't captured",
+        explanation="""[[`{expr}`|`{name}`|An operator]] {at} works on a function[[: {why}]]. A graph would have to hold that
+            function as a graph of its own. The tracer does so for `torch.cond`, `switch`, checkpoints and nested regions, and has no
+            rule for this operator. So the graph ends before it, and Python runs it.""",
+        why_it_matters="[[{graphs} graphs instead of 1; ]]the operator and its function run as ordinary Python.",
         fixes=(
             Fix(
-                name="out-of-the-body",
-                do="Move the part that breaks out of the body",
-                when="it does not depend on each element",
-                trades="one more argument or output of the body",
+                name="batched",
+                do="Write the function with operators that take the whole batch",
+                when="the operator is `vmap` and broadcasting says the same",
+                trades="shapes have to be lined up by hand",
                 source="""
                     def f(x):
-                        scale = x.abs().max()
-                        return torch.vmap(lambda row: row / scale)(x)
-                    f(torch.ones(2, 3)), f(torch.arange(6.).view(2, 3))
+                        return x / x.abs().amax(1, keepdim=True)
                 """,
             ),
         ),
+        config="`engine='dynamo'` has torch.compile capture the function, which has rules for `vmap`, `grad`, `while_loop` and `scan`.",
         reproducer="""
             def f(x):
-                def body(row):
-                    return row / x.abs().max().item()
-                return torch.vmap(body)(x)
-            f(torch.ones(2, 3)), f(torch.arange(6.).view(2, 3))
+                return torch.vmap(lambda row: row / row.abs().amax())(x)
+            f(torch.ones(2, 3)), f(torch.arange(1., 7.).view(2, 3))
         """,
     ),
     Entry(

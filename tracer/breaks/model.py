@@ -26,6 +26,7 @@ class Fix:
 
     `silent`: same results, but text that the reproducer prints is not printed.
     `own_result`: shows a technique; its results are its own.
+    `needs`: a placeholder; where it isn't known the advice doesn't fit the line and isn't given.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Fix:
     source: str
     silent: bool = False
     own_result: bool = False
+    needs: str = ""
 
     def __post_init__(self) -> None:
         _tidy(self, "do", "when", "trades")
@@ -42,16 +44,18 @@ class Fix:
 
     @property
     def hint(self) -> str:
-        return f"{self.do} when {self.when}. Trades: {self.trades}."
+        text = f"{self.do} when {self.when}. Trades: {self.trades}."
+        return f"[[{{{self.needs}?}}{text}]]" if self.needs else text
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
     """One reason for which capture stops, is repeated or fails.
 
-    `explanation`, `why_it_matters`, `also` and `config` are templates (see `tracer.breaks.template`).
+    `title`, `explanation`, `why_it_matters`, `also` and `config` are templates (see `tracer.breaks.template`).
     `reproducer` defines `f`, the function that gets compiled, and ends with the line that calls it; it is empty where
     no program can show the entry on its own.
+    `of_line`: what is said is true of the user's line as a whole, also where the operation itself is deeper, in a library.
     `measured`: the (breaks, graphs) of the reproducer under torch.compile of torch 2.13, backend="eager".
     """
 
@@ -64,6 +68,7 @@ class Entry:
     config: str | None = None
     reproducer: str = ""
     kind: Kind = "break"
+    of_line: bool = False
     measured: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:

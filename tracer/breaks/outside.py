@@ -131,6 +131,37 @@ ENTRIES = (
         measured=(3, 2),
     ),
     Entry(
+        id="waiting-inside",
+        title="Waiting in the middle of the function",
+        explanation="""{subject} waits until time has passed. That is an effect on the world, for real and on each call, and a graph
+            holds only tensor operations. So the graph ends, Python waits, and a new graph starts.""",
+        why_it_matters="[[{graphs} graphs instead of 1; ]]the device idles while the host waits.",
+        fixes=(
+            Fix(
+                name="wait-outside",
+                do="Wait in the caller, before or after the call",
+                when="what comes before it in the function need not have happened",
+                trades="it comes before or after the whole function",
+                source="""
+                    def f(x):
+                        return x * 2 + 1
+                    def call(x):
+                        time.sleep(0.001)
+                        return f(x)
+                    call(torch.ones(4)), call(torch.zeros(4))
+                """,
+            ),
+        ),
+        reproducer="""
+            import time
+            def f(x):
+                y = x * 2
+                time.sleep(0.001)
+                return y + 1
+            f(torch.ones(4)), f(torch.zeros(4))
+        """,
+    ),
+    Entry(
         id="import-inside",
         title="First import of a module mid-function",
         explanation="""{subject} imports [[`{name}`, which|a module that]] is not loaded yet. Loading runs the

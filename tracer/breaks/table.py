@@ -71,15 +71,23 @@ def entry(id: str) -> Entry:
     return found
 
 
+#: Made from the others, in this order. `inside`: the function of a library that the line comes to, where the operation stands.
+_PLACES = (
+    ("here", "[[Line {line}[[, by way of `{inside}`,]]|This line]]"),
+    ("at", "[[in `{inside}`, which line {line} comes to,|at line {line}|here]]"),
+    ("subject", "[[`{expr}` {at}|{here}]]"),
+)
+
+
 def render(id: str, /, **context: Any) -> Rendered:
     """The entry's texts for one run. Context that is missing, None or meaningless takes its clause with it."""
     found = entry(id)
     known = {name: text for name, value in context.items() if (text := shown(name, value)) is not None}
-    known["here"] = fill("[[Line {line}|This line]]", known)
-    known["subject"] = fill("[[`{expr}`[[ at line {line}]]|{here}]]", known)
+    for name, template in _PLACES:
+        known[name] = fill(template, known)
     return Rendered(
         found.id,
-        found.title,
+        fill(found.title, known),
         fill(found.explanation, known),
         _capital(fill(found.why_it_matters, known)),
         tuple(text for hint in found.hints if (text := fill(hint, known))),

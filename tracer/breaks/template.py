@@ -3,8 +3,8 @@
     fill("[[Line {line}|This line]] stops[[ at `{expr}`]].", {"line": 3})    # 'Line 3 stops.'
 
 A clause may offer alternatives, `[[first|second]]`: the first whose placeholders are all known is used, else
-none; clauses nest. A sentence with an unknown placeholder outside every clause is dropped whole. What comes out never
-holds a placeholder.
+none; clauses nest. `{name?}` asks whether the name is known, and adds nothing to the text. A sentence with an unknown
+placeholder outside every clause is dropped whole. What comes out never holds a placeholder.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from ..signals import UNNAMED
+
 __all__ = ["fill", "placeholders", "shown"]
 
-TOKEN = re.compile(r"\[\[|\]\]|\||\{[a-z_]+\}")
+TOKEN = re.compile(r"\[\[|\]\]|\||\{[a-z_]+\??\}")
 SENTENCE_END = re.compile(r"(?<=[.!?]) (?=\S)")
 SPACE_BEFORE = re.compile(r" (?=[.,;:](?: |$))")
 #: Longer values are cut: an explanation is read, not searched.
@@ -25,6 +27,7 @@ LONGEST = 100
 
 class Gap(NamedTuple):
     name: str
+    silent: bool = False
 
 
 class Clause(NamedTuple):
@@ -52,7 +55,7 @@ def parse(template: str) -> tuple[tuple[Part, ...], ...]:
         elif mark == "|" and len(stack) > 1:
             stack[-1].append([])
         else:
-            stack[-1][-1].append(Gap(mark[1:-1]) if mark[0] == "{" else mark)
+            stack[-1][-1].append(Gap(mark[1:-1].rstrip("?"), mark[-2] == "?") if mark[0] == "{" else mark)
     if len(stack) > 1:
         raise ValueError(f"a clause is not closed in {template!r}")
     if template[at:]:
@@ -75,7 +78,7 @@ def sentences(parts: list[Part]) -> list[tuple[Part, ...]]:
 
 def placeholders(template: str) -> frozenset[str]:
     """Every name that a template may use."""
-    return frozenset(name[1:-1] for name in TOKEN.findall(template) if name[0] == "{")
+    return frozenset(name[1:-1].rstrip("?") for name in TOKEN.findall(template) if name[0] == "{")
 
 
 def fill(template: str, known: Mapping[str, str]) -> str:
@@ -92,7 +95,7 @@ def _sequence(parts: tuple[Part, ...], known: Mapping[str, str]) -> str | None:
         elif isinstance(part, Gap):
             if part.name not in known:
                 return None
-            out.append(str(known[part.name]))
+            out.append("" if part.silent else str(known[part.name]))
         else:
             texts = (_sequence(alternative, known) for alternative in part.alternatives)
             out.append(next((text for text in texts if text is not None), ""))
@@ -108,7 +111,7 @@ def shown(name: str, value: Any) -> str | None:
     kind = type(value)
     if kind is str:
         text = " ".join(value.split())
-        if not text or text[0] == "<":
+        if not text or text[0] == "<" or UNNAMED in text:
             return None
     elif kind is float:
         text = f"{value:.9g}"

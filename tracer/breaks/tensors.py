@@ -125,6 +125,31 @@ ENTRIES = (
         """,
     ),
     Entry(
+        id="legacy-tensor-constructor",
+        title="Tensor made by the old constructor",
+        explanation="""{here} makes a tensor with the class itself[[: `{expr}`]]. `torch.Tensor(…)` takes sizes, lists and storages, and
+            gives the default dtype, whatever is in them; the tracer has no rule for it. So the graph ends, Python makes the tensor, and a new
+            graph starts.""",
+        why_it_matters="[[{graphs} graphs instead of 1; ]]one break for each tensor made.",
+        fixes=(
+            Fix(
+                name="torch-tensor",
+                do="Use `torch.tensor(values)`, or `torch.empty(sizes)`",
+                when="the dtype is that of the values, or is said with `dtype=`",
+                trades="integers stay integers unless `dtype=` says otherwise",
+                source="""
+                    def f(x):
+                        return torch.tensor([1.0, 2.0]) * x
+                """,
+            ),
+        ),
+        reproducer="""
+            def f(x):
+                return torch.Tensor([1.0, 2.0]) * x
+            f(torch.ones(2)), f(torch.zeros(2))
+        """,
+    ),
+    Entry(
         id="inplace-on-input-view",
         title="In-place change seen through another view",
         explanation="""{subject} writes into memory that another argument or an outside tensor[[ (`{var}`)]]

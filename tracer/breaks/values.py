@@ -177,7 +177,7 @@ ENTRIES = (
     Entry(
         id="self-referential-container",
         title="Container that contains itself",
-        explanation="""[[`{expr}`[[ at line {line}]]|A value[[ at line {line}| here]]]] is a
+        explanation="""[[`{expr}`[[ {at}]]|A value {at}]] is a
             [[{type}|container]] that holds itself. It can be used, but guards and generated code are trees, and
             this one has no leaves to start from. So the graph ends, and Python works on the real object.""",
         why_it_matters="[[{graphs} graphs instead of 1; ]]the code around the container runs as ordinary Python.",
@@ -200,7 +200,6 @@ ENTRIES = (
                 "Wrap what the object does in a function under `torch.compiler.disable`. Trades: the break stays, but "
                 "is deliberate."
             ),
-            "Make it a plain class, dataclass or namedtuple when the type is your own. Trades: no behaviour in C.",
         ),
     ),
     Entry(

@@ -32,6 +32,7 @@ from ..variables import (
     TupleVariable,
     Variable,
 )
+from ..variables.base import mention
 from .verify import faults, undefined
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ class Body:
         known = self._known.get(variable)
         if known is not None:
             if variable in self._open:
-                raise Break("self-referential-container", type=variable.python_type().__name__, expr=variable.describe())
+                raise Break("self-referential-container", type=variable.python_type().__name__, expr=mention(variable))
             return known
         if variable.source is not None:
             name = self.load(variable.source)

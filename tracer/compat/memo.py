@@ -9,7 +9,10 @@ from typing import Any
 import torch
 from torch._subclasses.fake_tensor import FakeTensor
 
-__all__ = ["FakeTensor", "fake_alike", "fake_view", "is_transformed", "with_transforms", "without_cache", "without_dispatch", "without_transforms"]
+__all__ = [
+    "FakeTensor", "fake_alike", "fake_view", "is_transformed", "under_transforms", "with_transforms", "without_cache",
+    "without_dispatch", "without_transforms",
+]  # fmt: skip
 
 without_dispatch = torch._C._DisableTorchDispatch
 
@@ -55,6 +58,11 @@ def without_cache(mode: Any) -> None:
 def is_transformed(tensor: torch.Tensor) -> bool:
     """Whether a functorch transform (vmap, grad, jvp) wraps this tensor: it exists only inside the running transform."""
     return torch._C._functorch.is_functorch_wrapped_tensor(tensor)
+
+
+def under_transforms() -> bool:
+    """Whether a functorch transform is running."""
+    return torch._C._functorch.peek_interpreter_stack() is not None
 
 
 @contextlib.contextmanager

@@ -40,6 +40,7 @@ from ..variables import (
     ZipVariable,
     literal,
 )
+from ..variables.base import mention
 from .class_rules import MRO, class_said
 from .dicts import merge
 from .known import plain
@@ -242,7 +243,7 @@ def range_(ctx: Context, *args: Variable) -> Any:
         return Declined("one to three arguments")
     for arg in args:
         if isinstance(arg, TensorVariable):
-            ctx.break_("tensor-to-python-number", expr="range", var=arg.describe())
+            ctx.break_("tensor-to-python-number", expr="range", var=mention(arg))
     parts = [arg if isinstance(arg, SymVariable) or arg.python_type() is int else literal(ctx.protocol.index(ctx, arg)) for arg in args]
     start, stop, step = literal(0), parts[0], literal(1)
     if len(parts) > 1:
@@ -517,8 +518,10 @@ def print_(ctx: Context, *args: Variable, **kwargs: Variable) -> Any:
     """`print` shows text now: everything before it has to have happened."""
     if print in ctx.config.ignore_logging_functions:
         return NONE
-    shown = args[0].describe() if args else ""
-    reason = "print-tensor" if any(isinstance(a, TensorVariable) for a in args) else "print-call"
-    ctx.break_(reason, expr="print(…)" if args else "print()", func="print", var=shown, shape=shown)
+    expr = "print(…)" if args else "print()"
+    for shown in args:
+        if isinstance(shown, TensorVariable):
+            ctx.break_("print-tensor", expr=expr, func="print", var=mention(shown), shape=str(tuple(shown.fake.shape)))
+    ctx.break_("print-call", expr=expr, func="print")
 
 

@@ -31,6 +31,7 @@ from ..variables import (
     is_structseq,
     literal,
 )
+from ..variables.base import mention
 from . import policy, weakref_rules
 from .known import settled_values, value_part
 from .subclasses import made_by_its_class, of_base
@@ -194,6 +195,8 @@ def _refuse(ctx: Context, cls: type) -> None:
     reason = policy.opaque_reason(cls.__module__)
     if reason is not None and not issubclass(cls, BaseException):
         raise Break(reason, expr=f"{cls.__name__}()", func=cls.__name__, name=cls.__name__, type=cls.__name__, module=cls.__module__)
+    if cls is torch.Tensor:
+        raise Break("legacy-tensor-constructor", expr="torch.Tensor()")
     if issubclass(cls, torch.Tensor):
         raise Break("tensor-subclass-unsupported", type=cls.__name__, expr=f"{cls.__name__}()")
     abstract = getattr(cls, "__abstractmethods__", None)
@@ -265,7 +268,7 @@ def call_descriptor(ctx: Context, descriptor: Any, args: list[Variable], kwargs:
             "unsupported-builtin", func=descriptor.__qualname__, name=descriptor.__qualname__, type=missing.variable.python_type().__name__, why=why
         ) from None
     if name in _ENTERS:
-        raise Break("opaque-context", expr=receiver.describe(), type=receiver.python_type().__name__)
+        raise Break("opaque-context", expr=mention(receiver), type=receiver.python_type().__name__)
     if not isinstance(receiver, ConstantVariable | TupleVariable) and receiver.mutable:
         raise Break("unsupported-builtin", func=descriptor.__qualname__, name=descriptor.__qualname__, type=receiver.python_type().__name__, why=why)
     if isinstance(receiver, PinnedVariable) and (name in _WRITES or not _safe_receiver(receiver.value)):

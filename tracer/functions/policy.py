@@ -49,6 +49,8 @@ OPAQUE_MODULES = frozenset({
 })  # fmt: skip
 #: Where libraries are: functions of a person's own files are followed, whatever they are called.
 _INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")})
+#: Transforms of functions (`vmap`, `grad`): code that swaps the interpreter of operators under what it calls.
+_TRANSFORMS = ("torch.func", "torch._functorch")
 _NODE_EXCEPTIONS = frozenset({"is_tensor", "_in_projection_packed"})
 
 
@@ -65,11 +67,15 @@ def verdict(function: types.FunctionType) -> str:
         return _APART.get(module, "inline")
     if module in CONSTANT_MODULES or _asks_what_is_installed(function):
         return "constant"
-    if module.startswith(("torch._functorch", "torch.func")):
+    if _transforms(module):
         return "opaque"
     if module in OPAQUE_MODULES or module.split(".")[0] in ("asyncio", "multiprocessing", "logging", "concurrent"):
         return "opaque"
     return "inline"
+
+
+def _transforms(module: str) -> bool:
+    return any(module == home or module.startswith(home + ".") for home in _TRANSFORMS)
 
 
 #: What becomes of those of a module that can't be followed.
@@ -99,7 +105,7 @@ def opaque_reason(module: Any) -> str | None:
     """The catalogue id for code of a module that is never followed; None for other modules."""
     if not isinstance(module, str):
         return None
-    if module.startswith(("torch._functorch", "torch.func")):
+    if _transforms(module):
         return "higher-order-unsupported"
     top = module.split(".")[0]
     for reason, modules in _REASONS.items():

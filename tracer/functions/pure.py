@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import posixpath
+import time
 import types
 from typing import Any
 
@@ -73,6 +74,8 @@ def reason(value: Any) -> str:
     """The catalogue id for a builtin that can't be called while tracing."""
     owner = getattr(value, "__self__", None)
     module = owner.__name__ if isinstance(owner, types.ModuleType) else getattr(value, "__module__", None) or ""
+    if value is time.sleep:
+        return "waiting-inside"
     if module in _CLOCKS:
         return "time-or-random"
     if module in _FILES or value is builtins.open or value is builtins.input:

@@ -8,7 +8,7 @@ comprehension) are none: a graph that raises restores modes by itself.
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
@@ -87,27 +87,34 @@ def check(ctx: Context, target: Any, fakes: list[Any]) -> bool:
     likely = may_fail(target, fakes)
     if likely == IGNORES:
         return False
-    strength, frame = handling(ctx)
+    strength, where = handling(ctx)
     if strength + likely > CATCHES:
-        stop(ctx, target, frame)
+        stop(ctx, target, where)
     return True
 
 
-def stop(ctx: Context, target: Any, frame: Frame | None) -> None:
-    """End the graph before the operator, for the sake of the handler in `frame`."""
-    line = _try_line(frame) if frame is not None else 0
-    raise Break("break-inside-try", expr=ctx.tensors.target_name(target), func=ctx.tensors.target_name(target), **({"try_line": line} if line else {}))
+def stop(ctx: Context, target: Any, where: Where | None) -> None:
+    """End the graph before the operator, for the sake of a handler."""
+    covered = {} if where is None else {"covered": _first_line(where), "covered_file": where.frame.decoded.code.co_filename}
+    raise Break("break-inside-try", expr=ctx.tensors.target_name(target), func=ctx.tensors.target_name(target), **covered)
 
 
-def handling(ctx: Context) -> tuple[int, Frame | None]:
-    """What the handlers around the current operation would do with an error, innermost frame first; and where the strongest is."""
-    best: tuple[int, Frame | None] = (IGNORES, None)
+class Where(NamedTuple):
+    """A handler, and the frame that it is in."""
+
+    frame: Frame
+    handler: Any
+
+
+def handling(ctx: Context) -> tuple[int, Where | None]:
+    """What the handlers around the current operation would do with an error, innermost frame first; and which is the strongest."""
+    best: tuple[int, Where | None] = (IGNORES, None)
     for frame in _frames(ctx):
-        strength = _of_frame(ctx, frame)
-        if strength == CATCHES:
-            return strength, frame
+        strength, handler = _of_frame(ctx, frame)
         if strength > best[0]:
-            best = strength, frame
+            best = strength, Where(frame, handler)
+        if strength == CATCHES:
+            break
     return best
 
 
@@ -119,12 +126,15 @@ def _frames(ctx: Context) -> Any:
         frame = frame.back
 
 
-def _of_frame(ctx: Context, frame: Frame) -> int:
-    found = IGNORES
+def _of_frame(ctx: Context, frame: Frame) -> tuple[int, Any]:
+    """The strongest of the handlers in a frame, and which it is."""
+    found: tuple[int, Any] = (IGNORES, None)
     handler = frame.program.exceptions[frame.pc - 1]
     while handler is not None:
-        found = max(found, _of_handler(ctx, frame, handler))
-        if found == CATCHES:
+        strength = _of_handler(ctx, frame, handler)
+        if strength > found[0]:
+            found = strength, handler
+        if strength == CATCHES:
             break
         handler = frame.program.exceptions[handler.target]
     return found
@@ -163,17 +173,16 @@ def _of_manager(ctx: Context, leave: Any) -> int:
         generator = manager.attrs.get("gen") if isinstance(manager, ObjectVariable) else None
         if isinstance(generator, GeneratorVariable):
             body = generator.frame  # it waits at its `yield`, where the error would be thrown in
-            return IGNORES if ctx.session.is_library(body.program.code) else _of_frame(ctx, body)
+            return IGNORES if ctx.session.is_library(body.program.code) else _of_frame(ctx, body)[0]
     return CATCHES
 
 
-def _try_line(frame: Frame) -> int:
-    """The line of the first operation that the innermost handler covers."""
-    program: Program = frame.program
-    handler = program.exceptions[frame.pc - 1]
+def _first_line(where: Where) -> int:
+    """The line of the first operation that a handler covers, by itself or around another."""
+    program: Program = where.frame.program
     for op, covered in zip(program.decoded.ops, program.exceptions, strict=True):
-        if covered is handler and op.location[0]:  # from 3.12 on some operations are on no line
+        while covered is not None and covered.target != where.handler.target:
+            covered = program.exceptions[covered.target]
+        if covered is not None and op.location[0]:  # from 3.12 on some operations are on no line
             return op.location[0]
     return 0
-
-

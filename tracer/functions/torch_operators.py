@@ -207,9 +207,9 @@ class _Call:
                 check_replaced(self.ctx, self.tensors[index])
 
     def _under_handler(self) -> None:
-        strength, frame = torch_failing.handling(self.ctx)
+        strength, where = torch_failing.handling(self.ctx)
         if strength == torch_failing.CATCHES:
-            torch_failing.stop(self.ctx, self.target, frame)
+            torch_failing.stop(self.ctx, self.target, where)
 
 
 def _differentiable(tensor: Any) -> bool:
@@ -268,12 +268,12 @@ def raise_operator_error(ctx: Context, target: Any, error: Exception) -> NoRetur
     if "no fake impl registered" in str(error) or unsupported or isinstance(error, NotImplementedError):
         raise Break("fake-op-failed", func=target_name(target), expr=target_name(target), why=str(error)[:200]) from None
     if name == "GuardOnDataDependentSymNode":
-        raise Break("data-dependent-branch", expr=target_name(target), why="a size that depends on data decides") from None
+        raise Break("data-dependent-number", func=target_name(target)) from None
     if name in ("UserError", "Unsupported"):
         raise Break("fake-op-failed", func=target_name(target), expr=target_name(target), why=str(error)[:200]) from None
-    strength, frame = torch_failing.handling(ctx)
+    strength, where = torch_failing.handling(ctx)
     if strength == torch_failing.CATCHES:
-        torch_failing.stop(ctx, target, frame)  # the text of a fake operator's error may differ from the real one's
+        torch_failing.stop(ctx, target, where)  # the text of a fake operator's error may differ from the real one's
     ctx.raise_from_host(error)
 
 

@@ -21,6 +21,7 @@ from ..variables import (
     Variable,
     literal,
 )
+from ..variables.base import mention
 from . import torch_facts
 from .table import calls
 
@@ -297,14 +298,14 @@ def item(ctx: Context, value: Variable) -> Any:
 def tolist(ctx: Context, value: Variable) -> Any:
     """`x.tolist()` asks for the values."""
     if isinstance(value, TensorVariable) and not (ctx.config.capture_scalar_outputs or ctx.config.fullgraph):
-        ctx.break_("python-loop-over-values", expr=".tolist()", var=value.describe(), shape=str(tuple(value.fake.shape)))
+        ctx.break_("python-loop-over-values", expr=".tolist()", var=mention(value), shape=str(tuple(value.fake.shape)))
     return Declined("one number at a time")
 
 
 @calls.exact(torch.Tensor.numpy, torch.Tensor.__array__)
 def numpy(ctx: Context, value: Variable, *args: Variable, **kwargs: Variable) -> Any:
     """`x.numpy()` leaves torch: the values are needed."""
-    ctx.break_("numpy-unsupported", expr=".numpy()", name="Tensor.numpy", func="numpy")
+    ctx.break_("numpy-unsupported", expr=".numpy()", func="numpy")
 
 
 def _break_rule(reason: str, name: str) -> Any:
@@ -393,7 +394,7 @@ def _holds_symbols(ctx: Context, data: Variable) -> bool:
     found = False
     for part in data.settled(ctx):
         if isinstance(part, TensorVariable):
-            ctx.break_("tensor-to-python-number", expr="torch.tensor(…)", var=part.describe())
+            ctx.break_("tensor-to-python-number", expr="torch.tensor(…)", var=mention(part))
         found = _holds_symbols(ctx, part) or found
     return found
 
@@ -470,8 +471,8 @@ def _memory_rule(name: str) -> Any:
     def rule(ctx: Context, value: Variable, *args: Variable, **kwargs: Variable) -> Any:
         """A tensor's hash is its address; its text is its values."""
         if name == "__hash__":
-            ctx.break_("tensor-hash", expr=f"hash({value.describe()})", var=value.describe())
-        ctx.break_("tensor-to-text", expr=value.describe(), var=value.describe(), shape=value.describe())
+            ctx.break_("tensor-hash", expr=f"hash({mention(value)})", var=mention(value))
+        ctx.break_("tensor-to-text", expr=mention(value), var=mention(value), shape=str(tuple(value.fake.shape)))
 
     rule.__name__ = name
     return rule

@@ -203,7 +203,7 @@ def holds(ctx: Context, value: Any) -> bool:
     return _ask(ctx, value, lambda: bool(value), "decided:") if isinstance(value, _SYMBOLIC) else bool(value)
 
 
-def _ask(ctx: Context, sym: Any, ask: Callable[[], Any], what: str, otherwise: str = "data-dependent-branch") -> Any:
+def _ask(ctx: Context, sym: Any, ask: Callable[[], Any], what: str, otherwise: str = "data-dependent-number") -> Any:
     if known(sym) is not None:
         return ask()
     text, where = str(sym), fakes.symbol_sources(ctx.fake_mode, sym) if ctx.rec.on else ""
@@ -212,7 +212,7 @@ def _ask(ctx: Context, sym: Any, ask: Callable[[], Any], what: str, otherwise: s
         answer = ask()
     except Exception as error:
         if is_data_dependent(error):
-            raise Break(otherwise, expr=text, var=text) from None
+            raise Break(otherwise, number=text) from None
         raise
     if ctx.rec.on and len(ctx.fake_mode.shape_env.guards) != before:
         ctx.rec.point(ShapeDecision, text, where, f"{what} {answer}")
@@ -261,7 +261,7 @@ def binary(ctx: Context, fn: Callable[..., Any], left: Variable, right: Variable
         value = plain(a, b)
     except Exception as error:
         if is_data_dependent(error):
-            raise Break("data-dependent-branch", expr=f"{a} and {b}", var=str(a)) from None
+            raise Break("data-dependent-number", number=str(a)) from None
         return _concrete(ctx, plain, left, right)
     if not isinstance(value, _SYMBOLIC):
         if value is NotImplemented:
@@ -290,7 +290,7 @@ def unary(ctx: Context, fn: Callable[..., Any], variable: SymVariable, target: C
         value = (target or fn)(variable.sym)
     except Exception as error:
         if is_data_dependent(error):
-            raise Break("data-dependent-branch", expr=str(variable.sym), var=str(variable.sym)) from None
+            raise Break("data-dependent-number", number=str(variable.sym)) from None
         return _concrete(ctx, fn, variable)
     if not isinstance(value, _SYMBOLIC):
         return ctx.wrap(value)

@@ -42,5 +42,5 @@ def checkpoint(ctx: Context, function: Variable, *args: Variable, **kwargs: Vari
 def _refused(ctx: Context, function: Variable, rejected: Rejected) -> Break:
     stop = Break("checkpoint-body-rejected", func=ctx.protocol.callable_name(function), does=rejected.does)
     if rejected.stop is not None:
-        stop.user_stack, stop.location = rejected.stop.user_stack, rejected.stop.location
+        stop.met_at(rejected.stop)
     return stop

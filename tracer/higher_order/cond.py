@@ -51,7 +51,7 @@ def chosen(
 def _refused(ctx: Context, called: str, function: Variable, rejected: Rejected) -> Break:
     stop = Break("cond-branch-rejected", name=called, func=ctx.protocol.callable_name(function), does=rejected.does, var=rejected.reason)
     if rejected.stop is not None:
-        stop.user_stack, stop.location = rejected.stop.user_stack, rejected.stop.location
+        stop.met_at(rejected.stop)
     return stop
 
 

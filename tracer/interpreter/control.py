@@ -8,6 +8,7 @@ import torch
 
 from ..signals import Break
 from ..variables import NONE, GeneratorVariable, IteratorVariable, TensorVariable, literal
+from ..variables.base import mention
 from .frame import RETURN, YIELD, Frame
 from .table import handles
 
@@ -51,7 +52,7 @@ def _assert_tensor(ctx: Context, frame: Frame, value: TensorVariable) -> None:
     if names[1:3] == ["LoadConst", "Call"]:
         message, args = str(ops[frame.pc + 1].arg), (ops[frame.pc + 1].arg,)
     elif names[1] != "Raise":
-        raise Break("assert-on-tensor", expr="assert", var=value.describe())
+        raise Break("assert-on-tensor", expr="assert", var=mention(value))
     if value.fake.numel() != 1:
         ctx.protocol.truth(ctx, value)
     ctx.node("call_function", torch._assert_async, [value, literal(message)])

@@ -9,6 +9,7 @@ The stack grows to the right in the meanings: `a b → c` pops b, then a, and pu
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
@@ -42,6 +43,13 @@ class Op:
     def location(self) -> Location:
         """(line, column, end line, end column), one object for all operations of the code that have the same one."""
         return self._locations[self.offset]
+
+    @property
+    def asks(self) -> bool:
+        """Whether it asks for the truth of a value: a jump on true or false, `not`."""
+        if self.name == "UnaryOp":
+            return self.arg is operator.not_
+        return self.name in ("JumpIf", "JumpIfOrPop", "ToBool")
 
     def __repr__(self) -> str:
         return f"{self.name}({'' if self.arg is None else repr(self.arg)}) @ {self.offset}"

@@ -28,6 +28,7 @@ from ..variables import (
     key_variable,
     literal,
 )
+from ..variables.base import mention
 from .lookup import MISSING, find, has, overrides
 from .operators import special
 
@@ -60,7 +61,7 @@ def iterator_through_type(ctx: Context, variable: Variable) -> Variable:
     raw = find(ctx, cls, "__iter__")[1]
     foreign = isinstance(variable, PinnedVariable | OpaqueVariable) or isinstance(variable, ObjectVariable) and variable.data is None
     if foreign and isinstance(raw, types.WrapperDescriptorType) and isinstance(find(ctx, cls, "__next__")[1], types.WrapperDescriptorType):
-        ctx.break_("unknown-iterator", expr=variable.describe(), type=cls.__name__)
+        ctx.break_("unknown-iterator", expr=mention(variable), type=cls.__name__)
     if raw is None or (raw is MISSING and not has(ctx, cls, "__getitem__")):
         ctx.raise_(TypeError, f"{type_name(cls)!r} object is not iterable")
     if raw is MISSING:

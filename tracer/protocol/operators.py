@@ -39,6 +39,7 @@ from ..variables import (
     Variable,
     literal,
 )
+from ..variables.base import mention
 from .lookup import MISSING, bind, find, has
 from .slots import checked, stand_in, wrap_native
 
@@ -537,7 +538,7 @@ def index(ctx: Context, value: Variable, complaint: str = "", *, size: bool = Fa
     if kind is SymVariable and value.python_type() is int:
         return int(value.specialise(ctx))  # type: ignore[attr-defined]
     if kind is TensorVariable:
-        ctx.break_("tensor-to-python-number", expr=value.describe(), var=value.describe())
+        ctx.break_("tensor-to-python-number", expr=mention(value), var=mention(value))
     name = type_name(value.python_type())
     if not has(ctx, value.python_type(), "__index__"):
         ctx.raise_(TypeError, complaint.format(name) if complaint else f"{name!r} object cannot be interpreted as an integer")

@@ -34,6 +34,7 @@ from ..variables import (
     key_variable,
     literal,
 )
+from ..variables.base import mention
 from .lookup import find
 from .operators import special_answer
 
@@ -110,7 +111,7 @@ def str_text(ctx: Context, value: Variable) -> str:
     if owner is object or owner is None or not is_python_class(owner):
         return repr_text(ctx, value)
     if isinstance(value, TensorVariable):
-        ctx.break_("tensor-to-text", expr=value.describe(), var=value.describe(), shape=value.describe())
+        ctx.break_("tensor-to-text", expr=mention(value), var=mention(value), shape=str(tuple(value.fake.shape)))
     return special_answer(ctx, value, "__str__").constant()
 
 
@@ -152,7 +153,7 @@ def repr_text(ctx: Context, value: Variable) -> str:
     if isinstance(value, SymVariable):
         return repr(value.specialise(ctx))
     if isinstance(value, TensorVariable):
-        ctx.break_("tensor-to-text", expr=value.describe(), var=value.describe(), shape=value.describe())
+        ctx.break_("tensor-to-text", expr=mention(value), var=mention(value), shape=str(tuple(value.fake.shape)))
     if isinstance(value, PinnedVariable):
         return _pinned_text(ctx, value, repr)
     cls = value.python_type()

@@ -19,6 +19,7 @@ import torch
 
 from ..codegen.resume import is_resume
 from ..compat import marks
+from ..compat.memo import under_transforms
 from ..compat.wrappers import wrapper_code
 from .answers import Root, Skip
 from .codes import CodeMap
@@ -224,6 +225,11 @@ def _is_step(frame: Frame, _: Facts) -> bool:
 # --- frames: the rest -------------------------------------------------------------------------------------------------
 
 
+def _under_transform(_frame: Frame, _: Facts) -> bool:
+    """While `vmap` or `grad` call a function: its tensors are wrapped, and stand for no inputs of a graph."""
+    return under_transforms()
+
+
 def _is_target(frame: Frame, facts: Facts) -> bool:
     return frame.f_code in facts.targets
 
@@ -294,6 +300,7 @@ RULES: tuple[Rule, ...] = (
     Rule("finalizer", _is_finalizer, False, "finalizers are not traced", True),
     Rule("torch.compile", _is_wrapper, True, "is torch.compile's wrapper: what it wraps is traced", True),
     Rule("run target", _is_target, True, "was given to run"),
+    Rule("transform", _under_transform, False, "runs under torch.func, whose tensors are no inputs of a graph"),
     Rule("module dispatch", _dispatches, False, "dispatches a module's call; what it calls is traced", True),
     Rule("shell", _in_shell, False, "belongs to the notebook's machinery", True),
     Rule("stdlib", _in_stdlib, False, "belongs to Python's standard library", True),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..signals import Break, NotConstant
+from ..signals import UNNAMED, Break, NotConstant
 
 if TYPE_CHECKING:
     from ..codegen.body import Body
@@ -160,6 +160,6 @@ NULL: NullVariable = shared(NullVariable())
 
 
 def mention(variable: Variable) -> str:
-    """How an explanation names the object: its source if it has one, else a description."""
+    """How an explanation names the object: by its source; a text with `UNNAMED` in it is left out."""
     source = variable.source
-    return source.text if source is not None else variable.describe()
+    return source.text if source is not None and "__stack_" not in source.text else UNNAMED

@@ -1,0 +1,182 @@
+"""What an explanation says of a line is what stands there: read from the source, and from the operation that was met."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import tracer
+from tests.breaks import elsewhere
+
+X = torch.arange(3.0) + 1
+TABLE = np.ones(3, dtype=np.float32)
+LINEAR = torch.nn.Linear(3, 3)
+OPTIMIZER = torch.optim.SGD(LINEAR.parameters(), lr=0.1)
+
+
+def breaks_of(function: Any, *args: Any, **config: Any) -> list[Any]:
+    with contextlib.redirect_stdout(io.StringIO()):
+        return traced(function, *args, **config).graph_breaks
+
+
+def traced(function: Any, *args: Any, **config: Any) -> Any:
+    session = tracer.Session(**config)
+    session.run(function, *(args or (X,)))
+    return session
+
+
+def only(function: Any, *args: Any, **config: Any) -> Any:
+    (found,) = breaks_of(function, *args, **config)
+    return found
+
+
+def test_torch_unique_keeps_some_elements() -> None:
+    def f(x: Any) -> Any:
+        return torch.unique(x)
+
+    found = only(f)
+    assert found.reason == "data-dependent-shape" and "`torch.unique(x)` at line" in found.explanation
+
+
+def test_a_list_of_values_is_no_loop_where_there_is_none() -> None:
+    def listed(x: Any) -> Any:
+        return x.tolist()
+
+    def looped(x: Any) -> Any:
+        return sum(value * 2 for value in x.tolist())
+
+    found = only(listed)
+    assert "loop" not in found.title + found.explanation + "".join(found.hints)
+    found = only(looped)
+    assert "loop over" in found.title and "loops over them" in found.explanation
+
+
+def test_what_is_printed_is_the_tensor() -> None:
+    def f(x: Any) -> Any:
+        print("kept", x)
+        return x
+
+    found = only(f)
+    assert "`x` has a shape, [3]," in found.explanation and "'kept'" not in found.context.values()
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("return x if x.sum() > 0 else -x", "if"),
+        ("while x.sum() < 9:\n        x = x * 2\n    return x", "while"),
+        ("return x.sum() > 9 and x", "and"),
+        ("return x.sum() > 0 or x", "or"),
+        ("return not x.sum()", "not"),
+    ],
+)
+def test_a_branch_is_named_by_its_word(text: str, word: str, tmp_path: Any) -> None:
+    path = tmp_path / "program.py"
+    path.write_text(f"def f(x):\n    {text}\n")
+    names: dict[str, Any] = {}
+    exec(compile(path.read_text(), str(path), "exec"), names)
+    found = breaks_of(names["f"])[0]
+    assert found.title == f"Python `{word}` on a tensor's value"
+    assert any("torch.where" in hint for hint in found.hints) == (word == "if")
+
+
+def test_a_truth_that_nothing_on_the_line_tests_is_told_so() -> None:
+    def f(x: Any) -> Any:
+        return any([x.sum() > 0])
+
+    found = only(f)
+    assert found.title == "Python branch on a tensor's value"
+    assert "by whether a tensor is true" in found.explanation
+
+
+def test_a_number_from_data_is_no_tensor() -> None:
+    def f(x: Any, y: Any) -> Any:
+        n = x.item()
+        return y * n if n > 3 else y + n
+
+    found = only(f, torch.tensor(8), X, capture_scalar_outputs=True)
+    assert "`n > 3`" in found.explanation and "is a tensor" not in found.explanation
+    assert any("torch._check" in hint for hint in found.hints)
+
+
+def test_the_try_is_named_with_its_file() -> None:
+    def f(x: Any) -> Any:
+        try:
+            return elsewhere.factor(x)
+        except RuntimeError:
+            return x
+
+    found = only(f, torch.eye(2))
+    line = f.__code__.co_firstlineno + 1
+    assert f"inside the `try` that opens at line {line} of test_lines.py" in found.explanation
+
+
+def test_the_block_that_catches_is_named_for_what_it_is() -> None:
+    def f(x: Any) -> Any:
+        y = x + 1
+        with contextlib.suppress(RuntimeError):
+            y = torch.linalg.cholesky(x)
+        return y
+
+    found = breaks_of(f, torch.eye(2))[0]
+    assert f"inside the `with` that opens at line {f.__code__.co_firstlineno + 2}" in found.explanation
+
+
+def test_an_optimizer_is_told_as_one() -> None:
+    def f(x: Any) -> Any:
+        OPTIMIZER.zero_grad()
+        return LINEAR(x)
+
+    found = breaks_of(f)
+    assert {one.reason for one in found} == {"optimizer-step-inside"}
+    assert not any("compile(opt.step)" in hint for one in found for hint in one.hints)
+
+
+def test_waiting_gives_no_answer() -> None:
+    def f(x: Any) -> Any:
+        time.sleep(0)
+        return x
+
+    found = only(f)
+    assert "waits" in found.explanation and "answer" not in found.explanation
+
+
+def test_numpy_is_not_said_to_be_translated() -> None:
+    def f(x: Any) -> Any:
+        return x + torch.from_numpy(TABLE)
+
+    found = only(f)
+    assert "translated" not in found.explanation and "`clip`" not in "".join(found.hints)
+
+
+def test_the_old_constructor_makes_no_subclass() -> None:
+    def f(x: Any) -> Any:
+        return torch.Tensor([1.0, 2.0, 3.0]) * x
+
+    assert "subclass" not in only(f).explanation
+
+
+def test_one_transformed_call_is_a_break_for_each_call_on_the_line() -> None:
+    def f(x: Any) -> Any:
+        return torch.vmap(lambda a: a.sin())(x)
+
+    session = traced(f)
+    assert [one.context["expr"] for one in session.graph_breaks] == ["torch.vmap(lambda a: a.sin())", "torch.vmap(lambda a: a.sin())(x)"]
+    assert not any("torch.func" in frame.reason for frame in session.frames)
+
+
+def test_an_operation_in_a_library_is_told_of_where_it_is() -> None:
+    def f(x: Any) -> Any:
+        with torch.inference_mode():
+            y = x * 2
+        return y
+
+    found = breaks_of(f)[0]
+    line = f.__code__.co_firstlineno + 1
+    assert found.explanation.startswith(f"Line {line}, by way of `inference_mode.__enter__`, enters")

@@ -1,0 +1,157 @@
+"""What is known of the place where a graph ends: what fills the gaps of the catalogue's words.
+
+What comes in: the break as it was met (its rule's context, the user's line, the operation itself where that is deeper, in a
+library) and the source, if it can be had. What goes out: placeholders and their values. Whatever depends on how the line is
+written (is there a loop, which word tests the value, where does the `try` open) is read from the line, never assumed.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import linecache
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from ..signals import UNNAMED
+from .table import entry
+
+__all__ = ["context_of", "expression"]
+
+#: Longer texts are no part of a sentence.
+_LONGEST = 80
+
+
+def context_of(stop: Any) -> dict[str, Any]:
+    """What fills the placeholders: the program's own expression where the source is at hand, then what the rule gave."""
+    context = {name: value for name, value in stop.context.items() if isinstance(value, str | int | float) and _says(value)}
+    inner = () if entry(stop.reason).of_line else stop.inner
+    place = inner[:5] or stop.location
+    if stop.location:
+        context.setdefault("line", stop.location[1])
+    if inner:
+        context["inside"] = inner[5]
+    if place and (written := expression(place)):
+        context["expr"] = written
+        context |= _written(place, written, stop.asks)
+    if stop.user_stack:
+        context.setdefault("func", stop.user_stack[-1][5])
+    return context | _block(context, stop.location)
+
+
+def _says(value: str | int | float) -> bool:
+    return not isinstance(value, str) or value != "" and UNNAMED not in value
+
+
+def expression(location: tuple[Any, ...]) -> str:
+    """The source text at a location, if it is one short line."""
+    file, line, column, end_line, end_column = location
+    if line is None or line != end_line or column is None or end_column is None:
+        return ""
+    text = linecache.getline(file, line).encode()[column:end_column].decode(errors="replace").strip()
+    return text if len(text) <= _LONGEST else ""
+
+
+def _written(place: tuple[Any, ...], written: str, asks: bool) -> dict[str, str]:
+    """`test`: the expression whose truth is asked, `construct`: by which word. `loop`: what is looped over."""
+    found: dict[str, str] = {"test": written} if asks else {}
+    for node, parent in _at(place):
+        if asks:
+            found = _tested(place[0], node, parent)
+        if isinstance(parent, ast.For | ast.comprehension) and _holds(parent.iter, node):
+            found["loop"] = written
+    return found
+
+
+def _tested(file: str, node: ast.expr, parent: ast.AST) -> dict[str, str]:
+    """Of the expression at which a truth is asked: `a and b` and `not a` ask for that of `a`."""
+    word, part = _asking(node, parent), node
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        word, part = word or "not", node.operand
+    elif isinstance(node, ast.BoolOp):
+        word = word or _word(node)
+        if len(node.values) > 2 or isinstance(parent, ast.BoolOp):
+            return {"construct": word}
+        part = node.values[0]
+    elif isinstance(node, ast.Compare) and len(node.ops) > 1:
+        return {"construct": word} if word else {}
+    text = expression((file, part.lineno, part.col_offset, part.end_lineno, part.end_col_offset))
+    found = {"test": text} if text else {}
+    if word:
+        found["construct"] = word
+    if part is node and isinstance(parent, ast.If | ast.IfExp):
+        found["is_if"] = text
+    return found
+
+
+def _word(node: ast.BoolOp) -> str:
+    return "and" if isinstance(node.op, ast.And) else "or"
+
+
+def _asking(node: ast.AST, parent: ast.AST) -> str:
+    """The word of Python that asks whether `node` is true."""
+    if isinstance(parent, ast.If | ast.While | ast.IfExp | ast.Assert) and parent.test is node:
+        return {ast.If: "if", ast.While: "while", ast.IfExp: "if", ast.Assert: "assert"}[type(parent)]
+    if isinstance(parent, ast.BoolOp):
+        return _word(parent)
+    if isinstance(parent, ast.UnaryOp) and isinstance(parent.op, ast.Not):
+        return "not"
+    return "if" if isinstance(parent, ast.comprehension) and node in parent.ifs else ""
+
+
+def _holds(whole: ast.expr, part: ast.AST) -> bool:
+    """Whether the part is what is looped over, by itself or as an argument of what counts or pairs it (`enumerate`, `zip`)."""
+    if whole is part:
+        return True
+    return isinstance(whole, ast.Call) and isinstance(whole.func, ast.Name) and whole.func.id in _PAIRING and any(_holds(arg, part) for arg in whole.args)
+
+
+_PAIRING = frozenset({"enumerate", "zip", "reversed", "iter"})
+
+
+def _block(context: dict[str, Any], location: tuple[Any, ...]) -> dict[str, Any]:
+    """Where the block opens whose handler is in the way: `try_line` names a line that it covers, in `try_file`."""
+    line = context.pop("covered", 0)
+    file = context.pop("covered_file", location[0] if location else "")
+    if not line:
+        return {}
+    opens = [node for node in _blocks(file) if _covers(node, line)]
+    if not opens:
+        return {}
+    node = max(opens, key=lambda node: node.lineno)
+    away = {} if location and file == location[0] else {"try_file": os.path.basename(file)}
+    return {"try_line": node.lineno, "block": "try" if isinstance(node, ast.Try | ast.TryStar) else "with", **away}
+
+
+def _covers(node: ast.stmt, line: int) -> bool:
+    """Whether the handler of a block covers what stands in a line; a line in which the next block opens is the outer one's."""
+    if isinstance(node, ast.Try | ast.TryStar):
+        return node.body[0].lineno <= line <= (node.body[-1].end_lineno or 0)
+    return node.lineno <= line <= (node.end_lineno or 0)
+
+
+# ---- sources
+def _blocks(file: str) -> list[Any]:
+    return [node for node in ast.walk(_tree(file)) if isinstance(node, ast.Try | ast.TryStar | ast.With | ast.AsyncWith)]
+
+
+def _at(place: tuple[Any, ...]) -> Iterator[tuple[ast.expr, ast.AST]]:
+    """(node, parent) of each expression that spans a place exactly."""
+    file, line, column, end_line, end_column = place
+    for parent in ast.walk(_tree(file)):
+        for node in ast.iter_child_nodes(parent):
+            if isinstance(node, ast.expr) and (node.lineno, node.col_offset, node.end_lineno, node.end_col_offset) == (line, column, end_line, end_column):
+                yield node, parent
+
+
+def _tree(file: str) -> ast.Module:
+    return _parsed("".join(linecache.getlines(file)))
+
+
+@functools.lru_cache(maxsize=16)
+def _parsed(text: str) -> ast.Module:
+    try:
+        return ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError):
+        return ast.Module([], [])
