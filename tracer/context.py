@@ -540,8 +540,8 @@ class Context:
         frame = self.frame
         while frame is not None:
             stop.stays |= frame.globals.get("__name__") in WEAKLY
-            if frame.location:
-                frames.append((frame, (*frame.location, frame.decoded.code.co_qualname)))
+            if place := frame.written:
+                frames.append((frame, (*place, frame.decoded.code.co_qualname)))
             frame = frame.back
         user = [entry for f, entry in frames if not self.session.is_library(f.decoded.code)] or [entry for _, entry in frames[-1:]]
         stop.user_stack = tuple(reversed(user))

@@ -179,4 +179,4 @@ def test_an_operation_in_a_library_is_told_of_where_it_is() -> None:
 
     found = breaks_of(f)[0]
     line = f.__code__.co_firstlineno + 1
-    assert found.explanation.startswith(f"Line {line}, by way of `inference_mode.__enter__`, enters")
+    assert found.explanation.startswith(f"Line {line}, by way of `inference_mode.__enter__`, asks for or changes")

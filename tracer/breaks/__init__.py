@@ -12,9 +12,10 @@ from .model import Entry, Fix, Kind
 from .places import context_of
 from .programs import call_of, program_of
 from .remedies import REMEDIES, Change, suggestions
-from .table import CATALOGUE, Rendered, UnknownBreak, entry, render
+from .table import CATALOGUE, Claim, Rendered, UnknownBreak, claims_of, entry, render
 
 __all__ = [
-    "CATALOGUE", "REMEDIES", "Change", "Entry", "Fix", "Kind", "Rendered", "UnknownBreak", "call_of", "context_of", "entry", "markdown", "program_of",
+    "CATALOGUE", "REMEDIES", "Change", "Claim", "Entry", "Fix", "Kind", "Rendered", "UnknownBreak", "call_of", "claims_of", "context_of", "entry",
+    "markdown", "program_of",
     "render", "suggestions",
 ]  # fmt: skip

@@ -7,6 +7,7 @@ from .model import Entry, Fix
 ENTRIES = (
     Entry(
         id="backward-inside",
+        stands="call",
         of_line=True,
         title="Training step inside the compiled function",
         explanation="""{here} runs [[`{expr}`|a backward pass]] inside the compiled function. `backward()`,

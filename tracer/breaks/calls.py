@@ -7,6 +7,7 @@ from .model import Entry, Fix
 ENTRIES = (
     Entry(
         id="opaque-call",
+        stands="call",
         title="Call into code the tracer cannot see",
         explanation="""{here} calls [[`{expr}`, which is compiled code|compiled code]] (C, C++, Rust or
             Cython)[[ from `{module}`]]. There is no Python inside it to follow, and no description of the tensor it
@@ -59,7 +60,7 @@ ENTRIES = (
     Entry(
         id="numpy-unsupported",
         title="NumPy runs outside the graph",
-        explanation="""{here} uses NumPy[[ in `{expr}`]][[ (`{name}`)]]. Its arrays, numbers and functions live outside torch, and
+        explanation="""{here} uses NumPy[[ in `{expr}`]][[ (`{name}`)| (a value of type {type})]]. Its arrays, numbers and functions live outside torch, and
             the tracer records none of them. So the graph ends, NumPy runs on the host, and a new graph starts with what it
             returned.""",
         why_it_matters="[[{graphs} graphs, ]]a host round trip, no gradient through this step.",
@@ -90,6 +91,7 @@ ENTRIES = (
     ),
     Entry(
         id="disabled-function",
+        stands="call",
         title="Call of a function marked as uncompiled",
         explanation="""{here} calls [[`{expr}`, which|a function that]] carries `torch.compiler.disable` or
             `tracer.disable`[[: {why}]]. The mark asks for plain Python, so it is not looked into. The graph ends
@@ -134,6 +136,7 @@ ENTRIES = (
     ),
     Entry(
         id="user-requested-break",
+        stands="call",
         title="Break asked for in the code",
         explanation="""{here} calls `graph_break()`. It asks for the graph to end here and does nothing else. A
             new graph starts after it.""",
@@ -171,8 +174,8 @@ ENTRIES = (
     Entry(
         id="unsupported-builtin",
         title="Library call without a tracing rule",
-        explanation="""{here} calls [[`{expr}`|`{name}`|`{func}`|a built-in or standard-library function]][[ on
-            a {type}]]. It is compiled or deliberately not followed, and the tracer has no rule that says what it
+        explanation="""{here} [[calls `{called}`|comes to a call of `{name}`|comes to a call of `{func}`|comes to a built-in or library function]][[,
+            on a {type}]]. It is compiled or deliberately not followed, and the tracer has no rule that says what it
             returns[[: {why}]]. So the graph ends, Python makes the call, and a new graph starts with the result.""",
         why_it_matters="[[{graphs} graphs instead of 1; ]]the call runs as ordinary Python each time.",
         fixes=(
@@ -249,6 +252,7 @@ ENTRIES = (
     ),
     Entry(
         id="script-function",
+        stands="call",
         title="Call of a TorchScript function",
         explanation="""{subject} calls code that `torch.jit` compiled before. Its Python is gone, so it cannot
             be followed line by line. The graph ends, the compiled code runs, and a new graph starts.""",
@@ -276,10 +280,9 @@ ENTRIES = (
     ),
     Entry(
         id="context-unsupported",
-        title="Context manager without a tracing rule",
-        explanation="""{here} enters [[`{expr}`|a context manager]][[ ({type})]], which changes how torch runs
-            what is inside. The tracer has no rule for what it means for a graph[[: {why}]]. So Python enters and
-            leaves it, and the function is cut at both.""",
+        title="Mode of torch without a tracing rule",
+        explanation="""{here} asks for or changes how torch runs what follows[[, with `{expr}`]][[ ({type})]]. The tracer has no rule for
+            what that means for a graph[[: {why}]]. So the graph ends, Python does it, and a new graph starts.""",
         why_it_matters="[[{graphs} graphs instead of 1; ]]what stands inside is traced apart from the rest.",
         fixes=(
             Fix(

@@ -125,6 +125,7 @@ ENTRIES = (
     ),
     Entry(
         id="assert-on-tensor",
+        stands="assert",
         title="assert with a message built from data",
         explanation="""{here} asserts [[`{expr}`, a tensor|something about a tensor's values]]. With a fixed
             text this becomes a check inside the graph; here the message [[contains `{value_expr}`, which ]]needs
@@ -223,9 +224,9 @@ ENTRIES = (
     Entry(
         id="exception-group",
         title="except* splits a group of exceptions",
-        explanation="""{here} handles a group of exceptions[[ with `{expr}`]]. Python splits the group by type
+        explanation="""{here} comes to a group of exceptions[[: `{expr}`]]. Python splits the group by type
             and runs several handlers for one `raise`, and the tracer follows one handler at a time. So the graph
-            ends before the `try`, and Python sorts the group out.""",
+            ends there, and Python sorts the group out.""",
         why_it_matters="[[{graphs} graphs; ]]the `try` with its handlers runs as ordinary Python on every call.",
         fixes=(
             Fix(
@@ -300,6 +301,7 @@ ENTRIES = (
     ),
     Entry(
         id="mutated-while-iterating",
+        stands="loop",
         title="Container changes while it is looped over",
         explanation="""{here} changes [[`{var}`|`{expr}`|a {type}|a container]] while a loop over it runs.
             Python decides at each step what comes next, from the container as it is then. The recorded loop cannot

@@ -50,6 +50,7 @@ ENTRIES = (
     ),
     Entry(
         id="print-tensor",
+        stands="call",
         title="Printing or logging a tensor mid-function",
         explanation="""{subject} shows a tensor while the function is still being recorded; at that moment
             [[`{var}`|it]] has a shape[[, {shape},]] but no numbers yet. To print real numbers in the right order,
@@ -101,6 +102,7 @@ ENTRIES = (
     ),
     Entry(
         id="print-call",
+        stands="call",
         title="Printing, logging or warning mid-function",
         explanation="""{subject} writes text[[ with `{func}`]] while the function is still being recorded. The
             text has to come out at its place among everything else that the program writes, on each call. So the
@@ -195,6 +197,7 @@ ENTRIES = (
     ),
     Entry(
         id="opaque-context",
+        stands="with",
         title="Lock or running generator inside the function",
         explanation="""{here} enters [[`{expr}`, a {type}|`{expr}`|a {type}|a context manager]]. Holding it is
             an effect on the outside world that has to happen for real at this moment, and it cannot be put in a
@@ -229,6 +232,7 @@ ENTRIES = (
     ),
     Entry(
         id="seed-inside",
+        stands="call",
         title="Seeding random numbers inside the function",
         explanation="""{subject} resets the random state of the whole process. A graph can draw random numbers
             but not rewind the generator, so it ends here, the seed is set in Python, and a new graph starts.

@@ -107,6 +107,7 @@ ENTRIES = (
     ),
     Entry(
         id="unknown-iterator",
+        stands="loop",
         title="Iterator of a kind without a rule",
         explanation="""{here} loops over [[`{expr}`, ]]an iterator[[ of type {type}]] that is written in
             compiled code. How many values come, and what a step changes elsewhere, cannot be seen from outside. So

@@ -8,9 +8,9 @@ ENTRIES = (
     Entry(
         id="cond-branch-rejected",
         title="torch.cond branch touches the outside",
-        explanation="""The branch [[`{func}` ]]given to [[`{name}`|`torch.cond`]] {at} [[{does}|reaches
+        explanation="""The branch [[`{func}` ]]given to [[`{name}`|`torch.cond`]] [[{does}|reaches
             outside: it changes [[`{var}`|something]] outside itself, modifies its input, or returns an input (or a
-            view of one) as is]]. Both branches are recorded but only one runs, so an outside change has no single
+            view of one) as is]] ({at}). Both branches are recorded but only one runs, so an outside change has no single
             right answer. This is an error, not a break, and happens without compiling too.""",
         why_it_matters="the program stops; there is no slower fallback.",
         fixes=(
@@ -127,8 +127,8 @@ ENTRIES = (
     Entry(
         id="checkpoint-body-rejected",
         title="Checkpointed function does more than compute",
-        explanation="""{here} checkpoints [[`{func}`, which|a function that]] also changes something outside
-            itself[[: {why}]]. A checkpointed body runs once more during the backward pass, and the change would
+        explanation="""[[`{func}`|A function]] is checkpointed, and also changes something outside itself ({at})[[:
+            {why}]]. A checkpointed body runs once more during the backward pass, and the change would
             happen twice. So the graph ends before it, and Python runs the checkpoint.""",
         why_it_matters="""[[{graphs} graphs instead of 1; ]]the region with the largest saving in memory is not
             compiled.""",

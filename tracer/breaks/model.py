@@ -56,6 +56,7 @@ class Entry:
     `reproducer` defines `f`, the function that gets compiled, and ends with the line that calls it; it is empty where
     no program can show the entry on its own.
     `of_line`: what is said is true of the user's line as a whole, also where the operation itself is deeper, in a library.
+    `stands`: what is said to stand at the line, in so many words: "call", "with", "loop", "assert", "except*".
     `measured`: the (breaks, graphs) of the reproducer under torch.compile of torch 2.13, backend="eager".
     """
 
@@ -69,6 +70,7 @@ class Entry:
     reproducer: str = ""
     kind: Kind = "break"
     of_line: bool = False
+    stands: str | None = None
     measured: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:

@@ -132,6 +132,7 @@ ENTRIES = (
     ),
     Entry(
         id="waiting-inside",
+        stands="call",
         title="Waiting in the middle of the function",
         explanation="""{subject} waits until time has passed. That is an effect on the world, for real and on each call, and a graph
             holds only tensor operations. So the graph ends, Python waits, and a new graph starts.""",
@@ -202,6 +203,7 @@ ENTRIES = (
     ),
     Entry(
         id="star-import",
+        stands="import",
         title="Star import while tracing",
         explanation="""{here} imports every name of [[`{name}`|a module]]. Which names appear is decided by the
             module when it runs, and each could replace a name that was looked at before. So Python runs the import,

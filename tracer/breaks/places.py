@@ -31,7 +31,7 @@ def context_of(stop: Any) -> dict[str, Any]:
     if stop.location:
         context.setdefault("line", stop.location[1])
     if inner:
-        context["inside"] = inner[5]
+        context |= {"inside": inner[5], "inside_at": f"{inner[0]}:{inner[1]}"}
     if place and (written := expression(place)):
         context["expr"] = written
         context |= _written(place, written, stop.asks)
@@ -54,11 +54,14 @@ def expression(location: tuple[Any, ...]) -> str:
 
 
 def _written(place: tuple[Any, ...], written: str, asks: bool) -> dict[str, str]:
-    """`test`: the expression whose truth is asked, `construct`: by which word. `loop`: what is looped over."""
-    found: dict[str, str] = {"test": written} if asks else {}
+    """`test`: the expression whose truth is asked, `construct`: by which word. `loop`: what is looped over.
+    `called`: the call."""
+    found: dict[str, str] = {}
     for node, parent in _at(place):
         if asks:
-            found = _tested(place[0], node, parent)
+            found |= _tested(place[0], node, parent)
+        if isinstance(node, ast.Call):
+            found["called"] = written
         if isinstance(parent, ast.For | ast.comprehension) and _holds(parent.iter, node):
             found["loop"] = written
     return found

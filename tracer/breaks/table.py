@@ -23,9 +23,9 @@ from . import (
     values,
 )
 from .model import Entry
-from .template import fill, shown
+from .template import fill, shown, used
 
-__all__ = ["CATALOGUE", "GROUPS", "Rendered", "UnknownBreak", "entry", "render"]
+__all__ = ["CATALOGUE", "GROUPS", "Claim", "claims_of", "Rendered", "UnknownBreak", "entry", "render"]
 
 #: In the order in which docs and the filter of the notebook list them.
 GROUPS = (
@@ -82,9 +82,7 @@ _PLACES = (
 def render(id: str, /, **context: Any) -> Rendered:
     """The entry's texts for one run. Context that is missing, None or meaningless takes its clause with it."""
     found = entry(id)
-    known = {name: text for name, value in context.items() if (text := shown(name, value)) is not None}
-    for name, template in _PLACES:
-        known[name] = fill(template, known)
+    known = _known(context)
     return Rendered(
         found.id,
         fill(found.title, known),
@@ -92,6 +90,34 @@ def render(id: str, /, **context: Any) -> Rendered:
         _capital(fill(found.why_it_matters, known)),
         tuple(text for hint in found.hints if (text := fill(hint, known))),
     )
+
+
+class Claim(NamedTuple):
+    """One thing that an explanation says of the run. `kind`: what it is about, a placeholder or "stands" (what the entry says of the line)."""
+
+    kind: str
+    value: str
+
+
+def claims_of(id: str, context: Mapping[str, Any]) -> tuple[Claim, ...]:
+    """What the texts for one run claim, as data: the values that they hold, and what has to stand at the line."""
+    found, known = entry(id), _known(context)
+    names: set[str] = set()
+    for template in (found.title, found.explanation, *found.hints):
+        names |= used(template, known)
+    for name, template in reversed(_PLACES):
+        if name in names:
+            names |= used(template, known)
+    made = {name for name, _ in _PLACES}
+    stands = () if found.stands is None else (Claim("stands", found.stands),)
+    return (*stands, *(Claim(name, known[name]) for name in sorted(names - made)))
+
+
+def _known(context: Mapping[str, Any]) -> dict[str, str]:
+    known = {name: text for name, value in context.items() if (text := shown(name, value)) is not None}
+    for name, template in _PLACES:
+        known[name] = fill(template, known)
+    return known
 
 
 def _capital(text: str) -> str:

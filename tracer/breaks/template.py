@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from ..signals import UNNAMED
 
-__all__ = ["fill", "placeholders", "shown"]
+__all__ = ["fill", "placeholders", "shown", "used"]
 
 TOKEN = re.compile(r"\[\[|\]\]|\||\{[a-z_]+\??\}")
 SENTENCE_END = re.compile(r"(?<=[.!?]) (?=\S)")
@@ -87,8 +87,16 @@ def fill(template: str, known: Mapping[str, str]) -> str:
     return SPACE_BEFORE.sub("", " ".join(text.split()))
 
 
-def _sequence(parts: tuple[Part, ...], known: Mapping[str, str]) -> str | None:
-    out = []
+def used(template: str, known: Mapping[str, str]) -> frozenset[str]:
+    """The names whose values the text holds, or depends on."""
+    names: set[str] = set()
+    for sentence in parse(template):
+        _sequence(sentence, known, names)
+    return frozenset(names)
+
+
+def _sequence(parts: tuple[Part, ...], known: Mapping[str, str], names: set[str] | None = None) -> str | None:
+    out, mine = [], set()
     for part in parts:
         if isinstance(part, str):
             out.append(part)
@@ -96,9 +104,12 @@ def _sequence(parts: tuple[Part, ...], known: Mapping[str, str]) -> str | None:
             if part.name not in known:
                 return None
             out.append("" if part.silent else str(known[part.name]))
+            mine.add(part.name)
         else:
-            texts = (_sequence(alternative, known) for alternative in part.alternatives)
+            texts = (_sequence(alternative, known, mine) for alternative in part.alternatives)
             out.append(next((text for text in texts if text is not None), ""))
+    if names is not None:
+        names |= mine
     return "".join(out)
 
 

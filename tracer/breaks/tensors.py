@@ -126,6 +126,7 @@ ENTRIES = (
     ),
     Entry(
         id="legacy-tensor-constructor",
+        stands="call",
         title="Tensor made by the old constructor",
         explanation="""{here} makes a tensor with the class itself[[: `{expr}`]]. `torch.Tensor(…)` takes sizes, lists and storages, and
             gives the default dtype, whatever is in them; the tracer has no rule for it. So the graph ends, Python makes the tensor, and a new

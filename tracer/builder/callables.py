@@ -164,7 +164,8 @@ def _is_numpy(value: Any) -> bool:
 def numpy_object(ctx: Context, value: Any, source: Source) -> Any:
     """Arrays, scalars, dtypes and functions of NumPy: they run as Python."""
     kind = type(value).__name__
-    raise Break("numpy-unsupported", expr=source.text, name=getattr(value, "__name__", kind), func=kind, type=kind)
+    name = getattr(value, "__name__", "")
+    raise Break("numpy-unsupported", expr=source.text, name=name, type="" if name else kind)
 
 
 def _is_known_by_identity(value: Any) -> bool:

@@ -170,6 +170,16 @@ class Frame:
         program = self.program
         return program.place(index) if index < len(program.steps) else ()
 
+    @property
+    def written(self) -> tuple[Any, ...]:
+        """The location, or that of the last operation before it which is on a line: some that CPython adds are on none."""
+        found = self.location
+        index = self.pc - 1
+        while found and found[1] is None and index > 0:
+            index -= 1
+            found = self.program.place(index)
+        return found if found and found[1] is not None else ()
+
 
 def argument_text(arg: Any) -> str:
     """A canonical argument in a few words; never the `repr` of a user's object."""
