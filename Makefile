@@ -9,6 +9,7 @@
 #   make exports         programs that read their arguments, exported and called with others
 #   make databases       torch's own databases of operators, modules and optimizers, traced and untraced
 #   make cpython-tests   CPython's own tests under the compiler
+#   make truth           what explanations say of breaks, compared with the source and with untraced runs; into docs/truth.md
 #   make interrupts      interrupted programs, and what they leave behind
 #   make projects        real packages from the registry, compiled and compared with plain Python
 #   make mutants         does a test fail when a line is changed?
@@ -22,10 +23,10 @@ JOBS   ?= 2
 PYTEST_ARGS ?=
 
 .DELETE_ON_ERROR:
-.PHONY: help install demo test test-torch check lab bench docs clean second-inputs exports databases cpython-tests interrupts projects mutants matrix
+.PHONY: help install demo test test-torch check lab bench docs clean second-inputs exports databases cpython-tests truth interrupts projects mutants matrix
 
 help:
-	@sed -n '2,15s/^# *//p' Makefile
+	@sed -n '2,16s/^# *//p' Makefile
 
 # A system Python may come without ensurepip: then its own pip installs one into the new environment.
 $(BIN)/python:
@@ -93,6 +94,12 @@ MODULES ?=
 
 cpython-tests: $(STAMP)
 	$(BIN)/python -m tests.cpython $(MODULES) --jobs $(JOBS) --results .cpython_tests.json --write
+
+# CORPORA="catalogue programs" for a part, which writes no page.
+CORPORA ?=
+
+truth: $(STAMP)
+	TRACER_STRICT=1 $(BIN)/python -m tests.truth $(CORPORA)
 
 interrupts: $(STAMP)
 	$(BIN)/python -m tests.interrupts --runs 3000 --how both
