@@ -479,7 +479,7 @@ class Context:
             self.failing.created(self, node)
         if self.untaken and node.name in self.untaken and self.graph is self.root_graph:
             name = self.tensors.target_name(target)
-            raise Break("backend-limit", expr=name, func=name, name=self.session.backend_label, why=self.untaken[node.name])
+            raise Break("backend-limit", expr=name, func=name, backend=self.session.backend_label, why=self.untaken[node.name])
         if self.fake_mode.shape_env is not None:
             self.shapes.note_unbacked(self, node, fake)
         modules = self.modules_now()

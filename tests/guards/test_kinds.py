@@ -230,7 +230,7 @@ def test_texts_read_like_python() -> None:
         "type(x) is dict", "x['k'] == 'v'", "len(x['n']) == 2", "'z' not in x", "type(x['n']) is list",
     ]  # fmt: skip
     assert seen(entry, x={"k": "w", "n": (1,), "z": 0}) == [
-        "x['k'] == 'v' <- 'w'", "len(x['n']) == 2 <- tuple of 1", "'z' not in x <- dict of 3", "type(x['n']) is list <- tuple of 1",
+        "x['k'] == 'v' <- 'w'", "len(x['n']) == 2 <- tuple of 1", "'z' not in x <- there, with 0", "type(x['n']) is list <- tuple of 1",
     ]  # fmt: skip
 
 

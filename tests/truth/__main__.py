@@ -26,10 +26,8 @@ def main() -> int:
     found: dict[str, Found] = {}
     for name in options.corpora or list(CORPORA):
         began = time.perf_counter()
-        found[name] = look((s for s in CORPORA[name]() if options.k in s.name), advice=not options.no_advice)
+        found[name] = look((s for s in CORPORA[name]() if options.k in s.name), advice=not options.no_advice, loud=True)
         print(f"{name}: {found[name].summary()}, {time.perf_counter() - began:.0f} s", flush=True)
-        for label, one in found[name].wrong:
-            print(f"  {label}: {one.kind} {one.value!r}: {one.wrong}", flush=True)
     if not options.corpora and not options.k and not options.no_advice:
         PAGE.write_text(page(found), encoding="utf-8")
     return int(any(one.wrong for one in found.values()))

@@ -46,15 +46,18 @@ class Source:
 
     def text(self, node: ast.AST) -> str:
         """A node's own text, in one line."""
-        return " ".join((ast.get_source_segment("\n".join(self.lines), node) or "").split())
+        return " ".join(self._cut(node.lineno, node.col_offset, node.end_lineno, node.end_col_offset).split())
 
     def segment(self, place: Any) -> str:
         """The text of a place."""
-        lines = [line.encode() for line in self.lines[place.line - 1 : place.end_line]]
-        if not lines or place.column < 0:
+        return self._cut(place.line, place.column, place.end_line, place.end_column)
+
+    def _cut(self, line: int, column: int, end_line: int, end_column: int) -> str:
+        lines = [text.encode() for text in self.lines[line - 1 : end_line]]
+        if not lines or column < 0:
             return ""
-        lines[-1] = lines[-1][: place.end_column]
-        lines[0] = lines[0][place.column :]
+        lines[-1] = lines[-1][:end_column]
+        lines[0] = lines[0][column:]
         return b"\n".join(lines).decode(errors="replace")
 
     def around(self, line: int) -> ast.AST | None:

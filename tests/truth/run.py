@@ -25,11 +25,14 @@ class Found:
     kinds: Counter[tuple[str, str]] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     wrong: list[tuple[str, Checked]] = field(default_factory=list)
+    loud: bool = False  # what is wrong is written at once
 
     def add(self, label: str, one: Checked) -> None:
         self.kinds[one.kind, "open" if one.wrong is None else "wrong" if one.wrong else "right"] += 1
         if one.wrong:
             self.wrong.append((label, one))
+            if self.loud:
+                print(f"  {label}: {one.kind} {one.value!r}: {one.wrong}", flush=True)
 
     def total(self, state: str) -> int:
         return sum(count for (_, is_), count in self.kinds.items() if is_ == state)
@@ -41,8 +44,8 @@ class Found:
         )
 
 
-def look(samples: Iterable[Sample], *, advice: bool = True) -> Found:
-    found = Found()
+def look(samples: Iterable[Sample], *, advice: bool = True, loud: bool = False) -> Found:
+    found = Found(loud=loud)
     kept: list[tuple[Sample, list[Ran]]] = []
     for sample in samples:
         torch.manual_seed(0)

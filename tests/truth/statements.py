@@ -148,8 +148,8 @@ def is_if(case: Case, value: str) -> str | None:
 def loop(case: Case, value: str) -> str | None:
     assert case.source is not None
     for node in ast.walk(case.source.tree):
-        if isinstance(node, ast.For | ast.comprehension) and any(case.source.text(n) == value for n in ast.walk(node.iter)):
-            if node.iter.lineno <= case.line <= (node.iter.end_lineno or 0):
+        if isinstance(node, ast.For | ast.comprehension) and node.iter.lineno <= case.line <= (node.iter.end_lineno or 0):
+            if any(isinstance(n, ast.expr) and case.source.text(n) == value for n in ast.walk(node.iter)):
                 return ""
     return "nothing loops over it"
 

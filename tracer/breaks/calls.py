@@ -207,7 +207,7 @@ ENTRIES = (
     Entry(
         id="backend-limit",
         title="Operator that the backend can't take",
-        explanation="""{subject} could be part of the graph, but the backend[[ {name}]] traces the graph once more, and there it can't
+        explanation="""{subject} could be part of the graph, but the backend[[ {backend}]] traces the graph once more, and there it can't
             have [[it|`{func}` there]][[: {why}]]. So the graph ends, the operator runs as ordinary Python, and a new graph starts.""",
         why_it_matters="[[{graphs} graphs instead of 1; ]]the operator itself runs as without compiling.",
         also=(

@@ -73,7 +73,7 @@ ENTRIES = (
     Entry(
         id="backend-failed",
         title="Backend refused the captured graph",
-        explanation="""The graph of [[`{func}`|this function]] was captured, and the backend [[{name} ]]raised
+        explanation="""The graph of [[`{func}`|this function]] was captured, and the backend [[{backend} ]]raised
             while it compiled it[[: {value}]]. The capture itself is fine. So there is nothing compiled to run, and
             the error is passed on.""",
         why_it_matters='the program stops here; with `backend="eager"` the same graph runs as it was captured.',

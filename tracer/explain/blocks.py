@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from tracer.explain.excerpts import Excerpt
-from tracer.explain.words import clean
-from tracer.records import Recompile
+from tracer.explain.words import clean, where
+from tracer.records import Guard, Recompile
 
 __all__ = ["Block", "Items", "Para", "Section", "Source", "Table", "failed_rows"]
 
@@ -54,11 +55,14 @@ class Section:
     folded: bool = False
 
 
-def failed_rows(one: Recompile) -> tuple[tuple[str, ...], ...]:
-    """Why no compiled entry fitted: a row for each guard that failed."""
+def failed_rows(one: Recompile, guards: Iterable[Guard] = ()) -> tuple[tuple[str, ...], ...]:
+    """Why no compiled entry fitted: a row for each guard that failed, with the line that relied on it where `guards` tell."""
     several = len(set(one.entries)) > 1
+    lines = {guard.expression: where(guard.location) for guard in guards}
     rows = []
     for n, (expression, value) in enumerate(one.failed_guards):
         entry = (f"entry {clean(one.entries[n])}",) if several and n < len(one.entries) else ()
-        rows.append((clean(expression), f"now {clean(value)}" if value else "does not hold now", *entry))
+        now = f"now {clean(value)}" if value else "does not hold now"
+        line = (f"relied on at {at}",) if (at := lines.get(expression)) else ()
+        rows.append((clean(expression), now, *line, *entry))
     return tuple(rows)

@@ -142,7 +142,7 @@ def _recompiles(records: Records, most: int) -> Section | None:
         return None
     section = Section(f"Recompiles · {len(records.recompiles):,}")
     for one in records.recompiles[:most]:
-        section.blocks += [Para(_recompile_line(one)), Table(failed_rows(one))]
+        section.blocks += [Para(_recompile_line(one)), Table(failed_rows(one, records.guards))]
     _and_more(section, len(records.recompiles) - most, "recompile", "session.recompiles")
     return section
 

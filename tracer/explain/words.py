@@ -97,8 +97,8 @@ def file_name(file: str) -> str:
 
 
 def where(place: Place | None) -> str:
-    """`model.py:42`, or "" where nothing is known."""
-    if place is None:
+    """`model.py:42`, or "" where nothing is known, or the code was generated to call a module."""
+    if place is None or place.file.startswith("<call of "):
         return ""
     return f"{file_name(place.file)}:{place.line}" if place.line > 0 else file_name(place.file)
 

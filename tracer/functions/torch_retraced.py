@@ -45,14 +45,14 @@ def check_printed(ctx: Context, target: Any, outcome: Outcome) -> None:
     """Such a backend writes down the overload that ran by its name: it must not be a reserved word."""
     if outcome.reserved and not is_eager(ctx.session.backend):
         name = ctx.tensors.target_name(target)
-        raise Break("backend-limit", expr=name, func=name, name=ctx.session.backend_label, why="torch calls it by a reserved word of Python")
+        raise Break("backend-limit", expr=name, func=name, backend=ctx.session.backend_label, why="torch calls it by a reserved word of Python")
 
 
 def check_begins(ctx: Context, name: str, begin: list[Any]) -> None:
     """Such a backend writes to inputs behind its graph, and what the write saved for its backward counts as changed then."""
     if not is_eager(ctx.session.backend) and any(i.fake is fake for i in ctx.inputs for fake in begin):
         why = "what is written to came from outside, and needs a gradient from then on"
-        raise Break("backend-limit", expr=name, func=name, name=ctx.session.backend_label, why=why)
+        raise Break("backend-limit", expr=name, func=name, backend=ctx.session.backend_label, why=why)
 
 
 def check_masked_write(ctx: Context, subject: Variable, key: Variable, value: Variable) -> None:

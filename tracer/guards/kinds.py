@@ -323,6 +323,12 @@ define(  # expected: anything
     lambda at, _, parts: at.manager.add_dict_length_check_guard(0, parts, None),
     rank=2,
 )
+def _see_there(value: Any, key: Any) -> str:
+    """What is under a key that wasn't there."""
+    held = _as_dict(value)
+    return summarise(value) if held is None else f"there, with {summarise(dict.__getitem__(held, key))}"
+
+
 define(  # expected: the key
     "DICT_CONTAINS",
     _contains,
@@ -335,6 +341,7 @@ define(  # expected: the key
     _absent,
     lambda source, key: f"{constant_text(key)} not in {source}",
     lambda at, key, parts: at.manager.add_dict_contains_guard(False, key, parts, None),
+    see=_see_there,
     rank=3,
     exact=True,
 )

@@ -180,7 +180,8 @@ def recompile(watch: Watch, entries: Any, frame: Any, *args: Any, **kwargs: Any)
         found = _FAILED.match(reason)
         entry, text = (watch.frames.get(found[1], found[1]), found[2]) if found else ("", reason)
         expression = text.partition("  # ")[0].strip()
-        watch.rec.point(ev.GuardFailed, entry, source_in(expression), expression, "")
+        wanted, _, actual = expression.partition(", actual ")  # how a tensor's check words what differs
+        watch.rec.point(ev.GuardFailed, entry, source_in(expression), wanted, actual.rstrip("."))
     watch.rec.point(ev.Recompiled, watch.name_of(frame.f_code)[0], dynamo.entry_count(entries), False)
 
 
