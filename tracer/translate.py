@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import re
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -324,6 +325,10 @@ def _symbolic_inputs(ctx: Context) -> list[Any]:
     return [i for i in ctx.inputs if i.source.text in reasons]
 
 
+#: Where torch's own message sends people: its compiler's logs, in which none of this is.
+_LOGS = re.compile(r" For more information, run with TORCH_LOGS=\S+")
+
+
 def _shape_guard(ctx: Context, inputs: list[Any]) -> Guard | None:
     """What was assumed of symbolic sizes. A size that the user marked dynamic and that the program fixed is an error, as under torch.compile."""
     contexts = [fakes.context_of(i.fake) if isinstance(i.fake, torch.Tensor) else None for i in inputs]
@@ -332,7 +337,8 @@ def _shape_guard(ctx: Context, inputs: list[Any]) -> Guard | None:
     except Exception as error:
         if not fakes.is_constraint_violation(error):
             raise
-        words = f"a size marked dynamic can't be: {str(error).strip()}"
+        text = _LOGS.sub("", str(error).strip())
+        words = f"a size marked dynamic can't be: {text}"
         raise fakes.mark_violated(words, "leave out mark_dynamic (or use maybe_mark_dynamic), or change the line that fixes the size") from None
     if ctx.rec.on and shapes is not None:
         for expression in shapes.expected.expressions:

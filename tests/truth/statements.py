@@ -122,15 +122,27 @@ def test(case: Case, value: str) -> str | None:
 def construct(case: Case, value: str) -> str | None:
     """The word stands on the line, and asks."""
     assert case.source is not None
-    kinds: dict[str, Any] = {
-        "if": ast.If | ast.IfExp | ast.comprehension, "while": ast.While, "assert": ast.Assert, "and": ast.And, "or": ast.Or, "not": ast.Not,
-    }  # fmt: skip
     for node in case.nodes():
-        near = [node, case.source.parents.get(node), *ast.iter_child_nodes(node)]
-        near += [case.source.parents.get(n) for n in near if n is not None]
-        if any(isinstance(n, kinds[value]) for n in near if n is not None):
+        near = [node, case.source.parents.get(node)]
+        if any(value in _words(n) for n in near if n is not None):
             return ""
     return f"no `{value}` there"
+
+
+def _words(node: ast.AST) -> tuple[str, ...]:
+    """The words with which a node asks for truths."""
+    match node:
+        case ast.If() | ast.IfExp() | ast.comprehension():
+            return ("if",)
+        case ast.While():
+            return ("while",)
+        case ast.Assert():
+            return ("assert",)
+        case ast.BoolOp():
+            return ("and" if isinstance(node.op, ast.And) else "or",)
+        case ast.UnaryOp(op=ast.Not()):
+            return ("not",)
+    return ()
 
 
 @check("called")
@@ -278,7 +290,7 @@ def _excerpt(case: Case) -> str | None:
     for part in shown.lines:
         written = known.lines[part.number - 1]
         text = part.before + part.marked + part.after
-        if text.strip() and text.strip().rstrip("…") not in written.expandtabs() and text.strip() not in written:
+        if text.strip().strip("…") not in written.expandtabs() and text.strip() not in written:
             return f"line {part.number} is `{written.strip()[:60]}`, shown is `{text.strip()[:60]}`"
     return ""
 

@@ -152,8 +152,8 @@ ENTRIES = (
     Entry(
         id="outside-state-write",
         title="Writing to outside state mid-function",
-        explanation="""{here} changes [[`{expr}`, which|something that]] lives outside the function[[ on a
-            {type}]]. Changes to modules, lists, dicts, classes and plain globals are replayed after the graph;
+        explanation="""{here} changes what lives outside the function[[: `{expr}`]][[ (of type
+            {type})]]. Changes to modules, lists, dicts, classes and plain globals are replayed after the graph;
             changes to [[a {type}|this kind of object]] (function attribute, `os.environ`, C array) cannot be. So
             the function is cut for the write to happen now.""",
         why_it_matters="""[[{breaks} breaks. ]]If the value is also read, even a replayable write costs a

@@ -11,6 +11,7 @@ import ast
 import functools
 import linecache
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -35,13 +36,22 @@ def context_of(stop: Any) -> dict[str, Any]:
     if place and (written := expression(place)):
         context["expr"] = written
         context |= _written(place, written, stop.asks)
+    elif place and not _stands(context.get("expr"), place):
+        del context["expr"]
     if stop.user_stack:
         context.setdefault("func", stop.user_stack[-1][5])
     return context | _block(context, stop.location)
 
 
+def _stands(named: Any, place: tuple[Any, ...]) -> bool:
+    """Whether what a rule calls by name is written at a place; where nothing is known of the text, the rule is believed."""
+    file, line, _, end_line, _ = place
+    text = "".join(linecache.getline(file, number) for number in range(line or 0, (end_line or line or 0) + 1))
+    return type(named) is not str or not text or all(word in text for word in re.findall(r"\w+", named.partition("(")[0]))
+
+
 def _says(value: str | int | float) -> bool:
-    return not isinstance(value, str) or value != "" and UNNAMED not in value
+    return not isinstance(value, str) or value != "" and UNNAMED not in value and "__stack_" not in value
 
 
 def expression(location: tuple[Any, ...]) -> str:

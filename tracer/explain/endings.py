@@ -66,7 +66,8 @@ def left_at_limits(records: Records, most: int) -> list[Section]:
         words = render("recompile-limit", func=one.name, limit=len(set(one.entries)) or "")
         section = Section(f"{words.title} · {clean(one.name)}", tone="loud")
         at = where(one.location)
-        section.blocks += [Para(f"{at}, call {one.call}" if at else f"call {one.call}", "muted"), Para(clean(words.explanation)), Table(failed_rows(one, records.guards))]
+        section.blocks += [Para(f"{at}, call {one.call}" if at else f"call {one.call}", "muted"), Para(clean(words.explanation))]
+        section.blocks.append(Table(failed_rows(one, records.guards)))
         section.blocks += [Para("What to do", "label"), Items(tuple(map(clean, words.hints)))]
         sections.append(section)
     return sections

@@ -155,7 +155,7 @@ class _Memo(DictVariable):
 
     @property
     def items(self) -> dict[Any, Any]:
-        raise Break("unsupported-builtin", func="copy.deepcopy", type="dict", expr="memo", why="its memo is kept by memory addresses")
+        raise Break("unsupported-type", type="dict", expr="memo", why="it is what copy.deepcopy remembers, by memory addresses")
 
     @items.setter
     def items(self, items: dict[Any, Any]) -> None:

@@ -93,11 +93,11 @@ _REASONS = {
     "thread-or-process": ("threading", "subprocess", "multiprocessing", "concurrent", "asyncio"),
     "file-or-socket": ("socket", "ssl", "tempfile", "selectors", "pathlib"),
     "time-or-random": ("random", "time"),
-    "print-call": ("logging", "warnings"),
+    "print-call": ("logging",),
     "exec-or-eval": ("traceback", "sys", "linecache", "gc", "inspect"),
     "breakpoint-inside": ("pdb", "bdb"),
     "class-definition-inside": ("dataclasses",),
-    "outside-state-write": ("locale",),
+    "outside-state-write": ("locale", "warnings"),
 }
 
 

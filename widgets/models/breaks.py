@@ -15,6 +15,10 @@ from widgets.models.book import Book
 __all__ = ["breaks"]
 
 
+#: What the line and the explanation show already.
+_SAID = frozenset({"line", "func", "expr", "test", "called", "loop", "is_if", "construct", "block", "try_line", "inside"})
+
+
 def breaks(book: Book) -> dict[str, Any]:
     """{list: [{seq, reason, title, where, line, function, explanation, why, hints, excerpt, context, stack, frames, call, other, elsewhere,
     tries, fixes}]}.
@@ -41,7 +45,7 @@ def _one(book: Book, found: GraphBreak) -> dict[str, Any]:
         "hints": [clean(hint) for hint in found.hints],
         "excerpt": _excerpt(book.records, found),
         "context": [
-            [name, clean(value)] for name, value in found.context.items() if name not in ("line", "func", "expr")
+            [name, clean(value)] for name, value in found.context.items() if name not in _SAID
         ],
         "stack": [
             [clean(f.function), f"{f.file}:{f.line}", clean(f"{file_name(f.file)}:{f.line}")] for f in found.user_stack
