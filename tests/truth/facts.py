@@ -32,17 +32,22 @@ class Source:
     def __init__(self, text: str):
         self.lines = text.splitlines()
         self.tree = ast.parse(text)
-        self.parents = {child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)}
+        self.nodes = list(ast.walk(self.tree))
+        self.parents = {child: node for node in self.nodes for child in ast.iter_child_nodes(node)}
+        self.spans: dict[tuple[Any, ...], list[ast.AST]] = {}
+        for node in self.nodes:
+            if getattr(node, "lineno", 0):
+                self.spans.setdefault((node.lineno, node.col_offset, node.end_lineno, node.end_col_offset), []).append(node)
+        self.functions = [n for n in self.nodes if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)]
 
     def on(self, line: int) -> list[ast.AST]:
         """Everything that begins on a line or spans it, but for definitions."""
-        found = [node for node in ast.walk(self.tree) if getattr(node, "lineno", 0) and node.lineno <= line <= (node.end_lineno or 0)]
+        found = [node for span, nodes in self.spans.items() if span[0] <= line <= span[2] for node in nodes]
         return [node for node in found if not isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef | ast.Lambda)]
 
     def at(self, place: Any) -> list[ast.AST]:
         """What spans a place exactly."""
-        span = (place.line, place.column, place.end_line, place.end_column)
-        return [n for n in ast.walk(self.tree) if getattr(n, "lineno", 0) and (n.lineno, n.col_offset, n.end_lineno, n.end_col_offset) == span]
+        return self.spans.get((place.line, place.column, place.end_line, place.end_column), [])
 
     def text(self, node: ast.AST) -> str:
         """A node's own text, in one line."""
@@ -62,8 +67,7 @@ class Source:
 
     def around(self, line: int) -> ast.AST | None:
         """The innermost function that a line is in."""
-        kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
-        found = [n for n in ast.walk(self.tree) if isinstance(n, kinds) and n.lineno <= line <= (n.end_lineno or 0)]
+        found = [n for n in self.functions if n.lineno <= line <= (n.end_lineno or 0)]
         return max(found, key=lambda n: (n.lineno, n.col_offset), default=None)
 
 

@@ -159,7 +159,7 @@ def is_if(case: Case, value: str) -> str | None:
 @check("loop")
 def loop(case: Case, value: str) -> str | None:
     assert case.source is not None
-    for node in ast.walk(case.source.tree):
+    for node in case.source.nodes:
         if isinstance(node, ast.For | ast.comprehension) and node.iter.lineno <= case.line <= (node.iter.end_lineno or 0):
             if any(isinstance(n, ast.expr) and case.source.text(n) == value for n in ast.walk(node.iter)):
                 return ""
@@ -187,7 +187,7 @@ def try_line(case: Case, value: str) -> str | None:
     for frame in reversed(case.found.user_stack):
         if os.path.basename(frame.place.file) == (name or os.path.basename(case.place.file)):
             known = source(frame.place.file)
-            for node in ast.walk(known.tree) if known is not None else ():
+            for node in known.nodes if known is not None else ():
                 if isinstance(node, kind) and node.lineno == int(value) and node.lineno <= frame.line <= (node.end_lineno or 0):
                     return ""
     return f"no `{case.context.get('block')}` that opens there holds the line"
@@ -222,8 +222,8 @@ def var(case: Case, value: str) -> str | None:
         return None
     assert case.source is not None
     within: ast.AST | None = case.source.around(case.line)
-    names = {n.id if isinstance(n, ast.Name) else n.arg for n in ast.walk(within or case.source.tree) if isinstance(n, ast.Name | ast.arg)}
-    names |= {n.id for n in ast.walk(case.source.tree) if isinstance(n, ast.Name)}
+    names = {n.id if isinstance(n, ast.Name) else n.arg for n in (ast.walk(within) if within is not None else case.source.nodes) if isinstance(n, ast.Name | ast.arg)}
+    names |= {n.id for n in case.source.nodes if isinstance(n, ast.Name)}
     return "" if root[0] in names else f"no {root[0]} in the function"
 
 
