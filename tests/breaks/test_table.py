@@ -22,14 +22,14 @@ ROOT = Path(__file__).resolve().parents[2]
 #: What a template may ask the tracer for; `here`, `subject` and `at` are made from the others.
 PLACEHOLDERS = frozenset(
     """expr line var shape dtype value func type module name graphs breaks try_line limit calls recompiles old_value does
-    source value_expr what why number backend here subject at inside test construct is_if called loop block try_file""".split()
+    source value_expr what why number backend running here subject at inside test construct is_if called loop block try_file""".split()
 )
 #: One value for each of them, as a run would give it.
 FULL = {
     "expr": "scale(x)", "line": 7, "var": "x", "shape": (2, 4), "dtype": "float32", "value": 3, "func": "forward",
     "type": "Lock", "module": "zlib", "name": "crc32", "graphs": 3, "breaks": 2, "try_line": 5, "limit": 8, "calls": 12,
     "recompiles": 7, "old_value": 2, "does": "changes `seen`", "source": "x", "value_expr": "x.min()", "what": "class",
-    "why": "it has no fake", "number": "u0", "backend": "inductor", "test": "scale(x)", "construct": "if", "is_if": "scale(x)", "called": "scale(x)", "loop": "scale(x)", "block": "try",
+    "why": "it has no fake", "number": "u0", "backend": "inductor", "running": "rows", "test": "scale(x)", "construct": "if", "is_if": "scale(x)", "called": "scale(x)", "loop": "scale(x)", "block": "try",
 }  # fmt: skip
 
 #: No blame, nothing waved away, no class of the compiler's own.

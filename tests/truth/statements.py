@@ -274,6 +274,17 @@ def _named(case: Case, value: str) -> str | None:
     return None if case.inside or not case.seen else f"neither stands in nor is called by `{' '.join(case.text.split())[:90]}`"
 
 
+@check("running")
+def running(case: Case, value: str) -> str | None:
+    """The function that the line is in calls the generator by that name, or is it."""
+    assert case.source is not None
+    within, last = case.source.around(case.line), value.split(".")[-1]
+    if within is None or last.startswith("<"):
+        return None
+    names = {getattr(n, "id", getattr(n, "attr", getattr(n, "name", ""))) for n in ast.walk(within)}
+    return "" if last in names else f"no {last} in the function"
+
+
 #: Methods that a statement calls: which.
 _IMPLICIT = {"__enter__": "with", "__exit__": "with", "__iter__": "loop", "__next__": "loop"}
 

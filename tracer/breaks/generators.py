@@ -8,7 +8,7 @@ ENTRIES = (
     Entry(
         id="unsupported-generator",
         title="Generator leaves the function half-consumed",
-        explanation="""{here} uses a generator[[, `{func}`]][[: {why}]]. A started generator is a paused frame,
+        explanation="""A generator[[, `{running}`,]] is under way {at}[[: {why}]]. A started generator is a paused frame,
             and a graph can neither hold it nor rebuild it at the same position. So the graph ends, and Python runs
             the generator for real.""",
         why_it_matters="[[{graphs} graphs instead of 1; ]]what the generator computes is not part of the graph.",

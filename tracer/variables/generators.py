@@ -82,13 +82,13 @@ class GeneratorVariable(IteratorVariable):
         if self.started and not self.done:
             raise Break(
                 "unsupported-generator",
-                func=self.frame.decoded.code.co_qualname,
+                running=self.frame.decoded.code.co_qualname,
                 why="it was started inside and leaves half-consumed",
             )
         if self.frame.function is None:
             raise Break(
                 "unsupported-generator",
-                func=self.frame.decoded.code.co_qualname,
+                running=self.frame.decoded.code.co_qualname,
                 why="its function is not known any more",
             )
         name = body.fresh("generator")
