@@ -136,7 +136,7 @@ def _try(path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TRACER_")}
     environment["PYTHONPATH"] = os.pathsep.join(part for part in sys.path if os.path.isabs(part))  # where torch comes from here
     done = subprocess.run(
-        [sys.executable, "-P", str(path)], capture_output=True, text=True, errors="replace", cwd=path.parent, env=environment, check=False
+        [sys.executable, "-P", path.name], capture_output=True, text=True, errors="replace", cwd=path.parent, env=environment, check=False
     )
     if done.returncode:
         raise TracerError(
