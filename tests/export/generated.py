@@ -1,6 +1,6 @@
 """Programs that read their arguments in drawn ways, traced and exported; the written module called with other arguments.
 
-    python -m tests.export.generated --count 2000 --seed 1 [--format pt2]
+    python -m tests.export.generated --count 2000 --seed 1 [--format pt2] [--engine dynamo]
 
 Plain Python is right: the module gives the same value, or refuses with a ValueError. It never gives another value, nor an error that plain
 Python hasn't. A `.pt2` refuses in torch's own ways.
@@ -222,10 +222,10 @@ class Outcome(NamedTuple):
     why: str
 
 
-def run(seed: int, suffix: str = "py") -> Outcome:
+def run(seed: int, suffix: str = "py", engine: str = "tracer") -> Outcome:
     """Trace, write, call; a `.pt2` by torch.export's own way."""
     drawn = Drawn(seed)
-    session = tracer.Session("trace", strict=True, **({"dynamic": True} if drawn.dynamic else {}))
+    session = tracer.Session("trace", strict=True, engine=engine, **({"dynamic": True} if drawn.dynamic else {}))
     try:
         session.run(drawn.program, *drawn.traced())
         if session.graph_breaks:
@@ -289,12 +289,13 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--format", choices=["py", "pt2"], default="py")
+    parser.add_argument("--engine", choices=["tracer", "dynamo"], default="tracer")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     wrong = agreed = refused = 0
     why: collections.Counter[str] = collections.Counter()
     for seed in range(options.seed, options.seed + options.count):
-        outcome = run(seed, options.format)
+        outcome = run(seed, options.format, options.engine)
         agreed, refused = agreed + outcome.agreed, refused + outcome.refused
         why[outcome.why[:110]] += 1
         for line in outcome.wrong:

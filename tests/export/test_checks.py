@@ -132,6 +132,26 @@ def test_self_attention_stays_self_attention(engine):
         made(q, k, k)
 
 
+@pytest.mark.parametrize("dynamic", [True, None])
+def test_a_graph_of_torch_compile_is_as_general_as_it_is(dynamic):
+    def fn(x, y, n, z):
+        return x.sum() * y.shape[0] + n * (2 if x.shape[0] > 2 else 3) + z
+
+    session = tracer.Session("trace", engine="dynamo", **({} if dynamic is None else {"dynamic": dynamic}))
+    args = (torch.ones(4, 2), torch.ones(5), 3, torch.ones(1))
+    session.run(fn, *args)
+    made = program(session)
+    assert torch.equal(made(*args), fn(*args))
+    taken = 0
+    for other in ((torch.ones(6, 2), *args[1:]), (torch.ones(2, 2), *args[1:]), (args[0], torch.ones(7), *args[2:]), (*args[:2], 4, args[3]), (*args[:2], 3.0, args[3])):
+        try:
+            assert torch.equal(made(*other), fn(*other))
+            taken += 1
+        except ValueError:
+            pass
+    assert bool(taken) is bool(dynamic)
+
+
 # ---- names
 @pytest.mark.parametrize("names", ["self", "same torch len", "fits tensor holds", "math out held load", "sized view put read told kind memory", "module self input type"])
 def test_no_name_hides_what_the_file_uses(names):

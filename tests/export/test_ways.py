@@ -135,3 +135,19 @@ def test_where_there_are_no_tensors_it_says_so(tmp_path):
     for suffix in ("py", "pt2"):
         with pytest.raises(tracer.TracerError, match="no program and no tensors"):
             tracer.load(tmp_path / "run.jsonl").export(tmp_path / f"captured.{suffix}")
+
+
+def test_the_magic_writes_a_cell(tmp_path, capsys):
+    from IPython.core.interactiveshell import InteractiveShell
+
+    InteractiveShell.clear_instance()
+    shell = InteractiveShell.instance()
+    try:
+        shell.user_ns.update(fn=function, X=X)
+        shell.run_line_magic("load_ext", "tracer")
+        shell.run_cell_magic("trace", "", "fn(X)")
+        shell.run_line_magic("trace_export", f"{tmp_path / 'captured.py'} --unchecked")
+    finally:
+        InteractiveShell.clear_instance()
+    assert str(tmp_path / "captured.py") in capsys.readouterr().out
+    assert "class Program(" in (tmp_path / "captured.py").read_text()

@@ -108,6 +108,22 @@ def _weights(found: Captured, graph: GraphClass) -> None:
             raise _No(f"the graph reads {one.source}, which lies in an object that only the program knows")
 
 
+#: A size as torch.compile's graphs take one beside its tensor.
+_SIZE = re.compile(r"(.+)\.(size\(\)\[\d+\]|stride\(\)\[\d+\]|storage_offset\(\))")
+
+
+def _read(found: Captured, source: str, places: Places) -> str:
+    """How `call` reads a number from the arguments, "" where it is none of theirs."""
+    if source in found.reads:
+        return found.reads[source].read
+    read = next((place.read for place, _ in places if place.what == source), "")
+    size = _SIZE.fullmatch(source)
+    if read or size is None:
+        return read
+    owner = _read(found, size[1], places)
+    return owner and f"{owner}.{size[2]}"
+
+
 def _first(one: Input) -> str:
     """The variable that an input is read from."""
     found = re.match(r"\w*", one.source)
@@ -120,11 +136,9 @@ def _given(found: Captured, one: Input, places: Places, constants: dict[str, tor
     if one.path is not None:
         return arguments.leaf(one.path).read
     if not isinstance(one.value, torch.Tensor):
-        if one.source in found.reads:
-            return found.reads[one.source].read
-        for place, _ in places:
-            if one.source == place.what:
-                return place.read
+        read = _read(found, one.source, places)
+        if read:
+            return read
     if _first(one) in (*arguments.given, "args", "kwargs"):
         raise _No(f"the graph reads {one.source}, which lies in an object that only the program knows")
     if not isinstance(one.value, torch.Tensor):

@@ -20,7 +20,7 @@ from tracer.compat.trees import leaves, leaves_with_path
 from tracer.compat.wrappers import original_of, wrapper_of
 from tracer.config import FIELDS
 from tracer.errors import TracerError
-from tracer.export.checks import Check, checks
+from tracer.export.checks import Check, checks, specialised
 from tracer.export.places import Arguments, Place, Unreadable
 from tracer.guards import Guard
 from tracer.records import Frame, GraphBreak, GraphInput
@@ -237,7 +237,7 @@ def _captured(
     effects = tuple(dict.fromkeys(text for one in new.compiled for text in one.changes))
     return Captured(
         name, arguments, model, new.result, graphs, list(new.graph_breaks), effects, keeping.runs,
-        _reads(relied, arguments), _checks(relied, arguments),
+        _reads(relied, arguments), _checks(relied, arguments, graphs[0].inputs if new.config.engine == "dynamo" else None),
     )  # fmt: skip
 
 
@@ -251,12 +251,15 @@ def _reads(relied: tuple[Guard, ...] | str, arguments: Arguments) -> dict[str, P
     return found
 
 
-def _checks(relied: tuple[Guard, ...] | str, arguments: Arguments) -> list[Check] | str:
-    """While the copies live: guards hold objects weakly."""
+def _checks(
+    relied: tuple[Guard, ...] | str, arguments: Arguments, inputs: tuple[Input, ...] | None
+) -> list[Check] | str:
+    """While the copies live: guards hold objects weakly. `inputs`: of torch.compile's graph, where that is what runs."""
     if isinstance(relied, str):
         return f"what the trace relied on can't be checked: {relied}"
     try:
-        return checks(relied, arguments, arguments.leaves())
+        found = checks(relied, arguments, arguments.leaves())
+        return found if inputs is None else list(dict.fromkeys([*found, *specialised(arguments, inputs)]))
     except Unreadable as error:
         return f"a file can't check what the trace relied on: {error}"
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import torch
 
 from tracer.compat.guards import memory_layout
+from tracer.compat.trees import leaves_with_path
 from tracer.export.constants import constant, importable, plain
 from tracer.export.places import Arguments, Place, Unreadable
 from tracer.export.sizes import conditions
@@ -23,7 +24,7 @@ from tracer.guards.held import Ref, name_of
 from tracer.guards.kind import KINDS
 from tracer.sources import Source
 
-__all__ = ["Check", "checks"]
+__all__ = ["Check", "checks", "specialised"]
 
 
 Spelled = Callable[[str], str]
@@ -313,6 +314,23 @@ def _conditions(guard: Guard, arguments: Arguments, leaves: dict[str, Any]) -> I
         if one.missing != 0:
             raise Unreadable(one.text)
         yield _holds(said.code, one.code, other.code if other.missing == 0 else None)
+
+
+# ---- a graph of another compiler
+def specialised(arguments: Arguments, inputs: Iterable[Any]) -> Iterator[Check]:
+    """That numbers, and sizes of tensors, are as they were where a graph doesn't take them: another compiler than the one whose guards these
+    are may have taken them for constants."""
+    taken = [(one.path, one.source) for one in inputs]
+    paths, sources = {path for path, _ in taken}, {source for _, source in taken}
+    for path, leaf in leaves_with_path(arguments.given):
+        place = arguments.leaf(path)
+        there = _exported(arguments, place)
+        if isinstance(leaf, torch.Tensor) and path not in paths:
+            shape = constant(tuple(leaf.shape))
+            yield _fits(f"tuple({place.what}.shape)", f"tuple({place.read}.shape)", shape, f"tuple({there}.shape) == {shape}")
+        elif type(leaf) in (bool, int, float) and place.what not in sources:
+            spelled = _exported_value(leaf)
+            yield _fits(place.what, place.read, constant(leaf), spelled and spelled(there))
 
 
 # ---- all
