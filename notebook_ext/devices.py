@@ -42,7 +42,7 @@ def on_device(device: Any, cell: Cell, namespace: dict[str, Any]) -> Iterator[No
             yield
     finally:
         for place, value, copy in moved:
-            if place.read() is copy:  # else the cell has put something of its own there
+            if place.holds(copy):  # else the cell has put something of its own there
                 place.write(value)
 
 

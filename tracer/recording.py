@@ -13,6 +13,7 @@ from typing import Any
 
 import tracer.explain as _explain
 from tracer.config import TraceConfig
+from tracer.errors import TracerError
 from tracer.events import Event
 from tracer.found import Found
 from tracer.journal import Journal
@@ -23,8 +24,13 @@ from tracer.records import Call, Records, from_events
 __all__ = ["Recording", "load"]
 
 
+class _NotHere(TracerError, AttributeError):
+    """What a session has, and a recording can't: an attribute that isn't there, with the reason."""
+
+
 class Recording(Found):
-    """`events`, `frames`, `graphs`, … as of a session; `journal` is the index over the events."""
+    """`events`, `frames`, `graphs`, … as of a session; `journal` is the index over the events. What needs the program or its tensors
+    is not there: `recompile`, `replay`, `run`, `step`, `tracing`, `result`."""
 
     def __init__(self, journal: Journal, path: str = ""):
         self._journal, self.path = journal, path
@@ -64,6 +70,12 @@ class Recording(Found):
     def calls(self) -> list[Call]:
         return self.records.calls
 
+    def __getattr__(self, name: str) -> Any:
+        """What only a session has."""
+        if name in _OF_SESSIONS:
+            raise _NotHere(f"a recording has no {name}: it holds no program and no tensors.", next=_OF_SESSIONS[name])
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
+
     def explain(self) -> str:
         """What happened, as text for a terminal."""
         text = super().explain()
@@ -77,6 +89,17 @@ class Recording(Found):
 
     def _cut(self) -> str:
         return f"This recording was cut short: it ends after {len(self.events):,} events."
+
+
+_RUNS = "trace the program again, with tracer.trace(fn, …)"
+_OF_SESSIONS = {
+    "recompile": f"{_RUNS}, and recompile that session",
+    "replay": "call tracer.replay(fn, recording, …), which runs the function for real and compares",
+    "result": f"{_RUNS}; its session has the result",
+    "run": _RUNS,
+    "step": _RUNS.replace("trace(", "step("),
+    "tracing": _RUNS,
+}
 
 
 def load(path: str | os.PathLike[str]) -> Recording:

@@ -39,7 +39,6 @@ from .config import TraceConfig
 from .engines import hook_of, target_of
 from .errors import FullGraphError, TracerError
 from .events import (
-    CacheHit,
     CallFinished,
     CallStarted,
     FrameSkipped,
@@ -61,7 +60,7 @@ from .interpreter.paths import path_of
 from .journal import Journal, Recorder
 from .overrides import Override, Where, read
 from .refusals import LIMITED, NEVER_WHOLE, WITHOUT, Refusals, ended
-from .rerun import Keeper, Reruns
+from .rerun import Hit, Keeper, Reruns
 from .rerun.running import TracedOnly
 from .runtime import backends
 from .runtime.answers import Entry, Root, Skip
@@ -96,7 +95,8 @@ class Session(Found, Reruns, Refusals):
         self.plans: dict[int, tuple[Any, Any]] = {}
         self._programs: dict[int, Program] = {}
         self._kept: list[Any] = []
-        self.keeper = Keeper(self.config.keep_inputs, self.config.keep_calls)
+        self._coded: list[types.CodeType] = []  # by number of a frame
+        self.keeper = Keeper(self, self.config.keep_inputs, self.config.keep_calls)
         self._callers: dict[int, Any] = {}  # of modules, which they hold
         self._frames: dict[int, tuple[int, int]] = {}
         self._frame_stack: list[tuple[str, int]] = []
@@ -171,8 +171,7 @@ class Session(Found, Reruns, Refusals):
         rec = self.recorder
         self.count_call()
         number, self.raised = self.calls, None
-        begun, thread = self.keeper.begun, threading.get_ident()
-        outermost = thread not in begun
+        outermost = threading.get_ident() not in self.keeper.begun
         how, opens, around = ("returned", "", "", ""), -1, rec.parent
         self._depth += 1
         try:
@@ -188,7 +187,7 @@ class Session(Found, Reruns, Refusals):
             self._depth -= 1
             self.fault = None
             if outermost:
-                begun.pop(thread, None)  # `close` may have been there before
+                self.keeper.end(self.raised)
             try:
                 if self.pins.all and not self._depth:
                     self.pins.report()
@@ -373,12 +372,16 @@ class Session(Found, Reruns, Refusals):
     def begin_frame(self, info: FrameInfo) -> str:
         number, entry = self._frames.get(id(info.code), (len(self._frames), 0))
         if not entry:
-            self._kept.append(info.code)
+            self._coded.append(info.code)
         self._frames[id(info.code)] = (number, entry + 1)
         rec = self.recorder
         self._frame_stack.append((rec.frame, rec.attempt))
         rec.frame, rec.attempt, rec.depth = f"{number}/{entry}", 0, 0
         return rec.frame
+
+    def code_of(self, frame: str) -> types.CodeType:
+        """The code that was compiled as this frame."""
+        return self._coded[int(frame.partition("/")[0])]
 
     def end_frame(self) -> None:
         rec = self.recorder
@@ -460,7 +463,7 @@ class Session(Found, Reruns, Refusals):
         """What compiled code calls when it runs: records a hit, but for the run right after the compile."""
         if not self.recorder.on:
             return None
-        return _Hit(self.recorder, frame, name)
+        return Hit(self.recorder, self.keeper, frame, name)
 
     def without_hook(self, function: Callable[..., Any]) -> Callable[..., Any]:
         return without_hook(function)
@@ -509,6 +512,7 @@ class Session(Found, Reruns, Refusals):
     # ---- ending
     def reset(self) -> None:
         """Drop every compiled entry; the records stay."""
+        self.keeper.reset = True
         self.hook.reset()
         self._limited.clear()
 
@@ -524,6 +528,7 @@ class Session(Found, Reruns, Refusals):
         self._programs.clear()
         self.plans.clear()
         self._kept.clear()
+        self._coded.clear()
         self._callers.clear()
         self.keeper.clear()
         self.following.clear()
@@ -536,19 +541,6 @@ class Session(Found, Reruns, Refusals):
         self.close()
 
 
-class _Hit:
-    """Records that a compiled entry ran; its first run follows the compile and is no hit."""
-
-    __slots__ = ("first", "frame", "name", "recorder")
-
-    def __init__(self, recorder: Recorder, frame: str, name: str):
-        self.recorder, self.frame, self.name, self.first = recorder, frame, name, True
-
-    def __call__(self) -> None:
-        if self.first:
-            self.first = False
-        else:
-            self.recorder.aside(CacheHit, self.name, frame=self.frame)
 
 
 #: Why a recompile was needed is said of so many entries, those that would have been asked first: what one costs doesn't grow.

@@ -9,6 +9,7 @@ from typing import Any
 
 from tracer.breaks import Change, suggestions
 from tracer.config import FIELDS
+from tracer.diff.report import headline, outputs_said
 from tracer.errors import TracerError
 from tracer.explain import clean
 from widgets.models.compare import compare
@@ -48,18 +49,14 @@ class Runs:
             self.recompile({chosen.setting: chosen.value})
         else:
             self.recompile({"overrides": [*session.overrides, chosen]})
-        before, after = (len(one.graphs) for one in (session, self.sessions[-1]))
         diff = self.diffs[-1]
-        worst = max((o.max_abs or 0.0 for o in diff.outputs), default=0.0)
-        said = diff.not_comparable or (
-            "outputs are equal" if all(o.same for o in diff.outputs) else f"outputs differ by at most {worst:.3g}"
-        )
+        said = diff.not_comparable or f"{outputs_said(diff)}."
         gone = not any(
             one.reason == found.reason and one.location == found.location for one in self.sessions[-1].graph_breaks
         )
         return {
-            "title": f"{before} graphs → {after}",
-            "text": f"{'The break is gone' if gone else 'The break is still there'}; {said}. See Runs.",
+            "title": headline(diff),
+            "text": f"{'The break is gone.' if gone else 'The break is still there.'} {said} See Runs.",
         }
 
     def compare(self, left: int, right: int) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def test_programs_replay(name: str) -> None:
         for call in list(session.keeper.calls):
             replayed = session.replay(call=call.number)
             assert replayed.ok, str(replayed)
-            assert replayed.compared > 3
+            assert replayed.compared > (3 if call.order is not None else 1)  # of a call from the cache there is little to tell
             assert str(replayed).startswith(f"replayed: {replayed.compared:,} events agree.")
 
 
@@ -49,7 +49,7 @@ def test_a_changed_size_is_dynamic_again() -> None:
         for size in (4, 5, 6):
             session.run(program, torch.ones(size), size)
         replayed = session.replay()
-        assert session.keeper.calls[-1].number == 2 and replayed.ok, str(replayed)
+        assert replayed.session.result.shape == (5,) and replayed.ok, str(replayed)  # the last that compiled
         assert any(type(event).__name__ == "ShapeDecision" for event in replayed.session.events)
 
 
@@ -80,14 +80,7 @@ def test_random_numbers_and_globals_are_as_recorded() -> None:
         assert replayed.ok, str(replayed)
 
 
-# ---- programs that do diverge
-def diverges(replayed: Replay) -> Any:
-    assert not replayed.ok and not replayed and replayed.divergence is not None
-    assert "expected: " in str(replayed) and "actual:   " in str(replayed)
-    return replayed.divergence
-
-
-def test_the_environment_is_not_ours_to_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TRACER_TEST_SEEN", raising=False)
 
     def program(x: torch.Tensor) -> torch.Tensor:
@@ -97,9 +90,16 @@ def test_the_environment_is_not_ours_to_put_back(monkeypatch: pytest.MonkeyPatch
         os.environ["TRACER_TEST_SEEN"] = "1"
         return y.cos()
 
-    found = diverges(tracer.trace(program, torch.ones(2)).replay())
-    assert found.location == line_of(program, 2)
-    assert "TRACER_TEST_SEEN" in found.expected.words + found.actual.words
+    replayed = tracer.trace(program, torch.ones(2)).replay()
+    assert replayed.ok, str(replayed)
+    assert os.environ["TRACER_TEST_SEEN"] == "1"
+
+
+# ---- programs that do diverge
+def diverges(replayed: Replay) -> Any:
+    assert not replayed.ok and not replayed and replayed.divergence is not None
+    assert "expected: " in str(replayed) and "actual:   " in str(replayed)
+    return replayed.divergence
 
 
 def test_time_goes_on() -> None:

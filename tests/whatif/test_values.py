@@ -15,6 +15,8 @@ from tests.whatif.programs import applied, run, why_not
 from tracer.overrides import Override, Where
 from tracer.whatif.compare import differences
 
+LOG: list[int] = []
+
 
 def input_shapes(session: Any, number: int = 0) -> dict[str, Any]:
     return {found.source: found.shape for found in session.graphs[number].inputs if found.shape is not None}
@@ -213,9 +215,35 @@ def test_an_exception_of_the_program_is_compared_too() -> None:
 
 def test_arguments_that_can_not_be_copied() -> None:
     with tracer.Session(overrides=["skip_guard n"]) as session:
+        drawn = (n for n in (1, 2))
+
+        def draws(x: Any, n: Any) -> Any:
+            return x * n * next(drawn)
+
+        assert torch.equal(session.run(draws, torch.ones(2), 7), torch.full((2,), 7.0))
+        assert "can't be compared: a generator can't be copied" in session.unsafe_runs[0][1]
+        assert next(drawn) == 2
         x = torch.ones(2, requires_grad=True) * 2
         assert torch.equal(session.run(programs.sizes, x, 7), programs.sizes(x, 7))
-        assert "can't be compared" in session.unsafe_runs[0][1]
+        assert session.unsafe_runs[1][1] == ""
+
+
+def test_what_the_plain_run_does_to_global_lists_and_arguments_is_undone() -> None:
+    seen: list[int] = []
+
+    def appends(x: torch.Tensor, n: int) -> torch.Tensor:
+        seen.append(n)
+        LOG.append(n)
+        x.add_(1)
+        return x * n * len(seen) * len(LOG)
+
+    LOG.clear()
+    with tracer.Session(overrides=["skip_guard n = EQUALS_MATCH"]) as session:
+        x = torch.ones(2)
+        found = [session.run(appends, x, 2).tolist() for _ in range(3)]
+    assert found == [[4.0, 4.0], [24.0, 24.0], [72.0, 72.0]]
+    assert seen == LOG == [2, 2, 2] and torch.equal(x, torch.full((2,), 4.0))
+    assert [what for _, what, _ in session.unsafe_runs] == ["", "", ""]
 
 
 def test_guards_without_a_source() -> None:

@@ -239,7 +239,7 @@ def test_runs_that_differ_share_one_layout():
     assert {"~ tanh"} <= drawn or {"+ tanh", "− relu"} <= drawn
     assert {"add", "sum"} <= drawn and found["outputs"]["equal"] is False and not found["same"]
     assert json.loads(json.dumps(found)) == found
-    assert [row[0] for row in found["figures"]] == ["Graphs", "Breaks", "Guards", "Ops", "Tracing"]
+    assert [row[0] for row in found["figures"]] == ["Graphs", "Breaks", "Guards", "Ops", "Recompiles", "Entries", "Tracing"]
     same = compare(left, left, left.diff(left))
     assert same["same"] and not same["lanes"][0]["marks"] and [g["title"] for g in same["groups"]] == []
 

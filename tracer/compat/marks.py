@@ -6,6 +6,7 @@ Everything is read without importing `torch._dynamo`: while it isn't loaded nobo
 
 from __future__ import annotations
 
+import functools
 import importlib
 import sys
 import types
@@ -28,6 +29,7 @@ __all__ = [
     "is_graph_break",
     "is_nested_region",
     "is_nonstrict_traceable",
+    "late_marks",
     "nonstrict_trace",
     "nonrecursive_disable_code",
     "original_callable",
@@ -113,6 +115,22 @@ def disables_callees(function: Any) -> bool:
 def disable_message(function: Any) -> str | None:
     """The reason given to torch.compiler.disable(reason=…)."""
     return _own(function, "_torchdynamo_disable_msg")
+
+
+@functools.cache
+def _late() -> types.CodeType | None:
+    """The code of functions that torch leaves to Python, and marks so the first time that they are called."""
+    made = getattr(torch, "_disable_dynamo", None)
+    return made(lambda: None).__code__ if made is not None else None
+
+
+def late_marks(function: types.FunctionType) -> dict[str, Any] | None:
+    """The attributes of the function of torch's that `function` stands for, where torch writes there at its first call; else None."""
+    code = function.__code__
+    if code is not _late() or "fn" not in code.co_freevars or not function.__closure__:
+        return None
+    marked = function.__closure__[code.co_freevars.index("fn")].cell_contents
+    return marked.__dict__ if isinstance(marked, types.FunctionType) else None
 
 
 def original_callable(function: Any) -> Any:

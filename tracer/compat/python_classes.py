@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import types
 
-__all__ = ["has_items_in_order", "is_python_class", "maker", "matches_as_mapping", "matches_as_sequence", "reads_like_object"]
+__all__ = ["can_be_given", "has_items_in_order", "is_python_class", "maker", "matches_as_mapping", "matches_as_sequence", "reads_like_object"]
 
 _IMMUTABLE = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE
 _HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE
@@ -18,6 +18,15 @@ _HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 def is_python_class(cls: type) -> bool:
     """Whether a class statement made it, or it can be changed like one that did (pybind11 makes such classes)."""
     return cls.__flags__ & (_HEAP | _IMMUTABLE) == _HEAP
+
+
+def can_be_given(cls: type) -> bool:
+    """Whether `type` may write attributes of the class: not where its metaclass, made in C, has a way of its own (pybind11's)."""
+    for base in type.__dict__["__mro__"].__get__(type(cls)):
+        own = type.__dict__["__dict__"].__get__(base).get("__setattr__")
+        if type(own) is types.WrapperDescriptorType:
+            return base is type and is_python_class(cls)
+    return False
 
 
 def maker(cls: type) -> type:

@@ -13,8 +13,10 @@ from typing import Any
 from tracer.diff.align import align
 from tracer.diff.model import Diff, GraphDiff, NodeDiff, OutputDiff, TimeDiff
 from tracer.events import ShapeDecision
+from tracer.explain import count
 from tracer.export.bodies import flat
-from tracer.records import Frame, Graph, GraphBreak, Guard, Node, Records
+from tracer.records import Frame, Graph, GraphBreak, Guard, Node, Records, from_events
+from tracer.rerun.scope import common
 
 __all__ = ["Diff", "GraphDiff", "NodeDiff", "OutputDiff", "TimeDiff", "diff"]
 
@@ -23,7 +25,7 @@ _MISSING = object()
 
 def diff(left: Any, right: Any) -> Diff:
     """What changed from `left` to `right`: each a session or a recording."""
-    a, b = left.records, right.records
+    a, b, title, cache = _alike(left, right)
     apart = left.config.engine != right.config.engine
     gained, lost = _breaks(a.graph_breaks, b.graph_breaks, apart)
     guards = _guarded(a, b) if apart else _guards(a, b)
@@ -35,13 +37,54 @@ def diff(left: Any, right: Any) -> Diff:
         guards_gained=guards[0],
         guards_lost=guards[1],
         guards_changed=guards[2],
-        recompiles=(tuple(a.recompiles), tuple(b.recompiles)),
+        recompiles=((), ()) if cache else (tuple(a.recompiles), tuple(b.recompiles)),
         symbols=_symbols(left, right),
         outputs=outputs,
         not_comparable=not_comparable,
         settings=_settings(left, right),
         times=_times(a, b),
+        figures=_figures(a, b, cache),
+        calls=title,
+        cache=cache,
+        records=(a, b),
     )
+
+
+# --- like with like ---------------------------------------------------------------------------------------------------
+
+
+def _alike(left: Any, right: Any) -> tuple[Records, Records, str, str]:
+    """Records of the calls that both runs made, which calls these are ("" for all), and why recompiles can't be compared."""
+    one, other = getattr(left, "scope", None), getattr(right, "scope", None)
+    if one is not None and left.rerun_of is right:
+        again, first, title, cache = _alike_with(right, left, one)
+        return first, again, title, cache
+    if other is not None and right.rerun_of is left:
+        return _alike_with(left, right, other)
+    if one is not None and other is not None and left.rerun_of is right.rerun_of and one.spans != other.spans:
+        here, there = common(one, other)
+        if here:
+            a, b = from_events(left.journal, calls=here), from_events(right.journal, calls=there)
+            return a, b, f"{count(len(here), 'call')} that both runs made", "Before these calls one of the runs made others."
+    return left.records, right.records, "", ""
+
+
+def _alike_with(first: Any, again: Any, scope: Any) -> tuple[Records, Records, str, str]:
+    if scope.whole:
+        return first.records, again.records, "", ""
+    return from_events(first.journal, calls=scope.spans), again.records, scope.title, scope.cache
+
+
+def _figures(left: Records, right: Records, cache: str) -> tuple[tuple[str, int, int], ...]:
+    """(what, here, there): what a person counts first. Entries are what compiles left in the cache."""
+    before, now = left.stats, right.stats
+    rows = [
+        (name, int(before[key]), int(now[key]))
+        for name, key in (("graph", "graphs"), ("break", "graph_breaks"), ("guard", "guards"), ("op", "ops"), ("recompile", "recompiles"))
+        if not (cache and key == "recompiles")
+    ]
+    entries = [sum(frame.outcome == "compiled" for frame in side.frames) for side in (left, right)]
+    return *rows, ("entry", entries[0], entries[1])
 
 
 # --- graphs -----------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from tracer.records import Graph, GraphBreak, Guard, Node, Recompile
+from tracer.records import Graph, GraphBreak, Guard, Node, Recompile, Records
 
 __all__ = ["Diff", "GraphDiff", "NodeDiff", "OutputDiff", "TimeDiff"]
 
@@ -86,6 +86,10 @@ class Diff:
     not_comparable: str = ""  # why the outputs were not compared
     settings: tuple[tuple[str, Any, Any], ...] = ()
     times: tuple[TimeDiff, ...] = ()
+    figures: tuple[tuple[str, int, int], ...] = ()  # (what is counted, before, now)
+    calls: str = ""  # which calls are compared, where not all are
+    cache: str = ""  # why recompiles were not compared
+    records: tuple[Records, Records] = field(default_factory=lambda: (Records(), Records()), compare=False)  # of the calls compared
     names: tuple[str, str] = field(default=("before", "now"))
 
     @property
@@ -100,6 +104,7 @@ class Diff:
             or self.guards_lost
             or self.guards_changed
             or len(self.recompiles[0]) != len(self.recompiles[1])
+            or any(before != now for name, before, now in self.figures if name == "entry")
             or self.symbols
             or any(not output.same for output in self.outputs)
         )
@@ -137,6 +142,9 @@ class Diff:
                 "changed": [[a.expression, b.expression] for a, b in self.guards_changed],
             },
             "recompiles": [len(side) for side in self.recompiles],
+            "figures": [list(one) for one in self.figures],
+            "calls": self.calls,
+            "cache": self.cache,
             "symbols": [list(one) for one in self.symbols],
             "outputs": [[o.path, o.max_abs, o.max_rel, o.note] for o in self.outputs],
             "not_comparable": self.not_comparable,

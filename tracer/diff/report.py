@@ -11,12 +11,14 @@ from tracer.explain.words import seconds, where
 from tracer.export.figure import shape_text
 from tracer.records import Node
 
-__all__ = ["headline", "html", "sections", "text"]
+__all__ = ["headline", "html", "outputs_said", "sections", "text"]
 
 #: Rows of one list; more are counted.
 MOST = 30
 #: A page opens a list of guards that is no longer than this.
 OPEN = 8
+#: Figures that a headline names; graphs, breaks and guards have words of their own there.
+_COUNTED = {"recompile": ("recompile",), "entry": ("entry", "entries")}
 SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 
 
@@ -29,9 +31,10 @@ def html(diff: Diff) -> str:
 
 
 def headline(diff: Diff) -> str:
+    compared = f"{diff.calls} compared" if diff.calls else ""
     if diff.same:
-        rest = diff.not_comparable or _equal(diff.outputs)
-        return " · ".join(filter(None, ("Both runs captured the same", rest)))
+        rest = diff.not_comparable.removesuffix(".") or _equal(diff.outputs)
+        return " · ".join(filter(None, ("Both runs captured the same", rest, compared)))
     left, right = sum(g.left is not None for g in diff.graphs), sum(g.right is not None for g in diff.graphs)
     parts = [f"{count(left, 'graph')} → {right}"]
     for gained, lost, word in (
@@ -39,9 +42,12 @@ def headline(diff: Diff) -> str:
         (diff.guards_gained, diff.guards_lost, "guard"),
     ):
         parts += [f"{sign}{count(len(found), word)}" for sign, found in (("+", gained), ("−", lost)) if found]
+    for name, before, now in diff.figures:
+        if name in _COUNTED and before != now and not (name == "entry" and (before, now) == (left, right)):
+            parts.append(f"{count(before, *_COUNTED[name])} → {now}")
     worst = _worst(diff.outputs)
     parts += [f"outputs differ by at most {worst:.3g}"] if worst else []
-    return " · ".join(parts)
+    return " · ".join(filter(None, (*parts, compared)))
 
 
 def sections(diff: Diff) -> list[Section]:
@@ -120,6 +126,8 @@ def _guards(diff: Diff) -> Section | None:
 
 
 def _recompiles(diff: Diff) -> Section | None:
+    if diff.cache:
+        return Section("Recompiles: not compared", [Para(diff.cache, "muted")])
     left, right = diff.recompiles
     if len(left) == len(right):
         return None
@@ -168,6 +176,18 @@ def _times(diff: Diff) -> Section | None:
 
 def _worst(outputs: Iterable[OutputDiff]) -> float:
     return max((one.max_abs for one in outputs if one.max_abs), default=0.0)
+
+
+def outputs_said(diff: Diff) -> str:
+    """How outputs compare, as a sentence without its end."""
+    if diff.not_comparable:
+        return diff.not_comparable.removesuffix(".")
+    differ = [one for one in diff.outputs if not one.same]
+    worst = _worst(differ)
+    if worst:
+        return f"Outputs differ by at most {worst:.3g}"
+    said = f"{differ[0].path}: {differ[0].note}" if differ else _equal(diff.outputs) or "The results hold nothing to compare"
+    return said[0].upper() + said[1:] if not differ else f"Outputs differ ({said})"
 
 
 def _equal(outputs: Sequence[OutputDiff]) -> str:

@@ -167,7 +167,7 @@ def _run(session: Any, kept: Any, engine: str) -> tuple[Any, _Keeping, tuple[Gua
     keeping = _Keeping()
     settings = {name: getattr(session.config, name) for name in FIELDS}
     settings |= {"backend": keeping, "mode": None, "options": None, "record": "decisions", "keep_inputs": False, "engine": engine}
-    new = run_again(session, kept, overrides=session.overrides, settings=settings, given=keeping.hear)
+    new = run_again(session, [kept], overrides=session.overrides, settings=settings, given=keeping.hear)
     if new.error is not None:
         new.close()
         raise TracerError(f"the call raised {type(new.error).__name__}: {new.error}", next="export a call that returns")

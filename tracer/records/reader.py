@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import tracer.events as ev
@@ -32,10 +32,15 @@ from tracer.records.types import (
 __all__ = ["broken", "from_events"]
 
 
-def from_events(events: Iterable[Event] | Journal, sources: Mapping[str, Mapping[int, str]] | None = None) -> Records:
-    """The records of a recording, from its events alone; events of abandoned attempts count for nothing."""
+def from_events(
+    events: Iterable[Event] | Journal,
+    sources: Mapping[str, Mapping[int, str]] | None = None,
+    calls: Collection[tuple[int, int, int | None]] | None = None,
+) -> Records:
+    """The records of a recording, from its events alone; events of abandoned attempts count for nothing. `calls`: those that count,
+    each as its number and the first and the behind-last of its events (None: its last)."""
     journal = events if isinstance(events, Journal) else Journal(list(events), sources=sources)
-    return _Reader(journal).read()
+    return _Reader(journal).read(calls)
 
 
 class _Reader:
@@ -56,9 +61,11 @@ class _Reader:
         self.overrides: dict[str, OverrideUse] = {}
         self.counts = {"instructions": 0, "cache_hits": 0}
 
-    def read(self) -> Records:
+    def read(self, calls: Collection[tuple[int, int, int | None]] | None = None) -> Records:
         journal = self.journal
         for event in journal.events:
+            if calls is not None and not _among(calls, event):
+                continue
             kept = not journal.abandoned(event.seq)
             entry = _READ.get(type(event))
             if entry is not None and (kept or entry[1]):
@@ -292,6 +299,13 @@ def broken(event: ev.GraphBreak) -> GraphBreak:
         [event.frame] if event.frame else [],
         event.call,
     )
+
+
+def _among(calls: Collection[tuple[int, int, int | None]], event: Event) -> bool:
+    """Whether the event is of one of the calls, or of the whole session."""
+    if not event.call:
+        return True
+    return any(event.call == call and first <= event.seq and (last is None or event.seq < last) for call, first, last in calls)
 
 
 #: Which method reads a kind, and whether it does so in abandoned attempts too.

@@ -1,15 +1,22 @@
 """Deep copies of what a call was given: aliasing kept, the originals untouched, each choice about tensors in one place.
 
 In: any Python values. Out: copies in which views share storage as before, one object met twice stays one object, and what
-can't be copied is the original, listed in `notes`. Functions, classes and Python modules are never copied.
+can't be copied is the original, listed in `notes`; in `used_up` where using the original would use it up. Functions, classes and
+Python modules are never copied, nor what is put right in its place (see `tracer.rerun.places`).
+
+Several copiers in turn may fill one object again, so that what is copied once for each call stays one object (see `Same`).
 """
 
 from __future__ import annotations
 
 import collections
+import contextlib
+import contextvars
 import copy
 import copyreg
+import enum
 import functools
+import io
 import threading
 import types
 import weakref
@@ -22,15 +29,48 @@ from ..compat.copies import plain_dispatch, set_bits
 from ..compat.python_classes import is_python_class
 from ..compat.wrappers import are_settings, is_optimized, note_identity, over, wrapper_of
 
-__all__ = ["Copier"]
+__all__ = ["Copier", "Names", "Same"]
 
 _ATOMIC = (
     type(None), bool, int, float, complex, str, bytes, type, type(...), type(NotImplemented), slice, range, object,
     types.BuiltinFunctionType, types.CodeType, types.ModuleType, types.MethodWrapperType, types.MethodDescriptorType,
-    types.WrapperDescriptorType, types.GetSetDescriptorType, types.MemberDescriptorType, property, weakref.ref, torch.dtype, torch.device,
-    torch.Size, torch.layout, torch.memory_format,
+    types.WrapperDescriptorType, types.GetSetDescriptorType, types.MemberDescriptorType, property, torch.dtype, torch.device,
+    torch.Size, torch.layout, torch.memory_format, contextvars.ContextVar, contextvars.Token,
 )  # fmt: skip
 _IMMUTABLE = frozenset(_ATOMIC)
+
+
+#: What holds its values for a thread or a process, or by which a program knows it: the values are put right in it.
+_IN_PLACE = (threading.local, enum.Enum)
+
+
+class Names:
+    """A name for each object that can be referred to weakly; nothing is kept alive for it."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[weakref.ref[Any], int]] = {}
+        self._next = 0
+
+    def of(self, value: Any) -> int | None:
+        """The name of `value`, the same each time; None where it can have none."""
+        known = self._known.get(id(value))
+        if known is not None and known[0]() is value:
+            return known[1]
+        try:
+            reference = weakref.ref(value)
+        except TypeError:
+            return None
+        self._next += 1
+        self._known[id(value)] = reference, self._next
+        return self._next
+
+
+class Same:
+    """Objects that stand for the same one in several copies, by name. `named`: what an object that is copied is a copy of."""
+
+    def __init__(self) -> None:
+        self.named: Callable[[Any], int | None] = lambda value: None
+        self.made: dict[int, Any] = {}
 
 
 class Copier:
@@ -38,6 +78,9 @@ class Copier:
 
     device, dtype: what tensors are moved and (floating ones) converted to; None: as they are.
     parameter:     given an `nn.Parameter`, says what stands for it; None: a copy.
+    module:        hears of each module that is its attributes, before it is copied.
+    names:         names the originals; `originals` says afterwards which copy is of which.
+    same:          objects that were made for earlier copies and are filled again here.
     """
 
     def __init__(
@@ -46,10 +89,17 @@ class Copier:
         device: torch.device | None = None,
         dtype: torch.dtype | None = None,
         parameter: Callable[[torch.nn.Parameter], Any] | None = None,
+        module: Callable[[torch.nn.Module], None] | None = None,
+        names: Names | None = None,
+        same: Same | None = None,
     ):
-        self.device, self.dtype, self.parameter = device, dtype, parameter
+        self.device, self.dtype, self.parameter, self.module = device, dtype, parameter, module
+        self._names, self._same = names, same
+        self.originals: dict[int, tuple[Any, int]] = {}  # id of a copy → it, and the name of its original
         self.notes: list[str] = []
-        self.tensors = 0  # copies that were made
+        self.used_up: list[str] = []
+        self.alive: list[Any] = []  # copies that are referred to weakly only
+        self.tensors = self.bytes = 0  # copies that were made
         self._memo: dict[int, Any] = {}
         self._held: list[Any] = []  # originals, so that their ids stay theirs
         self._storages: dict[Any, torch.UntypedStorage] = {}
@@ -58,6 +108,11 @@ class Copier:
         """The copy of `value`; the same one each time."""
         with plain_dispatch(), torch.no_grad():
             return self._copy(value)
+
+    @property
+    def objects(self) -> int:
+        """How many were met."""
+        return len(self._memo)
 
     def known(self, value: Any) -> Any:
         """What stands for `value` already; `value` itself where nothing does."""
@@ -83,7 +138,7 @@ class Copier:
         rule = _RULES.get(kind)
         if rule is not None:
             return rule(self, value)
-        if isinstance(value, type):  # of a metaclass
+        if isinstance(value, type) or isinstance(value, _IN_PLACE):  # a class of a metaclass
             return value
         if isinstance(value, torch.Tensor):
             return self._keep(value, self._tensor(value))
@@ -156,6 +211,53 @@ class Copier:
         )
         return self._keep(value, made)
 
+    # ---- weak references
+    def _reference(self, value: weakref.ref[Any]) -> Any:
+        target = value()
+        copied = self._copy(target)
+        if copied is target:
+            return self._keep(value, value)
+        self.alive.append(copied)
+        return self._keep(value, weakref.ref(copied, value.__callback__))
+
+    def _weak_keys(self, value: Any) -> Any:
+        made = self._keep(value, type(value)())
+        for key, member in list(value.items()):
+            copied = self._copy(key)
+            self.alive.append(copied)
+            made[copied] = self._copy(member)
+        return made
+
+    def _weak_values(self, value: Any) -> Any:
+        made = self._keep(value, type(value)())
+        for key, member in list(value.items()):
+            copied = self._copy(member)
+            self.alive.append(copied)
+            made[self._copy(key)] = copied
+        return made
+
+    def _weak_set(self, value: Any) -> Any:
+        made = self._keep(value, type(value)())
+        for member in list(value):
+            copied = self._copy(member)
+            self.alive.append(copied)
+            made.add(copied)
+        return made
+
+    # ---- one object in several copies
+    def _named(self, value: Any, make: Callable[[], Any]) -> Any:
+        """What stands for `value`, not filled yet: made now, or for an earlier copy and emptied."""
+        if self._names is not None and (name := self._names.of(value)) is not None:
+            made = make()
+            self.originals[id(made)] = made, name
+        elif self._same is not None and (name := self._same.named(value)) is not None:
+            found = self._same.made.get(name)
+            made = found if type(found) is type(value) and _emptied(found) else make()
+            self._same.made[name] = made
+        else:
+            made = make()
+        return self._keep(value, made)
+
     # ---- anything else
     def _object(self, value: Any) -> Any:
         """By `__deepcopy__`, else by what pickling takes apart; a fault of either leaves the original in place."""
@@ -176,6 +278,8 @@ class Copier:
             del self._held[held:]
             self._held.append(value)
             if not isinstance(value, _STATELESS):
+                if _is_used_up(value):
+                    self.used_up.append(f"a {type(value).__qualname__}")
                 self.notes.append(
                     f"a {type(value).__qualname__} can't be copied ({type(error).__name__}): the original is used"
                 )
@@ -183,7 +287,9 @@ class Copier:
 
     def _module(self, value: torch.nn.Module) -> Any:
         """A module that is its attributes, as nearly all are."""
-        made = self._keep(value, object.__new__(type(value)))
+        if self.module is not None:
+            self.module(value)
+        made = self._named(value, lambda: object.__new__(type(value)))
         members = object.__getattribute__(made, "__dict__")
         for name, member in object.__getattribute__(value, "__dict__").items():
             members[name] = self._copy(member)
@@ -195,7 +301,11 @@ class Copier:
         if isinstance(parts, str):
             return self._keep(value, value)
         function, arguments, state, members, items = (*parts, None, None, None)[:5]
-        made = self._keep(value, function(*[self._copy(argument) for argument in arguments]))
+        copied = [self._copy(argument) for argument in arguments]
+        if function is copyreg.__newobj__ and len(arguments) == 1:  # type: ignore[attr-defined]
+            made = self._named(value, lambda: function(*copied))
+        else:
+            made = self._keep(value, function(*copied))
         if type(made) is not type(value):
             self.notes.append(f"a {type(value).__qualname__} is copied as a {type(made).__qualname__}")
         if state is not None:
@@ -218,6 +328,10 @@ class Copier:
     def _tensor(self, tensor: torch.Tensor) -> Any:
         if isinstance(tensor, torch.nn.Parameter) and self.parameter is not None:
             return self.parameter(tensor)
+        return self.copied(tensor)
+
+    def copied(self, tensor: torch.Tensor) -> Any:
+        """A copy of the tensor, also where something else stands for it."""
         self.tensors += 1
         if type(tensor) not in _PLAIN or tensor.layout is not torch.strided or tensor.is_quantized:
             return self._unusual(tensor)
@@ -256,6 +370,7 @@ class Copier:
         found = self._storages.get(key)
         if found is None:
             self._held.append(storage)
+            self.bytes += storage.nbytes()
             device = self.device if self.device is not None else storage.device
             itemsize = tensor.dtype.itemsize if dtype is not tensor.dtype else 1
             whole = torch.empty(0, dtype=tensor.dtype if itemsize > 1 else torch.uint8, device=storage.device)
@@ -336,6 +451,31 @@ class _NonLeaf(torch.autograd.Function):
         return None, None
 
 
+def _emptied(made: Any) -> bool:
+    """Takes away all that an instance holds; False where it can't be told what that is."""
+    kind = type(made)
+    members: Any
+    for members in (list, dict, set, collections.deque):
+        if issubclass(kind, members):
+            members.clear(made)
+    for cls in kind.__mro__:
+        for slot in cls.__dict__.values() if is_python_class(cls) else ():
+            if type(slot) is types.MemberDescriptorType:
+                with contextlib.suppress(AttributeError):  # it is empty
+                    slot.__delete__(made)
+    members = getattr(made, "__dict__", {})
+    if type(members) is not dict:
+        return False
+    members.clear()
+    return True
+
+
+def _is_used_up(value: Any) -> bool:
+    """Whether running anything on it leaves less of it: iterators, coroutines."""
+    kind = type(value)
+    return not isinstance(value, io.IOBase) and any(hasattr(kind, name) for name in ("__next__", "__anext__", "send"))
+
+
 _PLAIN = (torch.Tensor, torch.nn.Parameter, torch.nn.Buffer)
 _STATELESS = (type(threading.Lock()), type(threading.RLock()))
 
@@ -350,4 +490,8 @@ _RULES: dict[type, Callable[[Copier, Any], Any]] = {
     types.FunctionType: Copier._function,
     types.MethodType: Copier._method,
     functools.partial: Copier._partial,
+    weakref.ref: Copier._reference,
+    weakref.WeakKeyDictionary: Copier._weak_keys,
+    weakref.WeakValueDictionary: Copier._weak_values,
+    weakref.WeakSet: Copier._weak_set,
 }

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ..session import Session
     from .kept import Keeper
     from .replay import Replay
+    from .scope import Scope
 
 __all__ = ["Reruns"]
 
@@ -20,7 +21,8 @@ __all__ = ["Reruns"]
 class Reruns:
     """What sessions have for re-running.
 
-    rerun_of:       the session whose call this one ran again, else None.
+    rerun_of:       the session whose calls this one ran again, else None.
+    scope:          which calls of it these are (`tracer.rerun.scope.Scope`), else None.
     not_comparable: why outputs can't be held against those of `rerun_of`, one sentence; "" when they can.
     rerun_notes:    what could not be copied or put back as it was.
     error:          what the program raised when the call ran again, else None.
@@ -29,6 +31,7 @@ class Reruns:
 
     keeper: Keeper
     rerun_of: Session | None = None
+    scope: Scope | None = None
     not_comparable = ""
     rerun_notes: tuple[str, ...] = ()
     error: BaseException | None = None
@@ -47,7 +50,7 @@ class Reruns:
         autocast: torch.dtype | str | None = None,
         **config_changes: Any,
     ) -> Session:
-        """Run a recorded call again under changed settings, in a new session that is returned.
+        """Run the recorded calls again under changed settings, in a new session that is returned: all that are kept, in order.
 
         config_changes: any settings (`backend="inductor"`, `dynamic=True`, …); the others stay. Another backend drops the old
                         one's `mode` and `options`.
@@ -56,18 +59,24 @@ class Reruns:
                         the program itself names is left alone.
         dtype:          floating tensors among those copies are converted to it.
         autocast:       the call runs under `torch.autocast` of this dtype, on the device of its first tensor.
-        execute:        False traces and compiles the first frame and stops before it runs, so that nothing of the program
-                        happens. What lies behind a graph break or in functions called there needs its values, so it is not
-                        reached; `result` stays None.
-        call:           the number of a kept call; None: the last that compiled something.
+        execute:        False traces and compiles the first frame of one call, the last that compiled something, and stops before
+                        it runs, so that nothing of the program happens. What lies behind a graph break or in functions called
+                        there needs its values, so it is not reached; `result` stays None.
+        call:           the number of a kept call, which runs alone; None: all of them.
 
-        It runs on copies of the arguments as they were, of the module with today's parameters, of globals and closed-over
-        values as they were, with the random states and modes of then; afterwards all of these are as before. What it prints
+        Kept are the newest `keep_calls` calls that compiled something, and what only ran from the cache while there was room; in a block
+        of code each traced function that the block's own code called is a call. `session.diff(new)` compares like with like: where not all
+        calls ran again, with those of this session that did (`scope` says which, and so does the comparison's headline).
+
+        Each runs on copies of the arguments as they were when it began, of the module with the parameters that are in their places
+        today, of globals, closed-over values, attributes of functions, classes, modules and enum members, thread-locals, context variables
+        and the environment as they were, with the random states and modes of then; afterwards all of these are as before. What it prints
         becomes Output events. What it does to files and to other objects outside can't be undone.
 
         An exception of the program becomes `error` of the new session (with a warning, unless the recorded call raised one of
         that type). Errors of ours (FullGraphError, a failing backend) are raised and have the new session as `session`. TracerError
-        also where the session is closed, kept no inputs or not this call's, or where the machine has no such device.
+        also where the session is closed, kept no inputs or not this call's, where the call reaches something that it would use up (a
+        generator), or where the machine has no such device.
         """
         from .running import recompile
 

@@ -161,6 +161,8 @@ def compare(
         if segment.hit and other is not None and other.name == segment.name:
             if other.frame:
                 notes.append(f"{segment.name} ran from the cache in the recorded call: its compile is left out")
+                for event in other.events:
+                    right.hear(event)
             continue
         ours, theirs = _steps(left, segment), _steps(right, other)
         for one, two in itertools.zip_longest(ours, theirs):
@@ -198,11 +200,11 @@ def replay_session(session: Session, call: int | None) -> Replay:
         )
     recorded = [event for event in session.events if event.call == kept.number]
     new = run_again(
-        session, kept, overrides=session.overrides, settings={name: getattr(session.config, name) for name in FIELDS}
+        session, [kept], overrides=session.overrides, settings={name: getattr(session.config, name) for name in FIELDS}
     )
     before = itertools.takewhile(lambda event: event.call < kept.number, session.events)
     divergence, agreed, notes = compare(recorded, [event for event in new.events if event.call == 1], before)
-    if kept.metadata:
+    if kept.metadata or kept.parameters.written() or kept.parameters.exchanged():
         notes.append(new.not_comparable)
     return Replay(divergence, agreed, new, tuple(dict.fromkeys([*notes, *new.rerun_notes])))
 

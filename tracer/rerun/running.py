@@ -1,17 +1,19 @@
-"""A kept call, run again in a session of its own: on copies, from the recorded state, everything put back afterwards.
+"""Kept calls, run again in a session of its own: on copies, each from the state that it began with, everything put back afterwards.
 
-In: the session that kept the call, the changed settings. Out: a new session that ran it; the original's values, the program's
-globals and cells, random states and modes are as before. While it runs, globals and cells hold the copies, for every thread.
+In: the session that kept the calls, the changed settings. Out: a new session that ran them in order; the original's values, the
+program's globals and cells, random states and modes are as before. An object that several calls saw is one object in all of them.
+While they run, globals and cells hold the copies, for every thread.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -20,11 +22,12 @@ from ..compat.copies import plain_dispatch
 from ..config import FIELDS, TraceConfig
 from ..errors import TracerError
 from ..events import Output
-from .copies import Copier
+from .copies import Copier, Names, Same
 from .kept import KeptCall, Modes
 from .metadata import stood_in
-from .places import Place, places
+from .places import Place, in_context, places, put
 from .rng import RandomState
+from .scope import Span, scope_of
 
 if TYPE_CHECKING:
     from ..session import Session
@@ -39,7 +42,27 @@ class TracedOnly(BaseException):
 
 # ---- what is asked for
 def find(session: Session, call: int | None) -> KeptCall:
-    """The kept call with that number, or the newest; TracerError where there is none."""
+    """The kept call with that number, or the newest that compiled; of a block of code the first in it. TracerError where there is none, or
+    where running it again would use up something of the program's."""
+    kept = chosen(session, call)
+    compiled = [one for one in kept if one.order is not None] or kept
+    newest = compiled[-1]
+    found = next(one for one in compiled if one.number == newest.number) if newest.block else newest
+    return _usable([found])[0]
+
+
+def _usable(calls: Sequence[KeptCall]) -> Sequence[KeptCall]:
+    for one in calls:
+        if one.used_up:
+            raise TracerError(
+                f"call {one.number} can't be run again: it reaches {one.used_up[0]}, which would be used up.",
+                next="give it what can be copied, such as a list, or make the generator inside of the call",
+            )
+    return calls
+
+
+def chosen(session: Session, call: int | None) -> Sequence[KeptCall]:
+    """The kept calls with that number, or all of them; TracerError where there is none."""
     keeper = session.keeper
     if session.closed:
         raise TracerError(
@@ -54,14 +77,12 @@ def find(session: Session, call: int | None) -> KeptCall:
     if not kept:
         why = keeper.failed or _nothing(keeper)
         raise TracerError(f"there is no call to run again: {why}.", next="call session.run(fn, *args) first")
-    if call is None:
-        return kept[-1]
-    for one in kept:
-        if one.number == call:
-            return one
-    numbers = ", ".join(str(one.number) for one in kept)
+    found = [one for one in kept if call in (None, one.number)]
+    if found:
+        return found
+    numbers = ", ".join(dict.fromkeys(str(one.number) for one in kept))
     raise TracerError(
-        f"call {call!r} is not kept: it compiled nothing, or newer ones took its place.",
+        f"call {call!r} is not kept: nothing of it was compiled, or there was no room for it.",
         next=f"these are: {numbers}; keep_calls={session.config.keep_calls} says how many",
     )
 
@@ -128,14 +149,14 @@ def recompile(
     changes: dict[str, Any],
 ) -> Session:
     """See `Session.recompile`."""
-    kept = find(session, call)
+    calls = _usable(chosen(session, call)) if execute else [find(session, call)]
     where = None if device is None else device_here(device, asked_by=f"session.recompile(device={str(device)!r})")
     kind, cast = _dtype("dtype", dtype), _dtype("autocast", autocast)
-    chosen = session.overrides if overrides is None else overrides
+    pinned = session.overrides if overrides is None else overrides
     return run_again(
         session,
-        kept,
-        overrides=chosen,
+        calls,
+        overrides=pinned,
         settings=_settings(session.config, changes),
         device=where,
         dtype=kind,
@@ -146,7 +167,7 @@ def recompile(
 
 def run_again(
     session: Session,
-    kept: KeptCall,
+    calls: Sequence[KeptCall],
     *,
     overrides: Any,
     settings: dict[str, Any],
@@ -156,58 +177,122 @@ def run_again(
     execute: bool = True,
     given: Callable[[Any, tuple[Any, ...], dict[str, Any], list[Any]], None] | None = None,
 ) -> Session:
-    """The kept call in a new session with these settings. `given` hears of the copies before they are used: the function,
+    """The kept calls in a new session with these settings. `given` hears of the copies before they are used: the function,
     arguments, values of globals and cells. Errors of ours are raised, with the new session as their `session`;
     an exception of the program is the new session's `error`, and warned about where the recorded call had none."""
     new = type(session)(overrides=overrides, **settings)
     new.rerun_of = session
-    copies, start = _Copies(kept, device, dtype), _Start()
-    code = getattr(new.prepare(copies.fn), "__code__", None)  # of the function that calls a module; torch.compile needs none
-    kept.memory.apply(new, {id(kept.code): id(code)} if kept.code is not None and code is not None else {})
+    run = _Run(session, new, device, dtype, autocast, given)
+    new.traces_only = not execute
     try:
-        new.traces_only = not execute
-        if given is not None:
-            given(copies.fn, copies.args, copies.kwargs, copies.values)
-        with _as_recorded(new, kept, copies, autocast, device or _first_device(copies), start):
-            new.run(copies.fn, *copies.args, **copies.kwargs)
-    except TracedOnly:
-        pass
+        for block, group in itertools.groupby(calls, lambda one: one.number if one.block else 0):
+            if block:
+                run.block(group)
+            else:
+                for kept in group:
+                    run.call(kept)
     except TracerError as error:
         error.session = new  # type: ignore[attr-defined]
         raise
-    except (Exception, SystemExit) as error:  # the program's; an interrupt is the user's
-        new.error = error
-        if session.raised is not type(error):
-            warnings.warn(
-                f"the call raised {type(error).__name__} when it ran again: {error} (session.error has it)",
-                RuntimeWarning,
-                stacklevel=4,
-            )
     finally:
         new.traces_only = False
-    new.rerun_notes = tuple(dict.fromkeys([*kept.notes, *copies.notes]))
+    rewritten = [f"{name} was given another __code__, which is what ran" for kept in calls for name in kept.rewritten()]
+    new.rerun_notes = tuple(dict.fromkeys([*(note for kept in calls for note in kept.notes), *rewritten, *run.notes]))
+    new.scope = scope_of(session, calls, run.spans, traced=not execute)
     others = (
         new.config.backend != session.config.backend
         and not {new.config.backend, session.config.backend} <= _SAME_NUMBERS
     )
-    drawn = start.drawn and (device is not None or others)
-    new.not_comparable = _why_not_comparable(session, kept, new, executed=execute, drawn=drawn)
+    drawn = run.drawn and (device is not None or others)
+    new.not_comparable = _why_not_comparable(session, calls, new, executed=execute, drawn=drawn, rewritten=rewritten)
     return new
+
+
+class _Run:
+    """One re-run. `notes`: what could not be copied. `drawn`: whether torch's random numbers were drawn."""
+
+    def __init__(
+        self,
+        session: Session,
+        new: Session,
+        device: torch.device | None,
+        dtype: torch.dtype | None,
+        autocast: torch.dtype | None,
+        given: Callable[..., None] | None,
+    ):
+        self.session, self.new, self.device, self.dtype, self.autocast, self.given = session, new, device, dtype, autocast, given
+        self.notes: list[str] = []
+        self.drawn = False
+        self.same, self.names = Same(), Names()
+        self.parameters: dict[int, torch.nn.Parameter] = {}
+        self.spans: list[Span] = []
+
+    def block(self, calls: Iterable[KeptCall]) -> None:
+        """Calls of one block, in one here as well."""
+        with self.new._call("block"):
+            for kept in calls:
+                self.call(kept)
+
+    def call(self, kept: KeptCall) -> None:
+        new, begins = self.new, len(self.new.recorder.events)
+        try:
+            self._call(kept)
+        finally:
+            self.spans.append((new.calls, begins, len(new.recorder.events)))
+
+    def _call(self, kept: KeptCall) -> None:
+        new, copies = self.new, _Copies(self, kept)
+        code = getattr(new.prepare(copies.fn), "__code__", None)  # of the function that calls a module; torch.compile needs none
+        if not self.spans:
+            kept.memory.apply(new, {id(kept.code): id(code)} if kept.code is not None and code is not None else {})
+        elif kept.reset:
+            new.reset()
+        try:
+            if self.given is not None:
+                self.given(copies.fn, copies.args, copies.kwargs, copies.values)
+            values = list(zip(copies.places, copies.values, strict=True))
+            in_context(values, self._run, kept, copies, values)
+        except TracedOnly:
+            pass
+        except TracerError:
+            raise
+        except (Exception, SystemExit) as error:  # the program's; an interrupt is the user's
+            self._raised(kept, error)
+        finally:
+            self.notes += copies.notes
+
+    def _run(self, kept: KeptCall, copies: _Copies, values: Sequence[tuple[Place, Any]]) -> None:
+        new, fn = self.new, copies.fn
+        with _as_recorded(self, kept, copies, values):
+            if kept.block:
+                new.result = new.call(fn, new.prepare(fn), copies.args, copies.kwargs)
+            else:
+                new.run(fn, *copies.args, **copies.kwargs)
+
+    def _raised(self, kept: KeptCall, error: BaseException) -> None:
+        known = kept.raised or (self.session.raised if kept.block else None)
+        if self.new.error is None or known is not type(error):
+            self.new.error = error
+        if known is not type(error):
+            warnings.warn(
+                f"the call raised {type(error).__name__} when it ran again: {error} (session.error has it)",
+                RuntimeWarning,
+                stacklevel=7,
+            )
 
 
 #: Backends that draw the program's own random numbers.
 _SAME_NUMBERS = frozenset({"eager", "aot_eager"})
 
 
-class _Start:
-    drawn = False
-
-
 class _Copies:
-    """What one run is given: fresh copies of a kept call, on a device, in a dtype."""
+    """What one call is given: fresh copies, on a device, in a dtype. What an earlier call of the same run had is filled anew."""
 
-    def __init__(self, kept: KeptCall, device: torch.device | None, dtype: torch.dtype | None):
-        copier = Copier(device=device, dtype=dtype)
+    def __init__(self, run: _Run, kept: KeptCall):
+        self._run, self._exchanged = run, kept.parameters.exchanged()
+        run.same.named = run.names.of if kept.metadata else kept.named
+        copier = Copier(device=run.device, dtype=run.dtype, same=run.same, parameter=self._of_today)
+        self._copier = copier
         args: Any
         kwargs: Any
         values: Any
@@ -224,23 +309,28 @@ class _Copies:
             copied.grad = copier.copy(gradient)
         self.notes = copier.notes
 
+    def _of_today(self, parameter: torch.nn.Parameter) -> Any:
+        """A copy of what is in its place now, one object for the whole run."""
+        today = self._exchanged.get(id(parameter), parameter)
+        copier, known = self._copier, self._run.parameters
+        copied = copier.copied(today)
+        made = known.setdefault(id(today), copied)
+        if made is not copied and isinstance(copied, torch.nn.Parameter):
+            made.data, made.grad = copied.data, copied.grad
+            made.requires_grad_(copied.requires_grad)
+        copier.stand_in(today, made)
+        copier.stand_in(parameter, made)
+        return made
+
 
 def _first_device(copies: _Copies) -> torch.device | None:
     return next((value.device for value in copies.args if isinstance(value, torch.Tensor)), None)
 
 
 @contextlib.contextmanager
-def _as_recorded(
-    new: Session,
-    kept: KeptCall,
-    copies: _Copies,
-    autocast: torch.dtype | None,
-    device: torch.device | None,
-    start: _Start,
-) -> Iterator[None]:
+def _as_recorded(run: _Run, kept: KeptCall, copies: _Copies, values: Sequence[tuple[Place, Any]]) -> Iterator[None]:
     """Places rebound to copies, random states, modes and stdout as the run needs them; all as it was, afterwards."""
     before = Modes()
-    held = [(place, place.read()) for place in copies.places]
     with contextlib.ExitStack() as stack:
         stack.enter_context(kept.random.replayed())
         stack.callback(before.set)
@@ -248,20 +338,18 @@ def _as_recorded(
         kept.modes.set()
         if kept.modes.device != before.device:
             stack.enter_context(kept.modes.device)
-        if autocast is not None:
-            stack.enter_context(torch.autocast((device or torch.device("cpu")).type, dtype=autocast))
-        for place, value in held:
-            stack.callback(place.write, value)
-        for place, value in zip(copies.places, copies.values, strict=True):
-            place.write(value)
+        if run.autocast is not None:
+            device = run.device or _first_device(copies) or torch.device("cpu")
+            stack.enter_context(torch.autocast(device.type, dtype=run.autocast))
+        stack.enter_context(put(values))
         with plain_dispatch():
             begun = RandomState()
-        stack.enter_context(_heard(new))
+        stack.enter_context(_heard(run.new))
         try:
             yield
         finally:
             with plain_dispatch():
-                start.drawn = begun.drawn()
+                run.drawn |= begun.drawn()
 
 
 @contextlib.contextmanager
@@ -305,25 +393,30 @@ class _Heard(io.TextIOBase):
 
 
 # ---- what may be said of the results
-def _why_not_comparable(session: Session, kept: KeptCall, new: Session, *, executed: bool, drawn: bool) -> str:
+def _why_not_comparable(
+    session: Session, calls: Sequence[KeptCall], new: Session, *, executed: bool, drawn: bool, rewritten: list[str]
+) -> str:
     """The first reason why outputs of both sessions say nothing about each other, "" where they do."""
-    changed = kept.changed()
+    last = calls[-1]
+    written, exchanged = last.parameters.written(), len(last.parameters.exchanged())
+    notes = [*last.notes, *rewritten]
     reasons: list[tuple[bool, Callable[[], str]]] = [
         (not executed, lambda: "The graph was compiled, not run (execute=False)."),
         (new.error is not None, lambda: f"The run raised {type(new.error).__name__}."),
-        (kept.metadata, lambda: "Only shapes of the inputs were kept: random tensors stood in for them."),
-        (kept.late, lambda: f"Part of call {kept.number} had run from the cache before its inputs were kept."),
+        (last.metadata, lambda: "Only shapes of the inputs were kept: random tensors stood in for them."),
+        (last.late, lambda: f"Part of call {last.number} had run from the cache before its inputs were kept."),
+        (exchanged > 0, lambda: f"{_parameters(exchanged)} exchanged for another since call {last.number} began."),
+        (written > 0, lambda: f"{_parameters(written)} written to since call {last.number} began."),
+        (last.block, lambda: "Of a call in a block of code the first session keeps no result."),
         (
-            changed > 0,
-            lambda: (
-                f"{changed} parameter{'s were' if changed > 1 else ' was'} written to since call {kept.number} began."
-            ),
+            session.result_of != last.number,
+            lambda: f"The first session's result is not that of call {last.number}, which ran again.",
         ),
-        (
-            session.result_of != kept.number,
-            lambda: f"The first session's result is not that of call {kept.number}, which ran again.",
-        ),
-        (bool(kept.notes), lambda: f"Not all was as recorded: {kept.notes[0]}."),
+        (bool(notes), lambda: f"Not all was as recorded: {notes[0]}."),
         (drawn, lambda: "Random numbers were drawn, and another backend or device draws others."),
     ]
     return next((text() for holds, text in reasons if holds), "")
+
+
+def _parameters(count: int) -> str:
+    return f"{count} parameters were" if count > 1 else "1 parameter was"

@@ -1,56 +1,62 @@
 """An unsafe run held against a plain one: guards were left out, so compiled code may not fit the call that it ran for.
 
-The plain run gets copies of the arguments (and of the module), made before the compiled one; the random state and what the
-function's module and closure name are put back after it; what it prints is dropped. What it does to files and to other objects can't be undone.
+The plain run gets copies of the arguments (and of the module) and of what the function reaches elsewhere (`tracer.rerun.places`), made
+before the compiled one; after it the random state and all these places are as the compiled run left them; what it prints is dropped.
+What it does to files and to other objects can't be undone.
 """
 
 from __future__ import annotations
 
 import contextlib
-import copy
 import io
-import random
-import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..compat.copies import plain_dispatch
 from ..compat.evalframe import set_eval_frame
 from ..events import UnsafeRun
+from ..rerun.copies import Copier
+from ..rerun.places import Place, Walk, in_context, put
+from ..rerun.rng import RandomState
 
 if TYPE_CHECKING:
     from ..session import Session
 
-__all__ = ["compared", "differences", "random_state", "set_random_state"]
+__all__ = ["compared", "differences"]
 
 
 def compared(session: Session, fn: Any, run: Callable[[], Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """`run()`, which runs `fn(*args, **kwargs)` compiled. Where guards were left out, its outputs are compared with those of a
     plain run: an UnsafeRun event and `session.unsafe_runs` say how they differ, "" where they don't."""
+    copier, notes = Copier(), []
     try:
-        plain, inputs, named = copy.deepcopy((fn if isinstance(fn, torch.nn.Module) else None, args, kwargs))
+        with plain_dispatch():
+            walk = Walk((fn, args, kwargs), code=True)
+            places, notes = list(walk.found.values()), walk.notes
+            plain, inputs, named, values = copier.copy((fn, args, kwargs, [place.read() for place in places]))
     except Exception as error:
+        copier.notes.insert(0, f"the arguments can't be copied ({type(error).__name__})")
+    notes = [*copier.notes, *notes]
+    if notes:  # a plain run would do to the originals what the compiled one does
         outcome = run()
         if session.pins.unsafe:
-            _say(session, f"can't be compared: the arguments can't be copied ({type(error).__name__})", ())
+            _say(session, f"can't be compared: {notes[0]}", ())
         return outcome
-    before = random_state()
+    before = RandomState()
     try:
         outcome, raised = run(), None
     except Exception as error:
         outcome, raised = None, error
     if session.pins.unsafe:
-        after = random_state()
-        set_random_state(before)
-        try:
-            expected, failed = _plainly(plain if plain is not None else fn, inputs, named)
-        finally:
-            set_random_state(after)
+        with before.replayed():
+            kept = list(zip(places, values, strict=True))
+            expected, failed = in_context(kept, _plainly, kept, plain, inputs, named)
         if type(failed) is not type(raised):
             _say(session, "differs from a plain run", (f"the call {_outcome(raised)}, a plain run {_outcome(failed)}",))
         else:
-            states = [each.state_dict() if each is not None else {} for each in (fn if plain is not None else None, plain)]
+            states = [each.state_dict() if isinstance(each, torch.nn.Module) else {} for each in (fn, plain)]
             found = differences((outcome, args, kwargs, states[0]), (expected, inputs, named, states[1]))
             _say(session, "differs from a plain run" if found else "", tuple(found))
     if raised is not None:
@@ -68,49 +74,17 @@ def _say(session: Session, what: str, found: tuple[str, ...]) -> None:
         session.recorder.point(UnsafeRun, what, found)
 
 
-def _plainly(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Exception | None]:
-    function = fn.forward if isinstance(fn, torch.nn.Module) else fn
-    function = getattr(function, "__func__", function)
-    names = dict(function.__globals__) if isinstance(function, types.FunctionType) else None
-    cells = [(cell, _held(cell)) for cell in (function.__closure__ or ())] if isinstance(function, types.FunctionType) else []
+def _plainly(
+    values: Sequence[tuple[Place, Any]], fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Any, Exception | None]:
     prior = set_eval_frame(None)
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
+        with put(values), contextlib.redirect_stdout(io.StringIO()):
             return fn(*args, **kwargs), None
     except Exception as error:
         return None, error
     finally:
         set_eval_frame(prior)
-        if names is not None:
-            _put_back(function.__globals__, names)
-        for cell, held in cells:
-            if held:
-                cell.cell_contents = held[0]
-
-
-def _put_back(namespace: dict[str, Any], names: dict[str, Any]) -> None:
-    for name in [name for name in namespace if name not in names]:
-        del namespace[name]
-    for name, value in names.items():
-        if namespace.get(name, names) is not value:
-            namespace[name] = value
-
-
-def _held(cell: types.CellType) -> tuple[Any, ...]:
-    try:
-        return (cell.cell_contents,)
-    except ValueError:
-        return ()
-
-
-def random_state() -> Any:
-    """Python's random numbers and torch's of the CPU, for `set_random_state`."""
-    return random.getstate(), torch.random.get_rng_state()
-
-
-def set_random_state(state: Any) -> None:
-    random.setstate(state[0])
-    torch.random.set_rng_state(state[1])
 
 
 # ---- comparing

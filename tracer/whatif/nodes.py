@@ -20,6 +20,7 @@ from ..interpreter.frame import Program
 from ..interpreter.paths import path_of
 from ..isa import Decoded, decode
 from ..overrides import Override
+from ..rerun.rng import unmoved
 from ..signals import Break, Decision, Raised, Restart
 from ..variables import (
     BoundVariable,
@@ -35,7 +36,6 @@ from ..variables import (
     TupleVariable,
     Variable,
 )
-from .compare import random_state, set_random_state
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -110,15 +110,13 @@ def one_node(ctx: Context, override: Override, variable: Any, args: list[Variabl
         args = [_parameters(ctx, override, variable, node, time), *args]
     else:
         _refuse(ctx, override, time, f"{name} is no function, module or builtin that a graph could name")
-    before = random_state()
     try:
-        result = ctx.node("call_function", node.target(), args, kwargs)
+        with unmoved():
+            result = ctx.node("call_function", node.target(), args, kwargs)
     except Break as stop:
         _refuse(ctx, override, time, _words(stop))
     except Raised as error:
         _refuse(ctx, override, time, node.changed or f"it raises {error.variable.python_type().__name__} on tensors without data")
-    finally:
-        set_random_state(before)
     if isinstance(result, ConstantVariable) and result.value is None:
         _refuse(ctx, override, time, "it returns nothing: what it does besides can't be seen by the rest of the graph")
     if not _holds_only_tensors(result):

@@ -25,19 +25,20 @@ __all__ = ["compare"]
 SIGNS = {"added": "+", "removed": "−", "changed": "~"}
 #: Rows of one list of changes; more are counted.
 MOST = 200
+_FIGURES = {"graph": "Graphs", "break": "Breaks", "guard": "Guards", "op": "Ops", "recompile": "Recompiles", "entry": "Entries"}
 
 
 def compare(left: Any, right: Any, diff: Diff) -> dict[str, Any]:
     """{title, same, figures: [[name, before, now]], outputs: {text, equal}, lanes, groups: [{title, rows: [[sign, text, detail,
     node, line]]}], bars: [[name, [[part, seconds]]]]}. `lanes` are the graph view's, each with a `state` and `marks`: node → state.
     `node` is "graph_0:relu", "" where a row is of none."""
-    a, b = left.records, right.records
+    a, b = diff.records
     lanes = [_Lane(one, a, b) for one in diff.graphs]
     outputs = _outputs(diff)
     return {
         "title": clean(str(diff).splitlines()[0]) if str(diff) else "",
         "same": diff.same,
-        "figures": _figures(diff, a, b),
+        "figures": _figures(diff),
         "outputs": {"text": outputs[0], "detail": outputs[1], "equal": outputs[2]},
         "lanes": [lane.plain() for lane in lanes],
         "groups": [
@@ -46,6 +47,7 @@ def compare(left: Any, right: Any, diff: Diff) -> dict[str, Any]:
                 _group("Graph changes", [row for lane in lanes for row in lane.rows()]),
                 _group("Graph breaks", _breaks(diff)),
                 _group("Guards", _guards(diff)),
+                _group("Recompiles", _recompiles(diff)),
                 _group(
                     "Symbolic sizes",
                     [["~", s, f"{x or 'static'} → {y or 'static'}", "", ""] for s, x, y in diff.symbols],
@@ -211,6 +213,18 @@ def _guards(diff: Diff) -> list[list[str]]:
     ]
 
 
+def _recompiles(diff: Diff) -> list[list[str]]:
+    if diff.cache:
+        return [["~", "not compared", diff.cache, "", ""]]
+    if len(diff.recompiles[0]) == len(diff.recompiles[1]):
+        return []
+    return [
+        [sign, one.name, "; ".join(f"{guard}, now {value}" for guard, value in one.failed_guards), "", ""]
+        for sign, side in zip("−+", diff.recompiles)
+        for one in side
+    ]
+
+
 def _outputs(diff: Diff) -> tuple[str, str, bool | None]:
     """(in a word, more, whether they are equal): None where nothing was compared."""
     if diff.not_comparable:
@@ -239,12 +253,8 @@ def _output_rows(diff: Diff) -> list[list[str]]:
 # --- numbers ----------------------------------------------------------------------------------------------------------
 
 
-def _figures(diff: Diff, left: Records, right: Records) -> list[list[str]]:
-    before, now = left.stats, right.stats
-    rows = [
-        [name, f"{int(before[key]):,}", f"{int(now[key]):,}"]
-        for name, key in (("Graphs", "graphs"), ("Breaks", "graph_breaks"), ("Guards", "guards"), ("Ops", "ops"))
-    ]
+def _figures(diff: Diff) -> list[list[str]]:
+    rows = [[_FIGURES[name], f"{before:,}", f"{now:,}"] for name, before, now in diff.figures]
     tracing = next(one for one in diff.times if one.name == "tracing")
     rows.append(["Tracing", *(seconds(side) if side is not None else "–" for side in (tracing.left, tracing.right))])
     return rows
