@@ -266,6 +266,8 @@ def _named(case: Case, value: str) -> str | None:
     last = value.split(".")[-1].rstrip("()")
     if last in _IMPLICIT:
         return stands(case, _IMPLICIT[last])
+    if last.startswith("__") and not any(isinstance(n, ast.Call) for n in case.nodes()):
+        return None  # an operator or a subscript calls it, which the text doesn't spell
     assert case.source is not None
     if getattr(case.source.around(case.line), "name", None) == last:
         return ""

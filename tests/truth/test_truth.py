@@ -18,7 +18,7 @@ def sample(corpus: str, every: int) -> list[Sample]:
     return list(itertools.islice(CORPORA[corpus](), 0, None, every))
 
 
-@pytest.mark.parametrize(("corpus", "every", "advice"), [("catalogue", 2, True), ("programs", 12, False)])
+@pytest.mark.parametrize(("corpus", "every", "advice"), [("catalogue", 2, True), ("programs", 20, False)])
 def test_what_is_said_is_so(corpus: str, every: int, advice: bool) -> None:
     found = look(sample(corpus, every), advice=advice)
     assert found.breaks > 20 and found.total("right") > 100
