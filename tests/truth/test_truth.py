@@ -14,14 +14,15 @@ from tests.truth.run import look
 from tests.truth.statements import checked
 
 
-def sample(corpus: str, every: int) -> list[Sample]:
-    return list(itertools.islice(CORPORA[corpus](), 0, None, every))
+def sample(corpus: str, part: str, every: int) -> list[Sample]:
+    return list(itertools.islice((one for one in CORPORA[corpus]() if one.name.startswith(part)), 0, None, every))
 
 
-@pytest.mark.parametrize(("corpus", "every", "advice"), [("catalogue", 2, True), ("programs", 20, False)])
-def test_what_is_said_is_so(corpus: str, every: int, advice: bool) -> None:
-    found = look(sample(corpus, every), advice=advice)
-    assert found.breaks > 20 and found.total("right") > 100
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(("corpus", "part", "every", "advice"), [("catalogue", "", 2, True), ("programs", "breaks.", 5, False)])
+def test_what_is_said_is_so(corpus: str, part: str, every: int, advice: bool) -> None:
+    found = look(sample(corpus, part, every), advice=advice)
+    assert found.breaks > 5 and found.total("right") > 30
     assert not found.wrong, "\n".join(f"{label}: {one.kind} {one.value!r}: {one.wrong}" for label, one in found.wrong)
 
 
