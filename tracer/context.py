@@ -115,6 +115,7 @@ class Context:
         self.modes_key: tuple[Any, ...] = ()
         self.refresh_modes()
         self.mode_nodes = 0
+        self.fixed: dict[Any, tuple[Any, ...]] = {}  # symbols of sizes that aren't free any more → where that was decided
         self.showing: set[Variable] = set()  # whose `repr` is being made
         self.handling: ExceptionVariable | None = None  # what the program handles, in the innermost generator that runs
         self.beyond: ExceptionVariable | None = None  # what is handled where that was resumed

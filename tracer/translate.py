@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import linecache
 import re
 import time
 from collections.abc import Iterator
@@ -329,6 +330,11 @@ def _symbolic_inputs(ctx: Context) -> list[Any]:
 _LOGS = re.compile(r" For more information, run with TORCH_LOGS=\S+")
 
 
+def _place(at: tuple[Any, ...]) -> str:
+    """`file:line` with its code."""
+    return f"{at[0]}:{at[1]}: `{linecache.getline(at[0], at[1]).strip()}`" if at else "a place that isn't known"
+
+
 def _shape_guard(ctx: Context, inputs: list[Any]) -> Guard | None:
     """What was assumed of symbolic sizes. A size that the user marked dynamic and that the program fixed is an error, as under torch.compile."""
     contexts = [fakes.context_of(i.fake) if isinstance(i.fake, torch.Tensor) else None for i in inputs]
@@ -338,7 +344,8 @@ def _shape_guard(ctx: Context, inputs: list[Any]) -> Guard | None:
         if not fakes.is_constraint_violation(error):
             raise
         text = _LOGS.sub("", str(error).strip())
-        words = f"a size marked dynamic can't be: {text}"
+        fixed = [f"\n  {what} became {now} at {_place(at)}" for what, now, at in ctx.shapes.where_fixed(ctx, inputs)]
+        words = f"a size marked dynamic can't be: {text}{''.join(fixed)}"
         raise fakes.mark_violated(words, "leave out mark_dynamic (or use maybe_mark_dynamic), or change the line that fixes the size") from None
     if ctx.rec.on and shapes is not None:
         for expression in shapes.expected.expressions:

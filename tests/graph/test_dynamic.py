@@ -143,8 +143,23 @@ def test_a_marked_size_that_is_fixed_is_an_error() -> None:
     f = tracer.compile(fn, backend="eager")
     x = torch.randn(5)
     torch._dynamo.mark_dynamic(x, 0)
-    with pytest.raises(TracerError, match="next:"):
+    with pytest.raises(TracerError, match="next:") as raised:
         f(x)
+    line = fn.__code__.co_firstlineno + 1
+    assert f"x.shape[0] became 5 at {__file__}:{line}: `return x * (2 if x.shape[0] == 5 else 3)`" in str(raised.value)
+
+
+def test_the_operator_that_fixes_a_marked_size_is_named() -> None:
+    def fn(x: torch.Tensor) -> torch.Tensor:
+        y = x * 2
+        z = y + torch.ones(8)
+        return z.sin()
+
+    x = torch.randn(8)
+    torch._dynamo.mark_dynamic(x, 0)
+    with pytest.raises(TracerError) as raised:
+        tracer.compile(fn, backend="eager")(x)
+    assert f"x.shape[0] became 8 at {__file__}:{fn.__code__.co_firstlineno + 2}: `z = y + torch.ones(8)`" in str(raised.value)
 
 
 def test_bounds_of_a_marked_size_are_guarded() -> None:

@@ -40,6 +40,7 @@ __all__ = [
     "python_dispatcher",
     "remake",
     "size_hint",
+    "symbol_of",
     "symbol_sources",
     "symbolic_number",
     "unbacked_bindings",
@@ -409,6 +410,12 @@ def mark_violated(words: str, next: str) -> TracerError:
         """A size isn't what mark_dynamic said."""
 
     return MarkViolated(words, next=next)
+
+
+def symbol_of(size: Any) -> Any:
+    """The symbol that a size is, as it was made; None where it is a number or an expression."""
+    expression = getattr(size.node, "_expr", None) if isinstance(size, torch.SymInt) else None
+    return expression if getattr(expression, "is_Symbol", False) else None
 
 
 def is_symbolic(value: Any) -> bool:

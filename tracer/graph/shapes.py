@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "assume", "binary", "convert", "decide", "extreme", "holds", "input_number", "known", "node_of", "note_unbacked", "number", "shape", "size",
-    "specialise", "symbolic_fake", "tensor_metadata", "unary", "with_shapes", "wrap",
+    "specialise", "symbolic_fake", "tensor_metadata", "unary", "where_fixed", "with_shapes", "wrap",
 ]  # fmt: skip
 
 _SYMBOLIC = (torch.SymInt, torch.SymFloat, torch.SymBool)
@@ -148,8 +148,29 @@ def node_of(ctx: Context, variable: SymVariable) -> fx.Node:
     return ctx.graph.local(node, variable.sym)
 
 
+def note_fixed(ctx: Context) -> None:
+    """Where a symbol became a number, or another symbol: the line that is followed now."""
+    replaced = ctx.fake_mode.shape_env.replacements
+    if len(replaced) != len(ctx.fixed):
+        frame = ctx.user_frame()
+        for symbol in replaced:
+            ctx.fixed.setdefault(symbol, tuple(frame.location) if frame is not None else ())
+
+
+def where_fixed(ctx: Context, inputs: list[Any]) -> list[tuple[str, Any, tuple[Any, ...]]]:
+    """(source and dimension, what it became, location) of the symbolic sizes among `inputs` that the program fixed."""
+    found = []
+    for one in inputs:
+        for dim, size in enumerate(one.fake.shape if isinstance(one.fake, torch.Tensor) else ()):
+            symbol = fakes.symbol_of(size)
+            if symbol is not None and symbol in ctx.fixed:
+                found.append((f"{one.source.text}.shape[{dim}]", ctx.fake_mode.shape_env.replacements[symbol], ctx.fixed[symbol]))
+    return found
+
+
 def note_unbacked(ctx: Context, node: fx.Node, value: Any) -> None:
     """Tell later passes which symbols an operator's result made up."""
+    note_fixed(ctx)
     try:
         bindings = fakes.unbacked_bindings(ctx.fake_mode, value)
     except Exception as error:
@@ -214,6 +235,7 @@ def _ask(ctx: Context, sym: Any, ask: Callable[[], Any], what: str, otherwise: s
         if is_data_dependent(error):
             raise Break(otherwise, number=text) from None
         raise
+    note_fixed(ctx)
     if ctx.rec.on and len(ctx.fake_mode.shape_env.guards) != before:
         ctx.rec.point(ShapeDecision, text, where, f"{what} {answer}")
     return answer
