@@ -281,3 +281,13 @@ def test_recorded_calls_of_any_settings_run_again_alike() -> None:
         session = WAYS[way](make().eval() if draw.random() < 0.5 else make(), [max(b, 2) for b in batches], **settings)
         diff = session.diff(session.recompile())
         assert diff.same, (number, way, batches, settings, str(diff))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_module_runs_again_under_torch_compile(way: str) -> None:
+    session = WAYS[way](nn.Linear(3, 3), [2, 2])
+    theirs = session.recompile(engine="dynamo")
+    assert theirs.error is None and theirs.rerun_of is session and len(theirs.graphs) == 1
+    assert theirs.result.shape == (2, 3)
+    if way == "run":
+        assert torch.equal(theirs.result, session.result) and session.diff(theirs).not_comparable == ""

@@ -17,9 +17,11 @@ from builtins import (  # a program may replace them while it runs
     any,
     bool,
     dict,
+    id,
     isinstance,
     len,
     list,
+    map,
     reversed,
     set,
     tuple,
@@ -272,6 +274,8 @@ class Keeper:
 
     def _keep(self, session: Session, begun: _Begun, given: tuple[Any, ...], code: types.CodeType) -> KeptCall | None:
         fn, target, args, kwargs = given
+        if not begun.given:
+            fn = target = self._known(fn)
         codes = _codes_of(target)
         whole = isinstance(fn, torch.nn.Module) and owns_call(fn)  # its frames are those of what torch.compile was given
         late = bool(begun.given) and (bool(codes) and code not in codes and not whole or _hit(session, begun.number))
@@ -293,6 +297,13 @@ class Keeper:
         return call
 
     # ---- calls in a block of code
+    def _known(self, fn: types.FunctionType) -> types.FunctionType:
+        """The function of an earlier call in a block that is the same, so that the two are one to torch.compile."""
+        for call in self.calls:
+            if call.block and isinstance(call.fn, types.FunctionType) and _parts(call.fn) == _parts(fn):
+                return call.fn
+        return fn
+
     def _next(self, session: Session, begun: _Begun, code: types.CodeType) -> None:
         """The next one begins, of this code."""
         self._inner.add(_key(code))
@@ -311,6 +322,10 @@ class Keeper:
     def clear(self) -> None:
         self.calls.clear()
         self.begun.clear()
+
+
+def _parts(fn: types.FunctionType) -> tuple[int, ...]:
+    return id(fn.__code__), id(fn.__globals__), *map(id, fn.__closure__ or ())
 
 
 def _key(code: types.CodeType) -> tuple[str, int, str]:
