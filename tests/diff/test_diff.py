@@ -240,3 +240,36 @@ def test_html_is_escaped_and_has_no_scripts():
     found = trace(program, torch.ones(3)).diff(trace(program, torch.ones(4)))
     page = found._repr_html_()
     assert "<script" not in page and "&lt;script&gt;" in page
+
+
+def sized(x, y):
+    rows = (x.reshape(-1, 2) * x.shape[0]).sum(0)
+    return rows + y.view(-1)[:2] + torch.zeros(y.shape[0] * x.shape[0] + 1).sum()
+
+
+def test_engines_name_symbols_and_inputs_in_their_own_ways() -> None:
+    runs = []
+    for engine in ("tracer", "dynamo"):
+        session = tracer.Session(dynamic=True, engine=engine)
+        session.run(sized, torch.ones(6, 2), torch.ones(4, 3))
+        runs.append(session)
+    found = runs[0].diff(runs[1])
+    assert [node for graph in found.graphs for node in graph.nodes if node.state != "same"] == []
+    assert found.symbols == ()
+
+
+@pytest.mark.parametrize(
+    ("one", "names", "other", "others", "same"),
+    [
+        (("s1*s2",), {"s1": "x_dim_0", "s2": "y_dim_0"}, ("s9*s3",), {"s3": "x_dim_0", "s9": "y_dim_0"}, True),
+        (("2*s1 + s2", 3), {"s1": "x_dim_0", "s2": "y_dim_0"}, ("s1 + 2*s2", 3), {"s2": "x_dim_0", "s1": "y_dim_0"}, True),
+        (("s1",), {"s1": "x_dim_0"}, ("s1",), {"s1": "y_dim_0"}, False),
+        (("s1 // 2",), {"s1": "x_dim_0"}, ("s7 // 3",), {"s7": "x_dim_0"}, False),
+        (("Mod(s1, 0) + __import__('os').getpid()",), {"s1": "x_dim_0"}, ("Mod(s7, 0) + __import__('os').getpid()",), {"s7": "x_dim_0"}, True),
+    ],
+)
+def test_sizes_are_compared_by_the_inputs_that_have_them(one, names, other, others, same) -> None:
+    """As text where they are more than sums and products: nothing of a file is run."""
+    from tracer.diff.symbols import renamed
+
+    assert (renamed(one, names) == renamed(other, others)) is same

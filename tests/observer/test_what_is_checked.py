@@ -30,7 +30,7 @@ def test_guards_on_sizes_are_those_that_hold_or_not() -> None:
     compiled = tracer.compile(plus_one, backend="eager", engine="dynamo")
     compiled(whole[:4])
     compiled(whole[:5])
-    assert shown(compiled.session) == ["2 <= x.size()[0]"]
+    assert shown(compiled.session) == ["2 <= x.shape[0]"]
     (guard,) = [guard for guard in compiled.session.guards if guard.kind == "SHAPE_ENV"]
     assert guard.source == "x" and guard.frame == "0/1"
     compiled(torch.ones(100, 3)[:70])
@@ -41,10 +41,10 @@ def test_guards_on_sizes_are_as_many_as_torch_has() -> None:
     compiled = tracer.compile(looked_at, backend="eager", engine="dynamo", dynamic=True)
     compiled(torch.ones(8))
     checked = shown(compiled.session)
-    assert checked and all("x.size()[0]" in one for one in checked)
+    assert checked and all("x.shape[0]" in one for one in checked)
     (entry,) = torch._dynamo.eval_frame._debug_get_cache_entry_list(looked_at.__code__)
     theirs = str(entry.guard_manager)
-    assert all(one.replace("x.size", "L['x'].size") in theirs for one in checked)
+    assert all(one.replace("x.shape[", "L['x'].size()[") in theirs for one in checked)
 
 
 @torch.compiler.nested_compile_region

@@ -17,7 +17,6 @@ MEANS = {
     "dtype": "a tensor of that dtype was seen", "type": "a value of that type was seen", "value": "that value was seen",
     "func": "a callable of that name stands there or was called", "name": "a callable of that name stands there or was called",
     "excerpt": "the lines that are shown are the file's", "graphs": "as many graphs as the backend was given", "breaks": "as many breaks as are listed",
-    "reason": "the reason is an entry of the catalogue",
 }  # fmt: skip
 
 

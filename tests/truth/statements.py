@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from tests.truth.facts import Seen, Source, Watch, source
-from tracer.breaks import Claim, claims_of, entry
+from tracer.breaks import Claim, claims_of
 from tracer.explain import excerpt, headline, source_of
 from tracer.records import Records
 
@@ -319,5 +319,3 @@ def summaries(ran: Any) -> Iterator[Checked]:
     told = re.search(r"([\d,]+) graph breaks?", first)
     number = int(told[1].replace(",", "")) if told else 0
     yield Checked("breaks", str(number), "" if number == len(ran.breaks) else f"there are {len(ran.breaks)}")
-    for one in ran.breaks:
-        yield Checked("reason", one.reason, "" if entry(one.reason) is not None else "no such entry")

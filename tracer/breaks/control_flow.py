@@ -301,12 +301,11 @@ ENTRIES = (
     ),
     Entry(
         id="mutated-while-iterating",
-        stands="loop",
-        title="Container changes while it is looped over",
-        explanation="""{here} changes [[`{var}`|`{expr}`|a {type}|a container]] while a loop over it runs.
-            Python decides at each step what comes next, from the container as it is then. The recorded loop cannot
-            stand for that, so Python runs this part.""",
-        why_it_matters="[[{graphs} graphs instead of 1; ]]the loop runs as ordinary Python, step by step.",
+        title="Container changed under its iterator",
+        explanation="""{here} is reached with [[a {type}|an iterator]] under way over a container that was changed after the iterator began.
+            Python decides at each step what comes next, from the container as it is then, and no other iterator could be
+            put where this one is. So it stays Python's own, and what changed the container runs as ordinary Python.""",
+        why_it_matters="[[{graphs} graphs instead of 1; ]]what goes over the container runs as ordinary Python, step by step.",
         also=(
             "Loop over a copy: `for key in list(table)`. Trades: entries added in the loop are not visited.",
             (

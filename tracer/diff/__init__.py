@@ -12,6 +12,7 @@ from typing import Any
 
 from tracer.diff.align import align
 from tracer.diff.model import Diff, GraphDiff, NodeDiff, OutputDiff, TimeDiff
+from tracer.diff.symbols import names_of, renamed
 from tracer.events import ShapeDecision
 from tracer.explain import count
 from tracer.export.bodies import flat
@@ -125,7 +126,8 @@ def _graph(left: tuple[Graph, Frame | None] | None, right: tuple[Graph, Frame | 
     nodes = align(_placed(left, apart), _placed(right, apart), _node_key, _target_key, _line_key)
     held = b or a
     assert held is not None
-    return GraphDiff(held.name, a, b, tuple(_node(x and x[0], y and y[0]) for x, y in nodes))
+    names = names_of(a), names_of(b)
+    return GraphDiff(held.name, a, b, tuple(_node(x and x[0], y and y[0], *names) for x, y in nodes))
 
 
 def _placed(side: tuple[Graph, Frame | None] | None, apart: bool) -> list[_Placed]:
@@ -138,7 +140,13 @@ def _placed(side: tuple[Graph, Frame | None] | None, apart: bool) -> list[_Place
     return [
         (n, 0 if n.location is None else (n.location.line or 0) - (first if n.location.file == file else 0))
         for n in flat(graph.nodes, graph.bodies).boxed()
+        if not (apart and _reads_a_size(n, graph))
     ]
+
+
+def _reads_a_size(node: Node, graph: Graph) -> bool:
+    """Whether a node only reads a size off an input: the other engine may have it as an input of its own."""
+    return node.target.endswith("aten.sym_size.int") and {one.name for one in graph.inputs}.issuperset(node.inputs)
 
 
 #: Bodies of operators are numbered, by each engine in its own way.
@@ -162,13 +170,16 @@ def _line_key(placed: _Placed) -> Hashable:
     return node.op, line, node.module_path
 
 
-def _node(left: Node | None, right: Node | None) -> NodeDiff:
+def _node(left: Node | None, right: Node | None, before: dict[str, str], after: dict[str, str]) -> NodeDiff:
+    """`before`, `after`: names of symbols that both sides have in common (`symbols.names_of`)."""
     if left is None or right is None:
         return NodeDiff("added" if left is None else "removed", left, right)
     what = tuple(
         (name, str(getattr(left, name)), str(getattr(right, name)))
         for name in ("target", "shape", "dtype", "device")
-        if getattr(left, name) != getattr(right, name) and not (name == "target" and left.op == "placeholder")
+        if getattr(left, name) != getattr(right, name)
+        and not (name == "target" and left.op == "placeholder")
+        and not (name == "shape" and renamed(left.shape, before) == renamed(right.shape, after))
     )
     return NodeDiff("changed" if what else "same", left, right, what)
 

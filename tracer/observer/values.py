@@ -25,8 +25,9 @@ _IMPORTED = re.compile(r"__import_(\w+)")
 
 
 def readable(name: str) -> str:
-    """`L['self']._modules['a']._parameters['weight']` → `self.a.weight`; builtins and modules by their own names."""
-    text = _HELD.sub(r".\1", _BUILTIN.sub(r"\1", _ROOT.sub(r"\1", name)))
+    """`L['self']._modules['a']._parameters['weight']` → `self.a.weight`, `L['x'].size()[0]` → `x.shape[0]`; builtins and modules by their
+    own names."""
+    text = _HELD.sub(r".\1", _BUILTIN.sub(r"\1", _ROOT.sub(r"\1", name))).replace(".size()[", ".shape[")
     return _IMPORTED.sub(lambda found: found[1].replace("_dot_", "."), text)
 
 
