@@ -261,3 +261,17 @@ def test_fullgraph_is_told_as_the_programs_break(script, capsys):
     out, err = capsys.readouterr()
     assert "1 graph break" in out and "What to do" in out and "internal fault" not in out and "1 call refused" in out
     assert "FullGraphError" in err and "What to do" in err
+
+
+@pytest.mark.parametrize("order", ["SCRIPT --backend eager -- --own 3", "--backend eager SCRIPT -- --own 3", "SCRIPT -- --own 3"])
+def test_a_scripts_own_arguments_stand_behind_two_dashes(order, tmp_path, capsys) -> None:
+    script = tmp_path / "script.py"
+    script.write_text("import sys\nprint('given', sys.argv[1:])\n")
+    assert main(["run", *(str(script) if part == "SCRIPT" else part for part in order.split())]) == 0
+    assert "given ['--own', '3']" in capsys.readouterr().out
+
+
+def test_two_dashes_where_nothing_is_taken_are_refused(capsys) -> None:
+    with pytest.raises(SystemExit):
+        main(["doctor", "--", "more"])
+    assert "doctor takes nothing behind --" in capsys.readouterr().err

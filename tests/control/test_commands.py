@@ -287,3 +287,11 @@ def test_compiled_entries_and_changed_settings():
     second = session.step(plain, torch.ones(7))
     assert second.done or kind_of(second.at) != "Instruction"
     torch.testing.assert_close(second.result, plain(torch.ones(7)))
+
+
+@pytest.mark.parametrize("target", ["sin", "torch.sin", "torch.*", "relu", "add", "add_1"])
+def test_a_node_is_met_by_its_target_the_targets_last_part_or_its_name(target) -> None:
+    stepper = tracer.step(lambda x: torch.sin(x).relu() + 1 + 2, torch.ones(1))
+    event = stepper.until(target=target)
+    assert kind_of(event) == "NodeCreated" and target.rpartition(".")[2] in (event.name, event.target.rpartition(".")[2], "*")
+    stepper.run()

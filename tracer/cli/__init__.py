@@ -23,7 +23,13 @@ DIFFERENT, TROUBLE = 1, 2
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit status. SystemExit as argparse raises it for bad arguments and for --help."""
-    options = parser().parse_args(argv)
+    given = list(sys.argv[1:] if argv is None else argv)
+    own = given.index("--") if "--" in given else len(given)  # wherever options stand, what is behind it is the script's
+    options = parser().parse_args(given[:own])
+    if given[own + 1 :]:
+        if not hasattr(options, "arguments"):
+            parser().error(f"{options.command} takes nothing behind --")
+        options.arguments += given[own + 1 :]
     try:
         return int(COMMANDS[options.command](options))
     except TracerError as error:

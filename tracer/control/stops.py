@@ -216,7 +216,7 @@ class Terms:
     file      the end of a file's path, for `line` and on its own
     function  the function in which it lies, or that it enters: "forward", "Block.forward"
     source    what was read: the source of a guard, of a built value, of a graph input ("self.weight", "x*")
-    target    the target of a graph node ("add", "torch.nn.functional.*")
+    target    the target of a graph node, its last part or the node's name ("add", "torch.nn.functional.*", "gelu", "mul_1")
     reason    the id of a graph break ("print-call")
     when      a function of the event: anything else
 
@@ -265,10 +265,12 @@ class Terms:
             return False
         if self.function is not None and not self._in_function(progress, event):
             return False
-        for name in ("source", "target", "reason"):
+        for name in ("source", "reason"):
             wanted = getattr(self, name)
             if wanted is not None and not _like(getattr(event, name, None), wanted):
                 return False
+        if self.target is not None and not _is_node(event, self.target):
+            return False
         return self.when is None or bool(self.when(event))
 
     def _in_function(self, progress: Progress, event: Event) -> bool:
@@ -297,6 +299,13 @@ class Terms:
         if self.when is not None:
             parts.append(f"when {getattr(self.when, '__name__', 'condition')}")
         return ", ".join(parts)
+
+
+def _is_node(event: Event, wanted: str) -> bool:
+    target = getattr(event, "target", None)
+    if type(target) is not str:
+        return False
+    return any(_like(one, wanted) for one in (target, target.rpartition(".")[2], getattr(event, "name", None)))
 
 
 def _kinds(kind: Any) -> frozenset[str] | None:
