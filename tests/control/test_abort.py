@@ -21,7 +21,7 @@ from tracer.errors import TracerError
 from tracer.events import KINDS, kind_of
 
 #: Not met inside a call: the session's own, a fault of ours, what only later parts record.
-ELSEWHERE = {"SessionStarted", "SessionFinished", "CallFinished", "InternalFault", "Output"}
+ELSEWHERE = {"SessionStarted", "SessionFinished", "CallFinished", "InternalFault", "Output", "BreakCompared"}
 
 LOGGERS = sorted(logging.root.manager.loggerDict)
 

@@ -69,7 +69,7 @@ def cell(fn: Any) -> tracer.Session:
     try:
         shell.user_ns.update(fn=fn, X=X)
         shell.run_line_magic("load_ext", "tracer")
-        shell.run_cell_magic("trace", "", "fn(X)")
+        shell.run_cell("%%trace\nfn(X)").raise_error()
         session: tracer.Session = shell.user_ns["_tracer_session"]
     finally:
         InteractiveShell.clear_instance()
@@ -145,7 +145,7 @@ def test_the_magic_writes_a_cell(tmp_path, capsys):
     try:
         shell.user_ns.update(fn=function, X=X)
         shell.run_line_magic("load_ext", "tracer")
-        shell.run_cell_magic("trace", "", "fn(X)")
+        shell.run_cell("%%trace\nfn(X)").raise_error()
         shell.run_line_magic("trace_export", f"{tmp_path / 'captured.py'} --unchecked")
     finally:
         InteractiveShell.clear_instance()
