@@ -109,7 +109,7 @@ def _weights(found: Captured, graph: GraphClass) -> None:
 
 
 #: A size as torch.compile's graphs take one beside its tensor.
-_SIZE = re.compile(r"(.+)\.(size\(\)\[\d+\]|stride\(\)\[\d+\]|storage_offset\(\))")
+_SIZE = re.compile(r"(.+)\.(shape\[\d+\]|stride\(\)\[\d+\]|storage_offset\(\))")
 
 
 def _read(found: Captured, source: str, places: Places) -> str:
