@@ -320,14 +320,14 @@ class Session(Found, Reruns, Refusals):
         limit = self.hook.reached(info.code, self.config.recompile_limit)
         if rec.on:
             roots = Roots(info.locals)
-            outer, rec.where = rec.where, lambda: (info.origin.co_filename, info.origin.co_firstlineno, 0, info.origin.co_firstlineno, 0)
-            for guards in self.hook.entries(info.code, _EXPLAINED):
-                record: Compiled = guards.entry.record
-                for failure in record.lowered.failures(roots):
-                    guard = failure.guard
-                    rec.point(GuardFailed, record.frame, guard.source.text if guard.source is not None else "", guard.expression, failure.seen)
-            rec.point(Recompiled, info.name, number, limit)
-            rec.where = outer
+            line = info.origin.co_firstlineno
+            with rec.located((info.origin.co_filename, line, 0, line, 0)):
+                for guards in self.hook.entries(info.code, _EXPLAINED):
+                    record: Compiled = guards.entry.record
+                    for failure in record.lowered.failures(roots):
+                        guard = failure.guard
+                        rec.point(GuardFailed, record.frame, guard.source.text if guard.source is not None else "", guard.expression, failure.seen)
+                rec.point(Recompiled, info.name, number, limit)
         if limit:
             self._leave_alone(info)
         return not limit

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -61,7 +62,9 @@ def compiled(fn: Any) -> tracer.Session:
     return made.session
 
 
-def cell(fn: Any) -> tracer.Session:
+@contextlib.contextmanager
+def traced_in_a_cell(fn: Any) -> Iterator[Any]:
+    """A shell in which a cell has traced `fn`."""
     from IPython.core.interactiveshell import InteractiveShell
 
     InteractiveShell.clear_instance()
@@ -70,9 +73,14 @@ def cell(fn: Any) -> tracer.Session:
         shell.user_ns.update(fn=fn, X=X)
         shell.run_line_magic("load_ext", "tracer")
         shell.run_cell("%%trace\nfn(X)").raise_error()
-        session: tracer.Session = shell.user_ns["_tracer_session"]
+        yield shell
     finally:
         InteractiveShell.clear_instance()
+
+
+def cell(fn: Any) -> tracer.Session:
+    with traced_in_a_cell(fn) as shell:
+        session: tracer.Session = shell.user_ns["_tracer_session"]
     return session
 
 
@@ -138,16 +146,7 @@ def test_where_there_are_no_tensors_it_says_so(tmp_path):
 
 
 def test_the_magic_writes_a_cell(tmp_path, capsys):
-    from IPython.core.interactiveshell import InteractiveShell
-
-    InteractiveShell.clear_instance()
-    shell = InteractiveShell.instance()
-    try:
-        shell.user_ns.update(fn=function, X=X)
-        shell.run_line_magic("load_ext", "tracer")
-        shell.run_cell("%%trace\nfn(X)").raise_error()
+    with traced_in_a_cell(function) as shell:
         shell.run_line_magic("trace_export", f"{tmp_path / 'captured.py'} --unchecked")
-    finally:
-        InteractiveShell.clear_instance()
     assert str(tmp_path / "captured.py") in capsys.readouterr().out
     assert "class Program(" in (tmp_path / "captured.py").read_text()

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-import torch._dynamo
 
 import tracer
-
-
-@pytest.fixture(autouse=True)
-def fresh():
-    torch._dynamo.reset()
-    yield
-    torch._dynamo.reset()
+from tests.observer.test_pausing import fresh  # noqa: F401  (a fixture)
 
 
 def branches(x):

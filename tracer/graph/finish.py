@@ -76,7 +76,6 @@ def _insert_asserts(ctx: Context, graph: Any) -> None:
 
 def _tell_anew(ctx: Context, graph: Any, known: set[Any]) -> None:
     """What was put between nodes that were told of: from the first of it on they are told of again, in the graph's order."""
-    rec, outer = ctx.rec, ctx.rec.where
     place, function = (), ""
     moved = False
     for node in graph.nodes:
@@ -86,10 +85,9 @@ def _tell_anew(ctx: Context, graph: Any, known: set[Any]) -> None:
         moved = moved or node not in known
         if moved:
             if node in known:
-                rec.point(NodeRemoved, ctx.root_graph.name, node.name)
-            rec.where = lambda place=place: place
-            ctx.announce_node(node, node.meta.get("example_value"))
-    rec.where = outer
+                ctx.rec.point(NodeRemoved, ctx.root_graph.name, node.name)
+            with ctx.rec.located(place):
+                ctx.announce_node(node, node.meta.get("example_value"))
 
 
 def _remove_idle_switches(ctx: Context, graph: Any) -> None:

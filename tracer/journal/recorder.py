@@ -11,9 +11,10 @@ the backward, out of torch).
 
 from __future__ import annotations
 
+import contextlib
 from builtins import id, len, range, type  # a program may replace them while it runs
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from threading import get_ident
 from time import perf_counter_ns
 from typing import Any, Protocol
@@ -187,6 +188,15 @@ class Recorder:
         )
         self.parent = seq
         self._append(event)
+
+    @contextlib.contextmanager
+    def located(self, location: Location) -> Iterator[None]:
+        """What is recorded inside lies there, wherever the tracing is now."""
+        outer, self.where = self.where, lambda: location
+        try:
+            yield
+        finally:
+            self.where = outer
 
     def aside(self, kind: type[Event], *payload: Any, frame: str = "") -> None:
         """Records a point from any thread, with or without the lock; another thread's joins the list a little later."""

@@ -13,7 +13,7 @@ from ..breaks.registry import ids_of
 from ..compat.dynamo import break_registry
 from ..events import GraphBreak, Location
 
-__all__ = ["Told", "payload"]
+__all__ = ["Texts", "payload"]
 
 _NUMBER = re.compile(r"/gb/gb(\d{4})\.html")
 
@@ -36,7 +36,7 @@ class Text(NamedTuple):
     location: Location
 
 
-class Told:
+class Texts:
     """The texts of one call by what they begin with."""
 
     def __init__(self) -> None:

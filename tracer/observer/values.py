@@ -180,6 +180,7 @@ def guard_text(kind: str, source: str) -> str:
 
 
 def first_line(error: BaseException) -> str:
+    """What an error says, in one line; its type where it says nothing."""
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 

@@ -16,8 +16,8 @@ from ..compat import evalframe as ef
 from ..export.nodes import module_of
 from ..functions.torch_tensors import args_text, target_name
 from ..runtime.answers import Skip
-from ..runtime.codes import CodeMap
-from .breaks import Told
+from ..runtime.codes import Told
+from .breaks import Texts
 from .switch import Body
 from .values import Numbers, device_of, dtype_of, shape_of
 
@@ -77,7 +77,7 @@ class Watch:
         self.blocks = 0  # `with session.tracing()` that are open
         self.off: set[str] = set()
         self.faults: list[Exception] = []
-        self.told = Told()
+        self.told = Texts()
         self.attempts: list[Attempt] = []
         self.compiling: list[str] = []  # names of the frames being compiled, outermost first
         self.frames: dict[str, str] = {}  # compile id → frame
@@ -86,7 +86,7 @@ class Watch:
         self.because = ""
         self.regions: dict[int, int] = {}  # of wrappers → that of theirs in this session
         self.marks: dict[int, Mark] = {}  # by backend
-        self.skips: CodeMap[set[str]] = CodeMap()  # why functions of a block were left to Python: told once
+        self.skips = Told()  # why functions of a block were left to Python
 
     # ---- hooks
     def before(self, body: Body, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -216,11 +216,8 @@ class Watch:
         attempt, rec = self.attempt, self.rec
         assert attempt is not None
         attempt.made[made.payload[:2]] = made
-        outer, rec.where = rec.where, lambda: made.location
-        try:
+        with rec.located(made.location):
             rec.point(made.kind, *made.payload)
-        finally:
-            rec.where = outer
 
     def removed(self, name: str, graph: str) -> None:
         attempt = self.attempt
@@ -265,11 +262,7 @@ class Watch:
 
     def left_alone(self, code: types.CodeType, skip: Skip) -> None:
         """A function of a block runs as Python, by our own rules."""
-        told = self.skips.get(code)
-        if told is None:
-            told = self.skips[code] = set()
-        if skip.reason not in told:
-            told.add(skip.reason)
+        if self.skips.is_new(code, skip.reason):
             self.session.skipped(code, skip)
 
     def hit(self, function: Any) -> None:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from .. import events as ev
 from ..errors import TracerError
-from ..events import BreakCompared, FrameStarted, InlineStarted, NodeCreated
 from ..records import GraphBreak, Place
 from ..records.reader import broken
 
@@ -38,7 +37,7 @@ def compare_breaks(session: Session, found: GraphBreak | Iterable[GraphBreak] | 
         if run is None:
             run = runs[one.call] = _Run(session, one.call, engine, name)
         verdict, text = run.about(one)
-        session.recorder.later(BreakCompared, events[one.key], name, verdict, text)
+        session.recorder.later(ev.BreakCompared, events[one.key], name, verdict, text)
     keys = {one.key for one in wanted}
     return [one for one in session.graph_breaks if one.key in keys]
 
@@ -70,11 +69,9 @@ class _Run:
         compiled = {frame.id for frame in records.frames if frame.id and frame.outcome == "compiled"}
         for event in made.events:
             if event.frame in compiled:
-                if isinstance(event, FrameStarted):
-                    self.compiled.add((event.file, _short(event.name)))
-                elif isinstance(event, InlineStarted):
-                    self.compiled.add((event.file, _short(event.function)))
-                elif isinstance(event, NodeCreated):
+                if isinstance(event, ev.FrameStarted | ev.InlineStarted):
+                    self.compiled.add((event.file, _short(event.name if isinstance(event, ev.FrameStarted) else event.function)))
+                elif isinstance(event, ev.NodeCreated):
                     self.lines.add(tuple(event.location[:2]))
         for frame in records.frames:
             if frame.outcome != "compiled":
@@ -88,10 +85,11 @@ class _Run:
             return "unknown", f"{self.name} couldn't be asked: {self.failed}."
         mine = [_line(frame.place) for frame in found.user_stack] or [_line(found.location)]
         near = [other for other in self.breaks if _line(other.location) == mine[-1]]
-        for other in sorted(near, key=lambda other: not _is_same(found, other)):
-            if _is_same(found, other):
-                return "breaks", f"{self.name} breaks here too: {_words(other)}."
-            return "captures", f"{self.name} captures this, and breaks elsewhere on the line: {_words(other)}."
+        same = next((other for other in near if _is_same(found, other)), None)
+        if same is not None:
+            return "breaks", f"{self.name} breaks here too: {_words(same)}."
+        if near:
+            return "captures", f"{self.name} captures this, and breaks elsewhere on the line: {_words(near[0])}."
         for other in self.breaks:
             theirs = [_line(frame.place) for frame in other.user_stack] or [_line(other.location)]
             if theirs[-1] in mine or mine[-1] in theirs:
@@ -108,7 +106,7 @@ class _Run:
 
 def _is_same(one: GraphBreak, other: GraphBreak) -> bool:
     """Whether two breaks on one line are at one expression: by its columns, or by what the catalogue calls both."""
-    if one.reason == other.reason or one.reason in other.context.get("alike", "").split(", ") or other.reason in one.context.get("alike", "").split(", "):
+    if any(a.reason in (b.reason, *b.context.get("alike", "").split(", ")) for a, b in ((one, other), (other, one))):
         return True
     a, b = one.location, other.location
     if a is None or b is None or None in (*a[2:], *b[2:]) or -1 in (*a[2:], *b[2:]):

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import types
 import weakref
-from builtins import id, len, list  # a program may replace them while it runs
+from builtins import id, len, list, set  # a program may replace them while it runs
 from typing import Generic, TypeVar
 
-__all__ = ["CodeMap"]
+__all__ = ["CodeMap", "Told"]
 
 T = TypeVar("T")
 
@@ -59,3 +59,25 @@ class CodeMap(Generic[T]):
 
     def __len__(self) -> int:
         return len(self._items)
+
+
+class Told:
+    """What was said of code objects, each text once."""
+
+    __slots__ = ("_said",)
+
+    def __init__(self) -> None:
+        self._said: CodeMap[set[str]] = CodeMap()
+
+    def is_new(self, code: types.CodeType, text: str) -> bool:
+        """Whether `text` wasn't said of `code` yet; from now on it was."""
+        said = self._said.get(code)
+        if said is None:
+            self._said[code] = said = set()
+        new = text not in said
+        said.add(text)
+        return new
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._said.clear()

@@ -38,7 +38,7 @@ from .. import handlers
 from ..codegen.resume import is_resume, raising
 from ..compat import evalframe as ef
 from .answers import Entry, Root, Skip
-from .codes import CodeMap
+from .codes import CodeMap, Told
 from .replaced import replaced
 
 __all__ = ["FrameHook", "disabled", "without_hook"]
@@ -93,7 +93,7 @@ class FrameHook:
         self._made: CodeMap[dict[int, weakref.ref[ef.GuardManagerAdapter]]] = CodeMap()  # the entries by identity, oldest first
         self._prepared: CodeMap[bool] = CodeMap()
         self._lasting: CodeMap[Skip] = CodeMap()
-        self._reported: CodeMap[set[str]] = CodeMap()
+        self._reported = Told()
         self._kept: dict[int, types.CodeType] = {}  # before 2.13: code never to be asked about, by id
         self._stops: list[ef.GuardManagerAdapter] = []
         self._pending: dict[int, BaseException] = {}  # by thread: errors that the frame they met couldn't raise
@@ -295,13 +295,8 @@ class FrameHook:
             self._lasting[code] = skip
             if not ef.ISOLATED:
                 self._kept[id(code)] = code
-        if self._on_skip is not None:
-            reasons = self._reported.get(code)
-            if reasons is None:
-                self._reported[code] = reasons = set()
-            if skip.reason not in reasons:
-                reasons.add(skip.reason)
-                self._on_skip(code, skip)
+        if self._on_skip is not None and self._reported.is_new(code, skip.reason):
+            self._on_skip(code, skip)
         return skip
 
     def _fault(self, frame: Frame, fault: Exception) -> Skip:
