@@ -48,6 +48,7 @@ from .variables.generators import Weakly
 
 if TYPE_CHECKING:
     from .failing import Failing
+    from .functions.later import Later
     from .session import Session
     from .variables.contexts import ContextStateVariable
 
@@ -105,6 +106,7 @@ class Context:
         self.effects = Effects()
         self.undo: list[tuple[Any, Any]] = []  # see `Variable.saved`
         self.speculating = 0
+        self.later: Later | None = None  # for a body that runs later than where it stands
         self.entries = 0
         self.changes = 0
         self.outside_changes = 0  # those of objects that existed before

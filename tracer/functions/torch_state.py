@@ -22,7 +22,7 @@ from ..variables import (
     literal,
 )
 from ..variables.base import mention
-from . import torch_facts
+from . import later, torch_facts
 from .table import calls
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ _register(_TRUE_QUERIES, True, "is_compiling", "Captured code is being compiled:
 @calls.exact(torch.is_grad_enabled)
 def is_grad_enabled(ctx: Context) -> Any:
     """The grad mode at this point of the trace; the global state is guarded."""
+    later.ask_grad_mode(ctx)
     return literal(torch.is_grad_enabled())
 
 
@@ -207,6 +208,7 @@ def stride(ctx: Context, value: Variable, dim: Variable | None = None) -> Any:
     """`x.stride()` and `x.stride(dim)`."""
     if not isinstance(value, TensorVariable):
         return Declined("not a tensor")
+    later.ask_layout(ctx, value, "stride()")
     strides = value.fake.stride()
 
     def at(i: int) -> Variable:
@@ -230,6 +232,7 @@ def storage_offset(ctx: Context, value: Variable) -> Any:
     """`x.storage_offset()`."""
     if not isinstance(value, TensorVariable):
         return Declined("not a tensor")
+    later.ask_layout(ctx, value, "storage_offset()")
     offset = value.fake.storage_offset()
     for read in ctx.inputs:
         if isinstance(read.fake, torch.Tensor) and read.fake.untyped_storage()._cdata == value.fake.untyped_storage()._cdata:
@@ -240,11 +243,16 @@ def storage_offset(ctx: Context, value: Variable) -> Any:
     )
 
 
+_OF_LAYOUT = frozenset({"is_contiguous", "is_conj", "is_neg"})
+
+
 def _metadata(name: str) -> Any:
     def rule(ctx: Context, value: Variable, *args: Variable, **kwargs: Variable) -> Any:
         """A question about dtype, layout or rank: answered while tracing."""
         if not isinstance(value, TensorVariable):
             return Declined("not a tensor")
+        if name in _OF_LAYOUT:
+            later.ask_layout(ctx, value, f"{name}()")
         answer = getattr(value.fake, name)(*[a.constant() for a in args], **{k: v.constant() for k, v in kwargs.items()})
         return ctx.wrap(answer) if not isinstance(answer, torch.SymBool) else literal(bool(answer))
 
@@ -258,6 +266,16 @@ for _name in (
 ):
     if _name != "is_same_size":
         calls.exact(getattr(torch.Tensor, _name))(_metadata(_name))
+
+
+@calls.exact(torch.Tensor.contiguous)
+def contiguous(ctx: Context, value: Variable, **kwargs: Variable) -> Any:
+    """`x.contiguous()`: where it isn't known whether that is `x` itself, a node all the same."""
+    if not later.is_unsettled(ctx, value):
+        return Declined("recorded as it is")
+    node, fake = ctx.argument(value)
+    laid = fake.clone(**{"memory_format": torch.contiguous_format, **{name: given.constant() for name, given in kwargs.items()}})
+    return ctx.tensors.wrap_result(ctx, laid, ctx.create_node("call_method", "contiguous", (node,), {k: v.constant() for k, v in kwargs.items()}, laid))
 
 
 @calls.exact(torch.Size)
@@ -346,17 +364,6 @@ def _name_a_wrapper(ctx: Context, function: Variable, name: Variable) -> Any:
 
 if hasattr(torch.utils._contextlib, "_set_stack_frame_name"):
     calls.exact(torch.utils._contextlib._set_stack_frame_name)(_name_a_wrapper)
-
-_apply = vars(torch.autograd.Function)["apply"]  # since torch 2.14 a class method in C
-
-
-@calls.exact(getattr(_apply, "__func__", _apply))
-def autograd_function(ctx: Context, cls: Variable, *args: Variable, **kwargs: Variable) -> Any:
-    """`MyFunction.apply(x)`: its forward runs natively (and is traced as a frame of its own), so that its backward is used."""
-    name = ctx.protocol.callable_name(cls)
-    why = "the tracer records operators, whose backward autograd knows, and no functions that bring their own"
-    ctx.break_("autograd-function-unsupported", expr=f"{name}.apply", name=name, func=name, type=name, why=why)
-
 
 def _seed_rule(name: str) -> Any:
     def rule(ctx: Context, *args: Variable, **kwargs: Variable) -> Any:

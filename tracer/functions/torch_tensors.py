@@ -31,7 +31,7 @@ from ..variables import (
     literal,
     mention,
 )
-from . import torch_facts
+from . import later, torch_facts
 from .table import calls
 from .torch_fields import set_field
 from .torch_operators import PLAIN, is_leaf_input, record, target_name
@@ -158,6 +158,7 @@ _QUERIES = frozenset({
     "dtype", "ndim", "layout", "is_sparse", "is_cuda", "is_cpu", "is_meta", "is_quantized", "is_mkldnn", "is_nested", "is_mps",
     "is_xpu", "is_xla", "is_mtia", "is_ipu", "is_maia", "is_vulkan", "is_sparse_csr", "itemsize", "is_inference",
 })  # fmt: skip
+_OF_AUTOGRAD = frozenset({"requires_grad", "is_leaf", "grad_fn", "grad"})
 _VIEWS = frozenset({"T", "mT", "H", "mH", "real", "imag"})
 
 
@@ -172,6 +173,8 @@ def tensor_attribute(ctx: Context, variable: TensorVariable, name: str) -> Any:
         return literal(torch.device(str(variable.fake.device)))  # a new object each time, as eager's
     if name in _QUERIES:
         return ctx.wrap(getattr(variable.fake, name))
+    if ctx.later is not None and name in _OF_AUTOGRAD:
+        later.ask_needs_gradient(ctx, variable, name)
     if name == "requires_grad":
         return literal(variable.fake.requires_grad)
     if name in _VIEWS:

@@ -22,12 +22,15 @@ from ..graph.spelling import settle_powers
 from ..graph.subgraph import Subgraph
 from ..signals import Break, Raised
 from ..variables import (
+    BoundVariable,
     CellVariable,
     ConstantVariable,
     DictVariable,
     FunctionVariable,
     ListVariable,
+    NamespaceVariable,
     ObjectVariable,
+    PinnedVariable,
     SequenceVariable,
     SymVariable,
     TensorVariable,
@@ -66,8 +69,11 @@ class Body:
         return list(self.subgraph.lifted)
 
 
-def speculate(ctx: Context, kind: str, name: str, function: Variable, args: list[Variable], kwargs: dict[str, Variable] | None = None) -> Body:
-    """Trace `function(*args, **kwargs)` into a graph of its own. Raises Rejected, rolled back."""
+def speculate(
+    ctx: Context, kind: str, name: str, function: Variable, args: list[Variable], kwargs: dict[str, Variable] | None = None, *, once: bool = False
+) -> Body:
+    """Trace `function(*args, **kwargs)` into a graph of its own. Raises Rejected, rolled back. `once`: the body runs once, where it stands, so it may
+    change what it finds outside itself and write to its inputs; tensors that it makes stay in it."""
     rec = ctx.rec
     opens = rec.begin(SpeculationStarted, kind, name) if rec.on else 0
     outside = _outside_mutables(ctx, [function, *args, *(kwargs or {}).values()])
@@ -75,7 +81,10 @@ def speculate(ctx: Context, kind: str, name: str, function: Variable, args: list
         with attempt(ctx, name) as (subgraph, mark):
             result = ctx.call_now(function, args, kwargs)
             leaves, structure = flatten(ctx, result)
-            _check_effects(ctx, mark, outside)
+            if once:
+                _check_escapes(ctx, mark, outside)
+            else:
+                _check_effects(ctx, mark, outside)
             outputs = tuple(ctx.argument(leaf)[0] for leaf in leaves)
             subgraph.graph.output(outputs)
             body = Body(name, subgraph, result, leaves, structure)
@@ -151,6 +160,23 @@ def _check_effects(ctx: Context, mark: Any, outside: set[Variable]) -> None:
         raise Rejected("modifies its input in place")
 
 
+def _check_escapes(ctx: Context, mark: Any, outside: set[Variable]) -> None:
+    """What the body changed outside itself must hold nothing that is known in its graph only."""
+    changed = [v for v in ctx.effects_since(mark) if not isinstance(v, ContextStateVariable)]
+    pending: list[Any] = [*changed, *(v for v, _ in ctx.undo_since(mark) if v in outside or v.source is not None)]
+    seen: set[int] = set()
+    while pending:
+        variable = pending.pop()
+        if not isinstance(variable, Variable) or id(variable) in seen:
+            continue
+        seen.add(id(variable))
+        if isinstance(variable, SymVariable) or isinstance(variable, TensorVariable) and variable.node.graph is ctx.graph.graph:
+            raise Rejected("stores outside itself a tensor that it makes")
+        if not isinstance(variable, _SEEN_THROUGH):
+            raise Rejected(f"changes {variable.describe()} outside itself")
+        pending += _parts(variable)
+
+
 def _outside_mutables(ctx: Context, roots: list[Variable]) -> set[Variable]:
     """Every mutable variable that can be reached from the frames that are running and from the body's arguments."""
     pending: list[Any] = list(roots)
@@ -172,6 +198,12 @@ def _outside_mutables(ctx: Context, roots: list[Variable]) -> set[Variable]:
     return found
 
 
+_SEEN_THROUGH = (
+    SequenceVariable, DictVariable, ObjectVariable, CellVariable, FunctionVariable, NamespaceVariable, TensorVariable, ConstantVariable, PinnedVariable,
+    BoundVariable,
+)  # fmt: skip
+
+
 def _parts(variable: Variable) -> list[Any]:
     if isinstance(variable, SequenceVariable):
         return [v for v in (variable.held if isinstance(variable, ListVariable) else variable.items) if type(v) is not Lazy]
@@ -183,6 +215,10 @@ def _parts(variable: Variable) -> list[Any]:
         return [variable.value]
     if isinstance(variable, FunctionVariable):
         return [*(variable.closure or ()), *(variable.defaults or ())]
+    if isinstance(variable, NamespaceVariable):
+        return list(variable.stored.values())
+    if isinstance(variable, TensorVariable):
+        return list((variable.attrs or {}).values())
     return [getattr(variable, name) for name in ("function", "owner", "part") if hasattr(variable, name)]
 
 

@@ -1,0 +1,186 @@
+"""`MyFunction.apply(…)`: its forward and its backward become a pair of graphs in one node; where no gradient can come, forward is followed.
+
+The backward is traced over stand-ins for gradients, right behind the forward, and knows what that saved. What it does is taken
+for what it does whenever it runs: what only that moment knows (the grad mode, how a gradient lies in memory) isn't answered (`Later`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import torch
+
+from ..compat.autograd_functions import APPLY, STANDARD, inner_of_once, is_differentiable
+from ..compat.memo import under_transforms
+from ..functions.binding import bind
+from ..functions.calls import existing_cell
+from ..functions.later import Later
+from ..functions.table import calls
+from ..graph.modes import AutocastState
+from ..signals import Break, Declined, Raised
+from ..variables import BoundVariable, ConstantVariable, FunctionVariable, PinnedVariable, TensorVariable, TupleVariable, Variable
+from .function_bodies import Backward, Forward
+from .function_context import FunctionContextVariable
+from .function_node import node_of
+from .speculate import Body, Rejected, speculate
+
+if TYPE_CHECKING:
+    from ..context import Context
+
+
+@calls.exact(APPLY)
+def autograd_function(ctx: Context, cls: Variable, *args: Variable, **kwargs: Variable) -> Any:
+    """`MyFunction.apply(x)`: forward and backward as two graphs in one node; forward is followed where nothing needs a gradient."""
+    if not isinstance(cls, PinnedVariable):
+        return Declined("the class isn't known")
+    return _Applied(ctx, cls, args, kwargs).result()
+
+
+class _Applied:
+    """One call of `apply`."""
+
+    def __init__(self, ctx: Context, cls: PinnedVariable, args: tuple[Variable, ...], kwargs: dict[str, Variable]):
+        self.ctx, self.cls, self.name = ctx, cls, ctx.protocol.callable_name(cls)
+        if under_transforms() or ctx.transforms:
+            self._stop("a transform of torch.func is active")
+        if kwargs:
+            self._stop("it is given keywords")
+        for name in ("jvp", "vjp", "boxed_grads_call", "clear_saved_tensors_on_access"):
+            if name in STANDARD and self._part(name).real() is not STANDARD[name]:
+                self._stop(f"it has its own `{name}`")
+        self.forward = self._part("forward")
+        setup = self._part("setup_context")
+        self.setup = setup if setup.real() is not STANDARD["setup_context"] else None
+        self.args = list(args) if self.setup is None else self._with_defaults(list(args))
+        self._check_arguments()
+
+    def _part(self, name: str) -> Variable:
+        return self.ctx.settle(self.cls.attribute(self.ctx, name))
+
+    def _stop(self, why: str, met: Break | None = None) -> NoReturn:
+        stop = Break("autograd-function-unsupported", expr=f"{self.name}.apply", name=self.name, func=self.name, type=self.name, why=why)
+        if met is not None:
+            stop.met_at(met)
+        raise stop
+
+    def _with_defaults(self, args: list[Variable]) -> list[Variable]:
+        """What `forward` is given, with the defaults of its parameters: `setup_context` and backward know them too."""
+        forward = self.forward
+        if not isinstance(forward, FunctionVariable):
+            self._stop("its forward isn't a plain function")
+        program = self.ctx.program(forward.code)
+        if program.total != program.argcount:
+            self._stop("its forward has parameters that only keywords give")
+        bound: list[Any] = [None] * program.size
+        try:
+            bind(self.ctx, forward, program, bound, args, {})
+        except Raised:
+            self._stop("it is given arguments that its forward doesn't take")
+        return bound[: program.argcount] + args[program.argcount :]
+
+    def _check_arguments(self) -> None:
+        for arg in self.args:
+            if not isinstance(arg, TensorVariable) and issubclass(arg.python_type(), torch.Tensor):
+                self._stop("it is given an instance of a subclass of Tensor")
+
+    # ---- what becomes of it
+    def result(self) -> Variable:
+        tensors = [arg for arg in self.args if isinstance(arg, TensorVariable)]
+        later = self.ctx.later
+        unsure = later is not None and not later.grad_known
+        if unsure:  # gradients of gradients may be asked for
+            needed, records = None, any(is_differentiable(t.fake) for t in tensors)
+        else:
+            needed = [isinstance(arg, TensorVariable) and arg.fake.requires_grad for arg in self.args]
+            records = torch.is_grad_enabled() and any(needed)
+        own = FunctionContextVariable(self.cls.value, needed)
+        forward = Forward(self.forward, self.setup, own, self.args)
+        return self._pair(own, forward, tensors) if records else self._followed(own, forward)
+
+    def _followed(self, own: FunctionContextVariable, forward: Forward) -> Variable:
+        """No gradient comes through this call: forward is followed without grad, and gives what `apply` makes of its results."""
+        ctx, before = self.ctx, torch.is_grad_enabled()
+        ctx.set_mode("grad", False)
+        try:
+            forward.run(ctx, self.args)
+            result = forward.as_applied(ctx)
+        except Raised:
+            ctx.set_mode("grad", before)
+            raise
+        except Rejected as rejected:
+            self._stop(f"its forward {rejected.does}")
+        ctx.set_mode("grad", before)
+        return result
+
+    def _pair(self, own: FunctionContextVariable, forward: Forward, tensors: list[TensorVariable]) -> Variable:
+        ctx = self.ctx
+        backward, once = self._backward()
+        try:
+            what = "forward"
+            with _in_moment(ctx, grad=False, autocast=True), _later(ctx, ctx.later and Later(ctx.later.within, True, ctx.later.laid_out)):
+                ahead = speculate(ctx, "autograd.Function", "fwd_body", forward, self.args, once=True)
+            forward.check(ctx, ahead)
+            own.kept = own.said(ctx, "to_save")
+            what = "backward"
+            behind = self._speculate_backward(own, backward, once, forward, ahead)
+        except Rejected as rejected:
+            does = rejected.does if rejected.stop is None else f"{rejected.does} (`{rejected.reason}`)"
+            self._stop(f"its {what} {does}", rejected.stop)
+        return node_of(ctx, self.name, once, own, forward, ahead, behind, tensors)
+
+    def _backward(self) -> tuple[Variable, bool]:
+        """The backward, and whether it is one that can't be differentiated (`once_differentiable`), which runs without grad."""
+        backward = self._part("backward")
+        bare = backward.function if isinstance(backward, BoundVariable) else backward
+        if isinstance(bare, FunctionVariable) and bare.function is not None:
+            cell = inner_of_once(bare.function)
+            if cell is not None and bare is backward:
+                assert bare.function.__closure__ is not None
+                return self.ctx.settle(existing_cell(self.ctx, bare, cell, bare.function.__closure__[cell]).load(self.ctx)), True
+        return backward, False
+
+    def _speculate_backward(self, own: FunctionContextVariable, function: Variable, once: bool, forward: Forward, ahead: Body) -> tuple[Body, Backward]:
+        """Once over gradients that may lie in any way; where that matters, over gradients that are made contiguous first."""
+        ctx = self.ctx
+        for laid_out in (False, True):
+            backward = Backward(function, own, forward, self.args, once, laid_out)
+            outer, ctx.graph = ctx.graph, ahead.subgraph
+            try:
+                with _in_moment(ctx, grad=False, autocast=False), _later(ctx, None):
+                    return speculate(ctx, "autograd.Function", "bwd_body", backward, [own]), backward
+            except Rejected:
+                if not (backward.later is not None and backward.later.asked) or laid_out:
+                    raise
+            finally:
+                ctx.graph = outer
+        raise AssertionError
+
+
+@contextmanager
+def _in_moment(ctx: Context, grad: bool, autocast: bool) -> Iterator[None]:
+    """The switches as they are when the body runs: whoever runs it sets them, so the graph doesn't."""
+    before, casts = torch.is_grad_enabled(), AutocastState()
+    torch._C._set_grad_enabled(grad)
+    if not autocast:
+        for device, enabled, _ in casts.casts:
+            if enabled:
+                torch.set_autocast_enabled(device, False)
+    ctx.refresh_modes()
+    try:
+        yield
+    finally:
+        torch._C._set_grad_enabled(before)
+        if not autocast:
+            casts.restore()
+        ctx.refresh_modes()
+
+
+@contextmanager
+def _later(ctx: Context, later: Later | None) -> Iterator[None]:
+    before, ctx.later = ctx.later, later
+    try:
+        yield
+    finally:
+        ctx.later = before

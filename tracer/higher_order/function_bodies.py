@@ -1,0 +1,171 @@
+"""The two bodies of a `torch.autograd.Function`, as things to call: what autograd does around forward and backward.
+
+In go the program's methods; out come tensors, in the order in which the node gives and takes them, and the shape of the rest.
+"""
+
+from __future__ import annotations
+
+import types
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..compat.fakes import is_unbacked
+from ..functions.later import Later
+from ..variables import NONE, ConstantVariable, ObjectVariable, SymVariable, TensorVariable, TupleVariable, Variable
+from .speculate import Rejected, flatten
+
+if TYPE_CHECKING:
+    from ..context import Context
+    from .function_context import FunctionContextVariable
+    from .speculate import Body
+
+__all__ = ["Backward", "Forward"]
+
+
+class _Method(Variable):
+    __slots__ = ()
+
+    def python_type(self) -> type:
+        return types.FunctionType
+
+
+class Forward(_Method):
+    """`forward`, and `setup_context` where there is one. `items`: what it returned, as autograd sees it: the parts of a tuple, or the one
+    object. `alone`: whether it was no tuple."""
+
+    __slots__ = ("alone", "forward", "given", "items", "own", "setup")
+
+    def __init__(self, forward: Variable, setup: Variable | None, own: FunctionContextVariable, given: list[Variable]):
+        super().__init__()
+        self.forward, self.setup, self.own, self.given = forward, setup, own, given
+        self.items: list[Variable] = []
+        self.alone = False
+
+    def run(self, ctx: Context, args: list[Variable]) -> None:
+        if self.setup is None:
+            result = ctx.call_now(self.forward, [self.own, *args])
+        else:
+            result = ctx.call_now(self.forward, args)
+            ctx.call_now(self.setup, [self.own, TupleVariable(list(args), tuple), result])
+        if not isinstance(result, TupleVariable) and issubclass(result.python_type(), tuple):
+            raise Rejected(f"returns a {result.python_type().__name__}")
+        self.alone = not isinstance(result, TupleVariable)
+        self.items = result.settled(ctx) if isinstance(result, TupleVariable) else [result]
+
+    def call(self, ctx: Context, args: list[Variable], kwargs: dict[str, Variable]) -> Any:
+        self.run(ctx, args)
+        for item in self.items:
+            if isinstance(item, TensorVariable):
+                self._check_tensor(ctx, item)
+            else:
+                _check_other(ctx, item)
+        return TupleVariable(self.tensors(), tuple)
+
+    def tensors(self) -> list[Variable]:
+        return [item for item in self.items if isinstance(item, TensorVariable)]
+
+    def _check_tensor(self, ctx: Context, item: TensorVariable) -> None:
+        if sum(item is other for other in self.items) > 1:
+            raise Rejected("returns one tensor twice")
+        if item.cls is not torch.Tensor and self.argument(item) is None:
+            raise Rejected(f"returns a {item.cls.__name__}")
+        if item.node.graph is not ctx.graph.graph and self.argument(item) is None:
+            raise Rejected("returns a tensor from outside that it isn't given")
+
+    def argument(self, item: TensorVariable) -> TensorVariable | None:
+        """The argument that a result is, if it is one."""
+        return next((arg for arg in self.given if isinstance(arg, TensorVariable) and arg.fake is item.fake), None)
+
+    def check(self, ctx: Context, body: Body) -> None:
+        """What forward said of its tensors is taken for what it is; what autograd would raise an error for is left to it."""
+        for held in (*self.own.said(ctx, "to_save"), *self.own.said(ctx, "saved_for_forward")):
+            if not isinstance(held, TensorVariable) and not (isinstance(held, ConstantVariable) and held.value is None):
+                raise Rejected(f"saves a {held.python_type().__name__} for backward")
+        dirty = self.own.said(ctx, "dirty_tensors")
+        for held in dirty:
+            if not isinstance(held, TensorVariable) or self.argument(held) is None or not any(held is item for item in self.items):
+                raise Rejected("marks as dirty what isn't an argument that it returns")
+        for held in self.own.said(ctx, "non_differentiable"):
+            if not any(held is item for item in self.items):
+                raise Rejected("marks as not differentiable what it doesn't return")
+        if not self.own.materializes():
+            raise Rejected("has gradients that are missing given as None")
+
+    # ---- without a node
+    def as_applied(self, ctx: Context) -> Variable:
+        """What `apply` gives where it records nothing: arguments that are returned as they are come as views of themselves."""
+        if self.own.said(ctx, "dirty_tensors"):
+            raise Rejected("marks arguments as dirty")
+        made = []
+        for item in self.items:
+            if isinstance(item, TensorVariable):
+                given = self.argument(item)
+                if given is not None:
+                    item = ctx.node("call_method", "view_as", [given, given])
+                elif item.fake.requires_grad:
+                    raise Rejected("returns a tensor that needs a gradient")
+            made.append(item)
+        return made[0] if self.alone else TupleVariable(made, tuple)
+
+
+def _check_other(ctx: Context, item: Variable) -> None:
+    """A result that is no tensor is given as it is: nothing in it may be known in the body only."""
+    if isinstance(item, ObjectVariable) and item.source is None or isinstance(item, SymVariable) and is_unbacked(item.sym):
+        raise Rejected(f"returns a {item.python_type().__name__}")
+    if item.source is None and any(isinstance(leaf, TensorVariable) for leaf in flatten(ctx, item)[0]):
+        raise Rejected(f"returns tensors in a {item.python_type().__name__}")
+
+
+class Backward(_Method):
+    """`backward`, over stand-ins for the gradients of `forward`'s results. `gradients`: their inputs of the graph. `places`: for each tensor
+    that the function was applied to, whether a gradient is given."""
+
+    __slots__ = ("args", "forward", "function", "gradients", "laid_out", "later", "once", "own", "places")
+
+    def __init__(self, function: Variable, own: FunctionContextVariable, forward: Forward, args: list[Variable], once: bool, laid_out: bool):
+        super().__init__()
+        self.function, self.own, self.forward, self.args, self.once, self.laid_out = function, own, forward, args, once, laid_out
+        self.gradients: list[Any] = []
+        self.places: list[bool] = []
+        self.later: Later | None = None
+
+    def call(self, ctx: Context, args: list[Variable], kwargs: dict[str, Variable]) -> Any:
+        self.later = ctx.later = Later(ctx.graph, self.once, self.laid_out)
+        given = [self._gradient(ctx, item) if isinstance(item, TensorVariable) else NONE for item in self.forward.items]
+        result = ctx.call_now(self.function, [self.own, *given])
+        if not isinstance(result, TupleVariable) and issubclass(result.python_type(), tuple):
+            raise Rejected(f"returns a {result.python_type().__name__}")
+        items = result.settled(ctx) if isinstance(result, TupleVariable) else [result]
+        return TupleVariable(self._placed(items), tuple)
+
+    def _gradient(self, ctx: Context, item: TensorVariable) -> Variable:
+        with torch.no_grad():
+            fake = item.fake.detach().clone(memory_format=torch.contiguous_format)
+        node = ctx.graph.placeholder(f"gradient_{len(self.gradients)}", fake)
+        self.gradients.append(node)
+        if self.laid_out:
+            node = ctx.create_node("call_method", "contiguous", (node,), {}, fake)
+        return TensorVariable(node, fake)
+
+    def _placed(self, items: list[Variable]) -> list[Variable]:
+        """The gradients that are tensors; the rest must be as autograd wants it."""
+        count = len(self.args)
+        while len(items) > count and _is_none(items[-1]):
+            items = items[:-1]
+        if len(items) != count:
+            raise Rejected(f"returns {len(items)} gradients for {count} arguments")
+        found = []
+        for arg, item in zip(self.args, items, strict=True):
+            is_tensor = isinstance(item, TensorVariable)
+            if not is_tensor and not _is_none(item) or is_tensor and not isinstance(arg, TensorVariable):
+                raise Rejected(f"returns a {item.python_type().__name__} as the gradient of a {arg.python_type().__name__}")
+            if isinstance(arg, TensorVariable):
+                self.places.append(is_tensor)
+            if is_tensor:
+                found.append(item)
+        return found
+
+
+def _is_none(item: Variable) -> bool:
+    return isinstance(item, ConstantVariable) and item.value is None
