@@ -6,7 +6,6 @@ In goes a class or a function; out come facts that don't depend on the call.
 from __future__ import annotations
 
 import types
-from typing import Any
 
 import torch
 from torch.autograd import Function
@@ -26,7 +25,7 @@ KEPT_BY_C = {
 FIELDS = frozenset(name for name, held in vars(torch._C._FunctionBase).items() if type(held) is types.GetSetDescriptorType)
 #: What a class has beside forward and backward, and what it is where the program says nothing of it.
 STANDARD = {
-    name: getattr(Function, name) for name in ("setup_context", "jvp", "vjp", "boxed_grads_call", "clear_saved_tensors_on_access") if hasattr(Function, name)
+    name: getattr(Function, name) for name in ("setup_context", "vjp", "boxed_grads_call", "clear_saved_tensors_on_access") if hasattr(Function, name)
 }
 
 

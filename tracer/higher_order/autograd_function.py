@@ -20,7 +20,13 @@ from ..functions.later import Later
 from ..functions.table import calls
 from ..graph.modes import AutocastState
 from ..signals import Break, Declined, Raised
-from ..variables import BoundVariable, ConstantVariable, FunctionVariable, PinnedVariable, TensorVariable, TupleVariable, Variable
+from ..variables import (
+    BoundVariable,
+    FunctionVariable,
+    PinnedVariable,
+    TensorVariable,
+    Variable,
+)
 from .function_bodies import Backward, Forward
 from .function_context import FunctionContextVariable
 from .function_node import node_of
@@ -47,7 +53,10 @@ class _Applied:
             self._stop("a transform of torch.func is active")
         if kwargs:
             self._stop("it is given keywords")
-        for name in ("jvp", "vjp", "boxed_grads_call", "clear_saved_tensors_on_access"):
+        if torch.autograd.forward_ad._current_level >= 0:
+            self._stop("tangents are computed forward")
+        ctx.switches.add("DUAL_LEVEL")
+        for name in ("boxed_grads_call", "clear_saved_tensors_on_access"):
             if name in STANDARD and self._part(name).real() is not STANDARD[name]:
                 self._stop(f"it has its own `{name}`")
         self.forward = self._part("forward")
@@ -116,10 +125,12 @@ class _Applied:
 
     def _pair(self, own: FunctionContextVariable, forward: Forward, tensors: list[TensorVariable]) -> Variable:
         ctx = self.ctx
+        if ctx.later is not None and self.cls.value in ctx.later.of:
+            self._stop("its backward applies it again, whose backward would too")
         backward, once = self._backward()
         try:
             what = "forward"
-            with _in_moment(ctx, grad=False, autocast=True), _later(ctx, ctx.later and Later(ctx.later.within, True, ctx.later.laid_out)):
+            with _in_moment(ctx, grad=False, autocast=True), _later(ctx, ctx.later and ctx.later.without_grad()):
                 ahead = speculate(ctx, "autograd.Function", "fwd_body", forward, self.args, once=True)
             forward.check(ctx, ahead)
             own.kept = own.said(ctx, "to_save")
@@ -132,7 +143,11 @@ class _Applied:
 
     def _backward(self) -> tuple[Variable, bool]:
         """The backward, and whether it is one that can't be differentiated (`once_differentiable`), which runs without grad."""
-        backward = self._part("backward")
+        backward, vjp = self._part("backward"), self._part("vjp")
+        if vjp.real() is not STANDARD["vjp"]:  # another name of it
+            if backward.real() is not STANDARD["vjp"]:
+                self._stop("it has both a backward and a vjp")
+            backward = vjp
         bare = backward.function if isinstance(backward, BoundVariable) else backward
         if isinstance(bare, FunctionVariable) and bare.function is not None:
             cell = inner_of_once(bare.function)
@@ -145,13 +160,14 @@ class _Applied:
         """Once over gradients that may lie in any way; where that matters, over gradients that are made contiguous first."""
         ctx = self.ctx
         for laid_out in (False, True):
-            backward = Backward(function, own, forward, self.args, once, laid_out)
+            backward = Backward(function, own, forward, self.args, laid_out)
             outer, ctx.graph = ctx.graph, ahead.subgraph
+            later = Later(ahead.subgraph, once, laid_out, (*(ctx.later.of if ctx.later is not None else ()), self.cls.value))
             try:
-                with _in_moment(ctx, grad=False, autocast=False), _later(ctx, None):
+                with _in_moment(ctx, grad=False, autocast=False), _later(ctx, later):
                     return speculate(ctx, "autograd.Function", "bwd_body", backward, [own]), backward
             except Rejected:
-                if not (backward.later is not None and backward.later.asked) or laid_out:
+                if not later.asked or laid_out:
                     raise
             finally:
                 ctx.graph = outer

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..compat.fakes import is_unbacked
-from ..functions.later import Later
 from ..variables import NONE, ConstantVariable, ObjectVariable, SymVariable, TensorVariable, TupleVariable, Variable
 from .speculate import Rejected, flatten
 
@@ -121,17 +120,17 @@ class Backward(_Method):
     """`backward`, over stand-ins for the gradients of `forward`'s results. `gradients`: their inputs of the graph. `places`: for each tensor
     that the function was applied to, whether a gradient is given."""
 
-    __slots__ = ("args", "forward", "function", "gradients", "laid_out", "later", "once", "own", "places")
+    __slots__ = ("args", "forward", "function", "gradients", "laid_out", "own", "places")
 
-    def __init__(self, function: Variable, own: FunctionContextVariable, forward: Forward, args: list[Variable], once: bool, laid_out: bool):
+    def __init__(self, function: Variable, own: FunctionContextVariable, forward: Forward, args: list[Variable], laid_out: bool):
         super().__init__()
-        self.function, self.own, self.forward, self.args, self.once, self.laid_out = function, own, forward, args, once, laid_out
+        self.function, self.own, self.forward, self.args, self.laid_out = function, own, forward, args, laid_out
         self.gradients: list[Any] = []
         self.places: list[bool] = []
-        self.later: Later | None = None
 
     def call(self, ctx: Context, args: list[Variable], kwargs: dict[str, Variable]) -> Any:
-        self.later = ctx.later = Later(ctx.graph, self.once, self.laid_out)
+        assert ctx.later is not None
+        ctx.later.within = ctx.graph
         given = [self._gradient(ctx, item) if isinstance(item, TensorVariable) else NONE for item in self.forward.items]
         result = ctx.call_now(self.function, [self.own, *given])
         if not isinstance(result, TupleVariable) and issubclass(result.python_type(), tuple):

@@ -28,7 +28,8 @@ __all__ = ["node_of"]
 
 
 def node_of(
-    ctx: Context, name: str, once: bool, own: FunctionContextVariable, forward: Forward, ahead: Body, behind: tuple[Body, Backward], tensors: list[TensorVariable]
+    ctx: Context, name: str, once: bool, own: FunctionContextVariable, forward: Forward, ahead: Body, behind: tuple[Body, Backward],
+    tensors: list[TensorVariable],
 ) -> Variable:  # fmt: skip
     """The variable of what `apply` gives. `tensors`: what the function was applied to."""
     body, backward = behind
