@@ -17,12 +17,13 @@ __all__ = ["autograd_function_apply"]
 
 def autograd_function_apply(
     forward: Any, backward: Any, *operands: Any, name: str, given: int, saved: tuple[int, ...] = (), non_differentiable: tuple[int, ...] = (),
-    dirty: tuple[int, ...] = (), once: bool = False,
+    dirty: tuple[int, ...] = (), once: bool = False, coming: tuple[tuple[bool, ...], ...] = (), others: tuple[Any, ...] = (),
 ) -> Any:  # fmt: skip
     """`forward(*operands)` gives the results and what is kept; `backward(*gradients, *kept)` the gradients of the first `given` operands, which are
     those that the function was applied to; the others are what its body uses from outside. `saved`, `non_differentiable`, `dirty`:
-    indices of what is kept by `save_for_backward`, and of results."""
-    call = _Call(forward, backward, given, frozenset(saved), non_differentiable, dirty)
+    indices of what is kept by `save_for_backward`, and of results. `coming`: where gradients that don't come are None, those that do, for
+    `backward` and for each of `others`, which are like it."""
+    call = _Call(forward, (backward, *others), given, frozenset(saved), non_differentiable, dirty, coming)
     return _function(name, once).apply(call, operands[given:], *operands[:given])
 
 
@@ -30,11 +31,14 @@ autograd_function_apply.__module__ = "tracer"
 
 
 class _Call:
-    __slots__ = ("backward", "dirty", "forward", "given", "non_differentiable", "saved")
+    __slots__ = ("backwards", "coming", "dirty", "forward", "given", "non_differentiable", "saved")
 
-    def __init__(self, forward: Any, backward: Any, given: int, saved: frozenset[int], non_differentiable: tuple[int, ...], dirty: tuple[int, ...]):
-        self.forward, self.backward, self.given, self.saved = forward, backward, given, saved
-        self.non_differentiable, self.dirty = non_differentiable, dirty
+    def __init__(
+        self, forward: Any, backwards: tuple[Any, ...], given: int, saved: frozenset[int], non_differentiable: tuple[int, ...], dirty: tuple[int, ...],
+        coming: tuple[tuple[bool, ...], ...],
+    ):  # fmt: skip
+        self.forward, self.backwards, self.given, self.saved = forward, backwards, given, saved
+        self.non_differentiable, self.dirty, self.coming = non_differentiable, dirty, coming
 
 
 def _forward(ctx: Any, call: _Call, others: tuple[Any, ...], *arguments: Any) -> Any:
@@ -47,13 +51,20 @@ def _forward(ctx: Any, call: _Call, others: tuple[Any, ...], *arguments: Any) ->
         ctx.mark_non_differentiable(*(results[i] for i in call.non_differentiable))
     if call.dirty:
         ctx.mark_dirty(*(results[i] for i in call.dirty))
+    if call.coming:
+        ctx.set_materialize_grads(False)
     return tuple(results)
 
 
 def _backward(ctx: Any, *gradients: Any) -> Any:
-    call, saved, as_it_is = ctx.call, iter(ctx.saved_tensors), ctx.as_it_is
+    call, as_it_is = ctx.call, ctx.as_it_is
+    saved = iter(ctx.saved_tensors if call.saved else ())  # asked for a second time, they are gone
     kept = [as_it_is[i] if i in as_it_is else next(saved) for i in range(ctx.count)]
-    return None, None, *call.backward(*gradients, *kept)
+    which = 0
+    if call.coming:
+        which = call.coming.index(tuple(gradient is not None for gradient in gradients))
+        gradients = tuple(gradient for gradient in gradients if gradient is not None)
+    return None, None, *call.backwards[which](*gradients, *kept)
 
 
 @functools.cache

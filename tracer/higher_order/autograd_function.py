@@ -135,7 +135,7 @@ class _Applied:
             forward.check(ctx, ahead)
             own.kept = own.said(ctx, "to_save")
             what = "backward"
-            behind = self._speculate_backward(own, backward, once, forward, ahead)
+            behind = [self._speculate_backward(own, backward, once, forward, coming, ahead) for coming in forward.missing(ctx)]
         except Rejected as rejected:
             does = rejected.does if rejected.stop is None else f"{rejected.does} (`{rejected.reason}`)"
             self._stop(f"its {what} {does}", rejected.stop)
@@ -156,11 +156,13 @@ class _Applied:
                 return self.ctx.settle(existing_cell(self.ctx, bare, cell, bare.function.__closure__[cell]).load(self.ctx)), True
         return backward, False
 
-    def _speculate_backward(self, own: FunctionContextVariable, function: Variable, once: bool, forward: Forward, ahead: Body) -> tuple[Body, Backward]:
+    def _speculate_backward(
+        self, own: FunctionContextVariable, function: Variable, once: bool, forward: Forward, coming: tuple[bool, ...], ahead: Body
+    ) -> tuple[Body, Backward]:
         """Once over gradients that may lie in any way; where that matters, over gradients that are made contiguous first."""
         ctx = self.ctx
         for laid_out in (False, True):
-            backward = Backward(function, own, forward, self.args, laid_out)
+            backward = Backward(function, own, forward, self.args, coming, laid_out)
             outer, ctx.graph = ctx.graph, ahead.subgraph
             later = Later(ahead.subgraph, once, laid_out, (*(ctx.later.of if ctx.later is not None else ()), self.cls.value))
             try:

@@ -5,14 +5,16 @@ In go the program's methods; out come tensors, in the order in which the node gi
 
 from __future__ import annotations
 
+import itertools
 import types
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..compat.fakes import is_unbacked
-from ..variables import NONE, ConstantVariable, ObjectVariable, SymVariable, TensorVariable, TupleVariable, Variable
-from .speculate import Rejected, flatten
+from ..compat.autograd_functions import is_differentiable
+from ..functions.torch_operators import is_leaf_input
+from ..variables import NONE, ConstantVariable, SymVariable, TensorVariable, TupleVariable, Variable
+from .speculate import Rejected, flatten, is_inner
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -59,9 +61,9 @@ class Forward(_Method):
                 self._check_tensor(ctx, item)
             else:
                 _check_other(ctx, item)
-        return TupleVariable(self.tensors(), tuple)
+        return TupleVariable(list(self.tensors()), tuple)
 
-    def tensors(self) -> list[Variable]:
+    def tensors(self) -> list[TensorVariable]:
         return [item for item in self.items if isinstance(item, TensorVariable)]
 
     def _check_tensor(self, ctx: Context, item: TensorVariable) -> None:
@@ -81,57 +83,80 @@ class Forward(_Method):
         for held in (*self.own.said(ctx, "to_save"), *self.own.said(ctx, "saved_for_forward")):
             if not isinstance(held, TensorVariable) and not (isinstance(held, ConstantVariable) and held.value is None):
                 raise Rejected(f"saves a {held.python_type().__name__} for backward")
-        dirty = self.own.said(ctx, "dirty_tensors")
-        for held in dirty:
-            if not isinstance(held, TensorVariable) or self.argument(held) is None or not any(held is item for item in self.items):
-                raise Rejected("marks as dirty what isn't an argument that it returns")
+        for held in self.dirty(ctx):
+            fake = held.fake
+            if not fake.requires_grad or fake._is_view() or is_leaf_input(ctx, fake) or held.source is not None:
+                raise Rejected("marks an argument as dirty that is a leaf, comes from outside or begins to need a gradient")
         for held in self.own.said(ctx, "non_differentiable"):
             if not any(held is item for item in self.items):
                 raise Rejected("marks as not differentiable what it doesn't return")
-        if not self.own.materializes():
-            raise Rejected("has gradients that are missing given as None")
+
+    def dirty(self, ctx: Context) -> list[TensorVariable]:
+        """The arguments that it says it wrote to: autograd wants them among the results."""
+        found = []
+        for held in self.own.said(ctx, "dirty_tensors"):
+            if not isinstance(held, TensorVariable) or self.argument(held) is None or not any(held is item for item in self.items):
+                raise Rejected("marks as dirty what isn't an argument that it returns")
+            found.append(held)
+        return found
+
+    def missing(self, ctx: Context) -> list[tuple[bool, ...]]:
+        """Which gradients backward may be given: for each way in which some don't come, whether each tensor's comes. Most functions ask for zeros in
+        place of those that don't."""
+        tensors = self.tensors()
+        if self.own.materializes():
+            return [(True,) * len(tensors)]
+        apart = self.own.said(ctx, "non_differentiable")
+        may_come = [is_differentiable(item.fake) and not any(item is held for held in apart) for item in tensors]
+        if sum(may_come) > 3:
+            raise Rejected("has gradients that don't come given as None, of more than three results")
+        return list(itertools.product(*((True, False) if may else (False,) for may in may_come)))
 
     # ---- without a node
     def as_applied(self, ctx: Context) -> Variable:
-        """What `apply` gives where it records nothing: arguments that are returned as they are come as views of themselves."""
-        if self.own.said(ctx, "dirty_tensors"):
-            raise Rejected("marks arguments as dirty")
+        """What `apply` gives where it records nothing: arguments that are returned as they are come as views of themselves, or detached."""
+        dirty = self.dirty(ctx)
         made = []
         for item in self.items:
             if isinstance(item, TensorVariable):
                 given = self.argument(item)
-                if given is not None:
-                    item = ctx.node("call_method", "view_as", [given, given])
-                elif item.fake.requires_grad:
-                    raise Rejected("returns a tensor that needs a gradient")
+                if given is not None and (given.fake.requires_grad or not any(given is held for held in dirty)):
+                    item = ctx.node("call_method", "detach", [given]) if given.fake.requires_grad else ctx.node("call_method", "view_as", [given, given])
+                elif given is None and item.fake.requires_grad and item.source is not None:
+                    raise Rejected("returns a tensor from outside that needs a gradient")
+                elif given is None and item.fake.requires_grad and not item.fake._is_view():
+                    item = ctx.node("call_method", "detach_", [item])
             made.append(item)
         return made[0] if self.alone else TupleVariable(made, tuple)
 
 
 def _check_other(ctx: Context, item: Variable) -> None:
     """A result that is no tensor is given as it is: nothing in it may be known in the body only."""
-    if isinstance(item, ObjectVariable) and item.source is None or isinstance(item, SymVariable) and is_unbacked(item.sym):
-        raise Rejected(f"returns a {item.python_type().__name__}")
-    if item.source is None and any(isinstance(leaf, TensorVariable) for leaf in flatten(ctx, item)[0]):
-        raise Rejected(f"returns tensors in a {item.python_type().__name__}")
+    if item.source is None:
+        for leaf in [item] if isinstance(item, SymVariable) else flatten(ctx, item)[0]:
+            if not isinstance(leaf, SymVariable) or is_inner(ctx, leaf):
+                raise Rejected(f"returns what only it knows in a {item.python_type().__name__}")
 
 
 class Backward(_Method):
-    """`backward`, over stand-ins for the gradients of `forward`'s results. `gradients`: their inputs of the graph. `places`: for each tensor
-    that the function was applied to, whether a gradient is given."""
+    """`backward`, over stand-ins for the gradients of `forward`'s results. `coming`: whether there is one, by result that is a tensor. `gradients`: their
+    inputs of the graph. `places`: for each tensor that the function was applied to, whether a gradient is given."""
 
-    __slots__ = ("args", "forward", "function", "gradients", "laid_out", "own", "places")
+    __slots__ = ("args", "coming", "forward", "function", "gradients", "laid_out", "own", "places")
 
-    def __init__(self, function: Variable, own: FunctionContextVariable, forward: Forward, args: list[Variable], laid_out: bool):
+    def __init__(
+        self, function: Variable, own: FunctionContextVariable, forward: Forward, args: list[Variable], coming: tuple[bool, ...], laid_out: bool
+    ):
         super().__init__()
-        self.function, self.own, self.forward, self.args, self.laid_out = function, own, forward, args, laid_out
+        self.function, self.own, self.forward, self.args, self.coming, self.laid_out = function, own, forward, args, coming, laid_out
         self.gradients: list[Any] = []
         self.places: list[bool] = []
 
     def call(self, ctx: Context, args: list[Variable], kwargs: dict[str, Variable]) -> Any:
         assert ctx.later is not None
         ctx.later.within = ctx.graph
-        given = [self._gradient(ctx, item) if isinstance(item, TensorVariable) else NONE for item in self.forward.items]
+        coming = iter(self.coming)
+        given = [self._gradient(ctx, item) if isinstance(item, TensorVariable) and next(coming) else NONE for item in self.forward.items]
         result = ctx.call_now(self.function, [self.own, *given])
         if not isinstance(result, TupleVariable) and issubclass(result.python_type(), tuple):
             raise Rejected(f"returns a {result.python_type().__name__}")

@@ -28,17 +28,15 @@ __all__ = ["node_of"]
 
 
 def node_of(
-    ctx: Context, name: str, once: bool, own: FunctionContextVariable, forward: Forward, ahead: Body, behind: tuple[Body, Backward],
+    ctx: Context, name: str, once: bool, own: FunctionContextVariable, forward: Forward, ahead: Body, behind: list[tuple[Body, Backward]],
     tensors: list[TensorVariable],
 ) -> Variable:  # fmt: skip
     """The variable of what `apply` gives. `tensors`: what the function was applied to."""
-    body, backward = behind
     inside = ahead.subgraph
     saved = [inside.local(held.node, held.fake) for held in own.kept if isinstance(held, TensorVariable)] if own.unpacked else []
-    kept = list(dict.fromkeys([*body.subgraph.lifted, *saved]))
+    kept = list(dict.fromkeys([*(node for body, _ in behind for node in body.subgraph.lifted), *saved]))
     given = [ctx.argument(tensor)[0] for tensor in tensors]
     operands = [*given, *(outer for outer in inside.lifted if outer not in given)]
-    graphs = _forward_graph(ahead, operands, kept), _backward_graph(body, backward, kept)
     results = forward.tensors()
     options: dict[str, Any] = {"name": name, "given": len(given)}
     if saved:
@@ -46,14 +44,17 @@ def node_of(
     apart = own.said(ctx, "non_differentiable")
     if apart:
         options["non_differentiable"] = tuple(i for i, item in enumerate(results) if any(item is held for held in apart))
-    dirty = own.said(ctx, "dirty_tensors")
+    dirty = forward.dirty(ctx)
     if dirty:
         options["dirty"] = tuple(i for i, item in enumerate(results) if any(item is held for held in dirty))
     if once:
         options["once"] = True
-    bodies = [install(ctx, graph, part) for graph, part in zip(graphs, ("fwd_body", "bwd_body"), strict=True)]
+    bodies = [install(ctx, _forward_graph(ahead, operands, kept), "fwd_body")]
+    bodies += [install(ctx, _backward_graph(body, backward, kept), "bwd_body") for body, backward in behind]
+    if not own.materializes():
+        options["coming"], options["others"] = tuple(backward.coming for _, backward in behind), tuple(bodies[2:])
     fakes = [_result(forward, item, any(item is held for held in apart), any(item is held for held in dirty)) for item in results]
-    node = ctx.create_node("call_function", autograd_function_apply, (*bodies, *operands), options, tuple(fakes))
+    node = ctx.create_node("call_function", autograd_function_apply, (*bodies[:2], *operands), options, tuple(fakes))
     _note_effects(node, ahead, operands)
     made = iter(
         item if any(item is held for held in dirty)

@@ -170,11 +170,23 @@ def _check_escapes(ctx: Context, mark: Any, outside: set[Variable]) -> None:
         if not isinstance(variable, Variable) or id(variable) in seen:
             continue
         seen.add(id(variable))
-        if isinstance(variable, SymVariable) or isinstance(variable, TensorVariable) and variable.node.graph is ctx.graph.graph:
-            raise Rejected("stores outside itself a tensor that it makes")
-        if not isinstance(variable, _SEEN_THROUGH):
+        if isinstance(variable, TensorVariable) and variable.node.graph is ctx.graph.graph or isinstance(variable, SymVariable) and is_inner(ctx, variable):
+            raise Rejected(f"stores outside itself a {'number' if isinstance(variable, SymVariable) else 'tensor'} that it makes")
+        if not isinstance(variable, (*_SEEN_THROUGH, SymVariable)):
             raise Rejected(f"changes {variable.describe()} outside itself")
         pending += _parts(variable)
+
+
+def is_inner(ctx: Context, number: SymVariable) -> bool:
+    """Whether a symbolic number is known in the body's graph only."""
+    inner, ctx.graph = ctx.graph, ctx.graph.parent
+    try:
+        number.node(ctx)
+    except AssertionError:  # it is made of what belongs to the body
+        return True
+    finally:
+        ctx.graph = inner
+    return False
 
 
 def _outside_mutables(ctx: Context, roots: list[Variable]) -> set[Variable]:
