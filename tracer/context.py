@@ -148,53 +148,18 @@ class Context:
         self.protected = False  # whether code that has handlers takes part
         self.rec.where = self.where
 
-    # ---- marks and roll-back
-    def mark(self) -> tuple[Any, ...]:
-        """Where the append-only tables stand."""
-        chain = []
-        graph: Subgraph | None = self.graph
-        while graph is not None:
-            chain.append((graph, graph.mark()))
-            graph = graph.parent
-        sizes = tuple(len(table) for table in self._tables())
-        return sizes, len(self.kept), len(self.inputs), len(self.effects), len(self.undo), tuple(chain), set(self.submodules)
-
-    def _tables(self) -> tuple[dict[Any, Any], ...]:
-        return self.guards, self.by_source, self.by_id, self.global_values, self.class_lookups
-
-    def roll_back(self, mark: tuple[Any, ...]) -> None:
-        """Truncate every table to the mark and undo true changes, last first."""
-        sizes, kept, inputs, effects, undo, chain, submodules = mark
-        while len(self.undo) > undo:
-            variable, state = self.undo.pop()
-            variable.restore(state)
-        for table, size in zip(self._tables(), sizes, strict=True):
-            while len(table) > size:
-                table.popitem()
-        del self.kept[kept:]
-        del self.inputs[inputs:]
-        self.effects.truncate(effects)
-        for graph, position in chain:
-            graph.truncate(position)
-        for name in set(self.submodules) - submodules:
-            del self.submodules[name]
-
+    # ---- the end
     def release(self) -> None:
         """The attempt is over: let go of the program's objects, which would else live until the collector finds this."""
-        for table in (*self._tables(), self.owners, self.namespaces, self.sources, self.memo, self.builtins, self.asked, self.context_states):
+        for table in (
+            self.guards, self.by_source, self.by_id, self.global_values, self.class_lookups, self.owners, self.namespaces, self.sources, self.memo,
+            self.builtins, self.asked, self.context_states,
+        ):  # fmt: skip
             table.clear()
         for held in (self.kept, self.inputs, self.undo, self.leaves):
             held.clear()
         self.entered, self.effects, self.frame, self.root_frame = {}, Effects(), None, None
         self.handling = self.beyond = None
-
-    def effects_since(self, mark: tuple[Any, ...]) -> list[Variable]:
-        """Existing objects that were changed since the mark."""
-        return list(self.effects)[mark[3] :]
-
-    def undo_since(self, mark: tuple[Any, ...]) -> list[tuple[Variable, Any]]:
-        entries = ((entry.held() if type(entry) is Weakly else entry, state) for entry, state in self.undo[mark[4] :])
-        return [(variable, state) for variable, state in entries if variable is not None]
 
     def commit(self) -> None:
         """What was done is done: there is no way back any more."""

@@ -98,6 +98,71 @@ ENTRIES = (
         kind="error",
     ),
     Entry(
+        id="loop-body-rejected",
+        title="Loop body does more than compute",
+        explanation="""[[`{func}`|The function]] given to [[`{name}`|`while_loop`, `scan` or `map`]] [[{does}|reaches outside: it changes
+            something outside itself, modifies its input, or returns an input (or a view of one) as is, or its result has another
+            form than what it is given]] ({at}). It is recorded once and runs once for each turn, so what it does beside
+            computing its result would be done once instead. This is an error, not a break, and happens without
+            compiling too.""",
+        why_it_matters="the program stops; there is no slower fallback.",
+        fixes=(
+            Fix(
+                name="carry",
+                do="Carry a tensor, and read it after the call",
+                when="a turn counts or collects something in a list, an attribute or a global",
+                trades="one more tensor that is carried",
+                own_result=True,
+                source="""
+                    def turn(i, x):
+                        return i + 1, x * 2
+                    def f(x):
+                        return while_loop(lambda i, x: i < 3, turn, (torch.tensor(0), x))
+                """,
+            ),
+            Fix(
+                name="clone",
+                do="Return `x.clone()`",
+                when="a turn returns what it was given, or a view of it",
+                trades="one copy in each turn",
+                own_result=True,
+                source="""
+                    def f(x):
+                        return while_loop(lambda i, x: i < 3, lambda i, x: (i + 1, x.clone()), (torch.tensor(0), x))
+                """,
+            ),
+            Fix(
+                name="python-loop",
+                do="Use a plain `for`",
+                when="the number of turns is known",
+                trades="a graph that holds every turn",
+                own_result=True,
+                source="""
+                    def f(x):
+                        for i in range(3):
+                            x = x * 2
+                        return x
+                """,
+            ),
+        ),
+        also=(
+            "Use the out-of-place operation when a turn writes into what it is given. Trades: memory for one more tensor.",
+            "Convert what is carried back (`.to(dtype)`, `.reshape`, `.contiguous()`) when a turn changes its form. Trades: one conversion a turn.",
+        ),
+        reproducer="""
+            from torch._higher_order_ops.while_loop import while_loop
+            turns = []
+            def turn(i, x):
+                turns.append(1)
+                return i + 1, x * 2
+            def f(x):
+                return while_loop(lambda i, x: i < 3, turn, (torch.tensor(0), x))
+            f(torch.ones(4)), f(torch.zeros(4))
+        """,
+        kind="error",
+        measured=(0, 0),
+    ),
+    Entry(
         id="higher-order-unsupported",
         of_line=True,
         title="Operator over a function that isn't captured",

@@ -310,6 +310,20 @@ def is_unbacked(value: Any) -> bool:
     return bool(free_unbacked_symbols(value))
 
 
+def unbacked_integer(mode: FakeTensorMode, least: int | None = None, most: int | None = None, *, bound: bool = True) -> Any:
+    """A SymInt of which nothing is known but, maybe, a range. `bound`: an operator's result tells it when the graph runs; otherwise it
+    stands for an input of a graph inside the graph."""
+    env = mode.shape_env
+    if bound:
+        number = env.create_unbacked_symint()
+    else:
+        with env.ignore_fresh_unbacked_symbols():
+            number = env.create_unbacked_symint()
+    if least is not None and most is not None:
+        env.constrain_symbol_range(number.node.expr, least, most)
+    return number
+
+
 def expect(condition: Any) -> None:
     """Assume a symbolic truth that only data decides; `graphs.insert_asserts` adds the check."""
     from torch.fx.experimental.symbolic_shapes import expect_true

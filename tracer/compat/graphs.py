@@ -13,7 +13,7 @@ from torch import fx
 from torch._guards import CompileContext, CompileId, TracingContext, tracing
 
 __all__ = [
-    "compile_context", "current_fake_mode", "force_code", "get_data", "insert_asserts", "is_code_of", "make_graph_module", "plain_forward",
+    "compile_context", "current_fake_mode", "force_code", "get_data", "has_loops", "insert_asserts", "is_code_of", "make_graph_module", "plain_forward",
     "promise", "set_data", "tracing_context",
 ]  # fmt: skip
 
@@ -121,6 +121,16 @@ def _checkpoint(body: fx.GraphModule, *args: Any, use_reentrant: bool = False, p
 
     force_code(body)
     return checkpoint(body.forward, *args, use_reentrant=False, preserve_rng_state=preserve_rng_state)
+
+
+#: Operators whose rules for fakes, or what inductor makes of them, ask for a ShapeEnv that has numbers which only data tells.
+_COUNTED = frozenset(getattr(torch.ops.higher_order, name) for name in ("cond", "while_loop", "while_loop_stack_output", "scan", "map_impl"))
+
+
+def has_loops(gm: fx.GraphModule) -> bool:
+    """Whether a graph, or a body in it, holds such operators."""
+    modules = (module for module in gm.modules() if isinstance(module, fx.GraphModule))
+    return any(node.target in _COUNTED for module in modules for node in module.graph.nodes)
 
 
 def insert_asserts(gm: fx.GraphModule, shape_env: Any, name: str) -> list[fx.Node]:

@@ -39,6 +39,10 @@ class Effects:
     def __len__(self) -> int:
         return len(self._table)
 
+    def since(self, count: int) -> list[Variable]:
+        """Those that were first changed after `count` others."""
+        return [variable for variable, _ in zip(reversed(self._table), range(len(self._table) - count), strict=False)][::-1]
+
     def truncate(self, count: int) -> None:
         while len(self._table) > count:
             self._table.popitem()

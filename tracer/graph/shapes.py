@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from ..sources import Source
 
 __all__ = [
-    "assume", "binary", "convert", "decide", "extreme", "holds", "input_number", "known", "node_of", "note_unbacked", "number", "shape", "size",
-    "specialise", "symbolic_fake", "tensor_metadata", "unary", "where_fixed", "with_shapes", "wrap",
+    "any_integer", "assume", "binary", "convert", "decide", "depends_on_data", "extreme", "holds", "input_number", "known", "node_of", "note_unbacked",
+    "number", "shape", "size", "specialise", "symbolic_fake", "tensor_metadata", "unary", "where_fixed", "with_shapes", "wrap",
 ]  # fmt: skip
 
 _SYMBOLIC = (torch.SymInt, torch.SymFloat, torch.SymBool)
@@ -244,6 +244,19 @@ def _ask(ctx: Context, sym: Any, ask: Callable[[], Any], what: str, otherwise: s
 def is_data_dependent(error: BaseException) -> bool:
     """ShapeEnv's refusal to decide what only data decides."""
     return type(error).__name__ == "GuardOnDataDependentSymNode"
+
+
+def depends_on_data(variable: Variable) -> bool:
+    """Whether a number is one that only the run of the graph tells."""
+    return type(variable) is SymVariable and known(variable.sym) is None and fakes.is_unbacked(variable.sym)
+
+
+def any_integer(ctx: Context, among: list[Any] | None = None, *, bound: bool = True) -> Any:
+    """An integer that only the run of the graph tells: one of `among`, or any. `bound`: a result of an operator; otherwise an input of a body."""
+    mode = with_shapes(ctx)
+    if among is None or any(type(n) is not int for n in among):
+        return fakes.unbacked_integer(mode, bound=bound)
+    return fakes.unbacked_integer(mode, min(among), max(among), bound=bound)
 
 
 # ---- arithmetic

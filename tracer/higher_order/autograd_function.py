@@ -30,10 +30,13 @@ from ..variables import (
 from .function_bodies import Backward, Forward
 from .function_context import FunctionContextVariable
 from .function_node import node_of
-from .speculate import Body, Rejected, speculate
+from .speculate import Body, Policy, Rejected, speculate
 
 if TYPE_CHECKING:
     from ..context import Context
+
+_FORWARD = Policy("autograd.Function", inputs=True, shared=True, overlaps=True, once=True)
+_BACKWARD = Policy("autograd.Function", inputs=True, shared=True, overlaps=True)
 
 
 @calls.exact(APPLY)
@@ -131,7 +134,7 @@ class _Applied:
         try:
             what = "forward"
             with _in_moment(ctx, grad=False, autocast=True), _later(ctx, ctx.later and ctx.later.without_grad()):
-                ahead = speculate(ctx, "autograd.Function", "fwd_body", forward, self.args, once=True)
+                ahead = speculate(ctx, _FORWARD, "fwd_body", forward, self.args)
             forward.check(ctx, ahead)
             own.kept = own.said(ctx, "to_save")
             what = "backward"
@@ -167,7 +170,7 @@ class _Applied:
             later = Later(ahead.subgraph, once, laid_out, (*(ctx.later.of if ctx.later is not None else ()), self.cls.value))
             try:
                 with _in_moment(ctx, grad=False, autocast=False), _later(ctx, later):
-                    return speculate(ctx, "autograd.Function", "bwd_body", backward, [own]), backward
+                    return speculate(ctx, _BACKWARD, "bwd_body", backward, [own]), backward
             except Rejected:
                 if not later.asked or laid_out:
                     raise

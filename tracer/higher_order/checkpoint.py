@@ -10,11 +10,14 @@ import torch.utils.checkpoint as machinery
 from ..functions.table import calls
 from ..signals import Break, Declined
 from ..variables import ConstantVariable, FunctionVariable, Variable
-from .speculate import Rejected, as_node, install, speculate
+from .nodes import as_node, install, refused
+from .speculate import Policy, Rejected, speculate
 
 if TYPE_CHECKING:
     from ..context import Context
 
+#: The body runs where the call stands, and once more in the backward.
+_POLICY = Policy("checkpoint", inputs=True, shared=True, overlaps=True)
 _OPTIONS = ("use_reentrant", "preserve_rng_state", "determinism_check", "debug", "early_stop")
 
 
@@ -32,15 +35,9 @@ def checkpoint(ctx: Context, function: Variable, *args: Variable, **kwargs: Vari
     if context_fn is not None and not (isinstance(context_fn, FunctionVariable) and context_fn.function is machinery.noop_context_fn):
         raise Break("higher-order-unsupported", name="checkpoint(context_fn=…)", func="checkpoint", expr="checkpoint")
     try:
-        body = speculate(ctx, "checkpoint", "checkpoint_body", function, list(args), kwargs)
+        body = speculate(ctx, _POLICY, "checkpoint_body", function, list(args), kwargs)
     except Rejected as rejected:
-        raise _refused(ctx, function, rejected) from None
+        raise refused(ctx, "checkpoint-body-rejected", "checkpoint", function, rejected) from None
     given = {"use_reentrant": options.get("use_reentrant", False), "preserve_rng_state": options.get("preserve_rng_state", True)}
     return as_node(ctx, body, torch.ops.higher_order.tag_activation_checkpoint, lambda graph: (install(ctx, graph, body.name),), given)
 
-
-def _refused(ctx: Context, function: Variable, rejected: Rejected) -> Break:
-    stop = Break("checkpoint-body-rejected", func=ctx.protocol.callable_name(function), does=rejected.does)
-    if rejected.stop is not None:
-        stop.met_at(rejected.stop)
-    return stop

@@ -14,7 +14,9 @@ import torch
 from ..compat.autograd_functions import is_differentiable
 from ..functions.torch_operators import is_leaf_input
 from ..variables import NONE, ConstantVariable, SymVariable, TensorVariable, TupleVariable, Variable
-from .speculate import Rejected, flatten, is_inner
+from .escapes import is_inner
+from .results import flatten
+from .speculate import Rejected
 
 if TYPE_CHECKING:
     from ..context import Context

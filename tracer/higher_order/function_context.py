@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..compat.autograd_functions import FIELDS, KEPT_BY_C, context_class
 from ..signals import Break
 from ..variables import ConstantVariable, ObjectVariable, TupleVariable, Variable, literal
+from ..variables.base import EPOCH
 
 if TYPE_CHECKING:
     from ..codegen.body import Body
@@ -27,6 +28,7 @@ class FunctionContextVariable(ObjectVariable):
 
     def __init__(self, cls: type, needed: list[bool] | None):
         super().__init__(None, context_class(cls))
+        self.born = EPOCH.now + 1  # it is forward's, the next body's
         self.needed = needed
         self.kept: list[Variable] = []
         self.unpacked = False

@@ -16,7 +16,7 @@ from ..compat.autograd_functions import is_differentiable
 from ..graph.applied import autograd_function_apply
 from ..graph.operators import Effect, storage_of
 from ..variables import TensorVariable, TupleVariable, Variable
-from .speculate import install
+from .nodes import install
 
 if TYPE_CHECKING:
     from ..context import Context

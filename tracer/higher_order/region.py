@@ -11,17 +11,20 @@ from ..compat.fakes import is_traced
 from ..compat.marks import region_call
 from ..functions.table import calls
 from ..variables import FunctionVariable, Variable
-from .speculate import Rejected, as_node, install, speculate
+from .nodes import as_node, install
+from .speculate import Policy, Rejected, speculate
 
 if TYPE_CHECKING:
     from ..context import Context
+
+_POLICY = Policy("nested region", inputs=True, shared=True, overlaps=True)
 
 
 @calls.exact(region_call())
 def region(ctx: Context, function: Variable, *args: Variable, **kwargs: Variable) -> Any:
     """A marked function: one `invoke_subgraph` node. What can't be a graph of its own is followed as if it weren't marked, which is what eager does."""
     try:
-        body = speculate(ctx, "nested region", "region", function, list(args), kwargs)
+        body = speculate(ctx, _POLICY, "region", function, list(args), kwargs)
     except Rejected:
         return ctx.call(function, list(args), kwargs)
     code = function.code if isinstance(function, FunctionVariable) else None

@@ -29,7 +29,7 @@ def _switch(ctx: Context, index: Variable, branches: Variable, operands: Variabl
         return ctx.call(functions[0], args)
     clamped = ctx.node("call_method", "clamp", [index, literal(0), literal(last)])
     named = {f"switch_{i}": function for i, function in enumerate(functions)}
-    return chosen(ctx, "switch", named, args, lambda modules: (SWITCH, (ctx.argument(clamped)[0], tuple(modules))))
+    return chosen(ctx, "switch", named, args, clamped, lambda modules: (SWITCH, (ctx.argument(clamped)[0], tuple(modules))))
 
 
 if SWITCH is not None:

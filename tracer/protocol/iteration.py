@@ -28,7 +28,7 @@ from ..variables import (
     key_variable,
     literal,
 )
-from ..variables.base import mention
+from ..variables.base import EPOCH, mention
 from .lookup import MISSING, find, has, overrides
 from .operators import special
 
@@ -79,6 +79,7 @@ class _IndexIterator(IteratorVariable):
 
     def __init__(self, owner: Variable):
         self.owner, self.index, self.source, self.vid, self.done = owner, 0, None, 0, False
+        self.born = EPOCH.now
         self.cls = type(iter(type("Indexed", (), {"__getitem__": lambda self, i: i})()))
 
     def advance(self, ctx: Context) -> Variable | None:

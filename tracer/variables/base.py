@@ -15,7 +15,20 @@ if TYPE_CHECKING:
     from ..context import Context
     from ..sources import Source
 
-__all__ = ["NULL", "Lazy", "NullVariable", "Variable", "mention", "shared"]
+__all__ = ["EPOCH", "NULL", "Lazy", "NullVariable", "Variable", "mention", "shared"]
+
+
+class _Epoch:
+    """`now` grows with each body of a higher-order operator that is begun. Mutable variables keep when they were born: a body may change what is no
+    older than itself."""
+
+    __slots__ = ("now",)
+
+    def __init__(self) -> None:
+        self.now = 1
+
+
+EPOCH = _Epoch()
 
 
 class Variable:

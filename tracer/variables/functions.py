@@ -7,7 +7,7 @@ import types
 from typing import TYPE_CHECKING, Any
 
 from ..signals import Break, NotConstant
-from .base import Variable
+from .base import EPOCH, Variable
 from .constants import literal
 from .keys import ValueKey
 from .mappings import DictVariable
@@ -42,7 +42,7 @@ UNSET: Any = _Unset()
 class FunctionVariable(Variable):
     """A Python function: one that exists (`function`), or one that the trace made (`code`, `closure` of cells, …)."""
 
-    __slots__ = ("__weakref__", "annotated", "attributes", "closure", "code", "defaults", "function", "globals", "kwdefaults", "name", "qualname")
+    __slots__ = ("__weakref__", "annotated", "attributes", "born", "closure", "code", "defaults", "function", "globals", "kwdefaults", "name", "qualname")
     mutable = True
 
     def __init__(
@@ -53,6 +53,7 @@ class FunctionVariable(Variable):
         source: Source | None = None,
     ):
         self.function, self.code, self.globals, self.source, self.vid = function, code, namespace, source, 0
+        self.born = EPOCH.now
         self.attributes: dict[str, Any] | None = None
         self.annotated: dict[Any, Any] | None = None  #: what `__annotate__` has answered
         if function is not None:
@@ -150,13 +151,14 @@ class FunctionVariable(Variable):
 class CellVariable(Variable):
     """A closure cell; `value` is UNSET while it is empty."""
 
-    __slots__ = ("name", "real_cell", "value")
+    __slots__ = ("born", "name", "real_cell", "value")
     mutable = True
 
     def __init__(
         self, value: Any, source: Source | None = None, real_cell: types.CellType | None = None, name: str = ""
     ):
         self.value, self.source, self.vid, self.real_cell, self.name = value, source, 0, real_cell, name
+        self.born = EPOCH.now
 
     def python_type(self) -> type:
         return types.CellType

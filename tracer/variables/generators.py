@@ -7,6 +7,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from ..signals import Break
+from .base import EPOCH
 from .iterators import IteratorVariable
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class GeneratorVariable(IteratorVariable):
 
     def __init__(self, frame: Frame, lifetimes: Lifetimes):
         self.frame, self.source, self.vid, self.done, self.cls = frame, None, 0, False, types.GeneratorType
+        self.born = EPOCH.now
         self.started = self.running = False
         self.result: Variable | None = None
         self.handling: Any = None  # the exception that it handles while it is suspended

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..signals import Break
-from .base import Variable
+from .base import EPOCH, Variable
 from .constants import ConstantVariable
 from .keys import has_user_keys
 from .mappings import DictViewVariable
@@ -30,7 +30,7 @@ __all__ = [
 class IteratorVariable(Variable):
     """`done` stays true once the iterator was exhausted, as in CPython."""
 
-    __slots__ = ("cls", "done")
+    __slots__ = ("born", "cls", "done")
     mutable = True
 
     def python_type(self) -> type:
@@ -82,6 +82,7 @@ class SequenceIteratorVariable(IteratorVariable):
         self, owner: SequenceVariable | list[Variable], cls: type, index: int = 0, source: Source | None = None
     ):
         self.owner, self.cls, self.index, self.source, self.vid, self.done = owner, cls, index, source, 0, False
+        self.born = EPOCH.now
         #: The length that must stay, where CPython looks.
         self.size = len(owner.items) if type(owner) is not list and issubclass(owner.cls, collections.deque) else None  # type: ignore[union-attr]
 
@@ -207,6 +208,7 @@ class RangeIteratorVariable(IteratorVariable):
             False,
             type(iter(values)),
         )
+        self.born = EPOCH.now
 
     def advance(self, ctx: Context) -> Variable | None:
         values = self.values
@@ -271,6 +273,7 @@ class DictIteratorVariable(IteratorVariable):
 
     def __init__(self, view: DictViewVariable, source: Source | None = None, *, backwards: bool = False):
         self.view, self.index, self.source, self.vid, self.done = view, 0, source, 0, False
+        self.born = EPOCH.now
         self.keys, self.backwards, self.broken = list(view.owner.items), backwards, False
         self.cls = type((reversed if backwards else iter)(getattr(collections.OrderedDict() if self.ordered() else {}, view.part)()))  # type: ignore[operator]
 
@@ -366,6 +369,7 @@ class ZipVariable(_Composite):
 
     def __init__(self, parts: list[Variable], strict: bool = False):
         self.parts, self.strict, self.source, self.vid, self.done, self.cls = parts, strict, None, 0, False, zip
+        self.born = EPOCH.now
 
     def advance(self, ctx: Context) -> Variable | None:
         items: list[Variable] = []
@@ -399,6 +403,7 @@ class EnumerateVariable(_Composite):
 
     def __init__(self, part: Variable, start: int = 0):
         self.part, self.count, self.source, self.vid, self.done, self.cls = part, start, None, 0, False, enumerate
+        self.born = EPOCH.now
 
     def advance(self, ctx: Context) -> Variable | None:
         item = ctx.protocol.next_item(ctx, self.part)
@@ -440,6 +445,7 @@ class MapVariable(_Composite):
 
     def __init__(self, function: Variable, parts: list[Variable]):
         self.function, self.parts, self.source, self.vid, self.done, self.cls = function, parts, None, 0, False, map
+        self.born = EPOCH.now
 
     def advance(self, ctx: Context) -> Variable | None:
         items = []
@@ -461,6 +467,7 @@ class FilterVariable(_Composite):
 
     def __init__(self, function: Variable, part: Variable):
         self.function, self.part, self.source, self.vid, self.done, self.cls = function, part, None, 0, False, filter
+        self.born = EPOCH.now
 
     def advance(self, ctx: Context) -> Variable | None:
         while True:
@@ -486,6 +493,7 @@ class CallIteratorVariable(_Composite):
 
     def __init__(self, function: Variable, sentinel: Variable):
         self.function, self.sentinel, self.source, self.vid, self.done = function, sentinel, None, 0, False
+        self.born = EPOCH.now
         self.cls = type(iter(int, 1))
 
     def advance(self, ctx: Context) -> Variable | None:
@@ -514,6 +522,7 @@ class CountVariable(IteratorVariable):
             False,
             itertools.count,
         )
+        self.born = EPOCH.now
 
     def advance(self, ctx: Context) -> Variable | None:
         import operator

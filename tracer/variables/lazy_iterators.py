@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..signals import Break
-from .base import Variable
+from .base import EPOCH, Variable
 from .iterators import IteratorVariable
 from .sequences import TupleVariable
 
@@ -28,6 +28,7 @@ class LazyIteratorVariable(IteratorVariable):
 
     def __init__(self, cls: type, *state: Any):
         self.cls, self.state, self.source, self.vid, self.done = cls, state, None, 0, False
+        self.born = EPOCH.now
 
     def snapshot(self) -> Any:
         return self.state, self.done
@@ -416,6 +417,7 @@ class GroupVariable(IteratorVariable):
 
     def __init__(self, parent: GroupByVariable):
         self.parent, self.source, self.vid, self.done = parent, None, 0, False
+        self.born = EPOCH.now
         self.cls = itertools._grouper  # type: ignore[attr-defined]
 
     def next(self, ctx: Context) -> Variable | None:

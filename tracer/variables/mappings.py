@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..compat.type_names import type_name
 from ..signals import NotConstant
-from .base import Lazy, Variable
+from .base import EPOCH, Lazy, Variable
 from .constants import ConstantVariable, literal
 from .keys import as_key, check_hashes, found, has_user_keys, key_variable, real_set, table_text
 
@@ -29,13 +29,14 @@ class DictVariable(Variable):
     value under one constant key doesn't (`at`): that the key is there is guarded with the value.
     """
 
-    __slots__ = ("_items", "cls", "factory", "guard_keys")
+    __slots__ = ("_items", "born", "cls", "factory", "guard_keys")
     mutable = True
 
     def __init__(
         self, items: dict[Any, Any], cls: type = dict, source: Source | None = None, factory: Variable | None = None
     ):
         self._items, self.cls, self.source, self.vid, self.factory = items, cls, source, 0, factory
+        self.born = EPOCH.now
         self.guard_keys: Callable[[], None] | None = None
 
     @property

@@ -9,7 +9,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from ..signals import Break, NotConstant, Raised
-from .base import Lazy, Variable
+from .base import EPOCH, Lazy, Variable
 from .functions import UNSET
 from .keys import has_user_keys
 from .mappings import DictVariable, set_each
@@ -33,11 +33,12 @@ class ObjectVariable(Variable):
     this one has too; `attrs` are then that one's, and what is written to them is written there. `lifetimes` is told once
     when nothing refers to a new instance of a class with `__del__` any more."""
 
-    __slots__ = ("__weakref__", "attrs", "cls", "data", "erased", "holder", "lifetimes", "slots", "value")
+    __slots__ = ("__weakref__", "attrs", "born", "cls", "data", "erased", "holder", "lifetimes", "slots", "value")
     mutable = True
 
     def __init__(self, value: Any, cls: type, source: Source | None = None, data: Variable | None = None):
         self.value, self.cls, self.source, self.vid, self.data = value, cls, source, 0, data
+        self.born = EPOCH.now
         self.attrs: dict[str, Any] = {}
         self.erased: frozenset[str] = frozenset()
         self.slots: dict[Any, Any] = {}

@@ -12,7 +12,7 @@ import torch
 
 from ..compat.type_names import type_name
 from ..signals import NotConstant
-from .base import Lazy, Variable
+from .base import EPOCH, Lazy, Variable
 from .constants import ConstantVariable, literal
 from .keys import TupleKey, ValueKey
 
@@ -184,11 +184,12 @@ class ListVariable(SequenceVariable):
     program that only appends to it (`add`) works for every length.
     """
 
-    __slots__ = ("held", "limit", "unread")
+    __slots__ = ("born", "held", "limit", "unread")
     mutable = True
 
     def __init__(self, items: list[Any], cls: type = list, source: Source | None = None, limit: int | None = None):
         self.held, self.cls, self.source, self.vid, self.limit = items, cls, source, 0, limit
+        self.born = EPOCH.now
         self.unread: tuple[weakref.ref[Context], int] | None = None
 
     @property

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..compat.type_names import type_name
 from ..signals import Break
 from ..sources import Source
-from .base import Variable
+from .base import EPOCH, Variable
 from .constants import ConstantVariable
 from .keys import FrozenKey, Hashed, UserKey, as_member, found, has_user_keys, is_plain, key_variable, table_text
 
@@ -30,7 +30,7 @@ class SetVariable(Variable):
     that it was made from, whose own order it depends on: (source, value).
     """
 
-    __slots__ = ("__weakref__", "changes", "cls", "items", "order", "origins")
+    __slots__ = ("__weakref__", "born", "changes", "cls", "items", "order", "origins")
     mutable = True
 
     def __init__(
@@ -43,6 +43,7 @@ class SetVariable(Variable):
         origins: tuple[tuple[Source, Any], ...] = (),
     ):
         self.items, self.cls, self.source, self.vid = items, cls, source, 0
+        self.born = EPOCH.now
         self.order, self.origins = order, origins
         #: What was done to it, in order: (method, key); all members anew: ("become", them).
         self.changes: list[tuple[str, Any]] = []

@@ -1,0 +1,104 @@
+"""Where an attempt stands before a body is tried, and the way back to there.
+
+What grows only (tables, inputs, nodes) is truncated; what may change otherwise is kept as it was; variables are restored by the undo log,
+last change first. Symbols that meanwhile became numbers, and fakes that were written to, can't be put back: `lasting` says so, and
+who wants to go on must begin the frame again.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+from ..signals import NotConstant
+from ..variables import TensorVariable, Variable
+from ..variables.generators import Weakly
+
+if TYPE_CHECKING:
+    from ..context import Context
+
+__all__ = ["Mark"]
+
+#: Tables of an attempt that only grow.
+_TABLES = (
+    "guards", "by_source", "by_id", "global_values", "class_lookups", "owners", "namespaces", "memo", "builtins", "asked", "fixed", "asserted", "regions",
+    "context_states", "submodules",
+)  # fmt: skip
+_LISTS = ("kept", "inputs", "leaves")
+_SETS = ("switches", "replaced", "written", "begun", "skipped")
+_PLAIN = ("changes", "outside_changes", "mode_nodes", "protected", "handling", "beyond", "autocast_at_entry")
+
+
+class Mark:
+    """The state of an attempt at one moment."""
+
+    __slots__ = ("_graphs", "_lists", "_plain", "_sets", "_symbols", "_tables", "effects", "undo")
+
+    def __init__(self, ctx: Context):
+        self._tables = [len(getattr(ctx, name)) for name in _TABLES]
+        self._lists = [len(getattr(ctx, name)) for name in _LISTS]
+        self._sets = [set(getattr(ctx, name)) for name in _SETS]
+        self._plain = [getattr(ctx, name) for name in _PLAIN]
+        self.effects, self.undo = len(ctx.effects), len(ctx.undo)
+        self._symbols = _symbols(ctx)
+        self._graphs = []
+        graph: Any = ctx.graph
+        while graph is not None:
+            self._graphs.append((graph, graph.mark()))
+            graph = graph.parent
+
+    def lasting(self, ctx: Context) -> bool:
+        """Whether something was done since that no roll-back takes back."""
+        return self._symbols != _symbols(ctx)
+
+    def roll_back(self, ctx: Context) -> None:
+        while len(ctx.undo) > self.undo:
+            variable, state = ctx.undo.pop()
+            variable.restore(state)
+        for name, size in zip(_TABLES, self._tables, strict=True):
+            table = getattr(ctx, name)
+            while len(table) > size:
+                table.popitem()
+        for name, size in zip(_LISTS, self._lists, strict=True):
+            del getattr(ctx, name)[size:]
+        for name, before in zip(_SETS, self._sets, strict=True):
+            getattr(ctx, name).intersection_update(before)
+        for name, value in zip(_PLAIN, self._plain, strict=True):
+            setattr(ctx, name, value)
+        ctx.effects.truncate(self.effects)
+        for graph, position in self._graphs:
+            graph.truncate(position)
+
+    def changed(self, ctx: Context) -> list[Variable]:
+        """Existing objects that were changed since."""
+        return ctx.effects.since(self.effects)
+
+    def undone(self, ctx: Context) -> list[Variable]:
+        """Objects of any kind that were changed since, those that still are."""
+        entries = (entry.held() if type(entry) is Weakly else entry for entry, _ in itertools.islice(ctx.undo, self.undo, None))
+        return [variable for variable in entries if variable is not None]
+
+    def forget_answers(self, ctx: Context) -> None:
+        """A cached function's answer with tensors of a body is none outside of it."""
+        for key in list(itertools.islice(ctx.memo, self._tables[_TABLES.index("memo")], None)):
+            if not _is_plain(ctx.memo[key]):
+                del ctx.memo[key]
+
+
+def _is_plain(variable: Variable) -> bool:
+    return variable.source is not None or not isinstance(variable, TensorVariable) and _is_constant(variable)
+
+
+def _is_constant(variable: Variable) -> bool:
+    try:
+        variable.constant()
+    except NotConstant:
+        return False
+    return True
+
+
+def _symbols(ctx: Context) -> Any:
+    env = ctx.fake_mode.shape_env
+    if env is None:
+        return None
+    return len(env.guards), len(env.replacements), env.num_deferred_runtime_asserts

@@ -1,0 +1,109 @@
+"""Bodies as nodes of torch's operators: their graphs installed, what they use from outside as operands, the results made of the node's parts."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import fx
+
+from ..compat import graphs
+from ..compat.memo import fake_alike
+from ..graph.operators import carry_effects
+from ..graph.spelling import settle_powers
+from ..signals import Break
+from ..variables import Variable, literal
+from .results import rebuild, seen
+from .speculate import Body, Rejected
+
+if TYPE_CHECKING:
+    from ..context import Context
+
+__all__ = ["alike", "as_node", "graded", "install", "parts", "refused", "shared_inputs", "with_inputs"]
+
+
+def refused(ctx: Context, reason: str, called: str, function: Variable, rejected: Rejected) -> Break:
+    """The break of an operator whose body was rejected, told of where the body failed."""
+    stop = Break(reason, name=called, func=ctx.protocol.callable_name(function), does=rejected.does, var=rejected.reason)
+    if rejected.stop is not None:
+        stop.met_at(rejected.stop)
+    return stop
+
+
+# ---- bodies that run once, where they stand
+def as_node(ctx: Context, body: Body, target: Any, leading: Callable[[fx.Graph], tuple[Any, ...]], options: dict[str, Any]) -> Variable:
+    """One node of `target`, with `leading(graph of the body)` before what the body uses. Outputs that are inputs stay what they are outside;
+    the others are parts of the node's result."""
+    inside = set(body.subgraph.lifted.values())
+    passed = [node in inside for node in body.outputs]
+    body.graph.output_node().args = (tuple(n for n, through in zip(body.outputs, passed, strict=True) if not through),)
+    first = leading(body.graph)
+    fakes = [seen(leaf) for leaf, through in zip(body.leaves, passed, strict=True) if not through]
+    node = ctx.create_node("call_function", target, (*first, *body.lifted), options, tuple(fakes))
+    carry_effects(node, body.graph)
+    made = iter(parts(ctx, node, fakes))
+    return rebuild(ctx, body.structure, iter([leaf if through else next(made) for leaf, through in zip(body.leaves, passed, strict=True)]))
+
+
+def parts(ctx: Context, node: fx.Node, fakes: list[Any]) -> list[Variable]:
+    """The parts of a node's result. What is known of it needs no node."""
+    return [
+        ctx.tensors.wrap_result(ctx, fake, ctx.create_node("call_function", operator.getitem, (node, i), {}, fake))
+        if isinstance(fake, torch.Tensor | torch.SymInt | torch.SymFloat | torch.SymBool)
+        else literal(fake)
+        for i, fake in enumerate(fakes)
+    ]
+
+
+def alike(ctx: Context, fake: Any, requires_grad: bool) -> Any:
+    """A tensor of this form with memory of its own. What can't have a gradient doesn't require one."""
+    differentiable = fake.is_floating_point() or fake.is_complex()
+    return fake_alike(ctx.fake_mode, fake.shape, fake.stride(), fake.dtype, fake.device, requires_grad and differentiable)
+
+
+def graded(*values: Any) -> bool:
+    """Whether an operator that is an autograd function, as those of loops are, gives results that need a gradient."""
+    return torch.is_grad_enabled() and any(value.requires_grad for value in values if isinstance(value, torch.Tensor))
+
+
+# ---- bodies that share what they use
+def shared_inputs(*bodies: Body) -> list[fx.Node]:
+    """What at least one of the bodies uses from outside, in order."""
+    return list(dict.fromkeys(node for body in bodies for node in body.lifted))
+
+
+def with_inputs(body: Body, shared: list[fx.Node], output: Any = None) -> fx.Graph:
+    """The body's graph, with its own inputs first and then one for each that is shared, used or not. `output`: what it gives, else a tuple."""
+    lifted = body.subgraph.lifted
+    outer_of = {placeholder: outer for outer, placeholder in lifted.items()}
+    graph = fx.Graph()
+    env: dict[fx.Node, fx.Node] = {}
+    own = [node for node in body.graph.nodes if node.op == "placeholder" and node not in outer_of]
+    for node in own:
+        env[node] = graph.node_copy(node)
+    for outer in shared:
+        placeholder = graph.placeholder(f"in_{outer.name}")
+        placeholder.meta.update(outer.meta)
+        placeholder.meta.pop("effect", None)
+        if outer in lifted:
+            env[lifted[outer]] = placeholder
+    for node in body.graph.nodes:
+        if node.op == "output":
+            graph.output(fx.map_arg(body.outputs if output is None else output, env.__getitem__))
+        elif node.op != "placeholder":
+            env[node] = graph.node_copy(node, env.__getitem__)
+    return graph
+
+
+def install(ctx: Context, graph: fx.Graph, name: str) -> fx.Node:
+    """The graph as a submodule of the current graph: the `get_attr` node that an operator takes."""
+    taken, n = name, 0
+    while taken in ctx.submodules:
+        n += 1
+        taken = f"{name}_{n}"
+    settle_powers(graph)
+    used = {node.target for node in graph.nodes if node.op == "get_attr"}
+    ctx.submodules[taken] = graphs.make_graph_module({k: ctx.submodules[k] for k in used if k in ctx.submodules}, graph, taken)
+    return ctx.create_node("get_attr", taken, (), {}, None)
