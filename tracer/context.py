@@ -106,6 +106,7 @@ class Context:
         self.effects = Effects()
         self.undo: list[tuple[Any, Any]] = []  # see `Variable.saved`
         self.speculating = 0
+        self.indexing = False  # whether an index that is a tensor picks by it, as in the bodies of flex_attention
         self.later: Later | None = None  # for a body that runs later than where it stands
         self.entries = 0
         self.changes = 0

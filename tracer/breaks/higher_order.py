@@ -167,8 +167,8 @@ ENTRIES = (
         of_line=True,
         title="Operator over a function that isn't captured",
         explanation="""[[`{expr}`|`{name}`|An operator]] {at} works on a function[[: {why}]]. A graph would have to hold that
-            function as a graph of its own. The tracer does so for `torch.cond`, `switch`, checkpoints and nested regions, and has no
-            rule for this operator. So the graph ends before it, and Python runs it.""",
+            function as a graph of its own. The tracer does so for many operators, and has no rule for this one.
+            So the graph ends before it, and Python runs it.""",
         why_it_matters="[[{graphs} graphs instead of 1; ]]the operator and its function run as ordinary Python.",
         fixes=(
             Fix(
@@ -182,7 +182,7 @@ ENTRIES = (
                 """,
             ),
         ),
-        config="`engine='dynamo'` has torch.compile capture the function, which has rules for `vmap`, `grad`, `while_loop` and `scan`.",
+        config="`engine='dynamo'` has torch.compile capture the function, where it has a rule for the operator.",
         reproducer="""
             def f(x):
                 return torch.vmap(lambda row: row / row.abs().amax())(x)
