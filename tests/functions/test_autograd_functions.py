@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.autograd.function import once_differentiable
 
 import tracer
 
@@ -58,3 +59,210 @@ def test_keywords_are_refused_in_torchs_words_where_it_takes_none():
     with pytest.raises(TypeError) as found:
         session.run(by_keyword, torch.ones(1))
     assert str(found.value) == str(wanted.value)
+
+
+# ---- what autograd does with it
+class Square(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx, grad):
+        (x,) = ctx.saved_tensors
+        return 2 * x * grad
+
+
+class Exp(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        y = x.exp()
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, grad):
+        (y,) = ctx.saved_tensors
+        return grad * y
+
+
+class Once(Exp):
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        (y,) = ctx.saved_tensors
+        return grad * y
+
+
+class Outer(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x**3
+
+    @staticmethod
+    def backward(ctx, grad):
+        (x,) = ctx.saved_tensors
+        return grad * 3 * Square.apply(x)
+
+
+def captured(program, **settings):
+    session = tracer.Session("trace", **settings)
+
+    def run(*args):
+        result = session.run(program, *args)
+        assert not session.graph_breaks and len(session.graphs) >= 1
+        return result
+
+    return run
+
+
+def gradients_of_gradients(program):
+    x = torch.arange(1.0, 4.0).requires_grad_()
+    (first,) = torch.autograd.grad(program(x).sum(), x, create_graph=True)
+    (second,) = torch.autograd.grad((first * first).sum(), x, create_graph=True)
+    return first, second, *torch.autograd.grad(second.sum(), x)
+
+
+@pytest.mark.parametrize("function", [Square, Exp, Outer])
+def test_gradients_of_gradients(function):
+    program = lambda x: function.apply(x) * x  # noqa: E731
+    torch.testing.assert_close(gradients_of_gradients(captured(program)), gradients_of_gradients(program))
+
+
+def test_what_is_differentiable_once_says_so_when_it_is_differentiated_twice():
+    program = lambda x: Once.apply(x) * x  # noqa: E731
+    found = []
+    for run in (program, captured(program)):
+        with pytest.raises(RuntimeError) as error:
+            gradients_of_gradients(run)
+        found.append(str(error.value))
+    assert found[0] == found[1]
+
+
+def writes_to_what_was_saved(x):
+    y = x * 1
+    z = Square.apply(y)
+    y.add_(1)
+    return z
+
+
+def writes_to_a_saved_result(x):
+    y = Exp.apply(x)
+    y.mul_(2)
+    return y
+
+
+@pytest.mark.parametrize("program", [writes_to_what_was_saved, writes_to_a_saved_result])
+def test_writing_to_a_saved_tensor_is_an_error_in_backward(program):
+    found = []
+    for run in (program, captured(program)):
+        x = torch.ones(3, requires_grad=True)
+        with pytest.raises(RuntimeError, match="modified by an inplace operation") as error:
+            run(x).sum().backward()
+        found.append(str(error.value))
+    assert found[0] == found[1]
+
+
+def test_hooks_on_saved_tensors_see_them_and_what_was_saved_is_freed():
+    program = lambda x: Square.apply(x)  # noqa: E731
+    found = []
+    for run in (program, captured(program)):
+        x = torch.arange(3.0, requires_grad=True)
+        packed = []
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: packed.append(t.shape) or t * 2, lambda t: t):
+            y = run(x)
+        y.sum().backward()
+        with pytest.raises(RuntimeError, match="second time") as error:
+            y.sum().backward()
+        found.append((packed, x.grad.tolist(), str(error.value), y.grad_fn.name()))
+    assert found[0] == found[1] and found[0][3] == "SquareBackward"
+
+
+def test_a_backward_that_reads_what_changes_is_traced_again():
+    scale = 2.0
+
+    class Scaling(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * scale
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad * scale + 1
+
+    session = tracer.Session("trace")
+    x = torch.ones(3, requires_grad=True)
+    for scale in (2.0, 3.0):
+        assert torch.autograd.grad(session.run(Scaling.apply, x).sum(), x)[0].tolist() == [scale + 1] * 3
+    Scaling.backward = staticmethod(lambda ctx, grad: grad * 5)
+    assert torch.autograd.grad(session.run(Scaling.apply, x).sum(), x)[0].tolist() == [5] * 3
+    assert not session.graph_breaks and len(session.recompiles) == 2
+
+
+@pytest.mark.parametrize("dynamic", [None, True])
+@pytest.mark.parametrize("backend", ["aot_eager", pytest.param("inductor", marks=pytest.mark.slow)])
+def test_backends_that_trace_the_graph_anew(backend, dynamic):
+    program = lambda x: Outer.apply(Square.apply(x)) + Exp.apply(x) * Once.apply(x)  # noqa: E731
+    run = captured(program, backend=backend, dynamic=dynamic)
+    for size in (3, 3, 4, 5):
+        x = torch.randn(size, requires_grad=True)
+        found, wanted = run(x), program(x)
+        torch.testing.assert_close(found, wanted)
+        torch.testing.assert_close(torch.autograd.grad(found.sum(), x), torch.autograd.grad(wanted.sum(), x))
+
+
+# ---- what is told of it
+def test_forward_and_backward_are_two_bodies():
+    session = tracer.Session("trace")
+    session.run(lambda x: Square.apply(x) + 1, torch.ones(3, requires_grad=True))
+    forward, backward = session.speculations
+    assert [one.operator for one in (forward, backward)] == ["autograd.Function"] * 2 and {forward.outcome, backward.outcome} == {"committed"}
+    (graph,) = session.graphs
+    node = next(node for node in graph.nodes if node.target == "autograd_function_apply")
+    assert node.inputs == ("fwd_body", "bwd_body", "l_x_")
+    assert [[inner.target for inner in body.nodes] for body in graph.bodies] == [["mul"], ["mul", "mul"]]
+
+
+def forward_prints(ctx, x):
+    print("forward")
+    return x * 2
+
+
+def backward_draws(ctx, grad):
+    return grad.numpy()
+
+
+def backward_miscounts(ctx, grad):
+    return grad, grad
+
+
+@pytest.mark.parametrize(
+    ("part", "method", "words"),
+    [
+        ("forward", forward_prints, "its forward ends the graph"),
+        ("backward", backward_draws, "its backward ends the graph"),
+        ("backward", backward_miscounts, "its backward returns 2 gradients for 1 arguments"),
+    ],
+)
+def test_a_body_that_cannot_be_a_graph_ends_the_graph_at_its_own_line(part, method, words, capsys):
+    function = type(torch.autograd.Function)("Refused", (Square,), {part: staticmethod(method)})
+    session = tracer.Session("trace")
+    session.run(lambda x: function.apply(x) + 1, torch.ones(3, requires_grad=True))
+    found = session.graph_breaks[0]
+    text = " ".join(found.explanation.split())
+    assert found.reason == "autograd-function-unsupported" and words in text
+    if "ends the graph" in words:
+        assert found.location.line == method.__code__.co_firstlineno + 1
+    assert any(one.outcome == "rolled back" for one in session.speculations)
+
+
+def test_exported_files_have_both_bodies(tmp_path):
+    session = tracer.Session("trace")
+    x = torch.ones(3, requires_grad=True)
+    session.run(lambda x: Square.apply(x) + Once.apply(x), x)
+    for name in ("graph.py", "graph.pt2", "graph.html", "graph.svg", "graph.json"):
+        assert session.export(tmp_path / name)
+    text = (tmp_path / "graph.py").read_text()
+    assert "class Graph0_fwd_body(" in text and "class Graph0_bwd_body_1(" in text and text.count("def autograd_function_apply(") == 1

@@ -11,10 +11,13 @@ import torch
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-__all__ = ["APPLY", "FIELDS", "KEPT_BY_C", "STANDARD", "context_class", "inner_of_once", "is_differentiable"]
+__all__ = ["APPLIES", "FIELDS", "KEPT_BY_C", "STANDARD", "TRANSFORMS_ACTIVE", "UNWRAP", "context_class", "inner_of_once", "is_differentiable"]
 
 _found = vars(Function)["apply"]
-APPLY = getattr(_found, "__func__", _found)  # since torch 2.14 a class method in C
+#: What `apply` is: torch's function, where it has one, and the class method in C that this calls with all defaults given.
+APPLIES = tuple(dict.fromkeys((getattr(_found, "__func__", _found), vars(torch._C._FunctionBase)["apply"])))
+#: What torch's function asks and does on its way there.
+TRANSFORMS_ACTIVE, UNWRAP = torch._C._are_functorch_transforms_active, torch._functorch.utils.unwrap_dead_wrappers
 #: What `ctx` keeps in C, by its name there: what forward said of its tensors and of gradients that are missing.
 KEPT_BY_C = {
     name: vars(torch._C._FunctionBase)[name]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import importlib
+import inspect
 import keyword
 import operator
 import re
@@ -25,6 +26,7 @@ from tracer.export.capture import CapturedGraph, Input
 from tracer.export.constants import PACKAGES, constant, plain
 from tracer.export.sizes import size_checks
 from tracer.export.tensors import Layout
+from tracer.graph import applied
 from tracer.graph.spelling import Held
 
 __all__ = ["GraphClass"]
@@ -71,6 +73,7 @@ class GraphClass:
     def __init__(self, graph: CapturedGraph, name: str, model: torch.nn.Module | None = None):
         self.graph, self.name = graph, name
         self.imports: set[str] = set()
+        self.definitions: dict[str, str] = {}  # of operators that torch doesn't have
         paths = {one.name: found for one, found in self._paths(graph, model)}
         self.weights = {name: found[0] for name, found in paths.items()}
         kept = frozenset() if model is None else frozenset(model.state_dict())
@@ -177,6 +180,10 @@ class GraphClass:
             self._hold([str(node.target)], value, isinstance(value, torch.nn.Parameter), ())
 
     def _import(self, label: str, value: Any) -> None:
+        if value is applied.autograd_function_apply:
+            self.imports |= {"import functools", "from typing import Any", "from torch.autograd.function import once_differentiable"}
+            self.definitions[label] = _definition() + ("" if label == value.__name__ else f"\n{label} = {value.__name__}\n")
+            return
         line = KNOWN.get(label)
         if line is None:
             line = _import_line(label, value)
@@ -290,6 +297,12 @@ def _fit(part: str) -> bool:
 
 def _attribute(module: Any, path: str) -> Any:
     return operator.attrgetter(path)(module)
+
+
+def _definition() -> str:
+    """The code of the operator of custom autograd functions, which torch doesn't have in this form: it uses nothing but torch."""
+    text = inspect.getsource(applied).partition("__all__ = ")[2].partition("\n")[2]
+    return re.sub(r"^\w+\.__module__ = .*\n", "", text, flags=re.MULTILINE)
 
 
 def _import_line(label: str, value: Any) -> str:

@@ -99,7 +99,8 @@ class Module:
             title=_words(f"{self.captured.name}, captured."), graphs=count, torch=torch.__version__, file=_words(f"{stem}.py"),
             imports="\n".join(imports) + "\n" if imports else "",
         )  # fmt: skip
-        parts = [head, HELPERS, *(one.text(self.layout) for one in self.classes), self.program.text(self.layout)]
+        definitions = {label: text for one in self.classes for label, text in one.definitions.items()}
+        parts = [head, HELPERS, *definitions.values(), *(one.text(self.layout) for one in self.classes), self.program.text(self.layout)]
         parts.append(CHECK.format(cases="".join(one.case(self.layout) for one in self.classes)))
         return "\n".join(part.strip("\n") + "\n\n" for part in parts).rstrip() + "\n"
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
 
-from ..compat.autograd_functions import APPLY, STANDARD, inner_of_once, is_differentiable
+from ..compat.autograd_functions import APPLIES, STANDARD, TRANSFORMS_ACTIVE, UNWRAP, inner_of_once, is_differentiable
 from ..compat.memo import under_transforms
 from ..functions.binding import bind
 from ..functions.calls import existing_cell
@@ -39,12 +39,25 @@ _FORWARD = Policy("autograd.Function", inputs=True, shared=True, overlaps=True, 
 _BACKWARD = Policy("autograd.Function", inputs=True, shared=True, overlaps=True)
 
 
-@calls.exact(APPLY)
+@calls.exact(*APPLIES)
 def autograd_function(ctx: Context, cls: Variable, *args: Variable, **kwargs: Variable) -> Any:
     """`MyFunction.apply(x)`: forward and backward as two graphs in one node; forward is followed where nothing needs a gradient."""
     if not isinstance(cls, PinnedVariable):
         return Declined("the class isn't known")
     return _Applied(ctx, cls, args, kwargs).result()
+
+
+@calls.exact(TRANSFORMS_ACTIVE)
+def transforms_active(ctx: Context) -> Any:
+    """Whether a transform of torch.func is running; guarded."""
+    ctx.switches.add("FUNCTORCH_STACK")
+    return ctx.literal(bool(under_transforms() or ctx.transforms))
+
+
+@calls.exact(UNWRAP)
+def unwrap_dead_wrappers(ctx: Context, args: Variable) -> Any:
+    """Tensors of transforms that have ended are what these wrapped: there is none while no transform runs."""
+    return args if isinstance(args, TupleVariable) else Declined("not a tuple")
 
 
 class _Applied:

@@ -218,7 +218,7 @@ class BoundVariable(Variable):
     def real(self) -> Any:
         owner = self.owner.real()
         function = self.function.real()
-        return function.__get__(owner, type(owner))
+        return function.__get__(*((None, owner) if isinstance(function, types.ClassMethodDescriptorType) else (owner, type(owner))))
 
     def constant(self) -> Any:
         return self.real()
@@ -247,7 +247,8 @@ class BoundVariable(Variable):
     def rebuild(self, body: Body) -> str:
         name = body.fresh("method")
         if isinstance(self.function, PinnedVariable):
-            body.line(f"{name} = {body.value(self.function)}.__get__({body.value(self.owner)})")
+            nothing = "None, " if isinstance(self.function.value, types.ClassMethodDescriptorType) else ""
+            body.line(f"{name} = {body.value(self.function)}.__get__({nothing}{body.value(self.owner)})")
         else:
             body.line(
                 f"{name} = {body.pin(types.MethodType, 'MethodType')}({body.value(self.function)}, {body.value(self.owner)})"
