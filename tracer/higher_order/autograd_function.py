@@ -20,13 +20,7 @@ from ..functions.later import Later
 from ..functions.table import calls
 from ..graph.modes import AutocastState
 from ..signals import Break, Declined, Raised
-from ..variables import (
-    BoundVariable,
-    FunctionVariable,
-    PinnedVariable,
-    TensorVariable,
-    Variable,
-)
+from ..variables import BoundVariable, FunctionVariable, PinnedVariable, TensorVariable, TupleVariable, Variable
 from .function_bodies import Backward, Forward
 from .function_context import FunctionContextVariable
 from .function_node import node_of
