@@ -127,12 +127,12 @@ def gradients_of_gradients(program):
 
 @pytest.mark.parametrize("function", [Square, Exp, Outer])
 def test_gradients_of_gradients(function):
-    program = lambda x: function.apply(x) * x  # noqa: E731
+    program = lambda x: function.apply(x) * x
     torch.testing.assert_close(gradients_of_gradients(captured(program)), gradients_of_gradients(program))
 
 
 def test_what_is_differentiable_once_says_so_when_it_is_differentiated_twice():
-    program = lambda x: Once.apply(x) * x  # noqa: E731
+    program = lambda x: Once.apply(x) * x
     found = []
     for run in (program, captured(program)):
         with pytest.raises(RuntimeError) as error:
@@ -166,7 +166,7 @@ def test_writing_to_a_saved_tensor_is_an_error_in_backward(program):
 
 
 def test_hooks_on_saved_tensors_see_them_and_what_was_saved_is_freed():
-    program = lambda x: Square.apply(x)  # noqa: E731
+    program = lambda x: Square.apply(x)
     found = []
     for run in (program, captured(program)):
         x = torch.arange(3.0, requires_grad=True)
@@ -204,7 +204,7 @@ def test_a_backward_that_reads_what_changes_is_traced_again():
 @pytest.mark.parametrize("dynamic", [None, True])
 @pytest.mark.parametrize("backend", ["aot_eager", pytest.param("inductor", marks=pytest.mark.slow)])
 def test_backends_that_trace_the_graph_anew(backend, dynamic):
-    program = lambda x: Outer.apply(Square.apply(x)) + Exp.apply(x) * Once.apply(x)  # noqa: E731
+    program = lambda x: Outer.apply(Square.apply(x)) + Exp.apply(x) * Once.apply(x)
     run = captured(program, backend=backend, dynamic=dynamic)
     for size in (3, 3, 4, 5):
         x = torch.randn(size, requires_grad=True)
