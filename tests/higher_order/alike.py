@@ -29,7 +29,7 @@ def plain(value):
 
 
 def outcome(function, *args):
-    """(result, gradients of the arguments, arguments afterwards), or the type of the error."""
+    """(result, gradients of the arguments, arguments afterwards), or the type of the error, which may come of the backward."""
     try:
         result = function(*args)
     except Exception as error:
@@ -38,7 +38,10 @@ def outcome(function, *args):
     found = plain(result), [plain(arg) for arg in args]
     if not wanted:
         return found
-    sum((leaf * torch.arange(1.0, leaf.numel() + 1).view(leaf.shape)).sum() for leaf in wanted).backward()
+    try:
+        sum((leaf * torch.arange(1.0, leaf.numel() + 1).view(leaf.shape)).sum() for leaf in wanted).backward()
+    except Exception as error:
+        return *found, type(error).__name__
     return *found, [plain(arg.grad) if isinstance(arg, torch.Tensor) and arg.is_leaf and arg.grad is not None else None for arg in args]
 
 

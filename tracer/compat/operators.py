@@ -9,6 +9,7 @@ every operator that torch has samples of to see that there are no more.
 from __future__ import annotations
 
 import functools
+import importlib
 import keyword
 import operator
 import types
@@ -17,7 +18,10 @@ from typing import Any
 
 import torch
 
-__all__ = ["SWITCH", "Declared", "declared", "overload_of", "overloads_of", "parameters", "switch_call", "writes_first", "written"]
+__all__ = [
+    "BASE_HOP", "SWITCH", "Declared", "declared", "in_tree", "overload_of", "overloads_of", "parameters", "run_with_rng_state_operator",
+    "switch_call", "writes_first", "written",
+]  # fmt: skip
 
 #: Namespaces of operators that torch defines and that do nothing which their declaration doesn't say.
 _KNOWN = frozenset({"aten", "prims", "prim"})
@@ -96,6 +100,27 @@ except ImportError:
 
 #: The operator that runs one of several branches, by index; None before torch 2.14.
 SWITCH: Any = getattr(torch.ops.higher_order, "switch", None)
+
+
+try:
+    from torch._higher_order_ops.base_hop import BaseHOP as BASE_HOP
+except ImportError:  # the class of operators that are a call of a graph
+    BASE_HOP = None  # type: ignore[assignment, misc]
+
+
+_REGISTERED_BY = {"hints_wrapper": "torch._higher_order_ops.hints_wrap", "print": "torch._higher_order_ops"}
+
+
+def in_tree(name: str) -> Any:
+    """A higher-order operator that torch registers when its module is imported; None where it has none."""
+    if name in _REGISTERED_BY:
+        importlib.import_module(_REGISTERED_BY[name])
+    return getattr(torch.ops.higher_order, name, None)
+
+
+def run_with_rng_state_operator() -> Any:
+    """The operator that runs another one from a random state of its own."""
+    return importlib.import_module("torch._prims.rng_prims").run_with_rng_state
 
 
 def switch_call() -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,7 +11,7 @@ from torch import fx
 
 from ..compat import graphs
 from ..compat.memo import fake_alike
-from ..graph.operators import carry_effects
+from ..graph.operators import Effect, carry_effects
 from ..graph.spelling import settle_powers
 from ..signals import Break
 from ..variables import Variable, literal
@@ -33,16 +33,21 @@ def refused(ctx: Context, reason: str, called: str, function: Variable, rejected
 
 
 # ---- bodies that run once, where they stand
-def as_node(ctx: Context, body: Body, target: Any, leading: Callable[[fx.Graph], tuple[Any, ...]], options: dict[str, Any]) -> Variable:
-    """One node of `target`, with `leading(graph of the body)` before what the body uses. Outputs that are inputs stay what they are outside;
-    the others are parts of the node's result."""
+def as_node(
+    ctx: Context, body: Body, target: Any, leading: Callable[[fx.Graph], tuple[Any, ...]], options: dict[str, Any],
+    laid_out: Callable[[list[fx.Node]], tuple[Any, ...]] = tuple, writes: Sequence[Any] = (),
+) -> Variable:  # fmt: skip
+    """One node of `target`, with `leading(graph of the body)` before what the body uses, `laid_out` as the operator takes it. Outputs that are inputs
+    stay what they are outside; the others are parts of the node's result. `writes`: fakes from outside that the body writes to."""
     inside = set(body.subgraph.lifted.values())
     passed = [node in inside for node in body.outputs]
     body.graph.output_node().args = (tuple(n for n, through in zip(body.outputs, passed, strict=True) if not through),)
     first = leading(body.graph)
     fakes = [seen(leaf) for leaf, through in zip(body.leaves, passed, strict=True) if not through]
-    node = ctx.create_node("call_function", target, (*first, *body.lifted), options, tuple(fakes))
+    node = ctx.create_node("call_function", target, (*first, *laid_out(body.lifted)), options, tuple(fakes))
     carry_effects(node, body.graph)
+    if writes:
+        node.meta["effect"] = Effect(writes, node.meta["effect"].again)
     made = iter(parts(ctx, node, fakes))
     return rebuild(ctx, body.structure, iter([leaf if through else next(made) for leaf, through in zip(body.leaves, passed, strict=True)]))
 

@@ -1,0 +1,131 @@
+"""Operators around a body that runs once, and operators over one operator: one graph, as untraced."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch._higher_order_ops.hints_wrap
+from torch._higher_order_ops.foreach_map import foreach_map
+from torch._higher_order_ops.strict_mode import strict_mode
+from torch._prims.rng_prims import run_with_rng_state
+
+import tracer
+from tests.higher_order.alike import compared, ramp
+
+HIGHER = torch.ops.higher_order
+ONES = torch.ones(4)
+STATE = torch.get_rng_state()
+
+
+def wraps_a_function(x):
+    return HIGHER.wrap(lambda a, b: {"a": a * b + ONES, "c": [a, 3]}, x, x + 1)["a"] * 2
+
+
+def without_gradients(x):
+    return HIGHER.wrap_with_set_grad_enabled(False, lambda a: a * 2, x) + x
+
+
+def with_gradients(x):
+    with torch.no_grad():
+        result = HIGHER.wrap_with_set_grad_enabled(True, lambda a: a * 2, x)
+    return result, result.requires_grad
+
+
+def under_autocast(x):
+    return HIGHER.wrap_with_autocast("cpu", torch.bfloat16, True, None, lambda a: a @ a.t(), x) + 1
+
+
+def counts_its_calls(x):
+    calls = []
+
+    def body(a):
+        calls.append(len(calls))
+        return a * 2
+
+    return HIGHER.wrap(body, x), HIGHER.wrap(body, x + 1), calls
+
+
+def writes_to_what_it_is_given(x):
+    y = x * 1
+    return HIGHER.wrap(lambda a: a.add_(1) * 2, y), y
+
+
+def gives_back_what_came(x):
+    return HIGHER.wrap(lambda a: a, x) is x, x + 1
+
+
+def hinted(x):
+    return HIGHER.hints_wrapper(lambda a: a * 2 + ONES, (x,), {}, {"fast": True})
+
+
+def strict(x):
+    return strict_mode(lambda a: (a * 2 + ONES, a - 1), (x,))
+
+
+def of_each(x):
+    return foreach_map(lambda a, b: a * b, [x, x + 1], [x + 2, x])
+
+
+def drawn_from_its_own_state(x):
+    return run_with_rng_state(STATE, torch.ops.aten.rand_like.default, x) + x
+
+
+ANY = [
+    wraps_a_function, without_gradients, with_gradients, under_autocast, counts_its_calls, writes_to_what_it_is_given, gives_back_what_came,
+]  # fmt: skip
+INFERENCE = [hinted, strict, of_each, drawn_from_its_own_state]
+
+
+@pytest.mark.parametrize("program", [*ANY, *INFERENCE], ids=lambda program: program.__name__)
+def test_as_untraced_in_one_graph(program):
+    session = compared(program, lambda: (ramp(3, 4),), lambda: (ramp(3, 4) + 1,))
+    assert len(session.graphs) == 1 and not session.graph_breaks
+
+
+@pytest.mark.parametrize("program", ANY, ids=lambda program: program.__name__)
+def test_gradients_as_untraced(program):
+    session = compared(program, lambda: (ramp(3, 4, grad=True),))
+    assert len(session.graphs) == 1 and not session.graph_breaks
+
+
+@pytest.mark.parametrize("program", [hinted, strict], ids=lambda program: program.__name__)
+def test_what_has_no_backward_runs_as_python(program):
+    session = compared(program, lambda: (ramp(3, 4, grad=True),), backends=("eager",))
+    assert [found.reason for found in session.graph_breaks] == ["higher-order-unsupported"]
+
+
+def in_integers(x):
+    return HIGHER.out_dtype(torch.ops.aten.mm.default, torch.int32, x, x.t()) + 1
+
+
+def test_a_product_in_another_dtype():
+    session = compared(in_integers, lambda: (torch.arange(12, dtype=torch.int8).view(3, 4),))
+    assert len(session.graphs) == 1 and not session.graph_breaks
+
+
+def writes_a_text(x):
+    torch._higher_order_ops.print("sum {} of {n}", x.sum(), n=3)
+    return x * 2
+
+
+@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
+def test_a_text_is_written_when_the_graph_runs(backend, capsys):
+    session = tracer.Session("trace", backend=backend)
+    for factor in (1, 2):
+        writes_a_text(ramp(3) * factor)
+        wanted = capsys.readouterr().out
+        session.run(writes_a_text, ramp(3) * factor)
+        assert capsys.readouterr().out == wanted
+    assert len(session.graphs) == 1 and not session.graph_breaks
+
+
+def keeps_a_tensor(x):
+    kept = []
+    result = HIGHER.wrap(lambda a: kept.append(a * 2) or a + 1, x)
+    return result, kept
+
+
+def test_a_tensor_that_leaves_by_another_way_ends_the_graph():
+    session = compared(keeps_a_tensor, lambda: (ramp(3),), backends=("eager",))
+    (found,) = session.graph_breaks
+    assert found.reason == "higher-order-unsupported" and "stores outside itself a tensor" in found.explanation

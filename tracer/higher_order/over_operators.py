@@ -1,0 +1,73 @@
+"""Operators over one operator of torch, which have no body: `out_dtype`, `run_with_rng_state`; and `print`, whose text is written when the graph runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..compat.operators import declared, in_tree, run_with_rng_state_operator
+from ..functions.table import calls
+from ..graph.operators import Effect
+from ..signals import Declined
+from ..variables import NONE, ConstantVariable, PinnedVariable, TensorVariable, Variable, literal
+from .nodes import alike
+
+if TYPE_CHECKING:
+    from ..context import Context
+
+
+def _overload(variable: Variable) -> Any:
+    """The overload that an operator is given, if it does nothing but give its result."""
+    value = variable.value if isinstance(variable, PinnedVariable | ConstantVariable) else None
+    return value if isinstance(value, torch._ops.OpOverload) and not declared(value).mutates else None
+
+
+def out_dtype(ctx: Context, op: Variable, output_dtype: Variable, *args: Variable) -> Any:
+    """`out_dtype(op, dtype, …)`: the operator's result in another dtype, as one node."""
+    overload = _overload(op)
+    if overload is None or not isinstance(output_dtype, ConstantVariable) or _graded(args):
+        return Declined("the operator or the dtype isn't known, or a gradient is wanted, which it doesn't have")
+    made = ctx.node("call_function", overload, list(args))
+    if not isinstance(made, TensorVariable):
+        return Declined("the operator gives no tensor")
+    fake = alike(ctx, made.fake.to(output_dtype.value), False)
+    given = [ctx.argument(arg)[0] for arg in args]
+    node = ctx.create_node("call_function", torch.ops.higher_order.out_dtype, (overload, output_dtype.value, *given), {}, fake)
+    return ctx.tensors.wrap_result(ctx, fake, node)
+
+
+def _graded(args: tuple[Variable, ...]) -> bool:
+    return torch.is_grad_enabled() and any(isinstance(arg, TensorVariable) and arg.fake.requires_grad for arg in args)
+
+
+def run_with_rng_state(ctx: Context, rng_state: Variable, op: Variable, *args: Variable, **kwargs: Variable) -> Any:
+    """`run_with_rng_state(state, op, …)`: an operator that draws from a state of its own, as one node."""
+    overload = _overload(op)
+    if overload is None or not isinstance(rng_state, TensorVariable) or _graded(args):
+        return Declined("the operator or the state isn't known, or a gradient is wanted, which it doesn't have")
+    made = ctx.node("call_function", overload, list(args), kwargs)
+    if not isinstance(made, TensorVariable):
+        return Declined("the operator gives no tensor")
+    fake = alike(ctx, made.fake, False)
+    given = [ctx.argument(arg)[0] for arg in args]
+    named = {name: ctx.argument(arg)[0] for name, arg in kwargs.items()}
+    node = ctx.create_node("call_function", run_with_rng_state_operator(), (ctx.argument(rng_state)[0], overload, *given), named, fake)
+    return ctx.tensors.wrap_result(ctx, fake, node)
+
+
+def print_(ctx: Context, format_str: Variable, *args: Variable, **kwargs: Variable) -> Any:
+    """`torch._higher_order_ops.print(format, …)`: a node that writes when the graph runs."""
+    if not isinstance(format_str, ConstantVariable):
+        return Declined("the text isn't known")
+    given = [ctx.argument(literal(format_str.value))[0], *(ctx.argument(arg)[0] for arg in args)]
+    named = {name: ctx.argument(arg)[0] for name, arg in kwargs.items()}
+    node = ctx.create_node("call_function", torch.ops.higher_order.print, tuple(given), named, None)
+    node.meta["effect"] = Effect()
+    return NONE
+
+
+for _name, _rule in (("out_dtype", out_dtype), ("print", print_)):
+    if (_target := in_tree(_name)) is not None:
+        calls.exact(_target)(_rule)
+calls.exact(run_with_rng_state_operator())(run_with_rng_state)

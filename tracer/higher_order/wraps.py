@@ -1,0 +1,144 @@
+"""Operators around a body that runs once, where it stands: `wrap` and its kin for grad mode and autocast, `hints_wrapper`, `strict_mode`, and every
+operator that torch builds as a call of a graph (`BaseHOP`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..compat.operators import BASE_HOP, in_tree
+from ..functions.table import calls
+from ..graph.operators import storage_of
+from ..signals import Break, Declined, NotConstant
+from ..variables import ConstantVariable, DictVariable, TensorVariable, Variable, key_variable
+from .nodes import as_node, install, refused
+from .results import seen
+from .speculate import Body, Policy, Rejected, speculate
+
+if TYPE_CHECKING:
+    from ..context import Context
+
+_HIGHER = torch.ops.higher_order
+
+
+@calls.exact(_HIGHER.wrap)
+def wrap(ctx: Context, func: Variable, *args: Variable, **kwargs: Variable) -> Any:
+    """`wrap(f, …)`: a call of `f` as one node."""
+    return _around(ctx, "wrap", func, args, kwargs, ())
+
+
+@calls.exact(_HIGHER.wrap_with_set_grad_enabled)
+def wrap_with_set_grad_enabled(ctx: Context, enable_grad: Variable, wrapped_func: Variable, *args: Variable, **kwargs: Variable) -> Any:
+    """`wrap_with_set_grad_enabled(on, f, …)`: a call of `f` with gradients on or off as one node."""
+    if not isinstance(enable_grad, ConstantVariable):
+        return Declined("the grad mode isn't known")
+    mode = torch.enable_grad if enable_grad.value else torch.no_grad
+    return _around(ctx, "wrap_with_set_grad_enabled", wrapped_func, args, kwargs, (enable_grad.value,), mode)
+
+
+@calls.exact(_HIGHER.wrap_with_autocast)
+def wrap_with_autocast(
+    ctx: Context, device_type: Variable, dtype: Variable, enabled: Variable, cache_enabled: Variable, wrapped_func: Variable, *args: Variable,
+    **kwargs: Variable,
+) -> Any:  # fmt: skip
+    """`wrap_with_autocast(device, dtype, enabled, cache, f, …)`: a call of `f` under autocast as one node."""
+    settings = []
+    for setting in (device_type, dtype, enabled, cache_enabled):
+        if not isinstance(setting, ConstantVariable):
+            return Declined("a setting of autocast isn't known")
+        settings.append(setting.value)
+    return _around(ctx, "wrap_with_autocast", wrapped_func, args, kwargs, tuple(settings), lambda: torch.autocast(*settings))
+
+
+def _around(
+    ctx: Context, called: str, function: Variable, args: tuple[Variable, ...], kwargs: dict[str, Variable], settings: tuple[Any, ...],
+    context: Callable[[], AbstractContextManager[Any]] = nullcontext,
+) -> Variable:  # fmt: skip
+    """The body runs under what `context` enters, which the operator enters itself when the graph runs."""
+    policy = Policy(called, inputs=True, shared=True, overlaps=True, once=True)
+    try:
+        with context():
+            ctx.refresh_modes()
+            body = speculate(ctx, policy, "wrap_body", function, list(args), kwargs)
+    except Rejected as rejected:
+        raise _stopped(ctx, called, function, rejected) from None
+    finally:
+        ctx.refresh_modes()
+    return as_node(ctx, body, getattr(_HIGHER, called), lambda graph: (*settings, install(ctx, graph, body.name)), {}, writes=_written(body))
+
+
+def _written(body: Body) -> list[Any]:
+    """Fakes of what the body uses from outside and writes to."""
+    written = {storage_of(fake) for node in body.graph.nodes if "effect" in node.meta for fake in node.meta["effect"].writes} - {None}
+    return [outer.meta["example_value"] for outer in body.lifted if storage_of(outer.meta.get("example_value")) in written]
+
+
+def _stopped(ctx: Context, called: str, function: Variable, rejected: Rejected) -> Break:
+    stop = refused(ctx, "higher-order-unsupported", called, function, rejected)
+    reason = f" (`{rejected.reason}`)" if rejected.stop is not None else ""
+    stop.context.update(expr=called, name=called, func=called, why=f"the function {rejected.does}{reason}")
+    return stop
+
+
+# ---- bodies that may only compute
+def _pure(ctx: Context, called: str, function: Variable, args: list[Variable], kwargs: dict[str, Variable]) -> Body:
+    try:
+        return speculate(ctx, Policy(called), f"{called}_body", function, args, kwargs)
+    except Rejected as rejected:
+        raise _stopped(ctx, called, function, rejected) from None
+
+
+def _needs_gradients(ctx: Context, body: Body) -> bool:
+    return torch.is_grad_enabled() and any(getattr(node.meta.get("example_value"), "requires_grad", False) for node in body.lifted)
+
+
+def hints_wrapper(ctx: Context, body_fn: Variable, args: Variable, kwargs: Variable, hints: Variable) -> Any:
+    """`hints_wrapper(f, args, {}, hints)`: a call of `f` as one node that tells the backend something."""
+    if not isinstance(hints, DictVariable) or not isinstance(kwargs, DictVariable) or kwargs.items:
+        return Declined("its hints aren't known")
+    try:
+        told = {key_variable(key).constant(): value.constant() for key, value in zip(list(hints.items), hints.values(ctx), strict=True)}
+    except NotConstant:
+        return Declined("its hints aren't known")
+    body = _pure(ctx, "hints_wrapper", body_fn, list(ctx.protocol.unpack(ctx, args)), {})
+    if _needs_gradients(ctx, body):
+        return Declined("it has no backward")
+    return as_node(ctx, body, _HIGHER.hints_wrapper, lambda graph: (install(ctx, graph, body.name),), {}, lambda lifted: (tuple(lifted), {}, told))
+
+
+def strict_mode(ctx: Context, callable: Variable, operands: Variable) -> Any:
+    """`strict_mode(f, operands)`: a call of `f` as one node."""
+    body = _pure(ctx, "strict_mode", callable, list(ctx.protocol.unpack(ctx, operands)), {})
+    if _needs_gradients(ctx, body):
+        return Declined("it has no backward")
+    return as_node(ctx, body, _HIGHER.strict_mode, lambda graph: (install(ctx, graph, body.name),), {}, lambda lifted: (tuple(lifted),))
+
+
+for _name, _rule in (("hints_wrapper", hints_wrapper), ("strict_mode", strict_mode)):
+    if _target := in_tree(_name):
+        calls.exact(_target)(_rule)
+
+
+def _calls_a_graph(value: Any) -> bool:
+    return BASE_HOP is not None and isinstance(value, BASE_HOP)
+
+
+@calls.when(_calls_a_graph, 95)
+def base_hop(ctx: Context, target: Any, /, subgraph: Variable, *operands: Variable, **options: Variable) -> Any:
+    """An operator that torch builds as a call of a graph (`foreach_map`, …): one node, its options beside the operands."""
+    known = {}
+    for name, option in options.items():
+        if not isinstance(option, ConstantVariable):
+            return Declined("its options aren't known")
+        known[name] = option.value
+    body = _pure(ctx, target.name(), subgraph, list(operands), {})
+    if not all(isinstance(leaf, TensorVariable) for leaf in body.leaves):
+        return Declined("its function returns numbers")
+    if _needs_gradients(ctx, body):  # it is an autograd function: all of its results need one
+        for leaf in body.leaves:
+            fake = seen(leaf)
+            fake.requires_grad_(fake.is_floating_point() or fake.is_complex())
+    return as_node(ctx, body, target, lambda graph: (install(ctx, graph, body.name),), known)
