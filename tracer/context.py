@@ -49,6 +49,7 @@ from .variables.generators import Weakly
 if TYPE_CHECKING:
     from .failing import Failing
     from .functions.later import Later
+    from .higher_order.levels import Level
     from .session import Session
     from .variables.contexts import ContextStateVariable
 
@@ -142,6 +143,7 @@ class Context:
         self.begun: set[int] = set()  # storages of existing tensors that begin to need a gradient
         self.regions: dict[Any, str] = {}  # bodies of nested regions → the submodule that they share
         self.context_states: dict[int, ContextStateVariable] = {}  # of context variables that the trace set
+        self.levels: list[Level] = []  # of torch.func, entered and not yet left
         self.autocasts: list[Any] = []  # entered and not yet left: (manager, what leaves it, node)
         self.autocast_at_entry: Any = None
         self.untaken = {key[1]: decision.value for key, decision in decisions.items() if key[0] == "untaken"}  # nodes, and why: `untaken.py`

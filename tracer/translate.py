@@ -43,6 +43,7 @@ from .graph.places import note_places
 from .graph.transaction import standing, undone
 from .guards import Guard, check_seconds, lower
 from .guards.shapes import shape_guard
+from .higher_order import levels
 from .interpreter.frame import Frame
 from .interpreter.loop import run
 from .rerun.rng import unmoved
@@ -172,6 +173,7 @@ def _run_attempt(session: Session, info: FrameInfo, decisions: dict[tuple[Any, .
             return _finish(ctx, info, root, result, stopped, frame_id)
     finally:
         session.traced = ctx.frame = None
+        levels.leave(ctx, 0)
         ctx.lifetimes.close()
         ctx.release()
 
@@ -189,6 +191,7 @@ def _finish(ctx: Context, info: FrameInfo, root: Frame, result: Variable | None,
 
 def _compile(ctx: Context, info: FrameInfo, root: Frame, result: Variable | None, stopped: Decision | None, frame_id: str) -> Entry:
     session, rec = ctx.session, ctx.rec
+    levels.check_left(ctx)
     if stopped is not None:
         session.check_fullgraph(ctx, stopped.value, frame_id)
     pin_sizes(ctx)
@@ -250,7 +253,7 @@ def _backend(ctx: Context, compiled: Any) -> Any:
     call = function.function
     if ctx.mode_nodes:
         call = restoring(call)
-    return session.without_hook(standing(call) if ctx.submodules else call)
+    return session.without_hook(standing(call) if ctx.submodules or "FUNCTORCH_STACK" in ctx.switches else call)
 
 
 @contextlib.contextmanager

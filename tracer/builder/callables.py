@@ -104,10 +104,11 @@ def class_(ctx: Context, value: type, source: Source) -> Any:
     return PinnedVariable(value, source)
 
 
+@rules.base(types.GenericAlias)
 @rules.exact(
     types.ModuleType, types.MethodDescriptorType, types.WrapperDescriptorType, types.GetSetDescriptorType, types.MemberDescriptorType,
     types.ClassMethodDescriptorType, property, classmethod, staticmethod, functools.cached_property, functools._lru_cache_wrapper,
-    types.GenericAlias, types.UnionType, torch._C.Generator, operator.itemgetter, operator.attrgetter, operator.methodcaller,
+    types.UnionType, torch._C.Generator, operator.itemgetter, operator.attrgetter, operator.methodcaller,
     contextvars.ContextVar,
 )  # fmt: skip
 def by_identity(ctx: Context, value: Any, source: Source) -> Any:

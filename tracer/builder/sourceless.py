@@ -127,16 +127,16 @@ def mapping_proxy(ctx: Context, value: Any, source: None) -> Variable:
     return MappingProxyVariable(DictVariable({wrap(ctx, k).dict_key(ctx): wrap(ctx, v) for k, v in value.items()}))
 
 
-@sourceless.base(type, enum.Enum)
+@sourceless.base(type, enum.Enum, types.GenericAlias)
 def class_(ctx: Context, value: Any, source: None) -> Variable:
-    """Classes and members of enums: known by identity."""
+    """Classes, members of enums, types with parameters: known by identity."""
     return PinnedVariable(value)
 
 
 @sourceless.exact(
     types.BuiltinFunctionType, types.ModuleType, types.MethodDescriptorType, types.WrapperDescriptorType, types.GetSetDescriptorType,
     types.MemberDescriptorType, types.ClassMethodDescriptorType, types.MethodWrapperType, property, classmethod, staticmethod,
-    functools.partial, functools._lru_cache_wrapper, types.GenericAlias, types.UnionType, torch.finfo, torch.iinfo, torch.Generator,
+    functools.partial, functools._lru_cache_wrapper, types.UnionType, torch.finfo, torch.iinfo, torch.Generator,
     operator.itemgetter, operator.attrgetter, operator.methodcaller,
 )  # fmt: skip
 def by_identity(ctx: Context, value: Any, source: None) -> Variable:

@@ -199,6 +199,7 @@ STATES: dict[str, Callable[[], Any]] = {
     ),
     "SAVED_TENSOR_HOOKS_DISABLED": torch._C._autograd._saved_tensors_hooks_get_disabled_error_message,
     "FUNCTORCH_STACK": _functorch_stack,
+    "FORWARD_GRAD_MODE": torch._C._is_fwd_grad_enabled,
     "DEVICE_CONTEXTS": lambda: device_contexts(),
 }
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from ..compat.functorch import is_transform
+
 __all__ = ["opaque_reason", "verdict"]
 
 #: Functions of these modules become one node of the graph each: their bodies are torch's own business.
@@ -68,7 +70,7 @@ def verdict(function: types.FunctionType) -> str:
     if module in CONSTANT_MODULES or _asks_what_is_installed(function):
         return "constant"
     if _transforms(module):
-        return "opaque"
+        return "inline" if is_transform(function) else "opaque"
     if module in OPAQUE_MODULES or module.split(".")[0] in ("asyncio", "multiprocessing", "logging", "concurrent"):
         return "opaque"
     return "inline"

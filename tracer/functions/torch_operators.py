@@ -133,8 +133,8 @@ class _Call:
     def _run(self) -> Outcome:
         needs_grad = torch.is_grad_enabled() and any(t.requires_grad for t in self.tensors)
         known_writer = writes_first(self.function)
-        if not needs_grad:
-            return self._on_fakes(self._before_writing, remember=not known_writer)
+        if not needs_grad or self.ctx.levels:  # inside a level, the history of fakes is what is differentiated
+            return self._on_fakes(self._before_writing, remember=not (known_writer or self.ctx.levels))
         if known_writer:
             return self._without_grad(None)
         try:

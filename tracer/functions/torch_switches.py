@@ -84,6 +84,21 @@ def _set_hooks(ctx: Context, message: str | None) -> None:
         raise Break("context-unsupported", expr=name, name=name, type=str(error)) from None
 
 
+@calls.exact(torch._C._is_fwd_grad_enabled)
+def forward_grad(ctx: Context) -> Any:
+    """Whether forward-mode differentiation is on at this point of the trace."""
+    ctx.switches.add("FORWARD_GRAD_MODE")
+    return literal(MODES["forward_grad"].read())
+
+
+@calls.exact(torch._C._set_fwd_grad_enabled)
+def set_forward_grad(ctx: Context, mode: Variable) -> Any:
+    """Switch forward-mode differentiation: here, in the graph and after it."""
+    ctx.switches.add("FORWARD_GRAD_MODE")
+    ctx.set_mode("forward_grad", mode.constant())
+    return NONE
+
+
 # ---- switches that a graph doesn't flip
 def _asked(getter: Any) -> Any:
     def rule(ctx: Context, *args: Variable) -> Any:

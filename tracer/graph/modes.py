@@ -61,6 +61,10 @@ MODES: dict[str, Mode] = {
     mode.name: mode
     for mode in (
         Mode("grad", "torch.set_grad_enabled", torch.is_grad_enabled, torch._C._set_grad_enabled, _called(torch._C._set_grad_enabled)),
+        Mode(
+            "forward_grad", "torch.autograd.forward_ad._set_fwd_grad_enabled", torch._C._is_fwd_grad_enabled, torch._C._set_fwd_grad_enabled,
+            _called(torch._C._set_fwd_grad_enabled),
+        ),
         Mode("deterministic", "torch.use_deterministic_algorithms", _deterministic, _set_deterministic, None),
         Mode("default_dtype", "torch.set_default_dtype", torch.get_default_dtype, torch.set_default_dtype, None),
         Mode(

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from ..compat.functorch import inner
 from ..compat.operators import Declared, declared, overloads_of, writes_first, written
 from .opaque import OpaqueCall
 
@@ -104,7 +105,8 @@ def storage_of(value: Any) -> int | None:
     try:
         return value.untyped_storage()._cdata
     except (RuntimeError, NotImplementedError):
-        return None
+        within = inner(value)
+        return None if within is value else storage_of(within)
 
 
 def writes_to(node: Any, storages: set[int]) -> bool:

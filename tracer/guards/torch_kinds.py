@@ -233,6 +233,7 @@ _STATE_TEXTS = {
     "DISPATCH_MODES": "the number of torch dispatch modes",
     "SDPA_KERNELS": "which kernels attention may take",
     "SAVED_TENSOR_HOOKS_DISABLED": "why saved-tensor hooks are disabled",
+    "FORWARD_GRAD_MODE": "whether forward-mode autograd is on",
     "FUNCTORCH_STACK": "the stack of torch.func transforms",
     "DEVICE_CONTEXTS": "the stack of default devices",
 }

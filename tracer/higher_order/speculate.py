@@ -24,6 +24,7 @@ from ..signals import Break, Raised
 from ..variables import SymVariable, TensorVariable, Variable
 from ..variables.base import EPOCH
 from ..variables.contexts import ENTRY, ContextStateVariable
+from . import levels
 from .escapes import escaping
 from .marks import Mark
 from .results import ANY, Structure, Unknown, flatten
@@ -141,6 +142,7 @@ def attempt(ctx: Context, name: str, mark: Mark) -> Iterator[tuple[Subgraph, int
     outer, frame, handled = ctx.graph, ctx.frame, (ctx.handling, ctx.beyond)
     modes, autocasts, autocast = {n: mode.read() for n, mode in MODES.items()}, list(ctx.autocasts), AutocastState()
     subgraph = ctx.graph = Subgraph(outer, name)
+    begun = len(ctx.levels)
     held = {name: state.held for name, state in ctx.context_states.items()}
     ctx.speculating += 1
     EPOCH.now += 1
@@ -150,6 +152,8 @@ def attempt(ctx: Context, name: str, mark: Mark) -> Iterator[tuple[Subgraph, int
             if state.held is not held.get(of, ENTRY):
                 raise Rejected(f"leaves the {state.describe()} changed")
         changed = [n for n, mode in MODES.items() if mode.read() != modes[n]]
+        if len(ctx.levels) != begun:
+            raise Rejected("leaves a level of torch.func on")
         if changed or ctx.autocasts != autocasts:
             changed.append("autocast")
             raise Rejected(f"leaves the {changed[0]} mode changed")
@@ -163,6 +167,7 @@ def attempt(ctx: Context, name: str, mark: Mark) -> Iterator[tuple[Subgraph, int
         if ctx.autocasts != autocasts:
             autocast.restore()
             ctx.autocasts[:] = autocasts
+        levels.leave(ctx, begun)
         ctx.refresh_modes()
         if isinstance(error, Break):
             ctx.locate(error)

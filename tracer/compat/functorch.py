@@ -1,0 +1,103 @@
+"""torch.func's machinery by name: what enters and leaves a level, what wraps a tensor for one, what only asks.
+
+A transform (`vmap`, `grad`, `jvp`) is Python of torch's own around these: it enters a level of the thread's stack, wraps its
+arguments for it, calls the function, unwraps what comes out, and leaves the level. Names that a torch hasn't got are left out.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+import torch._functorch.apis
+import torch._functorch.eager_transforms as _transforms
+import torch._functorch.functional_call
+import torch._functorch.utils
+import torch._functorch.vmap
+import torch.autograd.forward_ad
+from torch._C import _functorch
+
+try:
+    import torch._functorch.predispatch as _wrappers
+except ImportError:  # where the transforms call C++ themselves
+    _wrappers = types.ModuleType("none")
+
+__all__ = ["ASKS", "ENTERS", "LEAVES", "LOADS", "MARKS", "WRAPS", "depth", "inner", "is_transform", "leave_to"]
+
+#: Files of torch's whose functions are followed as any Python code.
+_FOLLOWED = frozenset(
+    module.__file__
+    for module in (torch._functorch.apis, _transforms, torch._functorch.functional_call, torch._functorch.utils, torch._functorch.vmap)
+)
+#: Those in there that trace the function in another way.
+_APART = frozenset({"functionalize", "linearize"})
+
+
+def _named(*names: str) -> tuple[Callable[..., Any], ...]:
+    """The Python wrapper and the C++ function of each name, where torch has them."""
+    found: dict[int, Any] = {}
+    for name in names:
+        for home in (_wrappers, _functorch, _transforms, torch._C, torch._VF, torch.autograd.forward_ad):
+            value = getattr(home, name, None)
+            if value is not None:
+                found[id(value)] = value
+    return tuple(found.values())
+
+
+#: Kind of level → (what enters it, what leaves it).
+_LEVELS = {
+    "vmap": ("_vmap_increment_nesting", "_vmap_decrement_nesting"),
+    "grad": ("_grad_increment_nesting", "_grad_decrement_nesting"),
+    "jvp": ("_jvp_increment_nesting", "_jvp_decrement_nesting"),
+    "dual": ("_enter_dual_level", "_exit_dual_level"),
+}
+ENTERS: dict[Callable[..., Any], str] = {function: kind for kind, (name, _) in _LEVELS.items() for function in _named(name)}
+LEAVES: dict[Callable[..., Any], str] = {function: kind for kind, (_, name) in _LEVELS.items() for function in _named(name)}
+#: Set something of the level that is on, or of a tensor, and must be in the graph for it.
+MARKS = _named("set_inplace_requires_grad_allowed", "set_single_level_autograd_function_allowed", "_set_tensor_requires_grad")
+#: Ask about the levels that are on, or how a tensor is wrapped: known while tracing.
+ASKS = _named(
+    "get_inplace_requires_grad_allowed", "get_single_level_autograd_function_allowed", "is_batchedtensor", "is_gradtrackingtensor",
+    "is_functorch_wrapped_tensor", "is_functionaltensor", "is_legacy_batchedtensor", "is_dead_tensor_wrapper", "maybe_get_level", "maybe_get_bdim",
+    "maybe_current_level",
+)  # fmt: skip
+#: Give a tensor, wrapped or unwrapped.
+WRAPS = _named(
+    "_add_batch_dim", "_remove_batch_dim", "_wrap_for_grad", "_unwrap_for_grad", "_make_dual", "_unpack_dual", "get_unwrapped", "unwrap_if_dead",
+    "_autograd_grad",
+)  # fmt: skip
+#: Prepare the process once: nothing of the program depends on it.
+LOADS = _named("lazy_load_decompositions", "_maybe_load_decompositions")
+
+
+def is_transform(function: types.FunctionType) -> bool:
+    """Whether `function` is part of a transform that is followed as Python code."""
+    code = inspect.unwrap(function).__code__
+    return code.co_filename in _FOLLOWED and code.co_name not in _APART
+
+
+def depth() -> int:
+    """How many levels are on in this thread."""
+    return int(_functorch.get_dynamic_layer_stack_depth())
+
+
+def leave_to(wanted: int) -> None:
+    """Leave the innermost levels until `wanted` are on."""
+    if depth() > wanted:
+        _functorch.pop_dynamic_layer_stack_and_undo_to_depth(wanted)
+
+
+def inner(tensor: torch.Tensor) -> torch.Tensor:
+    """What all levels of transforms have wrapped; the tensor itself where none has."""
+    while _functorch.is_functorch_wrapped_tensor(tensor):
+        tensor = _functorch.get_unwrapped(tensor)
+    return tensor
+
+
+def leave_dual(levels: Iterable[int]) -> None:
+    """Leave these levels of forward differentiation, innermost first."""
+    for level in levels:
+        torch._C._exit_dual_level(level)
