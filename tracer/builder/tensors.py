@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from ..compat import FakeTensor, fake_of
-from ..compat.memo import is_transformed
+from ..compat.memo import is_transformed, without_transforms
 from ..graph.operators import storage_of
 from ..graph.overlaps import is_pinned
 from ..signals import Break
@@ -35,12 +36,10 @@ def tensor(ctx: Context, value: torch.Tensor, source: Source) -> Any:
     if ctx.begun and storage_of(value) in ctx.begun:
         raise Break("grad-write", expr=source.text, why="it shares memory with a tensor that begins to need a gradient in this graph")
     dims = ctx.dynamic.dims(source, value, static=bool(ctx.decisions) and is_pinned(ctx, source))
-    if dims:
-        fake = ctx.shapes.symbolic_fake(ctx, value, source, dims)
-        ctx.guard(source, "TENSOR_MATCH", (value, list(fake.shape), list(fake.stride())))
-    else:
-        fake = fake_of(ctx.fake_mode, value)
-        ctx.guard(source, "TENSOR_MATCH", (value, list(value.shape), list(value.stride())))
+    with without_transforms() if ctx.levels else nullcontext():
+        fake = ctx.shapes.symbolic_fake(ctx, value, source, dims) if dims else fake_of(ctx.fake_mode, value)
+    like = fake if dims else value
+    ctx.guard(source, "TENSOR_MATCH", (value, list(like.shape), list(like.stride())))
     within = ctx.dynamic.within(source)
     if within:
         ctx.guard(source, "WITHIN", within)

@@ -61,8 +61,8 @@ def is_transformed(tensor: torch.Tensor) -> bool:
 
 
 def under_transforms() -> bool:
-    """Whether a functorch transform is running."""
-    return torch._C._functorch.peek_interpreter_stack() is not None
+    """Whether a functorch transform, or a level of forward-mode differentiation, is on."""
+    return torch._C._functorch.peek_interpreter_stack() is not None or torch.autograd.forward_ad._current_level >= 0
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..graph.operators import storage_of
 from ..guards.torch_kinds import FACTS
 from ..signals import Break, Declined
 from ..variables import TensorVariable, Variable, mention
@@ -31,7 +32,7 @@ def hold(ctx: Context, source: Source, value: torch.Tensor, name: str) -> Any:
 
 def told(ctx: Context, tensor: TensorVariable, name: str) -> Variable:
     """`tensor.name` or `tensor.name()`, of an input only."""
-    if tensor.source is None or not isinstance(tensor.value, torch.Tensor) or tensor.fake.untyped_storage()._cdata in ctx.replaced:
+    if tensor.source is None or not isinstance(tensor.value, torch.Tensor) or storage_of(tensor.fake) in ctx.replaced:
         raise Break("unsupported-attribute", expr=f"{mention(tensor)}.{name}", name=name, type="Tensor")
     return ctx.wrap(hold(ctx, tensor.source, tensor.value, name))
 

@@ -70,7 +70,7 @@ def check_replaced(ctx: Context, subject: Any) -> None:
     """Backends that trace the graph anew can't have an input that gets other memory and is then written to with grad on."""
     if not isinstance(subject, torch.Tensor) or is_eager(ctx.session.backend):
         return
-    if subject.untyped_storage()._cdata in ctx.replaced:
+    if storage_of(subject) in ctx.replaced:
         raise Break("backend-limit", func="an operator in place", why="the tensor got other memory in this graph (`.data = …`)")
 
 

@@ -9,7 +9,7 @@ import torch._refs
 
 from ..compat.marks import bookkeeping
 from ..graph.modes import AutocastState
-from ..graph.operators import Effect
+from ..graph.operators import Effect, storage_of
 from ..signals import Declined
 from ..variables import (
     NONE,
@@ -235,7 +235,7 @@ def storage_offset(ctx: Context, value: Variable) -> Any:
     later.ask_layout(ctx, value, "storage_offset()")
     offset = value.fake.storage_offset()
     for read in ctx.inputs:
-        if isinstance(read.fake, torch.Tensor) and read.fake.untyped_storage()._cdata == value.fake.untyped_storage()._cdata:
+        if isinstance(read.fake, torch.Tensor) and storage_of(read.fake) == storage_of(value.fake):
             torch_facts.hold(ctx, read.source, read.value, "storage_offset")
     return ctx.symbolic(
         offset,

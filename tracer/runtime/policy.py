@@ -291,6 +291,7 @@ def _names_torch(frame: Frame, _: Facts) -> bool:
 # --- the table --------------------------------------------------------------------------------------------------------
 
 RULES: tuple[Rule, ...] = (
+    Rule("transform", _under_transform, False, "runs under torch.func, whose tensors are no inputs of a graph"),
     Rule("resume function", _is_resume, True, "goes on behind a graph break", True),
     Rule("tracer", _in_tracer, False, "belongs to tracer", True),
     Rule(
@@ -300,7 +301,6 @@ RULES: tuple[Rule, ...] = (
     Rule("finalizer", _is_finalizer, False, "finalizers are not traced", True),
     Rule("torch.compile", _is_wrapper, True, "is torch.compile's wrapper: what it wraps is traced", True),
     Rule("run target", _is_target, True, "was given to run"),
-    Rule("transform", _under_transform, False, "runs under torch.func, whose tensors are no inputs of a graph"),
     Rule("module dispatch", _dispatches, False, "dispatches a module's call; what it calls is traced", True),
     Rule("shell", _in_shell, False, "belongs to the notebook's machinery", True),
     Rule("stdlib", _in_stdlib, False, "belongs to Python's standard library", True),
