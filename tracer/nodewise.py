@@ -15,6 +15,7 @@ from torch import fx
 
 from .graph.modes import restoring
 from .graph.operators import storage_of
+from .graph.transaction import standing
 from .runtime.hook import without_hook
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Nodewise:
         runner = fx.Interpreter(self._gm, garbage_collect_values=False)
         ran: dict[str, Any] = {}
         try:
-            without_hook(restoring(self._run))(runner, inputs, stops, ran)
+            without_hook(standing(restoring(self._run)))(runner, inputs, stops, ran)
         except _Stopped as stopped:
             return Place(stopped.name, stopped.error, ran) if stopped.error is not None else None
         return None
