@@ -10,8 +10,6 @@ import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from . import codegen
 from .codegen.body import Body
 from .compat import fakes
@@ -54,7 +52,8 @@ def fake_mode_of(session: Session, dynamic: Any) -> Any:
 def enter(ctx: Context, info: FrameInfo) -> Frame:
     """The attempt's root frame, with torch as it is traced in: inference mode has no gradients."""
     if ctx.inference:
-        torch._C._set_grad_enabled(False)
+        for name in ("grad", "forward_grad"):
+            MODES[name].write(ctx.modes_at_entry[name])
     root = _root_frame(ctx, info)
     ctx.session.traced = ctx
     ctx.root_frame = ctx.frame = root

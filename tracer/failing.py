@@ -27,6 +27,7 @@ from .errors import TracerError
 from .graph.finish import only_computes
 from .graph.modes import inference
 from .graph.transaction import undone
+from .higher_order import levels
 from .interpreter.loop import run
 from .journal import Recorder
 from .nodewise import Nodewise
@@ -228,6 +229,8 @@ class Unwinding:
                     result, ends = raised.variable, "raise"
                 if not failing.met:
                     raise _GivenUp("the operator isn't met again")
+                if ctx.levels:
+                    raise _GivenUp("a level of torch.func is on")
                 ending = Ending(ctx, info, root, result, stopped)
                 gm = ending.graph.gm
                 function = without_hook(graphs.plain_forward(gm)) if gm is not None else None
@@ -237,6 +240,7 @@ class Unwinding:
                 return ending.code(python), python.__globals__
         finally:
             session.traced = outer
+            levels.leave(ctx, 0)
             ctx.lifetimes.close()
             ctx.release()
             for table in (ctx.inputs, ctx.kept, ctx.by_id, ctx.by_source):

@@ -258,6 +258,10 @@ def is_leaf_input(ctx: Context, fake: Any) -> bool:
 
 
 # ---- what it raises
+#: What torch says where its own code meets a fake that it can't have: the program isn't told of it.
+_OF_FAKES = ("convert all Tensors to FakeTensors first", "INTERNAL ASSERT FAILED")
+
+
 def raise_operator_error(ctx: Context, target: Any, error: Exception) -> NoReturn:
     """A failing fake operator: data dependence breaks the graph, anything else is the program's own error."""
     name = type(error).__name__
@@ -265,7 +269,8 @@ def raise_operator_error(ctx: Context, target: Any, error: Exception) -> NoRetur
         shape = name == "DynamicOutputShapeException"
         raise Break("data-dependent-shape" if shape else "tensor-to-python-number", expr=target_name(target), func=target_name(target)) from None
     unsupported = name in ("UnsupportedOperatorException", "UnsupportedFakeTensorException")
-    if "no fake impl registered" in str(error) or unsupported or isinstance(error, NotImplementedError):
+    torchs_own = isinstance(error, AssertionError | RuntimeError) and any(words in str(error) for words in _OF_FAKES)
+    if "no fake impl registered" in str(error) or unsupported or torchs_own or isinstance(error, NotImplementedError):
         raise Break("fake-op-failed", func=target_name(target), expr=target_name(target), why=str(error)[:200]) from None
     if name == "GuardOnDataDependentSymNode":
         raise Break("data-dependent-number", func=target_name(target)) from None

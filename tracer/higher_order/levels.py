@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..compat import functorch
+from ..ending import break_at, moment_of
 from ..functions.table import calls
 from ..graph.operators import Effect
-from ..ending import break_at, moment_of
 from ..signals import Break, Declined
 from ..variables import NONE, TensorVariable, Variable, literal
 
@@ -56,6 +56,9 @@ def _recorded(ctx: Context, function: Any, args: list[Variable], kwargs: dict[st
     except Exception as error:
         ctx.raise_from_host(error)
     node = ctx.create_node("call_function", function, tuple(n for n, _ in given), {name: n for name, (n, _) in named.items()}, None)
+    if any(isinstance(fake, torch.Tensor) for _, fake in given):
+        node.meta["effect"] = Effect(again=True)
+        return value
     node.meta["effect"], node.meta["mode"] = Effect(), ("level", getattr(function, "__name__", ""))
     ctx.mode_nodes += 1
     return value
