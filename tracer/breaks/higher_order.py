@@ -166,26 +166,26 @@ ENTRIES = (
         id="higher-order-unsupported",
         of_line=True,
         title="Operator over a function that isn't captured",
-        explanation="""[[`{expr}`|`{name}`|An operator]] {at} works on a function[[: {why}]]. A graph would have to hold that
-            function as a graph of its own. The tracer does so for many operators, and has no rule for this one.
-            So the graph ends before it, and Python runs it.""",
+        explanation="""[[`{expr}`|`{name}`|An operator]] {at} works on a function[[: {why}]]. The tracer has rules for control flow
+            (`torch.cond`, `while_loop`, `scan`, …), checkpoints and nested regions, and follows `vmap`, `grad`, `jvp` and what is built of
+            them; it has no rule for this operator. So the graph ends before it, and Python runs it.""",
         why_it_matters="[[{graphs} graphs instead of 1; ]]the operator and its function run as ordinary Python.",
         fixes=(
             Fix(
-                name="batched",
-                do="Write the function with operators that take the whole batch",
-                when="the operator is `vmap` and broadcasting says the same",
-                trades="shapes have to be lined up by hand",
+                name="jvp",
+                do="Call `torch.func.jvp` with each tangent",
+                when="the operator is `linearize`, and there are few tangents",
+                trades="the function itself runs once for each",
                 source="""
                     def f(x):
-                        return x / x.abs().amax(1, keepdim=True)
+                        return torch.func.jvp(torch.sin, (x,), (x,))[1]
                 """,
             ),
         ),
         config="`engine='dynamo'` has torch.compile capture the function, where it has a rule for the operator.",
         reproducer="""
             def f(x):
-                return torch.vmap(lambda row: row / row.abs().amax())(x)
+                return torch.func.linearize(torch.sin, x)[1](x)
             f(torch.ones(2, 3)), f(torch.arange(1., 7.).view(2, 3))
         """,
     ),
