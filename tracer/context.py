@@ -141,6 +141,8 @@ class Context:
         self.replaced: set[int] = set()  # storages that became some tensor's `.data`
         self.written: set[int] = set()  # storages that operators wrote to with grad on
         self.begun: set[int] = set()  # storages of existing tensors that begin to need a gradient
+        self.regions_met = 0  # calls of nested regions
+        self.lasting = 0  # changes of fakes that no roll-back takes back: other sizes, a gradient that is needed from then on
         self.regions: dict[Any, str] = {}  # bodies of nested regions → the submodule that they share
         self.context_states: dict[int, ContextStateVariable] = {}  # of context variables that the trace set
         self.levels: list[Level] = []  # of torch.func, entered and not yet left

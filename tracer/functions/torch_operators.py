@@ -178,6 +178,7 @@ class _Call:
         if refused is not None and not outcome.writes:
             raise refused
         for subject in begins:
+            self.ctx.lasting += 1
             subject.requires_grad_(True)
             self.ctx.begun.update(storage_of(i.value) for i in self.ctx.inputs if i.fake is subject)
         value = outcome.value
@@ -198,6 +199,8 @@ class _Call:
     def _before_writing(self, facts: Declared, found: list[tuple[Any, int]]) -> None:
         if torch.is_grad_enabled():
             self._check_replaced(found)
+        if facts.reshapes:
+            self.ctx.lasting += 1
         if facts.reshapes and any(type(size) is not int for written, _ in found for size in written.shape):
             raise Break("storage-changed", expr=target_name(self.target))  # the guards on its sizes are of the size it came with
 

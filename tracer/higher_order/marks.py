@@ -1,7 +1,7 @@
 """Where an attempt stands before a body is tried, and the way back to there.
 
 What grows only (tables, inputs, nodes) is truncated; what may change otherwise is kept as it was; variables are restored by the undo log,
-last change first. Symbols that meanwhile became numbers, and fakes that were written to, can't be put back: `lasting` says so, and
+last change first. Symbols that meanwhile became numbers, and fakes that have other sizes or begin to need a gradient, can't be put back: `lasting` says so, and
 who wants to go on must begin the frame again.
 """
 
@@ -98,7 +98,8 @@ def _is_constant(variable: Variable) -> bool:
 
 
 def _symbols(ctx: Context) -> Any:
+    """Equal where nothing was done that lasts."""
     env = ctx.fake_mode.shape_env
     if env is None:
-        return None
-    return len(env.guards), len(env.replacements), env.num_deferred_runtime_asserts
+        return ctx.lasting
+    return ctx.lasting, len(env.guards), len(env.replacements), env.num_deferred_runtime_asserts

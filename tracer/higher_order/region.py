@@ -10,6 +10,7 @@ from torch import fx
 from ..compat.fakes import is_traced
 from ..compat.marks import region_call
 from ..functions.table import calls
+from ..signals import Decision, Restart
 from ..variables import FunctionVariable, Variable
 from .nodes import as_node, install
 from .speculate import Policy, Rejected, speculate
@@ -23,9 +24,15 @@ _POLICY = Policy("nested region", inputs=True, shared=True, overlaps=True)
 @calls.exact(region_call())
 def region(ctx: Context, function: Variable, *args: Variable, **kwargs: Variable) -> Any:
     """A marked function: one `invoke_subgraph` node. What can't be a graph of its own is followed as if it weren't marked, which is what eager does."""
+    ctx.regions_met += 1
+    key = ("region", ctx.regions_met)
+    if key in ctx.decisions:
+        return ctx.call(function, list(args), kwargs)
     try:
         body = speculate(ctx, _POLICY, "region", function, list(args), kwargs)
-    except Rejected:
+    except Rejected as rejected:
+        if rejected.lasting:
+            raise Restart(Decision(key, False, rejected.does)) from None
         return ctx.call(function, list(args), kwargs)
     code = function.code if isinstance(function, FunctionVariable) else None
 

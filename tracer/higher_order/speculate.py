@@ -52,7 +52,8 @@ class Policy:
 
 
 class Rejected(Exception):
-    """The body can't be captured; everything it did was taken back. `does` completes "the branch …"; `lasting`: all but symbols."""
+    """The body can't be captured; everything it did was taken back. `does` completes "the branch …".
+    `lasting`: but for what no roll-back takes back: who goes on must begin the frame again."""
 
     def __init__(self, does: str, reason: str = "", stop: Break | None = None):
         super().__init__(does)
@@ -130,7 +131,7 @@ def speculate(
 
 
 def _rolled_back(ctx: Context, opens: int, mark: Mark, rejected: Rejected, reason: str = "") -> Rejected:
-    rejected.lasting = rejected.lasting or mark.lasting(ctx)
+    rejected.lasting = mark.lasting(ctx)
     if ctx.rec.on:
         ctx.rec.end(RolledBack, opens, reason or rejected.does)
     return rejected
@@ -159,8 +160,6 @@ def attempt(ctx: Context, name: str, mark: Mark) -> Iterator[tuple[Subgraph, int
             raise Rejected(f"leaves the {changed[0]} mode changed")
         mark.forget_answers(ctx)
     except BaseException as error:
-        if isinstance(error, Rejected) and any("effect" in node.meta and node.meta["effect"].writes for node in subgraph.graph.nodes):
-            error.lasting = True
         for n, mode in MODES.items():
             if mode.read() != modes[n]:
                 mode.write(modes[n])
