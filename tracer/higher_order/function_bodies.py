@@ -13,6 +13,7 @@ import torch
 
 from ..compat.autograd_functions import is_differentiable
 from ..functions.torch_operators import is_leaf_input
+from ..graph.operators import storage_of
 from ..variables import NONE, ConstantVariable, SymVariable, TensorVariable, TupleVariable, Variable
 from .escapes import is_inner
 from .results import flatten
@@ -85,6 +86,7 @@ class Forward(_Method):
         for held in (*self.own.said(ctx, "to_save"), *self.own.said(ctx, "saved_for_forward")):
             if not isinstance(held, TensorVariable) and not (isinstance(held, ConstantVariable) and held.value is None):
                 raise Rejected(f"saves a {held.python_type().__name__} for backward")
+        self._check_saved(ctx)
         for held in self.dirty(ctx):
             fake = held.fake
             if not fake.requires_grad or fake._is_view() or is_leaf_input(ctx, fake) or held.source is not None:
@@ -92,6 +94,12 @@ class Forward(_Method):
         for held in self.own.said(ctx, "non_differentiable"):
             if not any(held is item for item in self.items):
                 raise Rejected("marks as not differentiable what it doesn't return")
+
+    def _check_saved(self, ctx: Context) -> None:
+        """Where there is a `setup_context`, autograd refuses to save what is an argument and a result."""
+        for held in self.own.said(ctx, "to_save") if self.setup is not None else ():
+            if isinstance(held, TensorVariable) and self.argument(held) is not None and any(held is item for item in self.items):
+                raise Rejected("saves an argument that it returns as it is")
 
     def dirty(self, ctx: Context) -> list[TensorVariable]:
         """The arguments that it says it wrote to: autograd wants them among the results."""
@@ -117,6 +125,7 @@ class Forward(_Method):
     # ---- without a node
     def as_applied(self, ctx: Context) -> Variable:
         """What `apply` gives where it records nothing: arguments that are returned as they are come as views of themselves, or detached."""
+        self._check_saved(ctx)
         dirty = self.dirty(ctx)
         made = []
         for item in self.items:
@@ -124,12 +133,14 @@ class Forward(_Method):
                 given = self.argument(item)
                 if given is not None and (given.fake.requires_grad or not any(given is held for held in dirty)):
                     item = ctx.node("call_method", "detach", [given]) if given.fake.requires_grad else ctx.node("call_method", "view_as", [given, given])
-                elif given is None and item.fake.requires_grad and item.source is not None:
-                    raise Rejected("returns a tensor from outside that needs a gradient")
-                elif given is None and item.fake.requires_grad and not item.fake._is_view():
-                    item = ctx.node("call_method", "detach_", [item])
+                elif given is None and item.fake.requires_grad and not self._is_view(item):
+                    raise Rejected("returns a tensor that needs a gradient and is no view of an argument")
             made.append(item)
         return made[0] if self.alone else TupleVariable(made, tuple)
+
+    def _is_view(self, item: TensorVariable) -> bool:
+        """Whether it is a view of an argument: without grad too, it needs a gradient if that does."""
+        return storage_of(item.fake) in {storage_of(arg.fake) for arg in self.given if isinstance(arg, TensorVariable)} - {None}
 
 
 def _check_other(ctx: Context, item: Variable) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from torch.autograd.function import BackwardCFunction
 
 from ..compat import words
+from ..compat.autograd_functions import KEPT_BY_C
 from ..compat.python_classes import is_python_class
 from ..signals import Break, Raised
 from ..variables import (
@@ -337,6 +338,9 @@ def _set_native(ctx: Context, variable: ObjectVariable, name: str, raw: Any, val
             variable.trace = None if none else value
         else:
             raise Break("outside-state-write", expr=f".{name}", type=variable.cls.__name__)
+        return
+    if raw is KEPT_BY_C.get(name):  # of a `ctx` that autograd made: any object is taken, and looked at when forward is over
+        variable.store_slot(ctx, raw, value)
         return
     raise Break("outside-state-write", expr=f".{name}", type=variable.cls.__name__)
 
