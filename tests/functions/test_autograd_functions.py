@@ -213,6 +213,86 @@ def test_backends_that_trace_the_graph_anew(backend, dynamic):
         torch.testing.assert_close(torch.autograd.grad(found.sum(), x), torch.autograd.grad(wanted.sum(), x))
 
 
+class Same(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad * 7
+
+
+class Rows(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x[:2], x[2:]
+
+    @staticmethod
+    def backward(ctx, first, rest):
+        return torch.cat([first * 7, rest * 5])
+
+
+def view_of_a_view(x):
+    return Same.apply(x).t()
+
+
+def view_and_result(x):
+    y = Same.apply(x)
+    return y, y.t()
+
+
+def argument_and_result(x):
+    y = x * 1
+    return y, Same.apply(y)
+
+
+def view_of_the_argument(x):
+    return x.t(), Same.apply(Same.apply(x.t())).t()[0]
+
+
+def view_of_one_of_two(x):
+    return Rows.apply(x)[1].t()
+
+
+@pytest.mark.parametrize("program", [view_of_a_view, view_and_result, argument_and_result, view_of_the_argument, view_of_one_of_two])
+@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
+def test_views_of_what_a_function_returns_have_its_backward(program, backend):
+    found = []
+    for run in (program, captured(program, backend=backend)):
+        x = torch.arange(9.0).view(3, 3).requires_grad_()
+        results = run(x)
+        results = results if isinstance(results, tuple) else (results,)
+        total = sum((y * torch.arange(1.0, y.numel() + 1).view(y.shape)).sum() for y in results)
+        found.append((*results, *torch.autograd.grad(total, x)))
+    torch.testing.assert_close(found[0], found[1])
+
+
+class KeepsWhatItReturns(torch.autograd.Function):
+    @staticmethod
+    def forward(x):
+        return x
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(output)
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad
+
+
+@pytest.mark.parametrize("needs_grad", [True, False])
+def test_saving_an_argument_that_is_returned_is_the_error_that_autograd_makes_of_it(needs_grad):
+    x = torch.ones(3, requires_grad=needs_grad)
+    found = []
+    for run in (KeepsWhatItReturns.apply, lambda x: tracer.Session("trace").run(lambda x: KeepsWhatItReturns.apply(x), x)):
+        with pytest.raises(RuntimeError, match="returned as-is") as error:
+            run(x)
+        found.append(str(error.value))
+    assert found[0] == found[1]
+
+
 # ---- what is told of it
 def test_forward_and_backward_are_two_bodies():
     session = tracer.Session("trace")
@@ -266,3 +346,20 @@ def test_exported_files_have_both_bodies(tmp_path):
         assert session.export(tmp_path / name)
     text = (tmp_path / "graph.py").read_text()
     assert "class Graph0_fwd_body(" in text and "class Graph0_bwd_body_1(" in text and text.count("def autograd_function_apply(") == 1
+
+
+def test_a_function_that_ends_the_graph_ends_it_once():
+    """Its forward is a frame of its own then, and what it says to autograd is written behind that frame's graph."""
+
+    class Reading(Square):
+        @staticmethod
+        def backward(ctx, grad):
+            return grad * float(ctx.saved_tensors[0].sum())
+
+    session = tracer.Session("trace")
+    program = lambda x: Reading.apply(x) + 1
+    found = []
+    for run in (program, lambda x: session.run(program, x)):
+        x = torch.ones(3, requires_grad=True)
+        found.append(torch.autograd.grad(run(x).sum(), x)[0])
+    assert found[0].equal(found[1]) and [one.reason for one in session.graph_breaks] == ["autograd-function-unsupported"]

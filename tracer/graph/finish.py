@@ -10,7 +10,7 @@ from ..compat import graphs, is_eager, is_symbolic
 from ..events import NodeRemoved
 from .modes import MODES
 from .operators import Effect
-from .retained import retain, retain_views
+from .retained import retain, retain_views, separate
 from .spelling import settle_powers
 
 if TYPE_CHECKING:
@@ -32,7 +32,10 @@ def finish_graph(ctx: Context, body: Body) -> Finished:
     graph = ctx.root_graph.graph
     if not is_eager(ctx.session.backend) and ctx.failing is None:
         retain(ctx, body)
+        known = set(graph.nodes)
         retain_views(ctx, body)
+        if separate(ctx, body) and ctx.rec.on:
+            _tell_anew(ctx, graph, known)
     graph.output(tuple(body.outputs))
     if ctx.failing is not None:
         ctx.failing.substitute(ctx, graph)

@@ -2,7 +2,8 @@
 
 It keeps writes to inputs and torch's own checks, and takes everything else for pure: a random number that is thrown away is not drawn, an
 index out of range in a result that is thrown away is no error. What would go so is made a result of the graph. Views of what the graph
-makes come back as made without grad, or as no views at all: they are made once more of what they are views of.
+makes come back as made without grad, or as no views at all: they are made once more of what they are views of. A view that a custom autograd function
+gives comes back as one of its argument, without the function's backward.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..compat.graphs import get_data, set_data
+from .applied import autograd_function_apply
 from .operators import storage_of
 
 if TYPE_CHECKING:
     from ..codegen.body import Body
     from ..context import Context
 
-__all__ = ["retain", "retain_views", "view_again"]
+__all__ = ["retain", "retain_views", "separate", "view_again"]
 
 
 def retain(ctx: Context, body: Body) -> None:
@@ -110,3 +112,39 @@ def view_again(view: torch.Tensor, base: torch.Tensor) -> torch.Tensor:
     if view.requires_grad or storage_of(view) != storage_of(base):
         return view
     return base.as_strided(view.shape, view.stride(), view.storage_offset())
+
+
+# ---- views that have a backward of their own
+def separate(ctx: Context, body: Body) -> bool:
+    """What a custom autograd function gives of its argument's memory becomes memory of its own, where a result of the graph would show it: such a backend
+    makes results that share memory with an input or with each other anew, of that, and gradients would go by the function. Says whether any did."""
+    graph = ctx.root_graph.graph
+    results = [node for node in graph.nodes if node.target is operator.getitem and getattr(node.args[0], "target", None) is autograd_function_apply]
+    written = {storage_of(fake) for node in graph.nodes if "effect" in node.meta for fake in node.meta["effect"].writes}
+    found = False
+    for node in results:
+        memory = storage_of(node.meta["example_value"])
+        given = {storage_of(operand.meta["example_value"]) for operand in node.args[0].all_input_nodes if operand.op != "get_attr"}
+        shown = _views(node, memory).intersection(body.outputs)
+        if memory is None or memory not in given or memory in written or not shown or not node.meta["example_value"].requires_grad:
+            continue
+        with graph.inserting_after(node):
+            copy = graph.call_method("clone", (node,))
+        with torch.no_grad():
+            copy.meta.update(node.meta, example_value=node.meta["example_value"].clone())
+        copy.meta["example_value"].requires_grad_(True)
+        node.replace_all_uses_with(copy, lambda user, copy=copy: user is not copy)
+        body.outputs[:] = [copy if output is node else output for output in body.outputs]
+        found = True
+    return found
+
+
+def _views(node: Any, memory: int | None) -> set[Any]:
+    """The node and what is made of it in the same memory."""
+    found, pending = set(), [node]
+    while pending:
+        one = pending.pop()
+        if one not in found and _shares(one.meta.get("example_value"), memory):
+            found.add(one)
+            pending += one.users
+    return found
