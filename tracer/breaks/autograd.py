@@ -118,25 +118,44 @@ ENTRIES = (
     Entry(
         id="autograd-function-unsupported",
         title="Custom autograd function outside the rules",
-        explanation="""{here} applies [[`{expr}`|`{name}`|a custom autograd function]]. A graph would have to hold its
-            `forward` and its `backward` as a pair, and they were not recorded as one[[: {why}]]. So the graph ends,
-            Python applies it with its own backward, and a new graph starts.""",
-        why_it_matters="[[{graphs} graphs instead of 1; ]]neither its forward nor its backward is compiled.",
-        config="`engine='dynamo'` has torch.compile capture the function, which records both as a pair where they have no effects.",
+        explanation="""{here} applies [[`{expr}`|`{name}`|a custom autograd function]]. A graph has to hold its
+            `forward` and its `backward` as a pair, each a graph of its own, and they were not recorded as one[[: {why}]]. So the
+            graph ends, Python applies it with its own backward, and a new graph starts.""",
+        why_it_matters="[[{graphs} graphs instead of 1; ]]its backward is not compiled.",
+        fixes=(
+            Fix(
+                name="effect-outside",
+                do="Do what the effect is for in the caller",
+                when="backward changes something outside itself, and it doesn't matter when",
+                trades="the effect comes with the call, whether a backward follows or not",
+                source="""
+                    class Double(torch.autograd.Function):
+                        @staticmethod
+                        def forward(ctx, x):
+                            return x * 2
+                        @staticmethod
+                        def backward(ctx, grad):
+                            return grad * 2
+                    def call(x):
+                        seen.append(1)
+                        return f(x)
+                    call(torch.ones(4, requires_grad=True)), call(torch.zeros(4, requires_grad=True))
+                """,
+            ),
+        ),
         reproducer="""
-            def calls(): ...
-            calls.total = 0
+            seen = []
             class Double(torch.autograd.Function):
                 @staticmethod
                 def forward(ctx, x):
-                    calls.total = calls.total + 1
                     return x * 2
                 @staticmethod
                 def backward(ctx, grad):
+                    seen.append(1)
                     return grad * 2
             def f(x):
                 return Double.apply(x) + 1
-            f(torch.ones(4)), f(torch.zeros(4))
+            f(torch.ones(4, requires_grad=True)), f(torch.zeros(4, requires_grad=True))
         """,
     ),
     Entry(
