@@ -274,6 +274,27 @@ def test_a_body_that_is_refused_raises_what_it_raises_untraced(loop, capsys):
     assert found.reason == "loop-body-rejected" and found.location
 
 
+def carries_an_integer(x):
+    return while_loop(lambda i, v: i < 3, lambda i, v: (i + 1, v * 2), (0, x))
+
+
+def scans_with_a_counter(x):
+    return scan(lambda carry, v: (carry + 1, carry * v), torch.tensor(0), x)
+
+
+def chooses_over_a_number(x):
+    return torch.cond(x.sum() > 0, lambda a, k: a + k, lambda a, k: a - k, (x, 3))
+
+
+@pytest.mark.parametrize("program", [carries_an_integer, scans_with_a_counter, chooses_over_a_number], ids=lambda program: program.__name__)
+def test_what_torch_refuses_of_gradients_and_operands_ends_the_graph(program):
+    session = tracer.Session("trace")
+    wanted = outcome(program, ramp(3, 4, grad=True))
+    assert wanted[0] == "raised"
+    assert outcome(functools.partial(session.run, program), ramp(3, 4, grad=True)) == wanted
+    assert session.graph_breaks[0].reason in ("loop-body-rejected", "cond-branch-rejected")
+
+
 def test_the_break_names_the_line_in_the_body_and_what_it_does():
     session = tracer.Session("trace")
     with pytest.raises(Exception, match="captured completely"):

@@ -12,7 +12,7 @@ GRAPH = [
     ("Output graph", "backed symbols bound as inputs", Part("tracer.graph.shapes:node_of")),
     ("Output graph", "unbacked symbols bound as inputs", Part("tracer.graph.shapes:note_unbacked")),
     ("Output graph", "lazily created inputs", Part("tracer.variables.base:Lazy")),
-    ("Output graph", "attribute and module registration", Part("tracer.higher_order.speculate:install")),
+    ("Output graph", "attribute and module registration", Part("tracer.higher_order.nodes:install")),
     ("Output graph", "de-duplicated regions (graph de-duplication)", Search("de-?duplicat.*(region|graph)|repeated region")),
     ("Output graph", "removal of unused nodes and inputs", Part("tracer.graph.finish:finish_graph")),
     ("Output graph", "runtime asserts inserted", Search("runtime assert")),

@@ -13,16 +13,34 @@ from ..graph.operators import carry_effects
 from ..signals import Break, Declined
 from ..variables import ConstantVariable, SymVariable, TensorVariable, Variable
 from .nodes import alike, graded, install, parts, refused, shared_inputs, with_inputs
-from .results import differs, rebuild, same_number, same_structure, seen
+from .results import Unknown, constant_in, differs, flatten, rebuild, same_number, same_structure, seen
 from .speculate import Body, Policy, Rejected, speculate
 
 if TYPE_CHECKING:
     from ..context import Context
 
 
-@calls.exact(torch.cond, torch.ops.higher_order.cond)
+@calls.exact(torch.cond)
+def cond_function(ctx: Context, pred: Variable, true_fn: Variable, false_fn: Variable, operands: Variable | None = None) -> Any:
+    """`torch.cond(pred, true_fn, false_fn, operands)`: as the operator, which takes numbers as well."""
+    if isinstance(pred, TensorVariable) and operands is not None:
+        try:
+            leaves, structure = flatten(ctx, operands)
+        except Unknown as unknown:
+            raise _no_operand(ctx, true_fn, str(unknown)) from None
+        others = [leaf for leaf in leaves if not isinstance(leaf, TensorVariable)]
+        if others or (found := constant_in(structure)) is not None:
+            raise _no_operand(ctx, true_fn, f"a {others[0].python_type().__name__ if others else type(found[0]).__name__}")
+    return cond(ctx, pred, true_fn, false_fn, operands)
+
+
+def _no_operand(ctx: Context, function: Variable, what: str) -> Break:
+    return refused(ctx, "cond-branch-rejected", "torch.cond", function, Rejected(f"is given {what}, where only tensors can be"))
+
+
+@calls.exact(torch.ops.higher_order.cond)
 def cond(ctx: Context, pred: Variable, true_fn: Variable, false_fn: Variable, operands: Variable | None = None) -> Any:
-    """`torch.cond(pred, true_fn, false_fn, operands)`: a known predicate chooses now; a tensor makes one node of both branches."""
+    """`cond(pred, true_fn, false_fn, operands)`: a known predicate chooses now; a tensor makes one node of both branches."""
     args = list(ctx.protocol.unpack(ctx, operands)) if operands is not None else []
     if isinstance(pred, ConstantVariable | SymVariable) and not ctx.shapes.depends_on_data(pred):
         return ctx.call(true_fn if ctx.protocol.truth(ctx, pred) else false_fn, args)

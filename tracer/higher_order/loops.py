@@ -49,10 +49,12 @@ def _loop(ctx: Context, called: str, cond_fn: Variable, body_fn: Variable, carri
     body = _speculated(ctx, called, _POLICY, "while_body", body_fn, [*_turn(ctx, carried), *more])
     _check_carry(ctx, called, body_fn, carried, body.leaves)
     shared = shared_inputs(condition, body)
+    grad = graded(*map(seen, carried), *(node.meta.get("example_value") for node in shared))
+    if grad and any(map(_is_integer, carried)):
+        raise refused(ctx, "loop-body-rejected", called, body_fn, Rejected("carries an integer where gradients are wanted"))
     graphs = [with_inputs(condition, shared, condition.outputs[0]), with_inputs(body, shared)]
     modules = [install(ctx, graph, name) for graph, name in zip(graphs, ("while_cond", "while_body"), strict=True)]
     operands = tuple(ctx.argument(each)[0] for each in carried)
-    grad = graded(*map(seen, carried), *(node.meta.get("example_value") for node in shared))
     fakes = [_stacked(ctx, each, grad) if stacked else _left(ctx, each, grad) for each in carried]
     node = ctx.create_node("call_function", getattr(torch.ops.higher_order, called), (*modules, operands, tuple(shared)), {}, tuple(fakes))
     carry_effects(node, *graphs)

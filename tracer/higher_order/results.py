@@ -28,7 +28,7 @@ from ..variables import (
 if TYPE_CHECKING:
     from ..context import Context
 
-__all__ = ["ANY", "LEAF", "Structure", "Unknown", "count_leaves", "differs", "flatten", "rebuild", "same_number", "same_structure", "seen"]
+__all__ = ["ANY", "LEAF", "Structure", "Unknown", "constant_in", "count_leaves", "differs", "flatten", "rebuild", "same_number", "same_structure", "seen"]
 
 Structure = Any
 LEAF: Structure = ("leaf",)
@@ -107,6 +107,17 @@ def count_leaves(structure: Structure) -> int:
     if kind in ("leaf", "constant"):
         return int(kind == "leaf")
     return sum(count_leaves(part[2] if kind == "dict" else part) for part in structure[3])
+
+
+def constant_in(structure: Structure) -> tuple[Any] | None:
+    """The first constant that isn't a leaf, in a tuple of its own."""
+    kind = structure[0]
+    if kind == "constant":
+        return (structure[1],)
+    if kind == "leaf":
+        return None
+    found = (constant_in(part[2] if kind == "dict" else part) for part in structure[3])
+    return next((each for each in found if each is not None), None)
 
 
 def seen(variable: Variable) -> Any:

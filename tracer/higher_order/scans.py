@@ -38,6 +38,9 @@ def scan(ctx: Context, combine_fn: Variable, init: Variable, xs: Variable, addit
     if not isinstance(combine_fn, ModuleVariable) and _carry_of(body.structure) != count or len(body.leaves) < count:
         raise _refused(ctx, "scan", combine_fn, Rejected("returns something else than a carry and a result"))
     _check_form(ctx, "scan", combine_fn, [seen(each) for each in carried], body.leaves[:count])
+    used = (node.meta.get("example_value") for node in body.lifted)
+    if graded(*map(seen, (*carried, *sliced)), *used) and not all(each.fake.is_floating_point() or each.fake.is_complex() for each in carried):
+        raise _refused(ctx, "scan", combine_fn, Rejected("carries integers where gradients are wanted"))
     return _result(ctx, combine_fn, body, _node(ctx, body, torch.ops.higher_order.scan, [carried, sliced], count))
 
 
