@@ -51,12 +51,16 @@ def with_statistics(q, k, v):
     return flex_attention(q, k, v, block_mask=CAUSAL, return_lse=True)
 
 
+def without_a_mask(q, k, v):
+    return flex_attention(q, k, v, score_mod=lambda score, b, h, i, j: score + (i - j) * 0.1)
+
+
 def grouped(q, k, v):
     return flex_attention(q, k, v, block_mask=CAUSAL, enable_gqa=True)
 
 
 @pytest.mark.parametrize("backend", ["eager", "aot_eager"])
-@pytest.mark.parametrize("program", [masked, biased, by_document, with_statistics, grouped], ids=lambda program: program.__name__)
+@pytest.mark.parametrize("program", [masked, biased, by_document, with_statistics, without_a_mask, grouped], ids=lambda program: program.__name__)
 def test_as_untraced_in_one_graph(program, backend):
     session = tracer.Session("trace", backend=backend)
     given = operands(4 if program is grouped else 2)

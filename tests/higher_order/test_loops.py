@@ -6,6 +6,7 @@ import functools
 
 import pytest
 import torch
+from torch._higher_order_ops.associative_scan import associative_scan
 from torch._higher_order_ops.map import map as map_
 from torch._higher_order_ops.scan import scan
 from torch._higher_order_ops.while_loop import while_loop
@@ -99,6 +100,10 @@ def maps_containers(x):
     return map_(lambda v, w: {"a": v[0] * w, "b": v[1].exp()}, [x, x * 3], SCALE)
 
 
+def in_pairs(x):
+    return associative_scan(lambda a, b: a * b + a, x, 0, combine_mode="generic") * 2
+
+
 def maps_inside(x):
     weight = SCALE * 2
     return map_(lambda v: scan(lambda carry, w: (carry + w * weight[0], carry.sin()), v[0], v)[1], x.view(3, 2, 2))
@@ -106,7 +111,7 @@ def maps_inside(x):
 
 LOOPS = [
     counts, carries_a_dict, calls_a_module, never_runs, inside_itself, chooses_inside, appends_to_its_own_list, sums_up, from_the_end, scans_containers,
-    recurrent, maps, maps_containers, maps_inside,
+    recurrent, maps, maps_containers, maps_inside, in_pairs,
 ]  # fmt: skip
 
 
