@@ -1,6 +1,6 @@
 """Interrupts programs while they are compiled and run, and says what of it is left behind in the process.
 
-    python -m tests.interrupts [--runs 3000] [--seed 0] [--how timer|steps|thrown|both]
+    python -m tests.interrupts [--runs 3000] [--seed 0] [--how timer|steps|thrown|both] [--names PROGRAM …]
 
 timer: a signal at a random moment. steps: one at a random one of all places where CPython looks for signals in our
 code and in torch's that we call (the first instruction of a function, behind a call, at a jump backwards): it finds windows of a few
@@ -55,6 +55,10 @@ PROGRAMS: dict[str, str] = {
 }
 
 
+#: What torch.fx puts wrappers in the place of while it traces, as it does for bodies of operators: an interrupt may leave them.
+_PATCHED = ("__call__", "__getattr__")
+
+
 class Interrupted(KeyboardInterrupt):
     """Ours, to be told from somebody at the keyboard."""
 
@@ -93,6 +97,7 @@ def _state() -> dict[str, Any]:
         "settings in plain sight": [name for name in config if name.endswith("dict_tags_check")],
         "threads": threading.active_count(),
         "callbacks of the collector": len(gc.callbacks),
+        "methods of nn.Module": tuple(getattr(torch.nn.Module, name) for name in _PATCHED),
     }
 
 
@@ -357,6 +362,8 @@ def _mend(before: dict[str, Any]) -> None:
     torch._C._set_grad_enabled(before["grad enabled"])
     torch._guards._TLS.tracing_context = torch._guards._TLS.compile_context = None
     torch._C._set_only_lift_cpu_tensors(before["lifting"])
+    for name, method in zip(_PATCHED, before["methods of nn.Module"]):
+        setattr(torch.nn.Module, name, method)
     hushed.on = False
     ef.set_eval_frame(None)
     if before["a lock of logging"] is False and getattr(logging, "_lock", None) and logging._lock._is_owned():
@@ -368,8 +375,9 @@ def main() -> int:
     options.add_argument("--runs", type=int, default=3000)
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--how", choices=("timer", "steps", "thrown", "both"), default="both")
+    options.add_argument("--names", nargs="+", choices=list(PROGRAMS), default=list(PROGRAMS))
     given = options.parse_args()
-    report = interrupted(given.runs, given.how, given.seed)
+    report = interrupted(given.runs, given.how, given.seed, given.names)
     print(report.text())
     return bool(report.left)
 

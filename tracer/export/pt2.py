@@ -19,6 +19,7 @@ from tracer.compat.trees import leaves, leaves_with_path, mapped
 from tracer.errors import TracerError
 from tracer.export.capture import capture
 from tracer.export.python import Module, load
+from tracer.graph.transaction import standing
 
 __all__ = ["saved", "write"]
 
@@ -45,7 +46,7 @@ def saved(module: Module) -> io.BytesIO:
     program.check = lambda *_: None  # what it asks of fake tensors says nothing: the conditions go into the program by themselves
     try:
         with torch.set_grad_enabled(found.graphs[0].grad):
-            exported = torch.export.export(program, args, kwargs, dynamic_shapes=_dynamic(module), strict=False)
+            exported = standing(torch.export.export)(program, args, kwargs, dynamic_shapes=_dynamic(module), strict=False)
         require(exported, conditions)
         buffer = io.BytesIO()
         torch.export.save(exported, buffer)

@@ -77,13 +77,13 @@ def undone(function: Callable[..., Any], *args: Any) -> Any:
 
 
 def standing(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function`, a graph with bodies of higher-order operators, for which torch traces when it runs: where it raises, maybe at an interrupt in the
-    middle of entering a mode, the stacks are as they were before."""
+    """`function`, in which modes and levels of torch are entered (a graph with bodies of operators, for which torch traces when it runs, or with
+    transforms of torch.func; torch.export): where it raises, maybe at an interrupt in the middle of entering one, the stacks are as before."""
 
-    def call(*args: Any) -> Any:
+    def call(*args: Any, **kwargs: Any) -> Any:
         before = Stacks()
         try:
-            return function(*args)
+            return function(*args, **kwargs)
         except BaseException:
             before.put_back()
             raise
