@@ -8,7 +8,8 @@ no handler runs in any of them: ours stands in for it while a frame is traced, a
 In: `hold`, `let_go`, which give each handler its place again, exactly (the system's own action under it too: its flags, a library's
 handler). Out: `Delivered`, around what the program's handler raised; whoever holds takes it out again, since an Exception of the program's must not be
 taken for a fault of ours. Python runs handlers in the main thread only, so in other threads all of this does nothing. A second signal of the
-same kind doesn't wait: whoever presses Ctrl-C twice means it. Backends compile with the program's handlers in place.
+same kind doesn't wait: whoever presses Ctrl-C twice means it. Backends compile with the program's handlers in place; a graph
+with bodies of operators, which torch traces when it runs, runs as a trace does (`waiting`).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["Delivered", "bells", "hold", "is_main_thread", "let_go"]
+__all__ = ["Delivered", "bells", "hold", "is_main_thread", "let_go", "waiting"]
 
 
 class Delivered(BaseException):
@@ -85,6 +86,23 @@ def let_go(deliver: bool = True) -> bool:
             except BaseException as error:
                 raise Delivered(error) from None
     return True
+
+
+def waiting(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function`, during which handlers wait, as they do while a frame is traced: torch's operators over bodies trace these each time they run."""
+
+    def call(*args: Any) -> Any:
+        held = hold()
+        try:
+            return function(*args)
+        finally:
+            if held:
+                try:
+                    let_go()
+                except Delivered as delivered:
+                    raise delivered.error from None
+
+    return call
 
 
 def _give_back() -> None:

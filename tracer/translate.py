@@ -253,7 +253,11 @@ def _backend(ctx: Context, compiled: Any) -> Any:
     call = function.function
     if ctx.mode_nodes:
         call = restoring(call)
-    return session.without_hook(standing(call) if ctx.submodules or "FUNCTORCH_STACK" in ctx.switches else call)
+    if ctx.submodules or "FUNCTORCH_STACK" in ctx.switches:
+        call = standing(call)
+    if ctx.submodules and is_eager(session.backend):
+        call = handlers.waiting(call)
+    return session.without_hook(call)
 
 
 @contextlib.contextmanager
