@@ -240,3 +240,29 @@ def test_a_system_error_of_the_programs_own_stays_one():
 
     with pytest.raises(SystemError, match="mine"):
         tracer.compile(failing, backend="eager")(torch.ones(2))
+
+
+def test_signals_wait_while_a_graph_runs_whose_operators_torch_traces():
+    """What they raise comes out behind it, and the program's handler is in its place again."""
+    seen = []
+
+    class Alarm(Exception):
+        pass
+
+    def handler(_number, _frame):
+        seen.append("handler")
+        raise Alarm
+
+    def graph(x):
+        signal.raise_signal(signal.SIGALRM)
+        seen.append("graph")
+        return x
+
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        with pytest.raises(Alarm):
+            handlers.waiting(graph)(1)
+        assert seen == ["graph", "handler"] and signal.getsignal(signal.SIGALRM) is handler
+        assert handlers.hold() and handlers.let_go()
+    finally:
+        signal.signal(signal.SIGALRM, before)

@@ -198,11 +198,39 @@ def dict_(ctx: Context, value: Any, source: Source) -> Any:
         return ctx.objects.instance_namespace(ctx, owner)
     keys = list(dict.keys(value))
     _guard_order(ctx, value, source)
+    if keys and all(_is_class(key) or type(key) is types.FunctionType for key in keys) and any(map(_is_class, keys)):
+        return _by_class(ctx, value, source)
     if not keys or not all(map(_is_constant_key, keys)):
         return DictVariable(dict_keys(ctx, value, source), type(value), source)
     variable = DictVariable(_constant_keys(ctx, value, source), type(value), source)
     variable.guard_keys = functools.partial(ctx.guard, source, "DICT_KEYS", tuple(keys))
     return variable
+
+
+def _is_class(key: Any) -> bool:
+    """Whether a key is a class that hashes and compares by identity."""
+    meta = type(key)
+    return issubclass(meta, type) and meta.__hash__ is type.__hash__ and meta.__eq__ is type.__eq__
+
+
+def _by_class(ctx: Context, value: Any, source: Source) -> DictVariable:
+    """A registry: values by class (torch's of pytrees has a function among them), of which a program reads a few and asks whether others are there."""
+    items = {}
+    for key in dict.keys(value):
+        known = ctx.by_id.get(id(key))
+        if known is None:
+            known = ctx.wrap(key)
+            if isinstance(key, type):  # as `type_of` does
+                ctx.remember(known, key, None)
+        items[known.dict_key(ctx)] = Lazy(dict.__getitem__(value, key), source.item(key))
+    variable = DictVariable(items, type(value), source)
+    variable.guard_keys = functools.partial(dict_keys, ctx, value, source)
+    variable.guard_key = functools.partial(_guard_class, ctx, value, source)
+    return variable
+
+
+def _guard_class(ctx: Context, value: Any, source: Source, key: Any) -> None:
+    ctx.guard(source, "DICT_CONTAINS" if dict.__contains__(value, key) else "DICT_ABSENT", key, id(key))
 
 
 @rules.exact(collections.defaultdict)

@@ -11,7 +11,7 @@ from ..compat.type_names import type_name
 from ..signals import NotConstant
 from .base import EPOCH, Lazy, Variable
 from .constants import ConstantVariable, literal
-from .keys import as_key, check_hashes, found, has_user_keys, key_variable, real_set, table_text
+from .keys import IdentityKey, as_key, check_hashes, found, has_user_keys, key_variable, real_set, table_text
 
 if TYPE_CHECKING:
     from ..codegen.body import Body
@@ -26,10 +26,11 @@ class DictVariable(Variable):
     """A dict or an object of a dict subclass's builtin part. `items` keeps the program's order; values may be `Lazy`.
 
     `guard_keys`, where there is one, guards all keys and their order: whoever looks at `items` relies on them. Reading the
-    value under one constant key doesn't (`at`): that the key is there is guarded with the value.
+    value under one constant key doesn't (`at`): that the key is there is guarded with the value. `guard_key` guards whether one
+    class is among the keys, where they are classes.
     """
 
-    __slots__ = ("_items", "born", "cls", "factory", "guard_keys")
+    __slots__ = ("_items", "born", "cls", "factory", "guard_key", "guard_keys")
     mutable = True
 
     def __init__(
@@ -37,7 +38,8 @@ class DictVariable(Variable):
     ):
         self._items, self.cls, self.source, self.vid, self.factory = items, cls, source, 0, factory
         self.born = EPOCH.now
-        self.guard_keys: Callable[[], None] | None = None
+        self.guard_keys: Callable[[], Any] | None = None
+        self.guard_key: Callable[[Any], None] | None = None
 
     @property
     def items(self) -> dict[Any, Any]:
@@ -82,11 +84,25 @@ class DictVariable(Variable):
 
     def at(self, ctx: Context, key: Any) -> Variable | None:
         item = self._items.get(key)
+        if item is None and self._asked_for_class(key):
+            return None
         if type(item) is not Lazy and self.guard_keys is not None:
             item = self.items.get(key)
         if item is None:
             found(ctx, self._items, key)
         return ctx.build(item.value, item.source) if type(item) is Lazy else item
+
+    def _asked_for_class(self, key: Any) -> bool:
+        """Whether the key is a class, and whether it is here is guarded now: by itself, not with all keys."""
+        if self.guard_key is None or type(key) is not IdentityKey:
+            return False
+        try:
+            cls = key.variable.real()
+        except NotConstant:
+            return False
+        if isinstance(cls, type):
+            self.guard_key(cls)
+        return isinstance(cls, type)
 
     def values(self, ctx: Context) -> list[Variable]:
         return [ctx.build(i.value, i.source) if type(i) is Lazy else i for i in self.items.values()]
@@ -147,7 +163,8 @@ class DictVariable(Variable):
     def contains(self, ctx: Context, item: Variable) -> bool:
         if ctx.protocol.overrides(ctx, self.cls, "__contains__"):
             return super().contains(ctx, item)
-        return found(ctx, self.items, as_key(ctx, item))
+        key = as_key(ctx, item)
+        return key in self._items if self._asked_for_class(key) else found(ctx, self.items, key)
 
     def iterator(self, ctx: Context) -> Variable:
         if ctx.protocol.overrides(ctx, self.cls, "__iter__"):
