@@ -26,6 +26,7 @@ from .graph.modes import MODES
 from .graph.operators import Effect
 from .graph.subgraph import Subgraph
 from .guards.guard import expression as guard_expression
+from .higher_order.levels import named
 from .interpreter import generators, intrinsics
 from .interpreter.frame import Frame, Program
 from .interpreter.lifetimes import WEAKLY, Lifetimes
@@ -458,6 +459,8 @@ class Context:
         modules = self.modules_now()
         if modules:
             node.meta["nn_module_stack"] = modules
+        if self.levels:
+            node.meta["levels"] = named(self.levels)
         frame = self.user_frame()
         node.meta["location"], node.meta["function"] = (frame.location, frame.decoded.code.co_qualname) if frame is not None else ((), "")
         if self.rec.on:
@@ -472,6 +475,7 @@ class Context:
             tuple(s if type(s) is int else str(s) for s in fake.shape) if tensor else None,
             str(fake.dtype).removeprefix("torch.") if tensor else "", str(fake.device) if tensor else "",
             next(reversed(node.meta["nn_module_stack"]), "") if "nn_module_stack" in node.meta else "", tuple(n.name for n in node.all_input_nodes),
+            node.meta.get("levels", ()),
         )  # fmt: skip
 
     def add_input(self, source: Source, value: Any, fake: Any, made: bool = False) -> Any:

@@ -243,6 +243,7 @@ class NodeCreated(Point):
     device: str
     module_path: str
     inputs: tuple[str, ...] = ()  # names of the nodes it reads
+    levels: tuple[tuple[str, str], ...] = ()  # of torch.func around it, outermost first: (the module path in which it began, what it is called)
 
 
 class NodeRemoved(Point):

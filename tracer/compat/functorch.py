@@ -25,7 +25,7 @@ try:
 except ImportError:  # where the transforms call C++ themselves
     _wrappers = types.ModuleType("none")
 
-__all__ = ["ASKS", "ENTERS", "LEAVES", "LOADS", "MARKS", "WRAPS", "depth", "inner", "is_transform", "leave_to"]
+__all__ = ["ASKS", "ENTERS", "LEAVES", "LOADS", "MARKS", "WRAPS", "active", "depth", "inner", "is_transform", "leave_to"]
 
 #: Files of torch's whose functions are followed as any Python code.
 _FOLLOWED = frozenset(
@@ -82,6 +82,13 @@ def is_transform(function: types.FunctionType) -> bool:
 def depth() -> int:
     """How many levels are on in this thread."""
     return int(_functorch.get_dynamic_layer_stack_depth())
+
+
+def active() -> tuple[str, ...]:
+    """The levels that are on in this thread, outermost first, by name: `vmap level 1`."""
+    if _functorch.peek_interpreter_stack() is None:
+        return ()
+    return tuple(f"{layer.key().name.lower()} level {layer.level()}" for layer in _functorch.get_interpreter_stack())
 
 
 def leave_to(wanted: int) -> None:

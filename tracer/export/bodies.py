@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from tracer.records import Body, Node
 
-__all__ = ["Flat", "cluster_of", "flat"]
+__all__ = ["Flat", "boxes_of", "cluster_of", "flat"]
 
 #: Boxes, outermost first.
 Path = tuple[str, ...]
@@ -31,7 +31,7 @@ class Flat:
 
     def boxed(self) -> list[Node]:
         """The nodes; the module path of one that lies in a body names its boxes."""
-        return [replace(node, module_path=".".join(self.paths[node.name])) if node.name in self.homes else node for node in self.nodes]
+        return [replace(node, module_path=".".join(self.paths[node.name]), levels=()) if node.name in self.homes else node for node in self.nodes]
 
     def role(self, path: Path) -> str:
         """The operator whose body a box holds; "" for a module's."""
@@ -69,7 +69,7 @@ def _pour(made: Flat, nodes: Sequence[Node], bodies: Sequence[Body], around: _Ar
     for node in nodes:
         if node.name in held:
             continue
-        modules = cluster_of(node.module_path)
+        modules = boxes_of(node)
         path = _inside(around.box, around.modules, modules)
         for body in (held[name] for name in node.inputs if name in held and name not in results):
             place = (*path, body.node)
@@ -115,6 +115,15 @@ def _inside(box: Path, modules: Path, path: Path) -> Path:
 
 
 # --- modules ----------------------------------------------------------------------------------------------------------
+
+
+def boxes_of(node: Node) -> Path:
+    """The boxes a node lies in, outermost first: the modules around it, and levels of torch.func, each inside the module in which it began."""
+    path = cluster_of(node.module_path)
+    for count, (began, name) in enumerate(node.levels):
+        at = min(len(cluster_of(began)) + count, len(path))
+        path = (*path[:at], name, *path[at:])
+    return path
 
 
 def cluster_of(module_path: object) -> tuple[str, ...]:

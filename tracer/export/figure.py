@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tracer.export.bodies import Flat, Path, cluster_of, flat
+from tracer.export.bodies import Flat, Path, boxes_of, cluster_of, flat
 from tracer.layout import Edge, Layout, Node, lay_out
 from tracer.records import Body, GraphInput, Place
 from tracer.records import Node as Record
@@ -243,7 +243,7 @@ def _tip(node: Record, views: Sequence[Record], source: str) -> str:
     kind = " ".join(filter(None, (node.dtype, shape_text(node.shape), node.device)))
     lines += [kind] if kind else []
     lines += [f"then {operator_of(view.target)} → {shape_text(view.shape)}" for view in views]
-    path = ".".join(cluster_of(node.module_path))
+    path = ".".join(boxes_of(node))
     lines += [f"in {path}"] if path else []
     lines += [str(node.location)] if node.location is not None else []
     return "\n".join(lines)

@@ -31,6 +31,7 @@ def nodes_of(gm: torch.fx.GraphModule) -> list[Node]:
                 str(value.device) if tensor else "",
                 module_of(node),
                 inputs=tuple(one.name for one in node.all_input_nodes),
+                levels=node.meta.get("levels", ()),
             )
         )
     return records

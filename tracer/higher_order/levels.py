@@ -20,16 +20,26 @@ from ..variables import NONE, TensorVariable, Variable, literal
 if TYPE_CHECKING:
     from ..context import Context
 
-__all__ = ["Level", "check_left", "leave"]
+__all__ = ["Level", "check_left", "leave", "named"]
 
 
 class Level:
-    """One that is on: its kind, the number that torch gave it, and the operation of the root frame in which it began."""
+    """One that is on: its kind, the number that torch gave it, the operation of the root frame and the module in which it began."""
 
-    __slots__ = ("began", "kind", "number")
+    __slots__ = ("began", "kind", "number", "path")
 
-    def __init__(self, kind: str, number: int, began: tuple[Any, tuple[int, int]]):
-        self.kind, self.number, self.began = kind, number, began
+    def __init__(self, kind: str, number: int, began: tuple[Any, tuple[int, int]], path: str):
+        self.kind, self.number, self.began, self.path = kind, number, began, path
+
+    @property
+    def name(self) -> str:
+        """How it is called in pictures of the graph."""
+        return f"{self.kind} level {self.number}"
+
+
+def named(levels: list[Level]) -> tuple[tuple[str, str], ...]:
+    """Levels as events tell them. The level of forward mode that `jvp` enters for itself isn't told beside it."""
+    return tuple((level.path, level.name) for i, level in enumerate(levels) if level.kind != "dual" or not i or levels[i - 1].kind != "jvp")
 
 
 def leave(ctx: Context, count: int) -> None:
@@ -70,7 +80,7 @@ def _enters(function: Any, kind: str) -> None:
         """A level of torch.func begins: while tracing, and in the graph."""
         began = moment_of(ctx.root_frame)
         number = _recorded(ctx, function, list(args))
-        ctx.levels.append(Level(kind, number, began))
+        ctx.levels.append(Level(kind, number, began, next(reversed(ctx.modules_now() or {}), "")))
         ctx.switches.add("DUAL_LEVEL" if kind == "dual" else "FUNCTORCH_STACK")
         return literal(number)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import events as ev
 from ..compat import dynamo
+from ..compat.functorch import active
 from ..runtime import stages
 from ..translate import Compiled
 from . import breaks
@@ -28,6 +29,7 @@ def node(watch: Watch, tracer: Any, *args: Any, **kwargs: Any) -> Any:
     if error is None and attempt is not None and made.op not in ("placeholder", "output"):
         attempt.pending[made] = watch.graph_of(tracer)
         attempt.places[made] = watch.where()
+        attempt.levels[made] = active()
 
 
 @hook("node_value")

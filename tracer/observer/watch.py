@@ -63,6 +63,7 @@ class Attempt:
         self.pending: dict[Any, str] = {}  # nodes whose value isn't known yet, with their graph
         self.made: dict[tuple[str, str], Made] = {}  # (graph, name) → what was recorded
         self.places: dict[Any, ev.Location] = {}  # of nodes, as they were made
+        self.levels: dict[Any, tuple[str, ...]] = {}  # of torch.func, around the same
         self.translators: list[Any] = []
         self.bodies = 0
 
@@ -193,11 +194,12 @@ class Watch:
             module_of(node),
         )
         place = attempt.places.setdefault(node, self.where())
+        levels = tuple(("", name) for name in attempt.levels.get(node, ()))
         self.tell(
             Made(
                 ev.NodeCreated,
                 place,
-                (graph, node.name, node.op, *words, tuple(one.name for one in node.all_input_nodes)),
+                (graph, node.name, node.op, *words, tuple(one.name for one in node.all_input_nodes), levels),
             )
         )
 

@@ -179,6 +179,7 @@ class _Reader:
             event.module_path,
             place(event.location),
             event.inputs,
+            event.levels,
         )
 
     def node_removed(self, event: ev.NodeRemoved) -> None:

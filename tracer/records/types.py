@@ -137,6 +137,7 @@ class Node:
     module_path: str = ""
     location: Place | None = None
     inputs: tuple[str, ...] = ()
+    levels: tuple[tuple[str, str], ...] = ()  # of torch.func: (the module path in which it began, what it is called)
 
 
 @dataclass(slots=True)

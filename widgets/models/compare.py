@@ -13,8 +13,8 @@ from typing import Any
 from tracer.diff import Diff, GraphDiff, NodeDiff
 from tracer.explain import clean, count
 from tracer.explain.words import seconds, where
-from tracer.export.bodies import flat
-from tracer.export.figure import Figure, cluster_of, figure, shape_text
+from tracer.export.bodies import boxes_of, flat
+from tracer.export.figure import Figure, figure, shape_text
 from tracer.export.session import gutter_after, subtitle
 from tracer.export.svg import Gutter
 from tracer.records import Graph, GraphInput, Node, Records
@@ -128,7 +128,7 @@ class _Lane:
         busy: set[tuple[str, ...]] = set()
         for node in self.nodes:
             if node.name in self.marks:
-                path = cluster_of(node.module_path)
+                path = boxes_of(node)
                 busy.update(path[:depth] for depth in range(1, len(path) + 1))
         quiet = [box.id for box in whole.layout.boxes if box.path not in busy]
         shown = figure(self.nodes, inputs=inputs, limit=None, signs=signs, closed=quiet)
