@@ -13,6 +13,7 @@ from tests.programs.known import KNOWN
 OF_THE_THREAD = {
     "autograd.training_step": "the error text of a second backward names a version that depends on the order of sums",
     "modules.dtype_of_the_module_changes": "the order of sums decides which of two dtypes a gradient begins with",
+    "autograd_functions.random_numbers_in_forward_and_backward": "the order of sums decides which of two backwards draws first",
     "hard.program_that_calls_its_own_traced_self": "steps a session inside of its own stepped call, which is refused",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections import Counter
 
@@ -19,7 +20,7 @@ PROGRAMS = {
 
 
 def instructions(call):
-    """How many instructions `call()` runs, by the function that they are of; without what the collector calls, which comes when it likes."""
+    """How many instructions `call()` runs, by the function that they are of; without the collector, which comes when it likes and calls others."""
     found = Counter()
 
     def called(frame, event, arg):
@@ -36,11 +37,13 @@ def instructions(call):
 
         return step
 
+    gc.disable()
     sys.settrace(called)
     try:
         call()
     finally:
         sys.settrace(None)
+        gc.enable()
     return found
 
 

@@ -26,7 +26,7 @@ from typing import Any
 import torch
 
 from ..compat.copies import plain_dispatch, set_bits
-from ..compat.python_classes import is_python_class
+from ..compat.python_classes import can_be_given, is_python_class
 from ..compat.wrappers import are_settings, is_optimized, note_identity, over, wrapper_of
 
 __all__ = ["Copier", "Names", "Same"]
@@ -42,6 +42,12 @@ _IMMUTABLE = frozenset(_ATOMIC)
 
 #: What holds its values for a thread or a process, or by which a program knows it: the values are put right in it.
 _IN_PLACE = (threading.local, enum.Enum)
+
+
+def is_member(value: Any) -> bool:
+    """Whether `value` is one of the constants of its class, as those of enumerations made in C++ are (torch's `SDPBackend`): a copy is another one."""
+    members = None if can_be_given(type(value)) else getattr(type(value), "__members__", None)
+    return type(members) is dict and any(member is value for member in members.values())
 
 
 class Names:
@@ -138,7 +144,7 @@ class Copier:
         rule = _RULES.get(kind)
         if rule is not None:
             return rule(self, value)
-        if isinstance(value, type) or isinstance(value, _IN_PLACE):  # a class of a metaclass
+        if isinstance(value, type) or isinstance(value, _IN_PLACE) or is_member(value):  # a class of a metaclass
             return value
         if isinstance(value, torch.Tensor):
             return self._keep(value, self._tensor(value))
