@@ -132,6 +132,23 @@ def one_tensor_given_twice(x):
     return a + b * 2
 
 
+class Three(Function):
+    @staticmethod
+    def forward(ctx, x, y, z):
+        ctx.save_for_backward(y)
+        return x * y + z
+
+    @staticmethod
+    def backward(ctx, grad):
+        (y,) = ctx.saved_tensors
+        return grad * y, grad * 2, grad * 3
+
+
+@program(lambda: leaf(3))
+def one_tensor_given_three_times(x):
+    return Three.apply(x, x, x)
+
+
 class Mixed(Function):
     @staticmethod
     def forward(ctx, x):

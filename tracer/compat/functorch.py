@@ -25,7 +25,7 @@ try:
 except ImportError:  # where the transforms call C++ themselves
     _wrappers = types.ModuleType("none")
 
-__all__ = ["ASKS", "ENTERS", "LEAVES", "LOADS", "MARKS", "WRAPS", "active", "depth", "inner", "is_transform", "leave_to"]
+__all__ = ["ASKS", "ENTERS", "LEAVES", "LOADS", "MARKS", "WRAPS", "active", "depth", "inner", "is_transform", "leave_dual", "leave_to", "stack"]
 
 #: Files of torch's whose functions are followed as any Python code.
 _FOLLOWED = frozenset(
@@ -84,11 +84,16 @@ def depth() -> int:
     return int(_functorch.get_dynamic_layer_stack_depth())
 
 
-def active() -> tuple[str, ...]:
-    """The levels that are on in this thread, outermost first, by name: `vmap level 1`."""
+def stack() -> tuple[tuple[str, int], ...]:
+    """The levels that are on in this thread, outermost first: (kind, number)."""
     if _functorch.peek_interpreter_stack() is None:
         return ()
-    return tuple(f"{layer.key().name.lower()} level {layer.level()}" for layer in _functorch.get_interpreter_stack())
+    return tuple((str(layer.key()), layer.level()) for layer in _functorch.get_interpreter_stack())
+
+
+def active() -> tuple[str, ...]:
+    """The same by name: `vmap level 1`."""
+    return tuple(f"{kind.rpartition('.')[2].lower()} level {number}" for kind, number in stack())
 
 
 def leave_to(wanted: int) -> None:

@@ -33,7 +33,7 @@ from torch._C._dynamo import guards as _c
 from torch._dynamo.guards import GuardManagerType
 
 from ..errors import CompatError
-from . import TORCH_VERSION
+from . import TORCH_VERSION, functorch
 from .versions import PROVEN, TORCHES
 
 __all__ = [
@@ -167,13 +167,6 @@ def _forward_level() -> int:
     return torch.autograd.forward_ad._current_level
 
 
-def _functorch_stack() -> tuple[tuple[str, int], ...]:
-    """The transforms of torch.func that are active, outermost first: (kind, level)."""
-    if torch._C._functorch.peek_interpreter_stack() is None:
-        return ()
-    return tuple((str(layer.key()), layer.level()) for layer in torch._C._functorch.get_interpreter_stack())
-
-
 #: What chooses the kernel of scaled_dot_product_attention: mode → (what reads it, what sets it).
 SDPA_KERNELS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
     **{
@@ -198,7 +191,7 @@ STATES: dict[str, Callable[[], Any]] = {
         tuple(value) if type(value) is list else value for value in (get() for get, _ in SDPA_KERNELS.values())
     ),
     "SAVED_TENSOR_HOOKS_DISABLED": torch._C._autograd._saved_tensors_hooks_get_disabled_error_message,
-    "FUNCTORCH_STACK": _functorch_stack,
+    "FUNCTORCH_STACK": functorch.stack,
     "FORWARD_GRAD_MODE": torch._C._is_fwd_grad_enabled,
     "DEVICE_CONTEXTS": lambda: device_contexts(),
 }

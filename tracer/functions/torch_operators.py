@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
 
+from ..compat.autograd_functions import is_differentiable
 from ..compat.operators import writes_first
 from ..graph.operators import Effect, WritesArgument, refuse_writing, storage_of
 from ..graph.spelling import Held, spelled
@@ -182,13 +183,13 @@ class _Call:
             subject.requires_grad_(True)
             self.ctx.begun.update(storage_of(i.value) for i in self.ctx.inputs if i.fake is subject)
         value = outcome.value
-        if isinstance(value, torch.Tensor) and not begins and not value.requires_grad and _differentiable(value):
+        if isinstance(value, torch.Tensor) and not begins and not value.requires_grad and is_differentiable(value):
             value.requires_grad_(True)
         return outcome
 
     def _begin_to_need_grad(self, subjects: list[Any]) -> list[Any]:
         """Those which need no gradient yet and will, since what is written to them does."""
-        begin = [t for t in subjects if not t.requires_grad and _differentiable(t)]
+        begin = [t for t in subjects if not t.requires_grad and is_differentiable(t)]
         if begin and (len(subjects) > 1 or any(_shares_memory(self.ctx, t) for t in begin)):
             why = "other tensors share its memory, and need a gradient from then on too" if len(subjects) == 1 else "several tensors are written to at once"
             raise Break("grad-write", expr=target_name(self.target), why=why)
@@ -213,10 +214,6 @@ class _Call:
         strength, where = torch_failing.handling(self.ctx)
         if strength == torch_failing.CATCHES:
             torch_failing.stop(self.ctx, self.target, where)
-
-
-def _differentiable(tensor: Any) -> bool:
-    return bool(tensor.is_floating_point() or tensor.is_complex())
 
 
 def _fixed(ctx: Context, variable: Variable, kind: type) -> Variable:

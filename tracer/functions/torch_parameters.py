@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..compat import fake_of, is_eager
+from ..compat.autograd_functions import is_differentiable
 from ..signals import Break
 from ..variables import TensorVariable, Variable
 from .table import calls
@@ -63,7 +64,7 @@ def _unsupported(ctx: Context, data: Variable, requires_grad: bool, eager: bool)
         return "the body of an operator can't make one"
     if not eager and not all(type(size) is int for size in (*data.fake.shape, *data.fake.stride())):
         return "its sizes may change"
-    if requires_grad and not (data.fake.is_floating_point() or data.fake.is_complex()):
+    if requires_grad and not is_differentiable(data.fake):
         return "its dtype can't have gradients"
     if ctx.inference or data.fake.is_conj() or data.fake.is_neg():
         return "its data is not ordinary memory"

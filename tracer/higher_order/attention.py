@@ -17,8 +17,8 @@ from ..functions.table import calls
 from ..graph.operators import carry_effects
 from ..signals import Declined
 from ..variables import ConstantVariable, TensorVariable, TupleVariable, Variable
-from .nodes import graded, install, parts, refused, shared_inputs, with_inputs
-from .speculate import Body, Given, Policy, Rejected, speculate
+from .nodes import graded, install, parts, refused, shared_inputs, speculated, values_of, with_inputs
+from .speculate import Body, Given, Policy, Rejected
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -52,11 +52,8 @@ def flex_attention(
 
 
 def _speculated(ctx: Context, name: str, function: Variable, args: list[Any]) -> Body:
-    try:
-        with _indexed(ctx):
-            body = speculate(ctx, _POLICY, name, function, args)
-    except Rejected as rejected:
-        raise refused(ctx, "loop-body-rejected", "flex_attention", function, rejected) from None
+    with _indexed(ctx):
+        body = speculated(ctx, _POLICY, "loop-body-rejected", "flex_attention", name, function, args)
     if len(body.leaves) != 1 or not isinstance(body.leaves[0], TensorVariable) or body.leaves[0].fake.dim():
         raise refused(ctx, "loop-body-rejected", "flex_attention", function, Rejected("returns something else than one scalar"))
     return body
@@ -81,7 +78,7 @@ def _node(
     mask = (*(ctx.argument(each)[0] for each in blocks), mask_mod)
     known = [each.fake for each in tensors]
     fakes = attention_results(known[0], known[2])
-    grad = graded(*known, *(node.meta.get("example_value") for node in of_scores))
+    grad = graded(*known, *values_of(of_scores))
     for fake in fakes[:2]:
         fake.requires_grad_(grad)
     target = torch.ops.higher_order.flex_attention

@@ -10,8 +10,8 @@ import torch.utils.checkpoint as machinery
 from ..functions.table import calls
 from ..signals import Break, Declined
 from ..variables import ConstantVariable, FunctionVariable, Variable
-from .nodes import as_node, install, refused
-from .speculate import Policy, Rejected, speculate
+from .nodes import as_node, install, speculated
+from .speculate import Policy
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -34,10 +34,7 @@ def checkpoint(ctx: Context, function: Variable, *args: Variable, **kwargs: Vari
     context_fn = kwargs.pop("context_fn", None)
     if context_fn is not None and not (isinstance(context_fn, FunctionVariable) and context_fn.function is machinery.noop_context_fn):
         raise Break("higher-order-unsupported", name="checkpoint(context_fn=…)", func="checkpoint", expr="checkpoint")
-    try:
-        body = speculate(ctx, _POLICY, "checkpoint_body", function, list(args), kwargs)
-    except Rejected as rejected:
-        raise refused(ctx, "checkpoint-body-rejected", "checkpoint", function, rejected) from None
+    body = speculated(ctx, _POLICY, "checkpoint-body-rejected", "checkpoint", "checkpoint_body", function, list(args), kwargs)
     given = {"use_reentrant": options.get("use_reentrant", False), "preserve_rng_state": options.get("preserve_rng_state", True)}
     return as_node(ctx, body, torch.ops.higher_order.tag_activation_checkpoint, lambda graph: (install(ctx, graph, body.name),), given)
 

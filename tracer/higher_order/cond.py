@@ -12,9 +12,9 @@ from ..functions.table import calls
 from ..graph.operators import carry_effects
 from ..signals import Break, Declined
 from ..variables import ConstantVariable, SymVariable, TensorVariable, Variable
-from .nodes import alike, graded, install, parts, refused, shared_inputs, with_inputs
+from .nodes import alike, graded, install, parts, refused, shared_inputs, speculated, values_of, with_inputs
 from .results import Unknown, constant_in, differs, flatten, rebuild, same_number, same_structure, seen
-from .speculate import Body, Policy, Rejected, speculate
+from .speculate import Body, Policy, Rejected
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -59,13 +59,8 @@ def chosen(
     node: Callable[[list[fx.Node]], tuple[Any, tuple[Any, ...]]],
 ) -> Variable:
     """The result of whichever branch runs. `node`: the operator, and what it is given before the operands, with the graphs of the branches."""
-    bodies = []
     policy = Policy(called.removeprefix("torch."), overlaps=not torch.is_grad_enabled(), constants=(int,), kept=(int,))
-    for name, function in branches.items():
-        try:
-            bodies.append(speculate(ctx, policy, name, function, args))
-        except Rejected as rejected:
-            raise refused(ctx, "cond-branch-rejected", called, function, rejected) from None
+    bodies = [speculated(ctx, policy, "cond-branch-rejected", called, name, function, args) for name, function in branches.items()]
     for other in bodies[1:]:
         _agree(called, bodies[0], other)
     return _node(ctx, bodies, pred, node)
@@ -88,7 +83,7 @@ def _node(ctx: Context, bodies: list[Body], pred: Variable, given: Callable[[lis
     shared = shared_inputs(*bodies)
     graphs = [with_inputs(body, shared) for body in bodies]
     target, first = given([install(ctx, graph, body.name) for graph, body in zip(graphs, bodies, strict=True)])
-    grad = graded(seen(pred), *(node.meta.get("example_value") for node in shared))
+    grad = graded(seen(pred), *values_of(shared))
     fakes = [_joined(ctx, leaves, grad) for leaves in zip(*(body.leaves for body in bodies), strict=True)]
     node = ctx.create_node("call_function", target, (*first, tuple(shared)), {}, tuple(fakes))
     carry_effects(node, *graphs)

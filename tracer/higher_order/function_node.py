@@ -10,13 +10,11 @@ import operator
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import fx
 
 from ..compat.autograd_functions import is_differentiable
 from ..graph.applied import autograd_function_apply
-from ..graph.operators import Effect, storage_of
 from ..variables import TensorVariable, TupleVariable, Variable
-from .nodes import install
+from .nodes import install, note_effects, with_inputs, written
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -49,13 +47,13 @@ def node_of(
         options["dirty"] = tuple(i for i, item in enumerate(results) if any(item is held for held in dirty))
     if once:
         options["once"] = True
-    bodies = [install(ctx, _forward_graph(ahead, operands, kept), "fwd_body")]
-    bodies += [install(ctx, _backward_graph(body, backward, kept), "bwd_body") for body, backward in behind]
+    bodies = [install(ctx, with_inputs(ahead, operands, (ahead.outputs, tuple(kept))), "fwd_body")]
+    bodies += [install(ctx, with_inputs(body, kept, _placed(body, backward), "kept"), "bwd_body") for body, backward in behind]
     if not own.materializes():
         options["coming"], options["others"] = tuple(backward.coming for _, backward in behind), tuple(bodies[2:])
     fakes = [_result(forward, item, any(item is held for held in apart), any(item is held for held in dirty)) for item in results]
     node = ctx.create_node("call_function", autograd_function_apply, (*bodies[:2], *operands), options, tuple(fakes))
-    _note_effects(node, ahead, operands)
+    note_effects(node, ahead.graph, written(ahead, operands))
     made = iter(
         item if any(item is held for held in dirty)
         else ctx.tensors.wrap_result(ctx, fake, ctx.create_node("call_function", operator.getitem, (node, i), {}, fake))
@@ -75,46 +73,7 @@ def _result(forward: Forward, item: Any, apart: bool, dirty: bool) -> Any:
     return fake.requires_grad_(not apart and is_differentiable(fake))
 
 
-def _note_effects(node: fx.Node, ahead: Body, operands: list[fx.Node]) -> None:
-    effects = [inner.meta["effect"] for inner in ahead.subgraph.graph.nodes if "effect" in inner.meta]
-    if not effects:
-        return
-    written = {storage_of(fake) for effect in effects for fake in effect.writes} - {None}
-    writes = [outer.meta["example_value"] for outer in operands if storage_of(outer.meta["example_value"]) in written]
-    node.meta["effect"] = Effect(writes, all(effect.again for effect in effects))
-
-
-def _forward_graph(body: Body, operands: list[fx.Node], kept: list[fx.Node]) -> fx.Graph:
-    graph = fx.Graph()
-    env: dict[fx.Node, fx.Node] = {}
-    lifted = body.subgraph.lifted
-    for i, outer in enumerate(operands):
-        placeholder = graph.placeholder(f"in_{outer.name}" if outer not in operands[:i] else f"in_{outer.name}_again")
-        placeholder.meta.update(outer.meta)
-        if outer in lifted:
-            env.setdefault(lifted[outer], placeholder)
-    for node in body.subgraph.graph.nodes:
-        if node.op == "output":
-            graph.output((tuple(env[n] for n in node.args[0]), tuple(env[n] for n in kept)))
-        elif node.op != "placeholder":
-            env[node] = graph.node_copy(node, lambda n: env[n])
-    return graph
-
-
-def _backward_graph(body: Body, backward: Backward, kept: list[fx.Node]) -> fx.Graph:
-    graph = fx.Graph()
-    env: dict[fx.Node, fx.Node] = {}
-    for gradient in backward.gradients:
-        env[gradient] = graph.node_copy(gradient, lambda n: env[n])
-    for inner in kept:
-        placeholder = graph.placeholder(f"kept_{inner.name}")
-        placeholder.meta.update(inner.meta)
-        if inner in body.subgraph.lifted:
-            env[body.subgraph.lifted[inner]] = placeholder
-    for node in body.subgraph.graph.nodes:
-        if node.op == "output":
-            found = iter(env[n] for n in node.args[0])
-            graph.output(tuple(next(found) if place else None for place in backward.places))
-        elif node.op != "placeholder":
-            env[node] = graph.node_copy(node, lambda n: env[n])
-    return graph
+def _placed(body: Body, backward: Backward) -> tuple[Any, ...]:
+    """A gradient, or None, for each tensor that the function was applied to."""
+    found = iter(body.outputs)
+    return tuple(next(found) if place else None for place in backward.places)

@@ -60,12 +60,12 @@ def check_left(ctx: Context) -> None:
 def _recorded(ctx: Context, function: Any, args: list[Variable], kwargs: dict[str, Variable] | None = None) -> Any:
     """Call it now, and in the graph: a node that stays."""
     given = [ctx.argument(arg) for arg in args]
-    named = {name: ctx.argument(value) for name, value in (kwargs or {}).items()}
+    by_name = {name: ctx.argument(value) for name, value in (kwargs or {}).items()}
     try:
-        value = function(*[fake for _, fake in given], **{name: fake for name, (_, fake) in named.items()})
+        value = function(*[fake for _, fake in given], **{name: fake for name, (_, fake) in by_name.items()})
     except Exception as error:
         ctx.raise_from_host(error)
-    node = ctx.create_node("call_function", function, tuple(n for n, _ in given), {name: n for name, (n, _) in named.items()}, None)
+    node = ctx.create_node("call_function", function, tuple(n for n, _ in given), {name: n for name, (n, _) in by_name.items()}, None)
     if any(isinstance(fake, torch.Tensor) for _, fake in given):
         node.meta["effect"] = Effect(again=True)
         return value

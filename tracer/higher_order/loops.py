@@ -15,13 +15,14 @@ from ..functions.table import calls
 from ..graph.operators import carry_effects
 from ..signals import Break, Declined
 from ..variables import ConstantVariable, SymVariable, TensorVariable, TupleVariable, Variable
-from .nodes import alike, graded, install, parts, refused, shared_inputs, with_inputs
+from .nodes import alike, graded, install, parts, refused, shared_inputs, speculated, values_of, with_inputs
 from .results import LEAF, differs, rebuild, seen
-from .speculate import Body, Given, Policy, Rejected, speculate
+from .speculate import Body, Given, Policy, Rejected
 
 if TYPE_CHECKING:
     from ..context import Context
 
+_REASON = "loop-body-rejected"
 _POLICY = Policy("while_loop", constants=(int,), kept=(int,))
 _CONDITION = Policy("while_loop", constants=(bool, int), kept=(bool, int))
 
@@ -46,12 +47,12 @@ def _loop(ctx: Context, called: str, cond_fn: Variable, body_fn: Variable, carri
     condition = _condition(ctx, called, cond_fn, [*_turn(ctx, carried), *more])
     if condition is None:
         return TupleVariable(carried, tuple) if not stacked else Declined("its condition is never true")
-    body = _speculated(ctx, called, _POLICY, "while_body", body_fn, [*_turn(ctx, carried), *more])
+    body = speculated(ctx, _POLICY, _REASON, called, "while_body", body_fn, [*_turn(ctx, carried), *more])
     _check_carry(ctx, called, body_fn, carried, body.leaves)
     shared = shared_inputs(condition, body)
-    grad = graded(*map(seen, carried), *(node.meta.get("example_value") for node in shared))
+    grad = graded(*map(seen, carried), *values_of(shared))
     if grad and any(map(_is_integer, carried)):
-        raise refused(ctx, "loop-body-rejected", called, body_fn, Rejected("carries an integer where gradients are wanted"))
+        raise refused(ctx, _REASON, called, body_fn, Rejected("carries an integer where gradients are wanted"))
     graphs = [with_inputs(condition, shared, condition.outputs[0]), with_inputs(body, shared)]
     modules = [install(ctx, graph, name) for graph, name in zip(graphs, ("while_cond", "while_body"), strict=True)]
     operands = tuple(ctx.argument(each)[0] for each in carried)
@@ -89,7 +90,7 @@ def _stacked(ctx: Context, carried: Variable, grad: bool) -> Any:
 
 def _condition(ctx: Context, called: str, function: Variable, args: list[Any]) -> Body | None:
     """The speculated condition; None where it is never true."""
-    condition = _speculated(ctx, called, _CONDITION, "while_cond", function, args)
+    condition = speculated(ctx, _CONDITION, _REASON, called, "while_cond", function, args)
     if len(condition.leaves) != 1 or condition.structure != LEAF:
         raise _not_a_truth(ctx, called, function, "returns more than one value")
     (found,) = condition.leaves
@@ -106,21 +107,14 @@ def _condition(ctx: Context, called: str, function: Variable, args: list[Any]) -
 
 
 def _not_a_truth(ctx: Context, called: str, function: Variable, does: str) -> Break:
-    return refused(ctx, "loop-body-rejected", called, function, Rejected(does))
-
-
-def _speculated(ctx: Context, called: str, policy: Policy, name: str, function: Variable, args: list[Any]) -> Body:
-    try:
-        return speculate(ctx, policy, name, function, args)
-    except Rejected as rejected:
-        raise refused(ctx, "loop-body-rejected", called, function, rejected) from None
+    return refused(ctx, _REASON, called, function, Rejected(does))
 
 
 def _check_carry(ctx: Context, called: str, function: Variable, carried: list[Variable], made: list[Variable]) -> None:
     """What a turn leaves has the form of what it found."""
     if len(carried) != len(made):
-        raise refused(ctx, "loop-body-rejected", called, function, Rejected(f"returns {len(made)} values for a carry of {len(carried)}"))
+        raise refused(ctx, _REASON, called, function, Rejected(f"returns {len(made)} values for a carry of {len(carried)}"))
     for before, after in zip(carried, made, strict=True):
         found = differs(seen(before), seen(after))
         if found:
-            raise refused(ctx, "loop-body-rejected", called, function, Rejected(f"returns another {found} than it is given"))
+            raise refused(ctx, _REASON, called, function, Rejected(f"returns another {found} than it is given"))

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import fx
 
 from ..compat import graphs
+from ..compat.autograd_functions import is_differentiable
 from ..compat.memo import fake_alike
-from ..graph.operators import Effect, carry_effects
+from ..graph.operators import Effect, carry_effects, storage_of
 from ..graph.spelling import settle_powers
 from ..signals import Break
 from ..variables import Variable, literal
 from .results import rebuild, seen
-from .speculate import Body, Rejected
+from .speculate import Body, Policy, Rejected, speculate
 
 if TYPE_CHECKING:
     from ..context import Context
 
-__all__ = ["alike", "as_node", "graded", "install", "parts", "refused", "shared_inputs", "with_inputs"]
+__all__ = [
+    "alike", "as_node", "graded", "install", "note_effects", "parts", "refused", "shared_inputs", "speculated", "values_of", "with_inputs", "written",
+]  # fmt: skip
 
 
 def refused(ctx: Context, reason: str, called: str, function: Variable, rejected: Rejected) -> Break:
@@ -30,6 +33,34 @@ def refused(ctx: Context, reason: str, called: str, function: Variable, rejected
     if rejected.stop is not None:
         stop.met_at(rejected.stop)
     return stop
+
+
+def speculated(
+    ctx: Context, policy: Policy, reason: str, called: str, name: str, function: Variable, args: list[Any], kwargs: dict[str, Variable] | None = None
+) -> Body:
+    """The body of an operator that ends the graph, for `reason`, where it is rejected."""
+    try:
+        return speculate(ctx, policy, name, function, args, kwargs)
+    except Rejected as rejected:
+        raise refused(ctx, reason, called, function, rejected) from None
+
+
+def note_effects(node: fx.Node, body: fx.Graph, writes: Sequence[Any]) -> None:
+    """The node that runs `body`, in which `writes` are written to, has what it does beside its results."""
+    carry_effects(node, body)
+    if writes:
+        node.meta["effect"] = Effect(writes, node.meta["effect"].again)
+
+
+def written(body: Body, outers: Iterable[fx.Node]) -> list[Any]:
+    """Fakes of those of `outers` whose memory the body writes to."""
+    memories = {storage_of(fake) for node in body.graph.nodes if "effect" in node.meta for fake in node.meta["effect"].writes} - {None}
+    return [value for value in values_of(outers) if storage_of(value) in memories]
+
+
+def values_of(nodes: Iterable[fx.Node]) -> list[Any]:
+    """What is known of the nodes' values."""
+    return [node.meta.get("example_value") for node in nodes]
 
 
 # ---- bodies that run once, where they stand
@@ -45,9 +76,7 @@ def as_node(
     first = leading(body.graph)
     fakes = [seen(leaf) for leaf, through in zip(body.leaves, passed, strict=True) if not through]
     node = ctx.create_node("call_function", target, (*first, *laid_out(body.lifted)), options, tuple(fakes))
-    carry_effects(node, body.graph)
-    if writes:
-        node.meta["effect"] = Effect(writes, node.meta["effect"].again)
+    note_effects(node, body.graph, writes)
     made = iter(parts(ctx, node, fakes))
     return rebuild(ctx, body.structure, iter([leaf if through else next(made) for leaf, through in zip(body.leaves, passed, strict=True)]))
 
@@ -64,8 +93,7 @@ def parts(ctx: Context, node: fx.Node, fakes: list[Any]) -> list[Variable]:
 
 def alike(ctx: Context, fake: Any, requires_grad: bool) -> Any:
     """A tensor of this form with memory of its own. What can't have a gradient doesn't require one."""
-    differentiable = fake.is_floating_point() or fake.is_complex()
-    return fake_alike(ctx.fake_mode, fake.shape, fake.stride(), fake.dtype, fake.device, requires_grad and differentiable)
+    return fake_alike(ctx.fake_mode, fake.shape, fake.stride(), fake.dtype, fake.device, requires_grad and is_differentiable(fake))
 
 
 def graded(*values: Any) -> bool:
@@ -79,8 +107,9 @@ def shared_inputs(*bodies: Body) -> list[fx.Node]:
     return list(dict.fromkeys(node for body in bodies for node in body.lifted))
 
 
-def with_inputs(body: Body, shared: list[fx.Node], output: Any = None) -> fx.Graph:
-    """The body's graph, with its own inputs first and then one for each that is shared, used or not. `output`: what it gives, else a tuple."""
+def with_inputs(body: Body, shared: list[fx.Node], output: Any = None, called: str = "in") -> fx.Graph:
+    """The body's graph, with its own inputs first and then one for each that is shared, used or not, whose names begin
+    with `called`. `output`: what it gives, else a tuple."""
     lifted = body.subgraph.lifted
     outer_of = {placeholder: outer for outer, placeholder in lifted.items()}
     graph = fx.Graph()
@@ -88,12 +117,12 @@ def with_inputs(body: Body, shared: list[fx.Node], output: Any = None) -> fx.Gra
     own = [node for node in body.graph.nodes if node.op == "placeholder" and node not in outer_of]
     for node in own:
         env[node] = graph.node_copy(node)
-    for outer in shared:
-        placeholder = graph.placeholder(f"in_{outer.name}")
+    for i, outer in enumerate(shared):
+        placeholder = graph.placeholder(f"{called}_{outer.name}" + "_again" * shared[:i].count(outer))
         placeholder.meta.update(outer.meta)
         placeholder.meta.pop("effect", None)
         if outer in lifted:
-            env[lifted[outer]] = placeholder
+            env.setdefault(lifted[outer], placeholder)
     for node in body.graph.nodes:
         if node.op == "output":
             graph.output(fx.map_arg(body.outputs if output is None else output, env.__getitem__))

@@ -11,7 +11,7 @@ from ..functions.table import calls
 from ..graph.operators import Effect
 from ..signals import Declined
 from ..variables import NONE, ConstantVariable, PinnedVariable, TensorVariable, Variable, literal
-from .nodes import alike
+from .nodes import alike, graded
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -26,7 +26,7 @@ def _overload(variable: Variable) -> Any:
 def out_dtype(ctx: Context, op: Variable, output_dtype: Variable, *args: Variable) -> Any:
     """`out_dtype(op, dtype, …)`: the operator's result in another dtype, as one node."""
     overload = _overload(op)
-    if overload is None or not isinstance(output_dtype, ConstantVariable) or _graded(args):
+    if overload is None or not isinstance(output_dtype, ConstantVariable) or graded(*(arg.fake for arg in args if isinstance(arg, TensorVariable))):
         return Declined("the operator or the dtype isn't known, or a gradient is wanted, which it doesn't have")
     made = ctx.node("call_function", overload, list(args))
     if not isinstance(made, TensorVariable):
@@ -37,14 +37,10 @@ def out_dtype(ctx: Context, op: Variable, output_dtype: Variable, *args: Variabl
     return ctx.tensors.wrap_result(ctx, fake, node)
 
 
-def _graded(args: tuple[Variable, ...]) -> bool:
-    return torch.is_grad_enabled() and any(isinstance(arg, TensorVariable) and arg.fake.requires_grad for arg in args)
-
-
 def run_with_rng_state(ctx: Context, rng_state: Variable, op: Variable, *args: Variable, **kwargs: Variable) -> Any:
     """`run_with_rng_state(state, op, …)`: an operator that draws from a state of its own, as one node."""
     overload = _overload(op)
-    if overload is None or not isinstance(rng_state, TensorVariable) or _graded(args):
+    if overload is None or not isinstance(rng_state, TensorVariable) or graded(*(arg.fake for arg in args if isinstance(arg, TensorVariable))):
         return Declined("the operator or the state isn't known, or a gradient is wanted, which it doesn't have")
     made = ctx.node("call_function", overload, list(args), kwargs)
     if not isinstance(made, TensorVariable):

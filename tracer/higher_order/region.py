@@ -12,7 +12,7 @@ from ..compat.marks import region_call
 from ..functions.table import calls
 from ..signals import Decision, Restart
 from ..variables import FunctionVariable, Variable
-from .nodes import as_node, install
+from .nodes import as_node, graded, install
 from .speculate import Policy, Rejected, speculate
 
 if TYPE_CHECKING:
@@ -51,8 +51,7 @@ def region(ctx: Context, function: Variable, *args: Variable, **kwargs: Variable
 def invoke_subgraph(graph: Any, name: str, *operands: Any) -> Any:
     """The operator, for backends that trace the graph, and where nothing asks for gradients; else the graph itself. The operator has no backward
     outside of a trace, and inductor's of two regions that are given one tensor is wrong on torch 2.13."""
-    graded = torch.is_grad_enabled() and any(operand.requires_grad for operand in operands if isinstance(operand, torch.Tensor))
-    return graph(*operands) if graded or not any(map(is_traced, operands)) else torch.ops.higher_order.invoke_subgraph(graph, name, *operands)
+    return graph(*operands) if graded(*operands) or not any(map(is_traced, operands)) else torch.ops.higher_order.invoke_subgraph(graph, name, *operands)
 
 
 invoke_subgraph.__module__ = "tracer"

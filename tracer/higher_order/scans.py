@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..compat.autograd_functions import is_differentiable
 from ..functions.table import calls
 from ..graph.operators import carry_effects, storage_of
 from ..signals import Break, Declined
 from ..variables import ListVariable, ModuleVariable, PartialVariable, TensorVariable, TupleVariable, Variable
-from .nodes import alike, graded, install, parts, refused, shared_inputs, with_inputs
+from .nodes import alike, graded, install, parts, refused, shared_inputs, speculated, values_of, with_inputs
 from .results import Structure, count_leaves, differs, rebuild, seen
-from .speculate import Body, Given, Policy, Rejected, speculate
+from .speculate import Body, Given, Policy, Rejected
 
 if TYPE_CHECKING:
     from ..context import Context
 
+_REASON = "loop-body-rejected"
 _SCAN = Policy("scan", constants=())
 _MAP = Policy("map", constants=(type(None),))
 _ASSOCIATIVE = Policy("associative_scan", constants=())
@@ -33,13 +35,12 @@ def scan(ctx: Context, combine_fn: Variable, init: Variable, xs: Variable, addit
     if not carried or not _scannable(sliced) or not all(isinstance(each, TensorVariable) for each in carried):
         return Declined("a carry and what is scanned are tensors")
     turn = [Given(f"carry_{i}", alike(ctx, each.fake, each.fake.requires_grad)) for i, each in enumerate(carried)]
-    body = _speculated(ctx, _SCAN, "scan_body", combine_fn, [*turn, *_slices(ctx, sliced, torch.select_copy), *more])
+    body = speculated(ctx, _SCAN, _REASON, "scan", "scan_body", combine_fn, [*turn, *_slices(ctx, sliced, torch.select_copy), *more])
     count = len(carried)
     if not isinstance(combine_fn, ModuleVariable) and _carry_of(body.structure) != count or len(body.leaves) < count:
         raise _refused(ctx, "scan", combine_fn, Rejected("returns something else than a carry and a result"))
     _check_form(ctx, "scan", combine_fn, [seen(each) for each in carried], body.leaves[:count])
-    used = (node.meta.get("example_value") for node in body.lifted)
-    if graded(*map(seen, (*carried, *sliced)), *used) and not all(each.fake.is_floating_point() or each.fake.is_complex() for each in carried):
+    if graded(*map(seen, (*carried, *sliced)), *values_of(body.lifted)) and not all(is_differentiable(each.fake) for each in carried):
         raise _refused(ctx, "scan", combine_fn, Rejected("carries integers where gradients are wanted"))
     return _result(ctx, combine_fn, body, _node(ctx, body, torch.ops.higher_order.scan, [carried, sliced], count))
 
@@ -50,9 +51,9 @@ def map_(ctx: Context, f: Variable, xs: Variable, pos_args: Variable) -> Any:
     _, sliced, more = _operands(ctx, None, xs, pos_args)
     if not _scannable(sliced):
         return Declined("what is mapped are tensors")
-    body = _speculated(ctx, _MAP, "map_body", f, [*_slices(ctx, sliced, torch.select), *more])
+    body = speculated(ctx, _MAP, _REASON, "map", "map_body", f, [*_slices(ctx, sliced, torch.select), *more])
     mapped = {storage_of(each.fake) for each in sliced}
-    if any(storage_of(node.meta.get("example_value")) in mapped for node in body.lifted):
+    if any(storage_of(value) in mapped for value in values_of(body.lifted)):
         raise _refused(ctx, "map", f, Rejected("uses two tensors that share memory"))
     return rebuild(ctx, body.structure, iter(_node(ctx, body, torch.ops.higher_order.map_impl, [sliced], 0)))
 
@@ -64,9 +65,9 @@ def associative_scan(ctx: Context, combine_fn: Variable, xs: Variable, additiona
     if not _scannable(sliced):
         return Declined("what is scanned are tensors")
     pair = [given for name in ("left", "right") for given in _slices(ctx, sliced, torch.select_copy, name)]
-    body = _speculated(ctx, _ASSOCIATIVE, "associative_scan_body", combine_fn, [*pair, *more])
+    body = speculated(ctx, _ASSOCIATIVE, _REASON, "associative_scan", "associative_scan_body", combine_fn, [*pair, *more])
     _check_form(ctx, "associative_scan", combine_fn, [each.fake for each in pair[: len(sliced)]], body.leaves)
-    if body.lifted and graded(*map(seen, sliced), *(node.meta.get("example_value") for node in body.lifted)):
+    if body.lifted and graded(*map(seen, sliced), *values_of(body.lifted)):
         raise _refused(ctx, "associative_scan", combine_fn, Rejected("uses a tensor from outside where gradients are wanted"))
     return _result(ctx, combine_fn, body, _node(ctx, body, torch.ops.higher_order.associative_scan, [sliced], 0))
 
@@ -89,15 +90,8 @@ def _slices(ctx: Context, sliced: list[Any], select: Any, name: str = "slice") -
 
 
 # ---- the body
-def _speculated(ctx: Context, policy: Policy, name: str, function: Variable, args: list[Any]) -> Body:
-    try:
-        return speculate(ctx, policy, name, function, args)
-    except Rejected as rejected:
-        raise _refused(ctx, policy.operator, function, rejected) from None
-
-
 def _refused(ctx: Context, called: str, function: Variable, rejected: Rejected) -> Break:
-    return refused(ctx, "loop-body-rejected", called, function, rejected)
+    return refused(ctx, _REASON, called, function, rejected)
 
 
 def _carry_of(structure: Structure) -> int:
@@ -122,11 +116,11 @@ def _node(ctx: Context, body: Body, target: Any, operands: list[list[Any]], carr
     """One node: the operands, each group as a list, then what the body uses from outside. Of the results the first are what is carried."""
     shared = shared_inputs(body)
     if not all(isinstance(leaf, TensorVariable) for leaf in body.leaves):
-        raise Break("loop-body-rejected", name=body.name, does="returns a number")
+        raise Break(_REASON, name=body.name, does="returns a number")
     graph = with_inputs(body, shared)
     module = install(ctx, graph, body.name)
     values = [each.fake for group in operands for each in group]
-    grad = graded(*values, *(node.meta.get("example_value") for node in shared))
+    grad = graded(*values, *values_of(shared))
     length = operands[-1][0].fake.shape[0]
     made = [seen(leaf) for leaf in body.leaves]
     fakes = [*(alike(ctx, fake, grad) for fake in made[:carried]), *(_stacked(fake, length, grad) for fake in made[carried:])]
@@ -148,4 +142,4 @@ def _stacked(fake: Any, length: Any, grad: bool) -> Any:
     """As many of this form, one behind the other."""
     with torch.no_grad():
         made = torch.empty((length, *fake.shape), dtype=fake.dtype, device=fake.device)
-    return made.requires_grad_(grad and (fake.is_floating_point() or fake.is_complex()))
+    return made.requires_grad_(grad and is_differentiable(fake))

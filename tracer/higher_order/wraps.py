@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..compat.autograd_functions import is_differentiable
 from ..compat.operators import BASE_HOP, in_tree
 from ..functions.table import calls
-from ..graph.operators import storage_of
 from ..signals import Break, Declined, NotConstant
 from ..variables import ConstantVariable, DictVariable, TensorVariable, Variable, key_variable
-from .nodes import as_node, install, refused
+from .nodes import as_node, graded, install, refused, values_of, written
 from .results import seen
 from .speculate import Body, Policy, Rejected, speculate
 
@@ -67,13 +67,7 @@ def _around(
         raise _stopped(ctx, called, function, rejected) from None
     finally:
         ctx.refresh_modes()
-    return as_node(ctx, body, getattr(_HIGHER, called), lambda graph: (*settings, install(ctx, graph, body.name)), {}, writes=_written(body))
-
-
-def _written(body: Body) -> list[Any]:
-    """Fakes of what the body uses from outside and writes to."""
-    written = {storage_of(fake) for node in body.graph.nodes if "effect" in node.meta for fake in node.meta["effect"].writes} - {None}
-    return [outer.meta["example_value"] for outer in body.lifted if storage_of(outer.meta.get("example_value")) in written]
+    return as_node(ctx, body, getattr(_HIGHER, called), lambda graph: (*settings, install(ctx, graph, body.name)), {}, writes=written(body, body.lifted))
 
 
 def _stopped(ctx: Context, called: str, function: Variable, rejected: Rejected) -> Break:
@@ -91,10 +85,6 @@ def _pure(ctx: Context, called: str, function: Variable, args: list[Variable], k
         raise _stopped(ctx, called, function, rejected) from None
 
 
-def _needs_gradients(ctx: Context, body: Body) -> bool:
-    return torch.is_grad_enabled() and any(getattr(node.meta.get("example_value"), "requires_grad", False) for node in body.lifted)
-
-
 def hints_wrapper(ctx: Context, body_fn: Variable, args: Variable, kwargs: Variable, hints: Variable) -> Any:
     """`hints_wrapper(f, args, {}, hints)`: a call of `f` as one node that tells the backend something."""
     if not isinstance(hints, DictVariable) or not isinstance(kwargs, DictVariable) or kwargs.items:
@@ -104,7 +94,7 @@ def hints_wrapper(ctx: Context, body_fn: Variable, args: Variable, kwargs: Varia
     except NotConstant:
         return Declined("its hints aren't known")
     body = _pure(ctx, "hints_wrapper", body_fn, list(ctx.protocol.unpack(ctx, args)), {})
-    if _needs_gradients(ctx, body):
+    if graded(*values_of(body.lifted)):
         return Declined("it has no backward")
     return as_node(ctx, body, _HIGHER.hints_wrapper, lambda graph: (install(ctx, graph, body.name),), {}, lambda lifted: (tuple(lifted), {}, told))
 
@@ -112,7 +102,7 @@ def hints_wrapper(ctx: Context, body_fn: Variable, args: Variable, kwargs: Varia
 def strict_mode(ctx: Context, callable: Variable, operands: Variable) -> Any:
     """`strict_mode(f, operands)`: a call of `f` as one node."""
     body = _pure(ctx, "strict_mode", callable, list(ctx.protocol.unpack(ctx, operands)), {})
-    if _needs_gradients(ctx, body):
+    if graded(*values_of(body.lifted)):
         return Declined("it has no backward")
     return as_node(ctx, body, _HIGHER.strict_mode, lambda graph: (install(ctx, graph, body.name),), {}, lambda lifted: (tuple(lifted),))
 
@@ -137,8 +127,8 @@ def base_hop(ctx: Context, target: Any, /, subgraph: Variable, *operands: Variab
     body = _pure(ctx, target.name(), subgraph, list(operands), {})
     if not all(isinstance(leaf, TensorVariable) for leaf in body.leaves):
         return Declined("its function returns numbers")
-    if _needs_gradients(ctx, body):  # it is an autograd function: all of its results need one
+    if graded(*values_of(body.lifted)):  # it is an autograd function: all of its results need one
         for leaf in body.leaves:
             fake = seen(leaf)
-            fake.requires_grad_(fake.is_floating_point() or fake.is_complex())
+            fake.requires_grad_(is_differentiable(fake))
     return as_node(ctx, body, target, lambda graph: (install(ctx, graph, body.name),), known)
