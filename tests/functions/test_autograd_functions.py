@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import runpy
+
 import pytest
 import torch
 from torch.autograd.function import once_differentiable
@@ -338,6 +340,37 @@ def test_a_body_that_cannot_be_a_graph_ends_the_graph_at_its_own_line(part, meth
     assert any(one.outcome == "rolled back" for one in session.speculations)
 
 
+def test_levels_in_a_backward_are_those_of_the_moment_in_which_it_runs():
+    class OfRows(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, grad):
+            return torch.func.vmap(lambda row: row * 3 + row.sum())(grad)
+
+    session = tracer.Session("trace")
+    x, gradients = torch.randn(3, 4, requires_grad=True), torch.randn(5, 3, 4)
+    found = []
+    for run in (OfRows.apply, lambda x: session.run(lambda x: OfRows.apply(x), x)):
+        y = run(x)
+        found.append([torch.autograd.grad(y, x, gradients, retain_graph=True, is_grads_batched=True)[0], torch.autograd.grad(y, x, gradients[0])[0]])
+    torch.testing.assert_close(found[1], found[0])
+    assert not session.graph_breaks
+
+
+def test_what_a_function_under_a_transform_was_not_captured_for_is_an_error():
+    """Never a gradient of something else."""
+    from tracer.graph.applied_in_levels import NotCaptured, autograd_function_in_levels
+
+    x = torch.ones(3, requires_grad=True)
+    way = (None, lambda x, y: (((), ()), (), ()), (((False,), lambda: (None,)),), (), (False, False), (), (), True)
+    (y,) = autograd_function_in_levels(lambda x: (x * 2,), (way,), x, name="Part", given=1, arguments=(None,), alone=True)
+    with pytest.raises(NotCaptured, match="the backward of this function was captured for other levels"):
+        y.sum().backward()
+
+
 def test_exported_files_have_both_bodies(tmp_path):
     session = tracer.Session("trace")
     x = torch.ones(3, requires_grad=True)
@@ -346,6 +379,35 @@ def test_exported_files_have_both_bodies(tmp_path):
         assert session.export(tmp_path / name)
     text = (tmp_path / "graph.py").read_text()
     assert "class Graph0_fwd_body(" in text and "class Graph0_bwd_body_1(" in text and text.count("def autograd_function_apply(") == 1
+
+
+def test_exported_files_have_the_bodies_of_functions_in_levels(tmp_path):
+    class Doubled(torch.autograd.Function):
+        generate_vmap_rule = True
+
+        @staticmethod
+        def forward(x):
+            return x * 2
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            pass
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad * 3
+
+    session = tracer.Session("trace")
+    program = lambda x, y: (torch.func.vmap(torch.func.grad(lambda v: Doubled.apply(v).sum()))(x), Square.apply(y))
+    x, y = torch.randn(2, 3), torch.ones(3, requires_grad=True)
+    wanted = session.run(program, x, y)
+    for name in ("graph.py", "graph.html", "graph.svg", "graph.json"):
+        assert session.export(tmp_path / name)
+    scope = runpy.run_path(str(tmp_path / "graph.py"))
+    scope["check"]()
+    made = next(value for name, value in scope.items() if name.startswith("Graph") and "body" not in name)
+    found = made()(x, y)
+    assert all(one.equal(other) for one, other in zip(wanted, found, strict=True))
 
 
 def test_a_function_that_ends_the_graph_ends_it_once():

@@ -11,7 +11,10 @@ import torch
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-__all__ = ["APPLIES", "FIELDS", "KEPT_BY_C", "STANDARD", "TRANSFORMS_ACTIVE", "UNWRAP", "context_class", "inner_of_once", "is_differentiable"]
+__all__ = [
+    "APPLIES", "DIFFERENTIATED_FORWARD", "FIELDS", "KEPT_BY_C", "STANDARD", "TRANSFORMS_ACTIVE", "UNWRAP", "context_class", "inner_of_once",
+    "is_differentiable",
+]  # fmt: skip
 
 _found = vars(Function)["apply"]
 #: What `apply` is: torch's function, where it has one, and the class method in C that this calls with all defaults given.
@@ -28,8 +31,12 @@ KEPT_BY_C = {
 FIELDS = frozenset(name for name, held in vars(torch._C._FunctionBase).items() if type(held) is types.GetSetDescriptorType)
 #: What a class has beside forward and backward, and what it is where the program says nothing of it.
 STANDARD = {
-    name: getattr(Function, name) for name in ("setup_context", "vjp", "boxed_grads_call", "clear_saved_tensors_on_access") if hasattr(Function, name)
+    name: getattr(Function, name)
+    for name in ("setup_context", "vjp", "jvp", "vmap", "boxed_grads_call", "clear_saved_tensors_on_access")
+    if hasattr(Function, name)
 }
+#: The code of what a class has for a jvp where the program gives none: it raises.
+DIFFERENTIATED_FORWARD = Function.jvp.__code__
 
 
 def context_class(cls: type) -> type:

@@ -6,9 +6,10 @@ arguments for it, calls the function, unwraps what comes out, and leaves the lev
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -25,7 +26,10 @@ try:
 except ImportError:  # where the transforms call C++ themselves
     _wrappers = types.ModuleType("none")
 
-__all__ = ["ASKS", "ENTERS", "LEAVES", "LOADS", "MARKS", "WRAPS", "active", "depth", "inner", "is_transform", "leave_dual", "leave_to", "stack"]
+__all__ = [
+    "ASKS", "ENTERS", "LEAVES", "LOADS", "MARKS", "WRAPS", "active", "depth", "inner", "is_batched", "is_transform", "leave_dual", "leave_to", "level_of",
+    "lowered", "stack",
+]  # fmt: skip
 
 #: Files of torch's whose functions are followed as any Python code.
 _FOLLOWED = frozenset(
@@ -100,6 +104,33 @@ def leave_to(wanted: int) -> None:
     """Leave the innermost levels until `wanted` are on."""
     if depth() > wanted:
         _functorch.pop_dynamic_layer_stack_and_undo_to_depth(wanted)
+
+
+@contextlib.contextmanager
+def lowered(wanted: int) -> Iterator[None]:
+    """Only the outermost `wanted` levels are on."""
+    above = []
+    try:
+        while depth() > wanted:
+            above.append(_functorch.pop_dynamic_layer_stack())
+        yield
+    finally:
+        while above:
+            _functorch.push_dynamic_layer_stack(above.pop())
+
+
+def level_of(tensor: torch.Tensor) -> int:
+    """The number of the level that has wrapped it last; 0 where none has."""
+    return max(0, int(_functorch.maybe_get_level(tensor)))
+
+
+def is_batched(tensor: torch.Tensor) -> bool:
+    """Whether a level of `vmap` has wrapped it, maybe inside other levels."""
+    while _functorch.is_functorch_wrapped_tensor(tensor):
+        if _functorch.is_batchedtensor(tensor):
+            return True
+        tensor = _functorch.get_unwrapped(tensor)
+    return False
 
 
 def inner(tensor: torch.Tensor) -> torch.Tensor:

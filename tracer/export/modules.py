@@ -26,7 +26,7 @@ from tracer.export.capture import CapturedGraph, Input
 from tracer.export.constants import PACKAGES, constant, plain
 from tracer.export.sizes import size_checks
 from tracer.export.tensors import Layout
-from tracer.graph import applied
+from tracer.graph import applied, applied_in_levels
 from tracer.graph.spelling import Held
 
 __all__ = ["GraphClass"]
@@ -180,9 +180,10 @@ class GraphClass:
             self._hold([str(node.target)], value, isinstance(value, torch.nn.Parameter), ())
 
     def _import(self, label: str, value: Any) -> None:
-        if value is applied.autograd_function_apply:
+        home = _APPLIED.get(value) if isinstance(value, types.FunctionType) else None
+        if home is not None:
             self.imports |= {"import functools", "from typing import Any", "from torch.autograd.function import once_differentiable"}
-            self.definitions[label] = _definition() + ("" if label == value.__name__ else f"\n{label} = {value.__name__}\n")
+            self.definitions[label] = _definition(home) + ("" if label == value.__name__ else f"\n{label} = {value.__name__}\n")
             return
         line = KNOWN.get(label)
         if line is None:
@@ -299,9 +300,13 @@ def _attribute(module: Any, path: str) -> Any:
     return operator.attrgetter(path)(module)
 
 
-def _definition() -> str:
-    """The code of the operator of custom autograd functions, which torch doesn't have in this form: it uses nothing but torch."""
-    text = inspect.getsource(applied).partition("__all__ = ")[2].partition("\n")[2]
+#: Operators of custom autograd functions → the module that is nothing but one.
+_APPLIED: dict[Any, types.ModuleType] = {applied.autograd_function_apply: applied, applied_in_levels.autograd_function_in_levels: applied_in_levels}
+
+
+def _definition(module: types.ModuleType) -> str:
+    """The code of an operator of custom autograd functions, which torch doesn't have in this form: it uses nothing but torch."""
+    text = inspect.getsource(module).partition("__all__ = ")[2].partition("\n")[2]
     return re.sub(r"^\w+\.__module__ = .*\n", "", text, flags=re.MULTILINE)
 
 

@@ -20,16 +20,18 @@ __all__ = ["Later", "ask_grad_mode", "ask_layout", "ask_needs_gradient", "is_uns
 
 class Later:
     """A body that runs later. `within`: its graph. `grad_known`: whether it runs without grad however it is called. `laid_out`: whether
-    its inputs lie as their fakes do; `asked`: whether that would have had to be known. `of`: whose bodies are being traced, outermost first."""
+    its inputs lie as their fakes do; `asked`: whether that would have had to be known. `of`: whose bodies are being traced, outermost first.
+    `in_levels`: whether levels of torch.func may be on, any of them."""
 
-    __slots__ = ("asked", "grad_known", "laid_out", "of", "within")
+    __slots__ = ("asked", "grad_known", "in_levels", "laid_out", "of", "within")
 
-    def __init__(self, within: Subgraph, grad_known: bool, laid_out: bool, of: tuple[Any, ...]):
+    def __init__(self, within: Subgraph, grad_known: bool, laid_out: bool, of: tuple[Any, ...], in_levels: bool = False):
         self.within, self.grad_known, self.laid_out, self.of, self.asked = within, grad_known, laid_out, of, False
+        self.in_levels = in_levels
 
     def without_grad(self) -> Later:
         """For a part of the body that surely runs without grad."""
-        return Later(self.within, True, self.laid_out, self.of)
+        return Later(self.within, True, self.laid_out, self.of, self.in_levels)
 
 
 def is_unsettled(ctx: Context, value: Variable) -> bool:

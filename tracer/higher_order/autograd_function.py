@@ -6,24 +6,24 @@ for what it does whenever it runs: what only that moment knows (the grad mode, h
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
 
 from ..compat.autograd_functions import APPLIES, STANDARD, TRANSFORMS_ACTIVE, UNWRAP, inner_of_once, is_differentiable
+from ..compat.functorch import depth
 from ..compat.memo import under_transforms
 from ..functions.binding import bind
 from ..functions.calls import existing_cell
 from ..functions.later import Later
 from ..functions.table import calls
-from ..graph.modes import AutocastState
 from ..signals import Break, Declined, Raised
 from ..variables import BoundVariable, FunctionVariable, PinnedVariable, TensorVariable, TupleVariable, Variable
 from .function_bodies import Backward, Forward
 from .function_context import FunctionContextVariable
+from .function_levels import InLevels
 from .function_node import node_of
+from .moments import in_later, in_moment
 from .speculate import Body, Policy, Rejected, speculate
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def autograd_function(ctx: Context, cls: Variable, *args: Variable, **kwargs: Va
     """`MyFunction.apply(x)`: forward and backward as two graphs in one node; forward is followed where nothing needs a gradient."""
     if not isinstance(cls, PinnedVariable):
         return Declined("the class isn't known")
-    return _Applied(ctx, cls, args, kwargs).result()
+    return Applied(ctx, cls, args, kwargs).result()
 
 
 @calls.exact(TRANSFORMS_ACTIVE)
@@ -54,31 +54,36 @@ def unwrap_dead_wrappers(ctx: Context, args: Variable) -> Any:
     return args if isinstance(args, TupleVariable) else Declined("not a tuple")
 
 
-class _Applied:
-    """One call of `apply`."""
+__all__ = ["Applied"]
+
+
+class Applied:
+    """One call of `apply`: its class, what it is given, and the methods of the program."""
 
     def __init__(self, ctx: Context, cls: PinnedVariable, args: tuple[Variable, ...], kwargs: dict[str, Variable]):
         self.ctx, self.cls, self.name = ctx, cls, ctx.protocol.callable_name(cls)
-        if under_transforms() or ctx.transforms:
-            self._stop("a transform of torch.func is active")
+        if ctx.transforms:
+            self.stop("a transform of torch.func was on before the frame began")
         if kwargs:
-            self._stop("it is given keywords")
-        if torch.autograd.forward_ad._current_level >= 0:
-            self._stop("tangents are computed forward")
+            self.stop("it is given keywords")
         ctx.switches.add("DUAL_LEVEL")
         for name in ("boxed_grads_call", "clear_saved_tensors_on_access"):
-            if name in STANDARD and self._part(name).real() is not STANDARD[name]:
-                self._stop(f"it has its own `{name}`")
-        self.forward = self._part("forward")
-        setup = self._part("setup_context")
-        self.setup = setup if setup.real() is not STANDARD["setup_context"] else None
+            if name in STANDARD and self.part(name).real() is not STANDARD[name]:
+                self.stop(f"it has its own `{name}`")
+        self.forward = self.part("forward")
+        self.setup = self.own("setup_context")
         self.args = list(args) if self.setup is None else self._with_defaults(list(args))
         self._check_arguments()
 
-    def _part(self, name: str) -> Variable:
+    def part(self, name: str) -> Variable:
         return self.ctx.settle(self.cls.attribute(self.ctx, name))
 
-    def _stop(self, why: str, met: Break | None = None) -> NoReturn:
+    def own(self, name: str) -> Variable | None:
+        """A part that the program gives; None where the class has torch's."""
+        found = self.part(name)
+        return None if found.real() is STANDARD[name] else found
+
+    def stop(self, why: str, met: Break | None = None) -> NoReturn:
         stop = Break("autograd-function-unsupported", expr=f"{self.name}.apply", name=self.name, func=self.name, type=self.name, why=why)
         if met is not None:
             stop.met_at(met)
@@ -88,26 +93,28 @@ class _Applied:
         """What `forward` is given, with the defaults of its parameters: `setup_context` and backward know them too."""
         forward = self.forward
         if not isinstance(forward, FunctionVariable):
-            self._stop("its forward isn't a plain function")
+            self.stop("its forward isn't a plain function")
         program = self.ctx.program(forward.code)
         if program.total != program.argcount:
-            self._stop("its forward has parameters that only keywords give")
+            self.stop("its forward has parameters that only keywords give")
         bound: list[Any] = [None] * program.size
         try:
             bind(self.ctx, forward, program, bound, args, {})
         except Raised:
-            self._stop("it is given arguments that its forward doesn't take")
+            self.stop("it is given arguments that its forward doesn't take")
         return bound[: program.argcount] + args[program.argcount :]
 
     def _check_arguments(self) -> None:
         for arg in self.args:
             if not isinstance(arg, TensorVariable) and issubclass(arg.python_type(), torch.Tensor):
-                self._stop("it is given an instance of a subclass of Tensor")
+                self.stop("it is given an instance of a subclass of Tensor")
 
     # ---- what becomes of it
     def result(self) -> Variable:
         tensors = [arg for arg in self.args if isinstance(arg, TensorVariable)]
         later = self.ctx.later
+        if under_transforms() or self.ctx.levels or later is not None and later.in_levels:
+            return InLevels(self.ctx, self, self.setup).result() if self.setup is not None else self._without_setup()
         unsure = later is not None and not later.grad_known
         if unsure:  # gradients of gradients may be asked for
             needed, records = None, any(is_differentiable(t.fake) for t in tensors)
@@ -117,6 +124,16 @@ class _Applied:
         own = FunctionContextVariable(self.cls.value, needed)
         forward = Forward(self.forward, self.setup, own, self.args)
         return self._pair(own, forward, tensors) if records else self._followed(own, forward)
+
+    def _without_setup(self) -> Variable:
+        """Levels of torch.func take none without a `setup_context`, and say so before anything else."""
+        if depth() == 0:
+            self.stop("it has no `setup_context`, and tangents are computed forward or a transform of torch.func may be active")
+        try:
+            torch.autograd.Function.apply.__func__(self.cls.value)  # type: ignore[attr-defined]
+        except RuntimeError as error:
+            self.ctx.raise_from_host(error)
+        self.stop("it has no `setup_context`, and a transform of torch.func is active")
 
     def _followed(self, own: FunctionContextVariable, forward: Forward) -> Variable:
         """No gradient comes through this call: forward is followed without grad, and gives what `apply` makes of its results."""
@@ -129,34 +146,38 @@ class _Applied:
             ctx.set_mode("grad", before)
             raise
         except Rejected as rejected:
-            self._stop(f"its forward {rejected.does}")
+            self.stop(f"its forward {rejected.does}")
         ctx.set_mode("grad", before)
         return result
 
     def _pair(self, own: FunctionContextVariable, forward: Forward, tensors: list[TensorVariable]) -> Variable:
         ctx = self.ctx
         if ctx.later is not None and self.cls.value in ctx.later.of:
-            self._stop("its backward applies it again, whose backward would too")
-        backward, once = self._backward()
+            self.stop("its backward applies it again, whose backward would too")
+        backward, once = self.backward()
         try:
             what = "forward"
-            with _in_moment(ctx, grad=False, autocast=True), _later(ctx, ctx.later and ctx.later.without_grad()):
+            with in_moment(ctx, grad=False, autocast=True), in_later(ctx, ctx.later and ctx.later.without_grad()):
                 ahead = speculate(ctx, _FORWARD, "fwd_body", forward, self.args)
             forward.check(ctx, ahead)
             own.kept = own.said(ctx, "to_save")
             what = "backward"
-            behind = [self._speculate_backward(own, backward, once, forward, coming, ahead) for coming in forward.missing(ctx)]
+            behind = [self.speculate_backward(own, backward, once, forward, coming, ahead) for coming in forward.missing(ctx)]
         except Rejected as rejected:
-            does = rejected.does if rejected.stop is None else f"{rejected.does} (`{rejected.reason}`)"
-            self._stop(f"its {what} {does}", rejected.stop)
+            self.rejected(what, rejected)
         return node_of(ctx, self.name, once, own, forward, ahead, behind, tensors)
 
-    def _backward(self) -> tuple[Variable, bool]:
+    def rejected(self, what: str, rejected: Rejected) -> NoReturn:
+        """The break where a method can't be captured, told of where that was met."""
+        does = rejected.does if rejected.stop is None else f"{rejected.does} (`{rejected.reason}`)"
+        self.stop(f"its {what} {does}", rejected.stop)
+
+    def backward(self) -> tuple[Variable, bool]:
         """The backward, and whether it is one that can't be differentiated (`once_differentiable`), which runs without grad."""
-        backward, vjp = self._part("backward"), self._part("vjp")
+        backward, vjp = self.part("backward"), self.part("vjp")
         if vjp.real() is not STANDARD["vjp"]:  # another name of it
             if backward.real() is not STANDARD["vjp"]:
-                self._stop("it has both a backward and a vjp")
+                self.stop("it has both a backward and a vjp")
             backward = vjp
         bare = backward.function if isinstance(backward, BoundVariable) else backward
         if isinstance(bare, FunctionVariable) and bare.function is not None:
@@ -166,17 +187,17 @@ class _Applied:
                 return self.ctx.settle(existing_cell(self.ctx, bare, cell, bare.function.__closure__[cell]).load(self.ctx)), True
         return backward, False
 
-    def _speculate_backward(
-        self, own: FunctionContextVariable, function: Variable, once: bool, forward: Forward, coming: tuple[bool, ...], ahead: Body
+    def speculate_backward(
+        self, own: FunctionContextVariable, function: Variable, once: bool, forward: Forward, coming: tuple[bool, ...], ahead: Body, in_levels: bool = False
     ) -> tuple[Body, Backward]:
         """Once over gradients that may lie in any way; where that matters, over gradients that are made contiguous first."""
         ctx = self.ctx
         for laid_out in (False, True):
-            backward = Backward(function, own, forward, self.args, coming, laid_out)
+            backward = Backward(function, own, forward, forward.given, coming, laid_out)
             outer, ctx.graph = ctx.graph, ahead.subgraph
-            later = Later(ahead.subgraph, once, laid_out, (*(ctx.later.of if ctx.later is not None else ()), self.cls.value))
+            later = Later(ahead.subgraph, once, laid_out, (*(ctx.later.of if ctx.later is not None else ()), self.cls.value), in_levels)
             try:
-                with _in_moment(ctx, grad=False, autocast=False), _later(ctx, later):
+                with in_moment(ctx, grad=False, autocast=False), in_later(ctx, later):
                     return speculate(ctx, _BACKWARD, "bwd_body", backward, [own]), backward
             except Rejected:
                 if not later.asked or laid_out:
@@ -184,31 +205,3 @@ class _Applied:
             finally:
                 ctx.graph = outer
         raise AssertionError
-
-
-@contextmanager
-def _in_moment(ctx: Context, grad: bool, autocast: bool) -> Iterator[None]:
-    """The switches as they are when the body runs: whoever runs it sets them, so the graph doesn't."""
-    before, casts = torch.is_grad_enabled(), AutocastState()
-    torch._C._set_grad_enabled(grad)
-    if not autocast:
-        for device, enabled, _ in casts.casts:
-            if enabled:
-                torch.set_autocast_enabled(device, False)
-    ctx.refresh_modes()
-    try:
-        yield
-    finally:
-        torch._C._set_grad_enabled(before)
-        if not autocast:
-            casts.restore()
-        ctx.refresh_modes()
-
-
-@contextmanager
-def _later(ctx: Context, later: Later | None) -> Iterator[None]:
-    before, ctx.later = ctx.later, later
-    try:
-        yield
-    finally:
-        ctx.later = before

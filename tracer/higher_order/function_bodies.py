@@ -24,17 +24,19 @@ if TYPE_CHECKING:
     from .function_context import FunctionContextVariable
     from .speculate import Body
 
-__all__ = ["Backward", "Forward"]
+__all__ = ["Backward", "Forward", "Method", "is_none", "stand_in"]
 
 
-class _Method(Variable):
+class Method(Variable):
+    """Something to call in place of a method of the program's."""
+
     __slots__ = ()
 
     def python_type(self) -> type:
         return types.FunctionType
 
 
-class Forward(_Method):
+class Forward(Method):
     """`forward`, and `setup_context` where there is one. `items`: what it returned, as autograd sees it: the parts of a tuple, or the one
     object. `alone`: whether it was no tuple."""
 
@@ -52,6 +54,9 @@ class Forward(_Method):
         else:
             result = ctx.call_now(self.forward, args)
             ctx.call_now(self.setup, [self.own, TupleVariable(list(args), tuple), result])
+        self.take(ctx, result)
+
+    def take(self, ctx: Context, result: Variable) -> None:
         if not isinstance(result, TupleVariable) and issubclass(result.python_type(), tuple):
             raise Rejected(f"returns a {result.python_type().__name__}")
         self.alone = not isinstance(result, TupleVariable)
@@ -59,6 +64,10 @@ class Forward(_Method):
 
     def call(self, ctx: Context, args: list[Variable], kwargs: dict[str, Variable]) -> Any:
         self.run(ctx, args)
+        return self.results(ctx)
+
+    def results(self, ctx: Context) -> Variable:
+        """Those that are tensors, which the graph gives."""
         for item in self.items:
             if isinstance(item, TensorVariable):
                 self._check_tensor(ctx, item)
@@ -83,17 +92,23 @@ class Forward(_Method):
 
     def check(self, ctx: Context, body: Body) -> None:
         """What forward said of its tensors is taken for what it is; what autograd would raise an error for is left to it."""
-        for held in (*self.own.said(ctx, "to_save"), *self.own.said(ctx, "saved_for_forward")):
-            if not isinstance(held, TensorVariable) and not (isinstance(held, ConstantVariable) and held.value is None):
-                raise Rejected(f"saves a {held.python_type().__name__} for backward")
-        self._check_saved(ctx)
+        self.check_kept(ctx)
         for held in self.dirty(ctx):
             fake = held.fake
             if not fake.requires_grad or fake._is_view() or is_leaf_input(ctx, fake) or held.source is not None:
                 raise Rejected("marks an argument as dirty that is a leaf, comes from outside or begins to need a gradient")
+        self.check_apart(ctx)
+
+    def check_apart(self, ctx: Context) -> None:
         for held in self.own.said(ctx, "non_differentiable"):
             if not any(held is item for item in self.items):
                 raise Rejected("marks as not differentiable what it doesn't return")
+
+    def check_kept(self, ctx: Context) -> None:
+        for held in (*self.own.said(ctx, "to_save"), *self.own.said(ctx, "saved_for_forward")):
+            if not isinstance(held, TensorVariable) and not is_none(held):
+                raise Rejected(f"saves a {held.python_type().__name__} for backward")
+        self._check_saved(ctx)
 
     def _check_saved(self, ctx: Context) -> None:
         """Where there is a `setup_context`, autograd refuses to save what is an argument and a result."""
@@ -151,7 +166,7 @@ def _check_other(ctx: Context, item: Variable) -> None:
                 raise Rejected(f"returns what only it knows in a {item.python_type().__name__}")
 
 
-class Backward(_Method):
+class Backward(Method):
     """`backward`, over stand-ins for the gradients of `forward`'s results. `coming`: whether there is one, by result that is a tensor. `gradients`: their
     inputs of the graph. `places`: for each tensor that the function was applied to, whether a gradient is given."""
 
@@ -177,25 +192,21 @@ class Backward(_Method):
         return TupleVariable(self._placed(items), tuple)
 
     def _gradient(self, ctx: Context, item: TensorVariable) -> Variable:
-        with torch.no_grad():
-            fake = item.fake.detach().clone(memory_format=torch.contiguous_format)
-        node = ctx.graph.placeholder(f"gradient_{len(self.gradients)}", fake)
-        self.gradients.append(node)
-        if self.laid_out:
-            node = ctx.create_node("call_method", "contiguous", (node,), {}, fake)
-        return TensorVariable(node, fake)
+        given = stand_in(ctx, item, f"gradient_{len(self.gradients)}", self.laid_out)
+        self.gradients.append(given)
+        return given
 
     def _placed(self, items: list[Variable]) -> list[Variable]:
         """The gradients that are tensors; the rest must be as autograd wants it."""
         count = len(self.args)
-        while len(items) > count and _is_none(items[-1]):
+        while len(items) > count and is_none(items[-1]):
             items = items[:-1]
         if len(items) != count:
             raise Rejected(f"returns {len(items)} gradients for {count} arguments")
         found = []
         for arg, item in zip(self.args, items, strict=True):
             is_tensor = isinstance(item, TensorVariable)
-            if not is_tensor and not _is_none(item) or is_tensor and not isinstance(arg, TensorVariable):
+            if not is_tensor and not is_none(item) or is_tensor and not isinstance(arg, TensorVariable):
                 raise Rejected(f"returns a {item.python_type().__name__} as the gradient of a {arg.python_type().__name__}")
             if isinstance(arg, TensorVariable):
                 self.places.append(is_tensor)
@@ -204,5 +215,15 @@ class Backward(_Method):
         return found
 
 
-def _is_none(item: Variable) -> bool:
+def stand_in(ctx: Context, of: TensorVariable, name: str, laid_out: bool) -> TensorVariable:
+    """An input of the current graph for a gradient or a tangent of `of`; made contiguous where `laid_out`."""
+    with torch.no_grad():
+        fake = of.fake.detach().clone(memory_format=torch.contiguous_format)
+    node = ctx.graph.placeholder(name, fake)
+    if laid_out:
+        node = ctx.create_node("call_method", "contiguous", (node,), {}, fake)
+    return TensorVariable(node, fake)
+
+
+def is_none(item: Variable) -> bool:
     return isinstance(item, ConstantVariable) and item.value is None

@@ -21,17 +21,17 @@ __all__ = ["FunctionContextVariable"]
 
 
 class FunctionContextVariable(ObjectVariable):
-    """`needed`: which arguments need a gradient; None where that isn't known. `kept`: what was saved for backward, once forward is over; `unpacked`:
-    whether backward asked for it."""
+    """`needed`: which arguments need a gradient; None where that isn't known, `unanswered` then says whether it was asked. `kept`: what was saved for
+    backward, once forward is over; `unpacked`: whether backward asked for it."""
 
-    __slots__ = ("kept", "needed", "unpacked")
+    __slots__ = ("kept", "needed", "unanswered", "unpacked")
 
     def __init__(self, cls: type, needed: list[bool] | None):
         super().__init__(None, context_class(cls))
         self.born = EPOCH.now + 1  # it is forward's, the next body's
         self.needed = needed
         self.kept: list[Variable] = []
-        self.unpacked = False
+        self.unpacked = self.unanswered = False
 
     def attribute(self, ctx: Context, name: str) -> Any:
         if name == "saved_tensors":
@@ -39,6 +39,7 @@ class FunctionContextVariable(ObjectVariable):
             return TupleVariable(list(self.kept), tuple)
         if name == "needs_input_grad" and self.needed is not None:
             return TupleVariable([literal(needs) for needs in self.needed], tuple)
+        self.unanswered = self.unanswered or name == "needs_input_grad"
         if name in FIELDS:
             raise Break("unsupported-attribute", expr=f"ctx.{name}", name=name, type="ctx")
         return super().attribute(ctx, name)

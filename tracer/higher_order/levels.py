@@ -15,7 +15,7 @@ from ..ending import break_at, moment_of
 from ..functions.table import calls
 from ..graph.operators import Effect
 from ..signals import Break, Declined
-from ..variables import NONE, TensorVariable, Variable, literal
+from ..variables import NONE, ConstantVariable, TensorVariable, Variable, literal
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -57,8 +57,21 @@ def check_left(ctx: Context) -> None:
         raise break_at(ctx.levels[0].began, Break("context-unsupported", expr=name, name=name, type="level of torch.func that the graph doesn't leave"))
 
 
-def _recorded(ctx: Context, function: Any, args: list[Variable], kwargs: dict[str, Variable] | None = None) -> Any:
-    """Call it now, and in the graph: a node that stays."""
+class _Number(ConstantVariable):
+    """The number of a level that began in a body which runs later: there it may be another, so nodes take it from the node that enters the level."""
+
+    __slots__ = ("node",)
+
+    def __init__(self, value: int, node: Any):
+        super().__init__(value)
+        self.node = node
+
+    def argument(self, ctx: Context) -> tuple[Any, Any]:
+        return ctx.graph.local(self.node, self.value), self.value
+
+
+def _recorded(ctx: Context, function: Any, args: list[Variable], kwargs: dict[str, Variable] | None = None) -> tuple[Any, Any]:
+    """Call it now, and in the graph: a node that stays. (what it gives, the node)"""
     given = [ctx.argument(arg) for arg in args]
     by_name = {name: ctx.argument(value) for name, value in (kwargs or {}).items()}
     try:
@@ -68,10 +81,10 @@ def _recorded(ctx: Context, function: Any, args: list[Variable], kwargs: dict[st
     node = ctx.create_node("call_function", function, tuple(n for n, _ in given), {name: n for name, (n, _) in by_name.items()}, None)
     if any(isinstance(fake, torch.Tensor) for _, fake in given):
         node.meta["effect"] = Effect(again=True)
-        return value
+        return value, node
     node.meta["effect"], node.meta["mode"] = Effect(), ("level", getattr(function, "__name__", ""))
     ctx.mode_nodes += 1
-    return value
+    return value, node
 
 
 def _enters(function: Any, kind: str) -> None:
@@ -79,10 +92,10 @@ def _enters(function: Any, kind: str) -> None:
     def enter(ctx: Context, *args: Variable) -> Any:
         """A level of torch.func begins: while tracing, and in the graph."""
         began = moment_of(ctx.root_frame)
-        number = _recorded(ctx, function, list(args))
+        number, node = _recorded(ctx, function, list(args))
         ctx.levels.append(Level(kind, number, began, next(reversed(ctx.modules_now() or {}), "")))
         ctx.switches.add("DUAL_LEVEL" if kind == "dual" else "FUNCTORCH_STACK")
-        return literal(number)
+        return literal(number) if ctx.later is None else _Number(number, node)
 
 
 def _leaves(function: Any, kind: str) -> None:
@@ -91,7 +104,7 @@ def _leaves(function: Any, kind: str) -> None:
         """A level of torch.func ends."""
         if not ctx.levels or ctx.levels[-1].kind != kind:
             return Declined("it ends a level that began elsewhere")
-        number = _recorded(ctx, function, list(args), kwargs)
+        number, _ = _recorded(ctx, function, list(args), kwargs)
         ctx.levels.pop()
         return literal(number)
 
