@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 #: What a rule says where a value has no name in the program: an explanation leaves out what holds it.
 UNNAMED = "(unnamed)"
 
-__all__ = ["UNNAMED", "Break", "Decision", "Declined", "NotConstant", "Raised", "Restart", "Untraceable"]
+__all__ = ["UNNAMED", "Break", "Decision", "Declined", "NotConstant", "NotHeld", "Raised", "Restart", "Untraceable"]
 
 
 class Break(Exception):
@@ -34,6 +34,13 @@ class Break(Exception):
     def met_at(self, other: Break) -> None:
         """This break is told of where another was met."""
         self.user_stack, self.location, self.inner, self.asks = other.user_stack, other.location, other.inner, other.asks
+
+
+class NotHeld(Break):
+    """A value that no node of a graph can hold as an argument."""
+
+    def __init__(self, type: str):
+        super().__init__("unsupported-type", type=type, why="it can't be an argument of a graph node")
 
 
 class Raised(Exception):

@@ -74,10 +74,15 @@ def operators(database: str) -> list[Any]:
         return list(autograd_function_db)
     from torch.testing._internal import common_methods_invocations as held
 
+    held.wrapper_set_seed = drawn_from_the_state  # what random operators are called by: theirs seeds and puts back the state itself
     if database == "foreach_db":
         names = ("unary", "binary", "pointwise", "reduce", "other")
         return [op for name in names for op in getattr(held, f"foreach_{name}_op_db")]
     return list(held.op_db)
+
+
+def drawn_from_the_state(op: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    return op(*args, **kwargs)
 
 
 def samples_of(op: Any, count: int) -> tuple[torch.dtype, list[Any]]:
@@ -123,6 +128,39 @@ def of_operators(database: str) -> Callable[[int, int], Iterator[Case]]:
                 yield Case(database, f"{title(op)} {number}", calls.call, make, values)
 
     return found
+
+
+# ---- operators under transforms of torch.func
+def under(transform: str) -> Callable[[int, int], Iterator[Case]]:
+    """The samples of `op_db`, batched under `vmap`, or differentiated by `grad` or `jvp` where they can be, in all arguments that are tensors."""
+
+    def found(count: int, every: int) -> Iterator[Case]:
+        for op in operators("op_db")[::every]:
+            if transform != "vmap" and not (op.supports_autograd if transform == "grad" else op.supports_forward_ad):
+                continue
+            for number, sample in enumerate(samples_of(op, count)[1]):
+                given = (sample.input, *sample.args)
+                if transform == "vmap":
+                    which: Any = tuple(0 if isinstance(value, torch.Tensor) else None for value in given)
+                    usable = any(dim == 0 for dim in which)
+                else:
+                    which = tuple(place for place, value in enumerate(given) if isinstance(value, torch.Tensor) and value.requires_grad)
+                    usable = bool(which)
+                if usable:
+                    fn, values = getattr(calls, f"under_{transform}"), not op.name.startswith(UNWRITTEN)
+                    make = seeded(lambda op=op, which=which, sample=sample: transformed(transform, op.op, which, sample))
+                    yield Case(f"op_db, {transform}", f"{title(op)} {number}", fn, make, values)
+
+    return found
+
+
+def transformed(transform: str, target: Any, which: Any, sample: Any) -> tuple[Any, ...]:
+    """Arguments of a function of `calls`. A batch is the argument and the argument again, turned round."""
+    args, kwargs = arguments(sample)
+    args = tuple(value.detach() if isinstance(value, torch.Tensor) else value for value in args)
+    if transform == "vmap":
+        args = tuple(torch.stack([value, value.flip(tuple(range(value.dim())))]) if dim == 0 else value for value, dim in zip(args, which, strict=True))
+    return target, which, args, kwargs
 
 
 # ---- modules and optimizers
@@ -173,4 +211,5 @@ DATABASES: dict[str, Callable[[int, int], Iterator[Case]]] = {
     **{name: of_operators(name) for name in ("op_db", "foreach_db", "custom_op_db", "hop_db", "autograd_function_db")},
     "module_db": of_modules,
     "optim_db": of_optimizers,
+    **{f"op_db, {name}": under(name) for name in ("vmap", "grad", "jvp")},
 }

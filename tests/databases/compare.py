@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from dataclasses import dataclass
+from typing import Any
+
+import torch
 
 from tests.databases.cases import Case
-from tests.databases.known import KNOWN
+from tests.databases.known import KNOWN, MORE_BREAKS
 from tests.differential import Traced, Untraced, compare_runs, execute, plain
 
-__all__ = ["Verdict", "verdict"]
+__all__ = ["Verdict", "captured_by_torch_compile", "verdict"]
 
 EQUAL, BROKEN, NOT_CAPTURED = "equal, one graph", "equal, with breaks", "equal, no graph"
 DIFFERS, NO_SAMPLE = "differs", "no sample"  # none: the database's own code failed to make one
@@ -29,6 +33,39 @@ class Verdict:
     def explained(self) -> str:
         """Why it may differ: a line of `known.py`; empty where nobody knows."""
         return next((why for start, why in KNOWN.items() if self.case.label.startswith(start)), "")
+
+    @property
+    def broken(self) -> bool:
+        return self.kind == BROKEN
+
+    @property
+    def why_broken(self) -> str:
+        """Why a graph ends where torch.compile has one; empty where nobody knows."""
+        return next((why for start, why in MORE_BREAKS.items() if self.case.label.startswith(start)), "")
+
+
+def captured_by_torch_compile(case: Case) -> bool:
+    """Whether torch.compile has one graph of a case, and raises nothing."""
+    graphs: list[Any] = []
+
+    def backend(graph: Any, inputs: Any) -> Any:
+        graphs.append(graph)
+        return graph.forward
+
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)  # torch prints what its fakes can't do, also where it then ends the graph
+    try:
+        torch._dynamo.reset()
+        torch._dynamo.utils.counters.clear()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.compile(case.fn, backend=backend)(*case.make_args())
+        return len(graphs) == 1 and not torch._dynamo.utils.counters["graph_break"]
+    except Exception:  # its own errors, and what the case raises untraced too
+        return False
+    finally:
+        torch._dynamo.reset()
+        logging.disable(before)
 
 
 def verdict(case: Case) -> Verdict:

@@ -14,7 +14,8 @@ HEAD = """# torch's own databases under the tracer
 
 Written by `make databases`: samples of the databases that torch ships for its own tests (`torch.testing._internal`), each called
 untraced and under `tracer.compile(backend="eager")`: results bit for bit, arguments, random state, errors and gradients are
-compared. Small samples on the CPU, in one dtype each, at most one of an entry (`--samples` takes more).
+compared; the operators of `op_db` also under `vmap`, `grad` and `jvp` of torch.func. Small samples on the CPU, in one dtype each, at most
+one of an entry (`--samples` takes more).
 """
 
 
@@ -24,7 +25,8 @@ _OVERLOADS = (
 )
 
 
-def page(found: dict[str, list[Verdict]]) -> str:
+def page(found: dict[str, list[Verdict]], behind: list[Verdict]) -> str:
+    """`behind`: those that have breaks where torch.compile has one graph."""
     kinds = (EQUAL, BROKEN, NOT_CAPTURED, DIFFERS, NO_SAMPLE)
     lines = [HEAD, f"torch {torch.__version__.partition('+')[0]}.", "", f"| database | cases | {' | '.join(kinds)} |", "|---" * (len(kinds) + 2) + "|"]
     for name, verdicts in found.items():
@@ -34,4 +36,6 @@ def page(found: dict[str, list[Verdict]]) -> str:
     wrong = [v for verdicts in found.values() for v in verdicts if not v.right]
     lines += ["", "## What differs", ""]
     lines += [f"- `{v.case.label}`: {v.explained or v.text.splitlines()[-1].strip()}" for v in wrong] or ["Nothing."]
+    lines += ["", "## What breaks where torch.compile has one graph", ""]
+    lines += [f"- `{v.case.label}`: {v.why_broken or 'not looked into'}" for v in behind] or ["Nothing."]
     return "\n".join(lines) + "\n"

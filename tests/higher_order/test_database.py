@@ -10,13 +10,10 @@ from torch.testing._internal.hop_db import hop_db
 from torch.utils import _pytree as pytree
 
 import tracer
+from tests.databases.known import MORE_BREAKS
 
-#: Entries of which torch.compile makes one graph and we none, and why.
-NOT_CAPTURED = {
-    "invoke_quant": "its options are an object, which a graph can't hold as one of its arguments",
-    "flex_attention_backward": "autograd calls it; programs have no reason to",
-    "inline_asm_elementwise": "it needs CUDA: untried",
-}
+#: Entries of which torch.compile makes one graph and we none.
+NOT_CAPTURED = {label.removeprefix("hop_db ") for label in MORE_BREAKS if label.startswith("hop_db ")}
 ENTRIES = [(entry, grad) for entry in hop_db for grad in ((False, True) if entry.supports_autograd else (False,))]
 
 

@@ -281,6 +281,41 @@ def masked_assignment_in_parts(x, mask, value):
     return y.exp()
 
 
+@program(lambda: (randn(3, 4, requires_grad=True), torch.tensor([True, False, True, True])), graphs=1, breaks=0, fullgraph=True)
+def reductions_under_a_mask(x, mask):
+    return torch.masked.sum(x, 1, mask=mask), torch.masked.softmax(x, -1, mask=mask), torch.masked.argmax(x, mask=mask), torch.masked.std(x)
+
+
+# ---- torch's functions that call what they are given
+def triplet():
+    return randn(3, 4, requires_grad=True), randn(3, 4), randn(3, 4)
+
+
+@program(triplet, graphs=1, breaks=0, fullgraph=True)
+def a_loss_of_a_function_of_the_programs_own(a, p, n):
+    loss, seen = F.triplet_margin_with_distance_loss, []
+
+    def distance(u, v):
+        seen.append(len(seen))
+        return (u - v).abs().sum(-1)
+
+    return loss(a, p, n, distance_function=distance, margin=0.5), loss(a, p, n, distance_function=torch.nn.PairwiseDistance(), swap=True), seen
+
+
+@program(triplet, graphs=None, breaks=None)
+def a_loss_of_a_function_that_breaks(a, p, n):
+    def known(u, v):
+        return (u - v).abs().sum(-1) * (2 if u.abs().sum() > 0 else 3)
+
+    return F.triplet_margin_with_distance_loss(a, p, n, distance_function=known)
+
+
+# ---- what C++ looks at and torch's decomposition doesn't
+@program(lambda: torch.stft(randn(64), 16, hop_length=4, window=torch.ones(16), return_complex=True), graphs=1, breaks=0, fullgraph=True)
+def a_signal_back_from_its_spectrum(spectrum):
+    return torch.istft(spectrum, 16, hop_length=4, window=torch.ones(16)), torch.istft(spectrum * 2, 16, hop_length=4, window=torch.ones(16), length=60)
+
+
 # ---- under a transform of torch.func
 OUTSIDE = torch.arange(3.0)
 

@@ -12,7 +12,7 @@ from ..compat import original_callable
 from ..compat.type_names import type_name
 from ..compat.wrappers import Wrapper, wrapper_of
 from ..interpreter.frame import Frame, Program
-from ..signals import Break, Declined, NotConstant
+from ..signals import Break, Declined, NotConstant, NotHeld
 from ..variables import (
     UNSET,
     BoundVariable,
@@ -92,7 +92,7 @@ def call_function(ctx: Context, variable: FunctionVariable, args: list[Variable]
     if type(plan) is Wrapper:
         return follow(ctx, variable, plan).call(ctx, args, kwargs)
     if plan == "node":
-        return ctx.node("call_function", function, args, kwargs)
+        return _node(ctx, variable, args, kwargs)
     if plan == "whole":
         return call_opaque(ctx, function, args, kwargs)
     if plan == "constant":
@@ -105,7 +105,7 @@ def call_function(ctx: Context, variable: FunctionVariable, args: list[Variable]
                 return answer
             rejected = answer.why
         if policy.verdict(function) == "node":
-            return ctx.node("call_function", function, args, kwargs)
+            return _node(ctx, variable, args, kwargs)
         if policy.verdict(function) == "opaque":
             reason = policy.opaque_reason(function.__module__) or "unsupported-builtin"
             raise Break(reason, func=function.__qualname__, name=function.__qualname__, expr=f"{function.__name__}()", why=rejected)
@@ -117,6 +117,14 @@ def call_function(ctx: Context, variable: FunctionVariable, args: list[Variable]
         expr=f"{function.__name__}()",
         module=function.__module__,
     )
+
+
+def _node(ctx: Context, variable: FunctionVariable, args: list[Variable], kwargs: dict[str, Variable]) -> Any:
+    """One node; what is given something that a node can't hold, such as a distance to call, is followed as any Python code."""
+    try:
+        return ctx.node("call_function", variable.function, args, kwargs)
+    except NotHeld:
+        return inline(ctx, variable, args, kwargs)
 
 
 def _plan(ctx: Context, function: types.FunctionType) -> Any:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..compat.python_classes import is_python_class
-from ..signals import Break, Declined, NotConstant
+from ..signals import Break, Declined, NotConstant, NotHeld
 from ..variables import (
     BoundVariable,
     OpaqueVariable,
@@ -399,7 +399,7 @@ def pinned_argument(ctx: Context, variable: PinnedVariable) -> tuple[Any, Any]:
         or is_torch_operator(value)
     ):
         return value, value
-    raise Break("unsupported-type", type=_name(value), why="it can't be an argument of a graph node")
+    raise NotHeld(_name(value))
 
 
 # ---- imports

@@ -22,6 +22,7 @@ NODE_MODULES = frozenset(
         "torch._C._nn",
         "torch.special",
         "torch.linalg",
+        "torch.masked._ops",
     }
 )
 #: Pure helpers: they run natively when their arguments are known.

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from ..compat.fakes import python_dispatcher
+from ..compat.fakes import DataDependentOutputException, python_dispatcher
 from ..compat.memo import FakeTensor, fake_alike, fake_view, without_dispatch
 from .opaque import OpaqueCall
 from .operators import Watch, WritesArgument, refuse_writing
@@ -81,8 +81,16 @@ class FakeRunner:
                     self.hits += 1
                     return Outcome(value, *known[1:])
         self.misses += 1
-        watch = Watch(tensors, before)
-        value = _watched(mode, watch, fn if key is not None or mode.shape_env is None else functools.partial(_symbolically, fn), args, kwargs)
+        in_python = key is None and mode.shape_env is not None
+        while True:
+            watch = Watch(tensors, before)
+            try:
+                value = _watched(mode, watch, functools.partial(_in_python, fn) if in_python else fn, args, kwargs)
+                break
+            except DataDependentOutputException:  # C++ may check values where torch's decomposition in Python doesn't
+                if in_python:
+                    raise
+                in_python = True
         watch.finish(fn)
         if key is not None:
             self._remember(key, value, watch)
@@ -126,8 +134,8 @@ for _name in _FAKE_LOGGERS:
     logging.getLogger(_name).addFilter(hushed)  # for good: a level would be the process's, and changing one takes logging's lock
 
 
-def _symbolically(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Some kernels take plain integers only; torch's Python decompositions of them take symbols."""
+def _in_python(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Some kernels take plain integers only, or look at values; torch's decompositions of them in Python take symbols."""
     with python_dispatcher():
         return fn(*args, **kwargs)
 

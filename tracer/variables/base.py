@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..signals import UNNAMED, Break, NotConstant
+from ..signals import UNNAMED, Break, NotConstant, NotHeld
 
 if TYPE_CHECKING:
     from ..codegen.body import Body
@@ -127,7 +127,7 @@ class Variable:
     # ---- leaving the trace
     def argument(self, ctx: Context) -> tuple[Any, Any]:
         """(fx argument, fake value) for a graph node; raises Break where a graph can't hold it."""
-        raise Break("unsupported-type", type=self.python_type().__name__, why="it can't be an argument of a graph node")
+        raise NotHeld(self.python_type().__name__)
 
     def rebuild(self, body: Body) -> str:
         """Emit what makes a new object of this kind; answer the name that holds it. Sourced objects are loaded instead."""
