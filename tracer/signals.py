@@ -35,6 +35,11 @@ class Break(Exception):
         """This break is told of where another was met."""
         self.user_stack, self.location, self.inner, self.asks = other.user_stack, other.location, other.inner, other.asks
 
+    def met_in_body(self, other: Break) -> None:
+        """This break of an operator is told of where another was met in its body, and with the other's title and hints."""
+        self.met_at(other)
+        self.context = {**other.context, **self.context, "met": other.context.get("met", other.reason)}
+
 
 class NotHeld(Break):
     """A value that no node of a graph can hold as an argument."""

@@ -22,14 +22,14 @@ ROOT = Path(__file__).resolve().parents[2]
 #: What a template may ask the tracer for; `here`, `subject` and `at` are made from the others.
 PLACEHOLDERS = frozenset(
     """expr line var shape dtype value func type module name graphs breaks try_line limit calls recompiles old_value does
-    source value_expr what why number backend running here subject at inside test construct is_if called loop block try_file""".split()
+    source value_expr what why number backend running here subject at inside test construct is_if called loop block try_file met""".split()
 )
 #: One value for each of them, as a run would give it.
 FULL = {
     "expr": "scale(x)", "line": 7, "var": "x", "shape": (2, 4), "dtype": "float32", "value": 3, "func": "forward",
     "type": "Lock", "module": "zlib", "name": "crc32", "graphs": 3, "breaks": 2, "try_line": 5, "limit": 8, "calls": 12,
     "recompiles": 7, "old_value": 2, "does": "changes `seen`", "source": "x", "value_expr": "x.min()", "what": "class",
-    "why": "it has no fake", "number": "u0", "backend": "inductor", "running": "rows", "test": "scale(x)", "construct": "if", "is_if": "scale(x)", "called": "scale(x)", "loop": "scale(x)", "block": "try",
+    "why": "it has no fake", "number": "u0", "backend": "inductor", "running": "rows", "test": "scale(x)", "construct": "if", "is_if": "scale(x)", "called": "scale(x)", "loop": "scale(x)", "block": "try", "met": "print-call",
 }  # fmt: skip
 
 #: No blame, nothing waved away, no class of the compiler's own.
@@ -110,6 +110,14 @@ def test_settings_are_settings(found: Entry) -> None:
     assert found.hints[-1] == f"Setting: {found.config}"
     named = {n for quoted in re.findall(r"`([^`]+)`", found.config) for n in re.findall(r"[a-z]+_[a-z_]+|dynamic|strict|engine", quoted)}
     assert named & set(FIELDS), f"none of {named} is a setting"
+
+
+def test_what_was_met_in_a_body_is_told_with_its_title_and_hints() -> None:
+    told = render("autograd-function-unsupported", name="Noting", line=3, expr="print(x)", why="its forward ends the graph", met="print-call")
+    inner, own = entry("print-call"), entry("autograd-function-unsupported")
+    assert f"its forward ends the graph: {inner.title}. So" in told.explanation
+    assert told.explanation.startswith("`print(x)` at line 3 is part of `Noting`, a custom autograd function.")
+    assert told.hints == (*(fix.hint for fix in inner.fixes), *inner.also, *own.hints)
 
 
 @ENTRIES

@@ -323,8 +323,8 @@ def backward_miscounts(ctx, grad):
 @pytest.mark.parametrize(
     ("part", "method", "words"),
     [
-        ("forward", forward_prints, "its forward ends the graph"),
-        ("backward", backward_draws, "its backward ends the graph"),
+        ("forward", forward_prints, "its forward ends the graph: Printing, logging or warning mid-function"),
+        ("backward", backward_draws, "its backward ends the graph: NumPy"),
         ("backward", backward_miscounts, "its backward returns 2 gradients for 1 arguments"),
     ],
 )
@@ -336,7 +336,10 @@ def test_a_body_that_cannot_be_a_graph_ends_the_graph_at_its_own_line(part, meth
     text = " ".join(found.explanation.split())
     assert found.reason == "autograd-function-unsupported" and words in text
     if "ends the graph" in words:
-        assert found.location.line == method.__code__.co_firstlineno + 1
+        assert found.location.line == method.__code__.co_firstlineno + 1 and "is part of `Refused`, a custom autograd function" in text
+    with pytest.raises(tracer.FullGraphError) as error:
+        tracer.Session("trace", fullgraph=True).run(lambda x: function.apply(x) + 1, torch.ones(3, requires_grad=True))
+    assert words in " ".join(str(error.value).split())
     assert any(one.outcome == "rolled back" for one in session.speculations)
 
 

@@ -345,6 +345,30 @@ def gradients_and_tangents_that_do_not_come(x, y):
     return one, two, vmap(lambda a, b: jvp(Unmaterialized.apply, (a, b), (b, a)))(x, y)
 
 
+class Marked(Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x):
+        return x * 2, x * 3
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.mark_non_differentiable(output[1])
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    def backward(ctx, first, second):
+        if first is None:
+            return second if second is None else second * 100
+        return first * 5 if second is None else first * 5 + second * 7
+
+
+@program(trained)
+def marks_that_rules_for_batches_lose(x):
+    return vmap(Marked.apply)(x), vjp(lambda v: Marked.apply(v)[0], x)[1](x), grad(lambda v: sum(part.sum() for part in Marked.apply(v)))(x)
+
+
 class OnceOnly(Function):
     generate_vmap_rule = True
 

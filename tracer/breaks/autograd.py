@@ -11,8 +11,8 @@ ENTRIES = (
         of_line=True,
         title="Training step inside the compiled function",
         explanation="""{here} runs [[`{expr}`|a backward pass]] inside the compiled function. `backward()`,
-            `zero_grad()` and `step()` write into `.grad` fields and parameters that live outside the graph, so each
-            is left to plain Python. The function is cut at each of them.""",
+            `zero_grad()` and `step()` write into `.grad` fields and parameters that live outside the graph, and what a backward
+            pass runs was recorded by autograd, not by the tracer. So each is left to plain Python, and the function is cut at each of them.""",
         why_it_matters="""[[{breaks} breaks in one step; ]]the pieces left over are often too small to be worth
             compiling.""",
         fixes=(
@@ -118,9 +118,9 @@ ENTRIES = (
     Entry(
         id="autograd-function-unsupported",
         title="Custom autograd function outside the rules",
-        explanation="""{here} applies [[`{expr}`|`{name}`|a custom autograd function]]. A graph has to hold its
-            `forward` and its `backward` as a pair, each a graph of its own, and they were not recorded as one[[: {why}]]. So the
-            graph ends, Python applies it with its own backward, and a new graph starts.""",
+        explanation="""[[{met?}{subject} is part of `{name}`, a custom autograd function|{here} applies [[`{expr}`|`{name}`|a custom autograd
+            function]]]]. A graph has to hold its `forward` and its `backward` as a pair, each a graph of its own, and they were not recorded as one[[:
+            {why}[[: {met}]]]]. So the graph ends[[{met?} where it is applied]], Python applies it with its own backward, and a new graph starts.""",
         why_it_matters="[[{graphs} graphs instead of 1; ]]its backward is not compiled.",
         fixes=(
             Fix(

@@ -8,7 +8,7 @@ ENTRIES = (
     Entry(
         id="cond-branch-rejected",
         title="torch.cond branch touches the outside",
-        explanation="""The branch [[`{func}` ]]given to [[`{name}`|`torch.cond`]] [[{does}|reaches
+        explanation="""The branch [[`{func}` ]]given to [[`{name}`|`torch.cond`]] [[{does}[[: {met}]]|reaches
             outside: it changes [[`{var}`|something]] outside itself, modifies its input, or returns an input (or a
             view of one) as is]] ({at}). Both branches are recorded but only one runs, so an outside change has no single
             right answer. This is an error, not a break, and happens without compiling too.""",
@@ -100,7 +100,7 @@ ENTRIES = (
     Entry(
         id="loop-body-rejected",
         title="Loop body does more than compute",
-        explanation="""[[`{func}`|The function]] given to [[`{name}`|`while_loop`, `scan` or `map`]] [[{does}|reaches outside: it changes
+        explanation="""[[`{func}`|The function]] given to [[`{name}`|`while_loop`, `scan` or `map`]] [[{does}[[: {met}]]|reaches outside: it changes
             something outside itself, modifies its input, or returns an input (or a view of one) as is, or its result has another
             form than what it is given]] ({at}). It is recorded once and runs once for each turn, so what it does beside
             computing its result would be done once instead. This is an error, not a break, and happens without
@@ -166,7 +166,7 @@ ENTRIES = (
         id="higher-order-unsupported",
         of_line=True,
         title="Operator over a function that isn't captured",
-        explanation="""[[`{expr}`|`{name}`|An operator]] {at} works on a function[[: {why}]]. The tracer has rules for control flow
+        explanation="""[[`{expr}`|`{name}`|An operator]] {at} works on a function[[: {why}[[: {met}]]]]. The tracer has rules for control flow
             (`torch.cond`, `while_loop`, `scan`, …), checkpoints and nested regions, and follows `vmap`, `grad`, `jvp` and what is built of
             them; it has no rule for this operator. So the graph ends before it, and Python runs it.""",
         why_it_matters="[[{graphs} graphs instead of 1; ]]the operator and its function run as ordinary Python.",

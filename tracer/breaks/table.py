@@ -80,15 +80,18 @@ _PLACES = (
 
 
 def render(id: str, /, **context: Any) -> Rendered:
-    """The entry's texts for one run. Context that is missing, None or meaningless takes its clause with it."""
+    """The entry's texts for one run. Context that is missing, None or meaningless takes its clause with it. `met`: the id of what was met in a body
+    that ends the graph for it; its title is told, and its hints before the entry's own, since they fit the line (settings don't: they are of whole graphs)."""
     found = entry(id)
     known = _known(context)
+    met = CATALOGUE.get(context.get("met", ""))
+    hints = (*((*(fix.hint for fix in met.fixes), *met.also) if met is not None else ()), *found.hints)
     return Rendered(
         found.id,
         fill(found.title, known),
         fill(found.explanation, known),
         _capital(fill(found.why_it_matters, known)),
-        tuple(text for hint in found.hints if (text := fill(hint, known))),
+        tuple(text for hint in hints if (text := fill(hint, known))),
     )
 
 
@@ -117,6 +120,9 @@ def _known(context: Mapping[str, Any]) -> dict[str, str]:
     known = {name: text for name, value in context.items() if (text := shown(name, value)) is not None}
     for name, template in _PLACES:
         known[name] = fill(template, known)
+    met = CATALOGUE.get(known.pop("met", ""))
+    if met is not None:
+        known["met"] = fill(met.title, known)
     return known
 
 

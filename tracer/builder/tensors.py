@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 def tensor(ctx: Context, value: torch.Tensor, source: Source) -> Any:
     """A plain tensor, parameter or buffer: an input of the graph; sizes that changed before are symbolic."""
     if is_transformed(value):
-        raise Break("higher-order-unsupported", expr=source.text, name="torch.func", func="torch.func")
+        why = "a transform of torch.func made it for one of its levels, and only torch knows whether that has ended"
+        raise Break("unsupported-type", type="tensor of a level", source=source.text, why=why)
     if value.layout is not torch.strided and value.layout is not torch._mkldnn:  # type: ignore[attr-defined]
         raise Break(
             "sparse-tensor" if not value.is_nested else "nested-tensor-strided",

@@ -27,8 +27,8 @@ except ImportError:  # where the transforms call C++ themselves
     _wrappers = types.ModuleType("none")
 
 __all__ = [
-    "ASKS", "ENTERS", "LEAVES", "LOADS", "MARKS", "WRAPS", "active", "depth", "inner", "is_batched", "is_transform", "leave_dual", "leave_to", "level_of",
-    "lowered", "stack",
+    "ASKS", "ENTERS", "LEAVES", "LOADS", "MARKS", "UNFOLLOWED", "WRAPS", "active", "depth", "inner", "is_batched", "is_transform", "leave_dual", "leave_to",
+    "level_of", "lowered", "stack",
 ]  # fmt: skip
 
 #: Files of torch's whose functions are followed as any Python code.
@@ -37,7 +37,7 @@ _FOLLOWED = frozenset(
     for module in (torch._functorch.apis, _transforms, torch._functorch.functional_call, torch._functorch.utils, torch._functorch.vmap)
 )
 #: Those in there that trace the function in another way.
-_APART = frozenset({"functionalize", "linearize"})
+_APART = frozenset({"linearize"})
 
 
 def _named(*names: str) -> tuple[Callable[..., Any], ...]:
@@ -73,6 +73,12 @@ WRAPS = _named(
     "_add_batch_dim", "_remove_batch_dim", "_wrap_for_grad", "_unwrap_for_grad", "_make_dual", "_unpack_dual", "get_unwrapped", "unwrap_if_dead",
     "_autograd_grad",
 )  # fmt: skip
+#: Enters a level of a transform that isn't followed → that transform.
+UNFOLLOWED = {
+    function: transform
+    for name, transform in (("_func_increment_nesting", "torch.func.functionalize"), ("_vmapmode_increment_nesting", "torch._vmap_internals.vmap"))
+    for function in _named(name)
+}
 #: Prepare the process once: nothing of the program depends on it.
 LOADS = _named("lazy_load_decompositions", "_maybe_load_decompositions")
 

@@ -348,6 +348,12 @@ for _name, _reason in {
 calls.exact(torch.autograd.backward)(_break_rule("backward-inside", "backward"))
 
 
+@calls.exact(torch.autograd.grad)
+def autograd_grad(ctx: Context, *args: Variable, **kwargs: Variable) -> Any:
+    """`torch.autograd.grad(…)` runs a backward pass."""
+    ctx.break_("backward-inside", expr="torch.autograd.grad()", name="grad", func="torch.autograd.grad")
+
+
 @calls.exact(torch.Tensor.requires_grad_)
 def requires_grad_(ctx: Context, value: Variable, requires_grad: Variable | None = None) -> Any:
     """`x.requires_grad_(flag)`: nothing where the flag is so already; else it is set by Python."""

@@ -86,7 +86,7 @@ class Applied:
     def stop(self, why: str, met: Break | None = None) -> NoReturn:
         stop = Break("autograd-function-unsupported", expr=f"{self.name}.apply", name=self.name, func=self.name, type=self.name, why=why)
         if met is not None:
-            stop.met_at(met)
+            stop.met_in_body(met)
         raise stop
 
     def _with_defaults(self, args: list[Variable]) -> list[Variable]:
@@ -169,8 +169,7 @@ class Applied:
 
     def rejected(self, what: str, rejected: Rejected) -> NoReturn:
         """The break where a method can't be captured, told of where that was met."""
-        does = rejected.does if rejected.stop is None else f"{rejected.does} (`{rejected.reason}`)"
-        self.stop(f"its {what} {does}", rejected.stop)
+        self.stop(f"its {what} {rejected.does}", rejected.stop)
 
     def backward(self) -> tuple[Variable, bool]:
         """The backward, and whether it is one that can't be differentiated (`once_differentiable`), which runs without grad."""

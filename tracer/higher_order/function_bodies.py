@@ -125,13 +125,13 @@ class Forward(Method):
             found.append(held)
         return found
 
-    def missing(self, ctx: Context) -> list[tuple[bool, ...]]:
+    def missing(self, ctx: Context, marked: bool = True) -> list[tuple[bool, ...]]:
         """Which gradients backward may be given: for each way in which some don't come, whether each tensor's comes. Most functions ask for zeros in
-        place of those that don't."""
+        place of those that don't. `marked`: whether none comes for what is marked as not differentiable."""
         tensors = self.tensors()
         if self.own.materializes():
             return [(True,) * len(tensors)]
-        apart = self.own.said(ctx, "non_differentiable")
+        apart = self.own.said(ctx, "non_differentiable") if marked else []
         may_come = [is_differentiable(item.fake) and not any(item is held for held in apart) for item in tensors]
         if sum(may_come) > 3:
             raise Rejected("has gradients that don't come given as None, of more than three results")

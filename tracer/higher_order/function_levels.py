@@ -199,7 +199,7 @@ class InLevels:
                 way = _Way(needs, own, setup, speculate(ctx, _OFTEN, "setup_body", setup, given))
                 way.own.kept = own.said(ctx, "to_save")
                 self.what = "backward"
-                for coming in setup.missing(ctx):
+                for coming in setup.missing(ctx, marked=False):  # torch's rule for batches loses the marks
                     body, backward = self.applied.speculate_backward(own, self.backward, self.once, setup, coming, way.body, in_levels=True)
                     way.backwards.append((coming, body, backward))
             except Rejected:

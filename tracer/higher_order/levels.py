@@ -141,6 +141,15 @@ def _loads(function: Any) -> None:
         return NONE
 
 
+def _unfollowed(function: Any, name: str) -> None:
+    @calls.exact(function)
+    def enter(ctx: Context, *args: Variable) -> Any:
+        """A level of a transform that isn't followed begins."""
+        raise Break("higher-order-unsupported", expr=name, name=name, func=name)
+
+
+for _function, _kind in functorch.UNFOLLOWED.items():
+    _unfollowed(_function, _kind)
 for _function, _kind in functorch.ENTERS.items():
     _enters(_function, _kind)
 for _function, _kind in functorch.LEAVES.items():

@@ -31,7 +31,7 @@ def refused(ctx: Context, reason: str, called: str, function: Variable, rejected
     """The break of an operator whose body was rejected, told of where the body failed."""
     stop = Break(reason, name=called, func=ctx.protocol.callable_name(function), does=rejected.does, var=rejected.reason)
     if rejected.stop is not None:
-        stop.met_at(rejected.stop)
+        stop.met_in_body(rejected.stop)
     return stop
 
 

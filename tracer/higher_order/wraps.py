@@ -72,8 +72,7 @@ def _around(
 
 def _stopped(ctx: Context, called: str, function: Variable, rejected: Rejected) -> Break:
     stop = refused(ctx, "higher-order-unsupported", called, function, rejected)
-    reason = f" (`{rejected.reason}`)" if rejected.stop is not None else ""
-    stop.context.update(expr=called, name=called, func=called, why=f"the function {rejected.does}{reason}")
+    stop.context.update(expr=called, name=called, func=called, why=f"the function {rejected.does}")
     return stop
 
 
