@@ -18,12 +18,13 @@ __all__ = ["autograd_function_apply"]
 def autograd_function_apply(
     forward: Any, backward: Any, *operands: Any, name: str, given: int, saved: tuple[int, ...] = (), non_differentiable: tuple[int, ...] = (),
     dirty: tuple[int, ...] = (), once: bool = False, coming: tuple[tuple[bool, ...], ...] = (), others: tuple[Any, ...] = (),
+    beside: int = 0,
 ) -> Any:  # fmt: skip
     """`forward(*operands)` gives the results and what is kept; `backward(*gradients, *kept)` the gradients of the first `given` operands, which are
     those that the function was applied to; the others are what its body uses from outside. `saved`, `non_differentiable`, `dirty`:
     indices of what is kept by `save_for_backward`, and of results. `coming`: where gradients that don't come are None, those that do, for
-    `backward` and for each of `others`, which are like it."""
-    call = _Call(forward, (backward, *others), given, frozenset(saved), non_differentiable, dirty, coming)
+    `backward` and for each of `others`, which are like it. `beside`: how many of the last results are what it stores elsewhere."""
+    call = _Call(forward, (backward, *others), given, frozenset(saved), non_differentiable, dirty, coming, beside)
     return _function(name, once).apply(call, operands[given:], *operands[:given])
 
 
@@ -31,14 +32,14 @@ autograd_function_apply.__module__ = "tracer"
 
 
 class _Call:
-    __slots__ = ("backwards", "coming", "dirty", "forward", "given", "non_differentiable", "saved")
+    __slots__ = ("backwards", "beside", "coming", "dirty", "forward", "given", "non_differentiable", "saved")
 
     def __init__(
         self, forward: Any, backwards: tuple[Any, ...], given: int, saved: frozenset[int], non_differentiable: tuple[int, ...], dirty: tuple[int, ...],
-        coming: tuple[tuple[bool, ...], ...],
+        coming: tuple[tuple[bool, ...], ...], beside: int,
     ):  # fmt: skip
         self.forward, self.backwards, self.given, self.saved = forward, backwards, given, saved
-        self.non_differentiable, self.dirty, self.coming = non_differentiable, dirty, coming
+        self.non_differentiable, self.dirty, self.coming, self.beside = non_differentiable, dirty, coming, beside
 
 
 def _forward(ctx: Any, call: _Call, others: tuple[Any, ...], *arguments: Any) -> Any:
@@ -47,8 +48,9 @@ def _forward(ctx: Any, call: _Call, others: tuple[Any, ...], *arguments: Any) ->
     ctx.count = len(kept)
     ctx.as_it_is = {i: value for i, value in enumerate(kept) if i not in call.saved}
     ctx.save_for_backward(*(value for i, value in enumerate(kept) if i in call.saved))
-    if call.non_differentiable:
-        ctx.mark_non_differentiable(*(results[i] for i in call.non_differentiable))
+    apart = (*(results[i] for i in call.non_differentiable), *results[len(results) - call.beside :])
+    if apart:
+        ctx.mark_non_differentiable(*apart)
     if call.dirty:
         ctx.mark_dirty(*(results[i] for i in call.dirty))
     if call.coming:
@@ -58,6 +60,7 @@ def _forward(ctx: Any, call: _Call, others: tuple[Any, ...], *arguments: Any) ->
 
 def _backward(ctx: Any, *gradients: Any) -> Any:
     call, as_it_is = ctx.call, ctx.as_it_is
+    gradients = gradients[: len(gradients) - call.beside]
     saved = iter(ctx.saved_tensors if call.saved else ())  # asked for a second time, they are gone
     kept = [as_it_is[i] if i in as_it_is else next(saved) for i in range(ctx.count)]
     which = 0

@@ -29,7 +29,7 @@ from .speculate import Body, Policy, Rejected, speculate
 if TYPE_CHECKING:
     from ..context import Context
 
-_FORWARD = Policy("autograd.Function", inputs=True, shared=True, overlaps=True, once=True)
+_FORWARD = Policy("autograd.Function", inputs=True, shared=True, overlaps=True, once=True, gives_out=True)
 _BACKWARD = Policy("autograd.Function", inputs=True, shared=True, overlaps=True)
 
 

@@ -32,8 +32,9 @@ _SEEN_THROUGH = (
 )  # fmt: skip
 
 
-def escaping(ctx: Context, changed: list[Variable]) -> str:
-    """What is wrong with what these hold, which are outside of the body that ends here; empty where nothing is."""
+def escaping(ctx: Context, changed: list[Variable], given_out: list[TensorVariable] | None = None) -> str:
+    """What is wrong with what these hold, which are outside of the body that ends here; empty where nothing is. `given_out`: a list for tensors of the
+    body among it, where its operator can give them as well."""
     pending: list[Any] = list(changed)
     seen: set[int] = set()
     while pending:
@@ -42,7 +43,9 @@ def escaping(ctx: Context, changed: list[Variable]) -> str:
             continue
         seen.add(id(variable))
         if isinstance(variable, TensorVariable) and variable.node.graph is ctx.graph.graph:
-            return "stores outside itself a tensor that it makes"
+            if given_out is None or variable.node.op == "placeholder":
+                return "stores outside itself a tensor that it makes"
+            given_out.append(variable)
         if isinstance(variable, SymVariable) and is_inner(ctx, variable):
             return "stores outside itself a number that it makes"
         if not isinstance(variable, _SEEN_THROUGH):

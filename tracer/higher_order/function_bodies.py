@@ -93,6 +93,9 @@ class Forward(Method):
     def check(self, ctx: Context, body: Body) -> None:
         """What forward said of its tensors is taken for what it is; what autograd would raise an error for is left to it."""
         self.check_kept(ctx)
+        memories = {storage_of(tensor.fake) for tensor in (*self.given, *self.items) if isinstance(tensor, TensorVariable)}
+        if any(tensor.fake.requires_grad or storage_of(tensor.fake) in memories for tensor in body.given_out):
+            raise Rejected("stores outside itself a tensor that shares memory with an argument or a result")
         for held in self.dirty(ctx):
             fake = held.fake
             if not fake.requires_grad or fake._is_view() or is_leaf_input(ctx, fake) or held.source is not None:

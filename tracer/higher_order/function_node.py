@@ -47,12 +47,18 @@ def node_of(
         options["dirty"] = tuple(i for i, item in enumerate(results) if any(item is held for held in dirty))
     if once:
         options["once"] = True
-    bodies = [install(ctx, with_inputs(ahead, operands, (ahead.outputs, tuple(kept))), "fwd_body")]
+    if ahead.given_out:
+        options["beside"] = len(ahead.given_out)
+    outputs = (*ahead.outputs, *(tensor.node for tensor in ahead.given_out))
+    bodies = [install(ctx, with_inputs(ahead, operands, (outputs, tuple(kept))), "fwd_body")]
     bodies += [install(ctx, with_inputs(body, kept, _placed(body, backward), "kept"), "bwd_body") for body, backward in behind]
     if not own.materializes():
         options["coming"], options["others"] = tuple(backward.coming for _, backward in behind), tuple(bodies[2:])
     fakes = [_result(forward, item, any(item is held for held in apart), any(item is held for held in dirty)) for item in results]
-    node = ctx.create_node("call_function", autograd_function_apply, (*bodies[:2], *operands), options, tuple(fakes))
+    beside = [tensor.fake for tensor in ahead.given_out]
+    node = ctx.create_node("call_function", autograd_function_apply, (*bodies[:2], *operands), options, (*fakes, *beside))
+    for i, tensor in enumerate(ahead.given_out, len(fakes)):
+        tensor.node = ctx.create_node("call_function", operator.getitem, (node, i), {}, tensor.fake)
     note_effects(node, ahead.graph, written(ahead, operands))
     made = iter(
         item if any(item is held for held in dirty)

@@ -40,7 +40,8 @@ class Policy:
     """What bodies of an operator may do. `operator`: what it is called where it is spoken of. `inputs`: return what they were given as it is;
     `shared`: return memory of an input, or one memory twice; `overlaps`: use tensors that share memory. `constants`: the types of what they may
     return beside tensors and symbolic numbers; `kept`: of those that are outputs of the graph as well. `once`: the body runs once, where it
-    stands, so it may change what it finds outside itself and write to its inputs; tensors that it makes stay in it."""
+    stands, so it may change what it finds outside itself and write to its inputs; tensors that it makes stay in it, unless it `gives_out` those that are kept
+    outside, in `Body.given_out`."""
 
     operator: str
     inputs: bool = False
@@ -49,6 +50,7 @@ class Policy:
     constants: tuple[type, ...] = ANY
     kept: tuple[type, ...] = ()
     once: bool = False
+    gives_out: bool = False
 
 
 class Rejected(Exception):
@@ -77,12 +79,12 @@ class Given:
 
 
 class Body:
-    """A committed body: its graph, what it returned (flat), the structure of the result, and what was lifted."""
+    """A committed body: its graph, what it returned (flat), the structure of the result, what was lifted, and its own tensors that are kept outside."""
 
-    __slots__ = ("leaves", "name", "structure", "subgraph")
+    __slots__ = ("given_out", "leaves", "name", "structure", "subgraph")
 
-    def __init__(self, name: str, subgraph: Subgraph, leaves: list[Variable], structure: Structure):
-        self.name, self.subgraph, self.leaves, self.structure = name, subgraph, leaves, structure
+    def __init__(self, name: str, subgraph: Subgraph, leaves: list[Variable], structure: Structure, given_out: list[TensorVariable]):
+        self.name, self.subgraph, self.leaves, self.structure, self.given_out = name, subgraph, leaves, structure, given_out
 
     @property
     def graph(self) -> fx.Graph:
@@ -111,9 +113,9 @@ def speculate(
             inside = [arg.enter(subgraph) if type(arg) is Given else arg for arg in args]
             result = ctx.call_now(function, inside, kwargs)
             leaves, structure = flatten(ctx, result, policy.constants, policy.kept)
-            _check_effects(ctx, policy, mark, born)
+            given_out = _check_effects(ctx, policy, mark, born)
             subgraph.graph.output(tuple(ctx.argument(leaf)[0] for leaf in leaves))
-            body = Body(name, subgraph, leaves, structure)
+            body = Body(name, subgraph, leaves, structure, given_out)
             _check_memory(body, policy)
     except Break as stop:
         ctx.locate(stop)
@@ -181,20 +183,23 @@ def attempt(ctx: Context, name: str, mark: Mark) -> Iterator[tuple[Subgraph, int
 
 
 # ---- what a body must not do
-def _check_effects(ctx: Context, policy: Policy, mark: Mark, born: int) -> None:
-    """Bodies run zero, one or many times: they may change only what they made. One that runs once may change more, if nothing of its own is kept there."""
+def _check_effects(ctx: Context, policy: Policy, mark: Mark, born: int) -> list[TensorVariable]:
+    """Bodies run zero, one or many times: they may change only what they made. One that runs once may change more, if nothing of its own is kept there but
+    what it can give out."""
     graph = ctx.graph.graph
     outside = [v for v in dict.fromkeys([*mark.changed(ctx), *mark.undone(ctx)]) if not isinstance(v, ContextStateVariable) and _is_outside(v, graph, born)]
     if policy.once:
-        does = escaping(ctx, outside)
+        given_out: list[TensorVariable] = []
+        does = escaping(ctx, outside, given_out if policy.gives_out else None)
         if does:
             raise Rejected(does)
-        return
+        return given_out
     if outside:
         raise Rejected(f"changes {outside[0].source.text if outside[0].source is not None else outside[0].describe()} outside itself")
     given = {storage_of(node.meta["example_value"]) for node in graph.nodes if node.op == "placeholder"} - {None}
     if any(writes_to(node, given) for node in graph.nodes):
         raise Rejected("modifies its input in place")
+    return []
 
 
 def _is_outside(variable: Variable, graph: fx.Graph, born: int) -> bool:
