@@ -49,6 +49,7 @@ from .variables.generators import Weakly
 
 if TYPE_CHECKING:
     from .failing import Failing
+    from .functions.indexing import IndexMode
     from .functions.later import Later
     from .higher_order.levels import Level
     from .session import Session
@@ -108,7 +109,7 @@ class Context:
         self.effects = Effects()
         self.undo: list[tuple[Any, Any]] = []  # see `Variable.saved`
         self.speculating = 0
-        self.indexing = False  # whether an index that is a tensor picks by it, as in the bodies of flex_attention
+        self.indexing: list[IndexMode | None] = []  # why an index that is a tensor picks by it: `functions/indexing.py`
         self.later: Later | None = None  # for a body that runs later than where it stands
         self.entries = 0
         self.changes = 0

@@ -43,7 +43,7 @@ from .graph.places import note_places
 from .graph.transaction import standing, undone
 from .guards import Guard, check_seconds, lower
 from .guards.shapes import shape_guard
-from .higher_order import levels
+from .higher_order import attention, levels
 from .interpreter.frame import Frame
 from .interpreter.loop import run
 from .rerun.rng import unmoved
@@ -192,6 +192,7 @@ def _finish(ctx: Context, info: FrameInfo, root: Frame, result: Variable | None,
 def _compile(ctx: Context, info: FrameInfo, root: Frame, result: Variable | None, stopped: Decision | None, frame_id: str) -> Entry:
     session, rec = ctx.session, ctx.rec
     levels.check_left(ctx)
+    attention.check_left(ctx)
     if stopped is not None:
         session.check_fullgraph(ctx, stopped.value, frame_id)
     pin_sizes(ctx)

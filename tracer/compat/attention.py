@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import torch
 
-__all__ = ["attention_results"]
+__all__ = ["attention_results", "picks_by_tensors"]
+
+
+def picks_by_tensors(mode: type) -> bool:
+    """Whether this is the torch-function mode under which `x[i]` picks by a tensor with one number, where a mask is made of a function."""
+    home = sys.modules.get("torch._dynamo._trace_wrapped_higher_order_op")
+    return home is not None and mode is getattr(home, "TransformGetItemToIndex", None)
 
 
 def attention_results(query: Any, value: Any) -> list[Any]:

@@ -32,6 +32,7 @@ from ..variables import (
     mention,
 )
 from . import later, torch_facts
+from .indexing import picked
 from .table import calls
 from .torch_fields import set_field
 from .torch_operators import PLAIN, is_leaf_input, record, target_name
@@ -128,7 +129,7 @@ def known_number(ctx: Context, variable: TensorVariable) -> Any:
 
 
 def tensor_getitem(ctx: Context, variable: TensorVariable, key: Variable) -> Any:
-    if ctx.indexing and (found := _picked(ctx, variable, key)) is not None:
+    if ctx.indexing and (found := picked(ctx, variable, key)) is not None:
         return found
     _check_index(ctx, variable, key)
     if type(key) is SymVariable and variable.fake.dim():  # plain indexing would ask for the number
@@ -137,23 +138,6 @@ def tensor_getitem(ctx: Context, variable: TensorVariable, key: Variable) -> Any
             return ctx.node("call_function", torch.select, [variable, literal(0), key])
         key = literal(key.specialise(ctx))  # the error names it
     return ctx.node("call_function", operator.getitem, [variable, key])
-
-
-def _picked(ctx: Context, variable: TensorVariable, key: Variable) -> Variable | None:
-    """`x[i, j]` where all indices are integers and tensors, some of which the run tells: whoever runs the graph makes one operator of it."""
-    keys = key.settled(ctx) if isinstance(key, TupleVariable) else [key]
-    if not any(type(each) is TensorVariable and not each.fake.dim() and each.fake.dtype is not torch.bool for each in keys):
-        return None
-    node, fake = ctx.argument(variable)
-    given = ctx.argument(key)[0]
-    indices = [ctx.argument(each)[1] for each in keys]
-    if not all(isinstance(index, torch.Tensor) or type(index) is int for index in indices):
-        return None
-    with torch.no_grad():
-        tensors = [index if isinstance(index, torch.Tensor) else fake.new_full((), index, dtype=torch.int64) for index in indices]
-        picked = torch.ops.aten.index(fake, tensors)
-    picked.requires_grad_(torch.is_grad_enabled() and fake.requires_grad)
-    return wrap_result(ctx, picked, ctx.create_node("call_function", operator.getitem, (node, given), {}, picked))
 
 
 def _check_index(ctx: Context, variable: TensorVariable, key: Variable) -> None:

@@ -6,22 +6,24 @@ it. Both functions run for every pair of a query and a key at once, so an index 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..compat.attention import attention_results
+from ..compat.attention import attention_results, picks_by_tensors
+from ..ending import break_at, moment_of
+from ..functions.indexing import IndexMode, indexed_by_body
 from ..functions.table import calls
 from ..graph.operators import carry_effects
-from ..signals import Declined
-from ..variables import ConstantVariable, TensorVariable, TupleVariable, Variable
+from ..signals import Break, Declined
+from ..variables import NONE, ConstantVariable, TensorVariable, TupleVariable, Variable
 from .nodes import graded, install, parts, refused, shared_inputs, speculated, values_of, with_inputs
 from .speculate import Body, Given, Policy, Rejected
 
 if TYPE_CHECKING:
     from ..context import Context
+
+__all__ = ["check_left"]
 
 _POLICY = Policy("flex_attention", inputs=True, shared=True, overlaps=True, constants=())
 _INDICES = ("batch", "head", "query_index", "key_index")
@@ -52,22 +54,40 @@ def flex_attention(
 
 
 def _speculated(ctx: Context, name: str, function: Variable, args: list[Any]) -> Body:
-    with _indexed(ctx):
+    with indexed_by_body(ctx):
         body = speculated(ctx, _POLICY, "loop-body-rejected", "flex_attention", name, function, args)
     if len(body.leaves) != 1 or not isinstance(body.leaves[0], TensorVariable) or body.leaves[0].fake.dim():
         raise refused(ctx, "loop-body-rejected", "flex_attention", function, Rejected("returns something else than one scalar"))
     return body
 
 
-@contextmanager
-def _indexed(ctx: Context) -> Iterator[None]:
-    before, ctx.indexing = ctx.indexing, True
-    try:
-        yield
-    finally:
-        ctx.indexing = before
+# ---- the mode under which masks are made of functions
+def check_left(ctx: Context) -> None:
+    """At the end of a graph: a mode that is still on can't be carried over to Python. The graph ends before what entered it."""
+    for entered in ctx.indexing:
+        assert entered is not None
+        name = entered.mode.python_type().__name__
+        raise break_at(entered.began, Break("context-unsupported", expr=name, name=name, type="torch-function mode that the graph doesn't leave"))
 
 
+@calls.exact(torch._C._push_on_torch_function_stack)
+def push_mode(ctx: Context, mode: Variable) -> Any:
+    """A torch-function mode is entered: of those, the one that makes an index of a tensor is followed."""
+    if not picks_by_tensors(mode.python_type()):
+        return Declined("what it does to every call of torch isn't followed")
+    ctx.indexing.append(IndexMode(mode, moment_of(ctx.root_frame)))
+    return NONE
+
+
+@calls.exact(torch._C._pop_torch_function_stack)
+def pop_mode(ctx: Context) -> Any:
+    """The mode that was entered last is left."""
+    if not ctx.indexing or ctx.indexing[-1] is None:
+        return Declined("it was entered elsewhere")
+    return ctx.indexing.pop().mode
+
+
+# ---- the node
 def _node(
     ctx: Context, tensors: list[Any], scored: Body, masked: Body, blocks: list[Variable], scale: Variable, options: Variable
 ) -> Variable:

@@ -145,7 +145,7 @@ def attempt(ctx: Context, name: str, mark: Mark) -> Iterator[tuple[Subgraph, int
     outer, frame, handled = ctx.graph, ctx.frame, (ctx.handling, ctx.beyond)
     modes, autocasts, autocast = {n: mode.read() for n, mode in MODES.items()}, list(ctx.autocasts), AutocastState()
     subgraph = ctx.graph = Subgraph(outer, name)
-    begun = len(ctx.levels)
+    begun, indexing = len(ctx.levels), list(ctx.indexing)
     held = {name: state.held for name, state in ctx.context_states.items()}
     ctx.speculating += 1
     EPOCH.now += 1
@@ -157,6 +157,8 @@ def attempt(ctx: Context, name: str, mark: Mark) -> Iterator[tuple[Subgraph, int
         changed = [n for n, mode in MODES.items() if mode.read() != modes[n]]
         if len(ctx.levels) != begun:
             raise Rejected("leaves a level of torch.func on")
+        if ctx.indexing != indexing:
+            raise Rejected("leaves a torch-function mode on")
         if changed or ctx.autocasts != autocasts:
             changed.append("autocast")
             raise Rejected(f"leaves the {changed[0]} mode changed")
@@ -169,6 +171,7 @@ def attempt(ctx: Context, name: str, mark: Mark) -> Iterator[tuple[Subgraph, int
             autocast.restore()
             ctx.autocasts[:] = autocasts
         levels.leave(ctx, begun)
+        ctx.indexing[:] = indexing
         ctx.refresh_modes()
         if isinstance(error, Break):
             ctx.locate(error)
