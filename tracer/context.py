@@ -142,6 +142,7 @@ class Context:
         self.switches: set[str] = set()  # of torch, asked or flipped: guarded to be as at entry
         self.replaced: set[int] = set()  # storages that became some tensor's `.data`
         self.written: set[int] = set()  # storages that operators wrote to with grad on
+        self.begins_within: list[Any] = []  # nodes with which a tensor that the graph makes becomes a leaf, and the operation of the root frame
         self.begun: set[int] = set()  # storages of existing tensors that begin to need a gradient
         self.regions_met = 0  # calls of nested regions
         self.lasting = 0  # changes of fakes that no roll-back takes back: other sizes, a gradient that is needed from then on

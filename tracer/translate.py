@@ -36,6 +36,7 @@ from .events import (
 )
 from .failing import Unwinding
 from .functions.modules import BACKWARD, backward_unseen
+from .functions.torch_parameters import check_leaves
 from .graph.finish import examples_of
 from .graph.modes import MODES, AutocastState, inference, restoring
 from .graph.overlaps import overlap_guard, pin_sizes
@@ -197,6 +198,7 @@ def _compile(ctx: Context, info: FrameInfo, root: Frame, result: Variable | None
         session.check_fullgraph(ctx, stopped.value, frame_id)
     pin_sizes(ctx)
     ending = Ending(ctx, info, root, result, stopped)
+    check_leaves(ctx, ending.body.outputs)
     compiled = ending.graph
     name, graph = f"{info.name} {frame_id}", ctx.root_graph.name if compiled.gm is not None else ""
     unwinds = compiled.gm is not None and (ctx.unwinds() or not is_eager(session.backend))

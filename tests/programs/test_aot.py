@@ -32,7 +32,7 @@ ALONE = {
 #: Always run with aot_eager: what such a backend needs of us.
 NEEDED = (
     "checks.", "raising.sizes_that_change", "operators.unused_", "operators.masked_", "operators.draws_", "operators.keywords_that_are_reserved_words",
-    "operators.overload_that", "tensor_fields.data_", "autograd.a_view_begins",
+    "operators.overload_that", "tensor_fields.data_", "leaves.become", "autograd.a_view_begins",
     "autograd.views_need", "operators.input_that_begins",
 )  # fmt: skip
 #: Always among those that are run with inductor.

@@ -109,10 +109,12 @@ ENTRIES = (
         ),
         reproducer="""
             def f(x):
-                y = x.clone()
-                y.requires_grad_()
-                return torch.autograd.grad((y ** 2).sum(), y)[0]
-            f(torch.ones(3)), f(torch.arange(3.))
+                x.requires_grad_()
+                return (x ** 2).sum()
+            def call(x):
+                f(x).backward()
+                return x.grad
+            call(torch.ones(3)), call(torch.arange(3.))
         """,
     ),
     Entry(

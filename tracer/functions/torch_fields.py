@@ -18,12 +18,12 @@ from ..variables import ConstantVariable, TensorVariable, Variable, mention
 if TYPE_CHECKING:
     from ..context import Context
 
-__all__ = ["alike", "check_replaced", "replace_data", "set_field"]
+__all__ = ["SETTERS", "alike", "check_replaced", "replace_data", "set_field"]
 
 
 def set_field(ctx: Context, tensor: TensorVariable, name: str, value: Variable) -> None:
     """`tensor.name = value` for a field that torch itself defines."""
-    setter = _SETTERS.get(name)
+    setter = SETTERS.get(name)
     if setter is None:
         _refuse(tensor, name, "")
     if ctx.speculating or ctx.graph is not ctx.root_graph:
@@ -121,4 +121,4 @@ def _fits(tensor: Any, grad: Any) -> bool:
     return tensor.dtype == grad.dtype and tensor.device == grad.device and _same_sizes(tensor, grad)
 
 
-_SETTERS = {"data": _set_data, "grad": _set_grad}
+SETTERS = {"data": _set_data, "grad": _set_grad}

@@ -1,4 +1,4 @@
-"""Leaves that a program makes, parameters or not: tensors with gradients of their own.
+"""Leaves that a program makes, parameters or not: tensors with gradients of their own, from the beginning or from `requires_grad_()` on.
 
 A graph that runs as it is makes them itself. A backend that traces the graph anew would take one for the result of an operator;
 for it each call of the compiled code makes an empty one before its graph, which takes over the memory of the program's tensor, or
@@ -14,10 +14,13 @@ import torch
 
 from ..compat import fake_of, is_eager
 from ..compat.autograd_functions import is_differentiable
-from ..signals import Break
-from ..variables import TensorVariable, Variable
+from ..ending import break_at, moment_of
+from ..graph.operators import Effect, storage_of
+from ..signals import Break, Declined
+from ..variables import TensorVariable, Variable, mention
 from .table import calls
-from .torch_fields import alike, replace_data
+from .later import ask_needs_gradient
+from .torch_fields import SETTERS, alike, replace_data
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -102,3 +105,72 @@ def _maker(cls: type, shape: tuple[int, ...], stride: tuple[int, ...], dtype: An
         return torch.nn.Parameter(memory, requires_grad) if cls is torch.nn.Parameter else memory.requires_grad_(requires_grad)
 
     return make
+
+
+# ---- tensors that become leaves
+@calls.exact(torch.Tensor.requires_grad_)
+def requires_grad_(ctx: Context, value: Variable, requires_grad: Variable | None = None) -> Any:
+    """`x.requires_grad_(flag)`: nothing where the flag is so already; a tensor that the graph makes becomes a leaf there; else it is set by Python."""
+    if not isinstance(value, TensorVariable):
+        return Declined("not a tensor")
+    _require(ctx, value, requires_grad is None or ctx.protocol.truth(ctx, requires_grad), ".requires_grad_()")
+    return value
+
+
+def _set_requires_grad(ctx: Context, tensor: TensorVariable, value: Variable) -> None:
+    _require(ctx, tensor, ctx.protocol.truth(ctx, value), f"{mention(tensor)}.requires_grad")
+
+
+SETTERS["requires_grad"] = _set_requires_grad
+
+
+def _require(ctx: Context, tensor: TensorVariable, wanted: bool, spelled: str) -> None:
+    ask_needs_gradient(ctx, tensor, "requires_grad")
+    if tensor.fake.requires_grad == wanted:
+        return
+    why = "it doesn't begin here" if not wanted else _not_begun(ctx, tensor)
+    if why:
+        raise Break("grad-write", expr=spelled, name="requires_grad_", func="requires_grad_", why=why)
+    node, fake = ctx.argument(tensor)
+    fake.requires_grad_(True)
+    ctx.lasting += 1
+    ctx.leaves.append(fake)
+    begins = ctx.create_node("call_method", "requires_grad_", (node,), {}, fake)
+    begins.meta["effect"] = Effect(again=True)
+    ctx.begins_within.append((begins, moment_of(ctx.root_frame)))
+
+
+def _not_begun(ctx: Context, tensor: TensorVariable) -> str:
+    """Why a tensor can't become a leaf in the graph; empty where it can."""
+    if tensor.source is not None or tensor.node.op == "placeholder":
+        return "the tensor comes from outside"
+    if why := _unsupported(ctx, tensor, True, True):
+        return why
+    if ctx.levels:
+        return "a transform of torch.func is active"
+    alone = tensor.node.op == "call_method" and tensor.node.target == "detach"  # no view as autograd knows them, but later ones of it are
+    memory, later = storage_of(tensor.fake), False
+    for node in ctx.graph.graph.nodes:
+        later = later or node is tensor.node
+        value = node.meta.get("example_value")
+        if value is not tensor.fake and memory is not None and storage_of(value) == memory and (later or not alone):
+            return "other tensors share its memory"
+    return ""
+
+
+def check_leaves(ctx: Context, outputs: list[Any]) -> None:
+    """A backend that traces the graph anew takes a leaf that begins in it for what it was: no result of it may be shown that needs a gradient."""
+    if is_eager(ctx.session.backend):
+        return
+    shown = set(outputs)
+    for begins, moment in ctx.begins_within:
+        pending, met = [begins.args[0]], set()
+        while pending:
+            node = pending.pop()
+            value = node.meta.get("example_value")
+            if node in met or isinstance(value, torch.Tensor) and not value.requires_grad:
+                continue
+            if node in shown:
+                raise break_at(moment, Break("backend-limit", func="requires_grad_", expr=".requires_grad_()", why="what the leaf leads to is a result"))
+            met.add(node)
+            pending += node.users

@@ -354,15 +354,6 @@ def autograd_grad(ctx: Context, *args: Variable, **kwargs: Variable) -> Any:
     ctx.break_("backward-inside", expr="torch.autograd.grad()", name="grad", func="torch.autograd.grad")
 
 
-@calls.exact(torch.Tensor.requires_grad_)
-def requires_grad_(ctx: Context, value: Variable, requires_grad: Variable | None = None) -> Any:
-    """`x.requires_grad_(flag)`: nothing where the flag is so already; else it is set by Python."""
-    wanted = requires_grad is None or ctx.protocol.truth(ctx, requires_grad)
-    if isinstance(value, TensorVariable) and value.fake.requires_grad == wanted:
-        return value
-    ctx.break_("grad-write", expr=".requires_grad_()", name="requires_grad_", func="requires_grad_")
-
-
 def _name_a_wrapper(ctx: Context, function: Variable, name: Variable) -> Any:
     """Since torch 2.15 what `no_grad()(f)` gives is renamed, for profiles: it is called the same."""
     return NONE
