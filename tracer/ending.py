@@ -18,15 +18,14 @@ from .graph.finish import finish_graph
 from .graph.modes import MODES, enter_autocast, leave_autocasts
 from .interpreter.exceptions import ExceptionState
 from .interpreter.frame import Frame
-from .interpreter.paths import step_of
-from .signals import Break, Decision, Restart
+from .signals import Decision
 from .variables import NULL, UNSET, CellVariable, Lazy, Variable
 
 if TYPE_CHECKING:
     from .context import Context
     from .session import Session
 
-__all__ = ["Ending", "FrameInfo", "break_at", "changed_modes", "enter", "fake_mode_of", "moment_of", "pin_break", "place_of"]
+__all__ = ["Ending", "FrameInfo", "changed_modes", "enter", "fake_mode_of"]
 
 
 class FrameInfo:
@@ -80,30 +79,6 @@ def _root_frame(ctx: Context, info: FrameInfo) -> Frame:
             ctx.remember(cell, info.cells[i - own], source)
         locals[index] = cell
     return Frame(program, locals, info.globals, None)
-
-
-def pin_break(ctx: Context, root: Frame, stop: Break) -> Restart:
-    """The decision that the next attempt takes: end the graph before the operation of the root frame that led here."""
-    stop.__traceback__ = None  # it stays with the decision, and would keep the attempt with all that it met
-    return break_at(moment_of(root), stop)
-
-
-def moment_of(root: Frame) -> tuple[Any, tuple[int, int]]:
-    """The operation that a root frame is in: as decisions name it, and its place."""
-    pc, count = place_of(root)
-    return step_of(root, pc, count), (pc, count)
-
-
-def break_at(moment: tuple[Any, tuple[int, int]], stop: Break) -> Restart:
-    """The decision to end the graph before that operation."""
-    step, at = moment
-    return Restart(Decision(((step,), "break"), stop, stop.reason, at))
-
-
-def place_of(root: Frame) -> tuple[int, int]:
-    """(the operation that a root frame is in, which time)."""
-    pc = codegen.group_start(root.decoded, root.pc - 1)
-    return pc, (root.visits or {}).get(pc, 1)
 
 
 class Ending:

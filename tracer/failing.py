@@ -22,13 +22,14 @@ from . import codegen
 from .compat import graphs, is_eager
 from .compat.memo import without_transforms
 from .context import BreakHere, Context, GraphInput
-from .ending import Ending, FrameInfo, enter, fake_mode_of, pin_break, place_of
+from .ending import Ending, FrameInfo, enter, fake_mode_of
 from .errors import TracerError
 from .graph.finish import only_computes
 from .graph.modes import inference
 from .graph.transaction import undone
 from .higher_order import levels
 from .interpreter.loop import run
+from .interpreter.paths import pin_break, place_of
 from .journal import Recorder
 from .nodewise import Nodewise
 from .runtime.hook import without_hook

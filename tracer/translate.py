@@ -22,7 +22,7 @@ from .compat import fakes, graphs, is_eager
 from .compat.guards import STATES, function_modes
 from .compat.memo import with_transforms, without_transforms
 from .context import BreakHere, Context
-from .ending import Ending, FrameInfo, changed_modes, enter, fake_mode_of, pin_break
+from .ending import Ending, FrameInfo, changed_modes, enter, fake_mode_of
 from .errors import BackendError
 from .events import (
     AttemptEnded,
@@ -47,6 +47,7 @@ from .guards.shapes import shape_guard
 from .higher_order import attention, levels
 from .interpreter.frame import Frame
 from .interpreter.loop import run
+from .interpreter.paths import pin_break
 from .rerun.rng import unmoved
 from .runtime.answers import Entry, Skip
 from .runtime.backends import compile_graph

@@ -6,6 +6,7 @@ the arguments of a call.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -178,7 +179,7 @@ class Field(nn.Module):
 def solved(field: Callable[..., Any], y: Any, times: torch.Tensor) -> list[Any]:
     """Runge and Kutta's steps of fourth order over a tuple of tensors, at each of the times."""
     path = [y]
-    for t, later in zip(times[:-1], times[1:], strict=True):
+    for t, later in itertools.pairwise(times):
         h = later - t
 
         def moved(k: Any, by: Any, y: Any = y) -> Any:

@@ -5,6 +5,7 @@ import functools
 import torch
 import torch.nn as nn
 from torch import randn
+from torch._higher_order_ops.scan import scan
 from torch.utils.checkpoint import checkpoint
 
 from tests.programs import program, scenario
@@ -194,3 +195,79 @@ def checkpoint_body_with_an_effect(x, log):
         return t * 2
 
     return checkpoint(body, x, use_reentrant=False)
+
+
+# ---- bodies that put back what they change
+class Switched:
+    def __init__(self):
+        self.scale, self.depth, self.seen = 1.0, 0, []
+
+    def during(self, function, t):
+        self.depth += 1
+        try:
+            return function(t)
+        finally:
+            self.depth -= 1
+
+
+@program(lambda: (Switched(), randn(3, 2)), **UNKNOWN)
+def a_turn_that_puts_back_what_it_changes(state, x):
+    def turn(carry, now):
+        return carry + state.during(lambda t: t - state.depth, now), carry * 2
+
+    try:
+        return scan(turn, x[0] * 1, x)[0], state.depth
+    except Exception as error:
+        return type(error).__name__ != "", state.depth
+
+
+@scenario()
+def a_turn_that_calls_a_module_with_other_parameters(run):
+    cell = nn.RNNCell(3, 3)
+    weights = {name: p.detach() * 2 for name, p in cell.named_parameters()}
+
+    def forward(x):
+        def turn(hidden, now):
+            hidden = torch.func.functional_call(cell, weights, (now, hidden))
+            return hidden, hidden * 1
+
+        return scan(turn, torch.zeros(2, 3), x)
+
+    f = run(forward)
+    f(randn(4, 2, 3))
+    f(randn(4, 2, 3))
+    run.watch(cell)
+
+
+@program(lambda: (Switched(), randn(3)), **UNKNOWN)
+def a_branch_that_puts_back_something_else(state, x):
+    def yes(t):
+        state.scale = 2
+        result = t * state.scale
+        state.scale = 1  # an int, where a float was
+        return result
+
+    try:
+        return torch.cond(x.sum() > 0, yes, lambda t: t - 1, (x,)), type(state.scale).__name__
+    except Exception as error:
+        return type(error).__name__ != ""
+
+
+@program(lambda: (Switched(), randn(3)))
+def a_checkpoint_that_puts_back_what_it_changes(state, x):
+    def body(t):
+        return state.during(lambda t: t * state.depth, t)
+
+    return checkpoint(body, x, use_reentrant=False), state.depth
+
+
+@program(lambda: (Switched(), randn(3)), **UNKNOWN)
+def a_branch_that_takes_back_what_it_appended(state, x):
+    def yes(t):
+        state.seen.append(1)
+        return t * state.seen.pop()
+
+    try:
+        return torch.cond(x.sum() > 0, yes, lambda t: t - 1, (x,))
+    except Exception as error:
+        return type(error).__name__ != ""

@@ -20,6 +20,17 @@ OTHERWISE = {
     "modules.train_and_eval": "statistics are written back to buffers after the graph, which counts as a change of what backward needs",
     "autograd.training_step": "the tensor that was changed in place is named by another shape",
     "autograd.double_backward": "a graph compiled with its backward can't be differentiated twice",
+    **{
+        f"autograd_moments.{name}": "a graph compiled with its backward can't be differentiated twice"
+        for name in (
+            "backward_without_gradients_in_part", "modes_within_modes", "backward_by_transforms", "backward_that_is_decorated",
+            "backward_that_depends_on_the_mode", "backward_that_leaves_the_mode_on", "backward_that_asks_whether_a_gradient_is_needed",
+        )
+    },
+    **{
+        f"autograd_moments.{name}": "a backward that is compiled can't be batched"
+        for name in ("backward_of_several_gradients", "transforms_in_a_backward_of_several_gradients")
+    },
     "tensor_fields.grad_with_a_history": "a backward that is compiled gives no gradient a history",
     "operators.numbers_without_an_expression": "a NaN loses its sign in the code of a graph",
 }

@@ -1,33 +1,43 @@
 """What isn't known in a body that runs later than where it stands: a backward, which the program may run in another grad mode, and whose
 gradients may lie in memory otherwise than the fakes that stand for them.
 
-Rules that would answer from the moment of the trace ask here first. What isn't known ends the body with a reason of its own.
+Rules that would answer from the moment of the trace ask here first. What isn't known ends the body with a reason of its own; but the grad mode may be
+kept, set to what is known, and put back, as a `with` does: the graph asks for it then.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import torch
+
+from ..graph.modes import MODES
+from ..graph.operators import Effect
 from ..signals import Break
-from ..variables import TensorVariable, Variable, mention
+from ..variables import TensorVariable, Variable, literal, mention
 
 if TYPE_CHECKING:
     from ..context import Context
     from ..graph.subgraph import Subgraph
 
-__all__ = ["Later", "ask_grad_mode", "ask_layout", "ask_needs_gradient", "is_unsettled"]
+__all__ = ["GradModeVariable", "Later", "ask_layout", "ask_needs_gradient", "grad_mode", "is_unsettled", "set_grad_mode"]
 
 
 class Later:
-    """A body that runs later. `within`: its graph. `grad_known`: whether it runs without grad however it is called. `laid_out`: whether
-    its inputs lie as their fakes do; `asked`: whether that would have had to be known. `of`: whose bodies are being traced, outermost first.
-    `in_levels`: whether levels of torch.func may be on, any of them."""
+    """A body that runs later. `within`: its graph. `without`: whether it runs without grad however it is called; `switched`: whether it has set the
+    grad mode itself where it stands now. `laid_out`: whether its inputs lie as their fakes do; `asked`: whether that would have had to be known. `of`:
+    whose bodies are being traced, outermost first. `in_levels`: whether levels of torch.func may be on, any of them."""
 
-    __slots__ = ("asked", "grad_known", "in_levels", "laid_out", "of", "within")
+    __slots__ = ("asked", "in_levels", "laid_out", "of", "switched", "within", "without")
 
-    def __init__(self, within: Subgraph, grad_known: bool, laid_out: bool, of: tuple[Any, ...], in_levels: bool = False):
-        self.within, self.grad_known, self.laid_out, self.of, self.asked = within, grad_known, laid_out, of, False
+    def __init__(self, within: Subgraph, without: bool, laid_out: bool, of: tuple[Any, ...], in_levels: bool = False):
+        self.within, self.without, self.laid_out, self.of = within, without, laid_out, of
+        self.asked = self.switched = False
         self.in_levels = in_levels
+
+    @property
+    def grad_known(self) -> bool:
+        return self.without or self.switched
 
     def without_grad(self) -> Later:
         """For a part of the body that surely runs without grad."""
@@ -57,10 +67,49 @@ def ask_layout(ctx: Context, value: Variable, name: str) -> None:
         raise Break("unsupported-attribute", expr=f"{mention(value)}.{name}", name=name, type="gradient")
 
 
-def ask_grad_mode(ctx: Context) -> None:
-    """Whether gradients are recorded is asked."""
-    if ctx.later is not None and not ctx.later.grad_known:
+class GradModeVariable(Variable):
+    """The grad mode that a backward finds when it runs: the graph asks for it. It can be set again, and nothing can depend on it. `told`: it is the
+    argument of what is told it only so that it records gradients or not."""
+
+    __slots__ = ("node", "told")
+
+    def __init__(self, node: Any, told: bool = False):
+        self.node, self.told, self.source, self.vid = node, told, None, 0
+
+    def argument(self, ctx: Context) -> tuple[Any, Any]:
+        if not self.told or self.node.graph is not ctx.graph.graph:
+            self.truth(ctx)
+        return self.node, False
+
+    def python_type(self) -> type:
+        return bool
+
+    def truth(self, ctx: Context) -> bool:
         raise Break("unsupported-attribute", expr="torch.is_grad_enabled()", name="grad mode", type="backward")
+
+
+def grad_mode(ctx: Context) -> Variable:
+    """Whether gradients are recorded here."""
+    if ctx.later is None or ctx.later.grad_known:
+        return literal(torch.is_grad_enabled())
+    return GradModeVariable(ctx.create_node("call_function", torch.is_grad_enabled, (), {}, False))
+
+
+def set_grad_mode(ctx: Context, mode: Variable) -> None:
+    """Whether they are recorded from here on: what is known, or what the body found."""
+    later = ctx.later
+    if later is None or later.without:
+        ctx.set_mode("grad", mode.constant())
+        return
+    found = type(mode) is GradModeVariable
+    if found and mode.node.graph is not ctx.graph.graph:
+        raise Break("unsupported-attribute", expr="torch.set_grad_enabled()", name="grad mode", type="backward")
+    value = False if found else bool(mode.constant())  # a body that runs later is traced without grad
+    MODES["grad"].write(value)
+    ctx.refresh_modes()
+    later.switched = not found
+    node = ctx.create_node("call_function", torch._C._set_grad_enabled, (mode.node if found else value,), {}, None)
+    node.meta["effect"] = Effect()
 
 
 def ask_needs_gradient(ctx: Context, value: Variable, name: str) -> None:

@@ -14,12 +14,12 @@ import torch
 
 from ..compat import fake_of, is_eager
 from ..compat.autograd_functions import is_differentiable
-from ..ending import break_at, moment_of
 from ..graph.operators import Effect, storage_of
+from ..interpreter.paths import break_at, moment_of
 from ..signals import Break, Declined
 from ..variables import TensorVariable, Variable, mention
-from .table import calls
 from .later import ask_needs_gradient
+from .table import calls
 from .torch_fields import SETTERS, alike, replace_data
 
 if TYPE_CHECKING:

@@ -60,14 +60,13 @@ _register(_TRUE_QUERIES, True, "is_compiling", "Captured code is being compiled:
 @calls.exact(torch.is_grad_enabled)
 def is_grad_enabled(ctx: Context) -> Any:
     """The grad mode at this point of the trace; the global state is guarded."""
-    later.ask_grad_mode(ctx)
-    return literal(torch.is_grad_enabled())
+    return later.grad_mode(ctx)
 
 
 @calls.exact(torch._C._set_grad_enabled)
 def set_grad_enabled(ctx: Context, mode: Variable) -> Any:
     """Flip grad mode: here, in the graph and after it."""
-    ctx.set_mode("grad", mode.constant())
+    later.set_grad_mode(ctx, mode)
     return NONE
 
 

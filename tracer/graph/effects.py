@@ -39,6 +39,10 @@ class Effects:
     def __len__(self) -> int:
         return len(self._table)
 
+    def forget(self, variable: Variable) -> None:
+        """It is as it was: there is nothing to replay."""
+        del self._table[variable]
+
     def since(self, count: int) -> list[Variable]:
         """Those that were first changed after `count` others."""
         return [variable for variable, _ in zip(reversed(self._table), range(len(self._table) - count), strict=False)][::-1]

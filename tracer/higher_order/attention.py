@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..compat.attention import attention_results, picks_by_tensors
-from ..ending import break_at, moment_of
 from ..functions.indexing import IndexMode, indexed_by_body
 from ..functions.table import calls
 from ..graph.operators import carry_effects
+from ..interpreter.paths import break_at, moment_of
 from ..signals import Break, Declined
 from ..variables import NONE, ConstantVariable, TensorVariable, TupleVariable, Variable
 from .nodes import graded, install, parts, refused, shared_inputs, speculated, values_of, with_inputs

@@ -29,8 +29,8 @@ from .speculate import Body, Policy, Rejected, speculate
 if TYPE_CHECKING:
     from ..context import Context
 
-_FORWARD = Policy("autograd.Function", inputs=True, shared=True, overlaps=True, once=True, gives_out=True)
-_BACKWARD = Policy("autograd.Function", inputs=True, shared=True, overlaps=True)
+_FORWARD = Policy("autograd.Function", inputs=True, shared=True, overlaps=True, once=True, gives_out=True, restores=True)
+_BACKWARD = Policy("autograd.Function", inputs=True, shared=True, overlaps=True, restores=True)
 
 
 @calls.exact(*APPLIES)
@@ -115,7 +115,7 @@ class Applied:
         later = self.ctx.later
         if under_transforms() or self.ctx.levels or later is not None and later.in_levels:
             return InLevels(self.ctx, self, self.setup).result() if self.setup is not None else self._without_setup()
-        unsure = later is not None and not later.grad_known
+        unsure = later is not None and (torch.is_grad_enabled() or not later.grad_known)
         if unsure:  # gradients of gradients may be asked for
             needed, records = None, any(is_differentiable(t.fake) for t in tensors)
         else:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..context import Context
 
 #: The body runs where the call stands, and once more in the backward.
-_POLICY = Policy("checkpoint", inputs=True, shared=True, overlaps=True)
+_POLICY = Policy("checkpoint", inputs=True, shared=True, overlaps=True, restores=True)
 _OPTIONS = ("use_reentrant", "preserve_rng_state", "determinism_check", "debug", "early_stop")
 
 

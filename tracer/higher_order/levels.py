@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..compat import functorch
-from ..ending import break_at, moment_of
+from ..functions.later import GradModeVariable
 from ..functions.table import calls
 from ..graph.operators import Effect
+from ..interpreter.paths import break_at, moment_of
 from ..signals import Break, Declined
 from ..variables import NONE, ConstantVariable, TensorVariable, Variable, literal
 
@@ -130,7 +131,8 @@ def _wraps(function: Any) -> None:
     @calls.exact(function)
     def wrap(ctx: Context, *args: Variable, **kwargs: Variable) -> Any:
         """A tensor wrapped for a level, or unwrapped: one node."""
-        return ctx.node("call_function", function, list(args), kwargs)
+        told = {name: GradModeVariable(value.node, told=True) if type(value) is GradModeVariable else value for name, value in kwargs.items()}
+        return ctx.node("call_function", function, list(args), told)
 
 
 def _loads(function: Any) -> None:

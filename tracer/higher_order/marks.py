@@ -11,7 +11,8 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from ..signals import NotConstant
-from ..variables import TensorVariable, Variable
+from ..variables import ConstantVariable, DictVariable, ModuleVariable, ObjectVariable, TensorVariable, Variable
+from ..variables.base import Lazy
 from ..variables.generators import Weakly
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Mark"]
 
-#: Tables of an attempt that only grow.
+#: What is compared by value where a state is compared with another one.
+_COMPARED = (bool, int, str, type(None))
 _TABLES = (
     "guards", "by_source", "by_id", "global_values", "class_lookups", "owners", "namespaces", "memo", "builtins", "asked", "fixed", "asserted", "regions",
     "context_states", "submodules",
@@ -78,11 +80,52 @@ class Mark:
         entries = (entry.held() if type(entry) is Weakly else entry for entry, _ in itertools.islice(ctx.undo, self.undo, None))
         return [variable for variable in entries if variable is not None]
 
+    def settle_restored(self, ctx: Context, any_object: bool) -> set[Variable]:
+        """Objects and dicts that were changed since and then put back as they were, as a call of a module with other parameters does: nothing is left
+        to be done to them. Not `any_object`: of objects only modules."""
+        kinds = (ObjectVariable if any_object else ModuleVariable, DictVariable)
+        before: dict[Any, Any] = {}
+        for entry, state in itertools.islice(ctx.undo, self.undo, None):
+            if isinstance(entry, kinds):
+                before.setdefault(entry, state)
+        found = {variable for variable, state in before.items() if _same(_with_what_was_read(ctx, variable, state), variable.snapshot())}
+        for variable in self.changed(ctx):
+            if variable in found:
+                ctx.effects.forget(variable)
+        return found
+
     def forget_answers(self, ctx: Context) -> None:
         """A cached function's answer with tensors of a body is none outside of it."""
         for key in list(itertools.islice(ctx.memo, self._tables[_TABLES.index("memo")], None)):
             if not _is_plain(ctx.memo[key]):
                 del ctx.memo[key]
+
+
+def _with_what_was_read(ctx: Context, variable: Variable, state: Any) -> Any:
+    """The state of an existing object, with those entries of its `__dict__` that were written since and had been read before: they are known."""
+    if not isinstance(variable, ObjectVariable) or variable.source is None:
+        return state
+    entries, *rest = state
+    held = variable.source.dict()
+    read = {name: ctx.by_source.get(held.item(name)) for name in variable.attrs if name not in entries}
+    return {**entries, **{name: found for name, found in read.items() if found is not None}}, *rest
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two states of an object hold the same objects. A slot that was read meanwhile holds what was in it."""
+    if one is other:
+        return True
+    if type(one) is Lazy:
+        return isinstance(other, Variable) and other.source is one.source or type(other) is Lazy and other.source is one.source
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return list(one) == list(other) and all(map(_same, one.values(), other.values()))
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if type(one) is ConstantVariable:
+        return type(one.value) is type(other.value) and type(one.value) in _COMPARED and one.value == other.value
+    return type(one) in _COMPARED and bool(one == other)
 
 
 def _is_plain(variable: Variable) -> bool:

@@ -18,7 +18,7 @@ from .speculate import Policy, Rejected, speculate
 if TYPE_CHECKING:
     from ..context import Context
 
-_POLICY = Policy("nested region", inputs=True, shared=True, overlaps=True)
+_POLICY = Policy("nested region", inputs=True, shared=True, overlaps=True, restores=True)
 
 
 @calls.exact(region_call())

@@ -41,7 +41,8 @@ class Policy:
     `shared`: return memory of an input, or one memory twice; `overlaps`: use tensors that share memory. `constants`: the types of what they may
     return beside tensors and symbolic numbers; `kept`: of those that are outputs of the graph as well. `once`: the body runs once, where it
     stands, so it may change what it finds outside itself and write to its inputs; tensors that it makes stay in it, unless it `gives_out` those that are kept
-    outside, in `Body.given_out`."""
+    outside, in `Body.given_out`. `restores`: it may change objects outside itself if it puts them back as they were; others may do that to modules and dicts,
+    as a call with other parameters does."""
 
     operator: str
     inputs: bool = False
@@ -51,6 +52,7 @@ class Policy:
     kept: tuple[type, ...] = ()
     once: bool = False
     gives_out: bool = False
+    restores: bool = False
 
 
 class Rejected(Exception):
@@ -145,7 +147,7 @@ def attempt(ctx: Context, name: str, mark: Mark) -> Iterator[tuple[Subgraph, int
     outer, frame, handled = ctx.graph, ctx.frame, (ctx.handling, ctx.beyond)
     modes, autocasts, autocast = {n: mode.read() for n, mode in MODES.items()}, list(ctx.autocasts), AutocastState()
     subgraph = ctx.graph = Subgraph(outer, name)
-    begun, indexing = len(ctx.levels), list(ctx.indexing)
+    begun, indexing, switched = len(ctx.levels), list(ctx.indexing), ctx.later is not None and ctx.later.switched
     held = {name: state.held for name, state in ctx.context_states.items()}
     ctx.speculating += 1
     EPOCH.now += 1
@@ -159,6 +161,8 @@ def attempt(ctx: Context, name: str, mark: Mark) -> Iterator[tuple[Subgraph, int
             raise Rejected("leaves a level of torch.func on")
         if ctx.indexing != indexing:
             raise Rejected("leaves a torch-function mode on")
+        if ctx.later is not None and ctx.later.switched is not switched:
+            changed.append("grad")
         if changed or ctx.autocasts != autocasts:
             changed.append("autocast")
             raise Rejected(f"leaves the {changed[0]} mode changed")
@@ -170,6 +174,8 @@ def attempt(ctx: Context, name: str, mark: Mark) -> Iterator[tuple[Subgraph, int
         if ctx.autocasts != autocasts:
             autocast.restore()
             ctx.autocasts[:] = autocasts
+        if ctx.later is not None:
+            ctx.later.switched = switched
         levels.leave(ctx, begun)
         ctx.indexing[:] = indexing
         ctx.refresh_modes()
@@ -190,7 +196,9 @@ def _check_effects(ctx: Context, policy: Policy, mark: Mark, born: int) -> list[
     """Bodies run zero, one or many times: they may change only what they made. One that runs once may change more, if nothing of its own is kept there but
     what it can give out."""
     graph = ctx.graph.graph
-    outside = [v for v in dict.fromkeys([*mark.changed(ctx), *mark.undone(ctx)]) if not isinstance(v, ContextStateVariable) and _is_outside(v, graph, born)]
+    restored = mark.settle_restored(ctx, policy.restores)
+    changed = [v for v in dict.fromkeys([*mark.changed(ctx), *mark.undone(ctx)]) if v not in restored and not isinstance(v, ContextStateVariable)]
+    outside = [v for v in changed if _is_outside(v, graph, born)]
     if policy.once:
         given_out: list[TensorVariable] = []
         does = escaping(ctx, outside, given_out if policy.gives_out else None)

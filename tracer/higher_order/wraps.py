@@ -58,7 +58,7 @@ def _around(
     context: Callable[[], AbstractContextManager[Any]] = nullcontext,
 ) -> Variable:  # fmt: skip
     """The body runs under what `context` enters, which the operator enters itself when the graph runs."""
-    policy = Policy(called, inputs=True, shared=True, overlaps=True, once=True)
+    policy = Policy(called, inputs=True, shared=True, overlaps=True, once=True, restores=True)
     try:
         with context():
             ctx.refresh_modes()

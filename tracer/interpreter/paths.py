@@ -4,15 +4,17 @@ Steps from the root frame to the operation. Resume functions count as the functi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ..codegen.resume import original_of
+from ..codegen.resume import group_start, original_of
 from ..overrides import Step
+from ..signals import Break, Decision, Restart
 
 if TYPE_CHECKING:
+    from ..context import Context
     from .frame import Frame, Program
 
-__all__ = ["offset_of", "path_of", "step_of", "visit"]
+__all__ = ["break_at", "moment_of", "offset_of", "path_of", "pin_break", "place_of", "step_of", "visit"]
 
 
 def offset_of(program: Program, index: int) -> int:
@@ -45,3 +47,28 @@ def visit(frame: Frame, index: int) -> int:
         visits = frame.visits = {}
     count = visits[index] = visits.get(index, 0) + 1
     return count
+
+
+# ---- where a graph ends
+def pin_break(ctx: Context, root: Frame, stop: Break) -> Restart:
+    """The decision that the next attempt takes: end the graph before the operation of the root frame that led here."""
+    stop.__traceback__ = None  # it stays with the decision, and would keep the attempt with all that it met
+    return break_at(moment_of(root), stop)
+
+
+def moment_of(root: Frame) -> tuple[Any, tuple[int, int]]:
+    """The operation that a root frame is in: as decisions name it, and its place."""
+    pc, count = place_of(root)
+    return step_of(root, pc, count), (pc, count)
+
+
+def break_at(moment: tuple[Any, tuple[int, int]], stop: Break) -> Restart:
+    """The decision to end the graph before that operation."""
+    step, at = moment
+    return Restart(Decision(((step,), "break"), stop, stop.reason, at))
+
+
+def place_of(root: Frame) -> tuple[int, int]:
+    """(the operation that a root frame is in, which time)."""
+    pc = group_start(root.decoded, root.pc - 1)
+    return pc, (root.visits or {}).get(pc, 1)
