@@ -192,9 +192,9 @@ ENTRIES = (
     Entry(
         id="checkpoint-body-rejected",
         title="Checkpointed function does more than compute",
-        explanation="""[[`{func}`|A function]] is checkpointed, and also changes something outside itself ({at})[[:
-            {why}]]. A checkpointed body runs once more during the backward pass, and the change would
-            happen twice. So the graph ends before it, and Python runs the checkpoint.""",
+        explanation="""[[`{func}`|A function]] is checkpointed, and [[{does}|changes something outside itself]] ({at}). The body of a checkpoint runs
+            once more during the backward pass, so it is recorded as one piece, which may only compute. So the graph ends before it, and
+            Python runs the checkpoint.""",
         why_it_matters="""[[{graphs} graphs instead of 1; ]]the region with the largest saving in memory is not
             compiled.""",
         fixes=(
@@ -226,6 +226,41 @@ ENTRIES = (
             def f(x):
                 y = checkpoint(block, x, use_reentrant=False)
                 return y * 2
+            f(torch.ones(4)), f(torch.zeros(4))
+        """,
+    ),
+    Entry(
+        id="checkpoint-unsupported",
+        of_line=True,
+        title="Checkpoint that only Python can make",
+        explanation="""{here} checkpoints a function in a way that a graph doesn't have[[: {why}]]. In a graph a checkpoint is the variant that isn't
+            reentrant, around a body that only computes. So the graph ends before it, and Python runs the checkpoint.""",
+        why_it_matters="""[[{graphs} graphs instead of 1; ]]the region with the largest saving in memory is not
+            compiled.""",
+        fixes=(
+            Fix(
+                name="not-reentrant",
+                do="Pass `use_reentrant=False`",
+                when="the checkpoint is reentrant",
+                trades="what it is given and uses gets its gradients as without a checkpoint",
+                own_result=True,
+                source="""
+                    def f(x):
+                        return checkpoint(scaled, x, use_reentrant=False)
+                """,
+            ),
+        ),
+        also=(
+            "Make the contexts by `create_selective_checkpoint_contexts(policy)`, with a policy that is a function of its own or a list of operators. "
+            "Trades: nothing else can happen around the function.",
+        ),
+        reproducer="""
+            from torch.utils.checkpoint import checkpoint
+            weight = torch.ones(4, requires_grad=True)
+            def scaled(x):
+                return x * weight
+            def f(x):
+                return checkpoint(scaled, x, use_reentrant=True)
             f(torch.ones(4)), f(torch.zeros(4))
         """,
     ),

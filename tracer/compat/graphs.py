@@ -13,8 +13,8 @@ from torch import fx
 from torch._guards import CompileContext, CompileId, TracingContext, tracing
 
 __all__ = [
-    "compile_context", "current_fake_mode", "force_code", "get_data", "has_loops", "insert_asserts", "is_code_of", "make_graph_module", "plain_forward",
-    "promise", "set_data", "tracing_context",
+    "compile_context", "contexts_of", "current_fake_mode", "force_code", "get_data", "has_loops", "insert_asserts", "is_code_of", "keep_contexts",
+    "make_graph_module", "plain_forward", "promise", "set_data", "tracing_context",
 ]  # fmt: skip
 
 #: What reads `x.data` in a graph: as `detach`, with a version counter of its own.
@@ -111,16 +111,34 @@ def _with_random_states(gm: fx.GraphModule) -> fx.GraphModule:
         if node.target is _CHECKPOINT:
             node.target = _checkpoint
     copy = make_graph_module(gm, graph, type(gm).__name__)
+    if _CONTEXTS in gm.meta:
+        copy.meta[_CONTEXTS] = gm.meta[_CONTEXTS]
     for name, body in copies.items():
         setattr(copy, name, body)
     return copy
 
 
-def _checkpoint(body: fx.GraphModule, *args: Any, use_reentrant: bool = False, preserve_rng_state: bool = True) -> Any:
+def keep_contexts(body: fx.GraphModule, make: Callable[[], Any]) -> None:
+    """Remember what makes the contexts of a checkpoint with its body, where torch's operator looks for it."""
+    body.meta[_CONTEXTS] = make
+
+
+def contexts_of(body: fx.GraphModule) -> Callable[[], Any] | None:
+    """What makes the contexts of the checkpoint whose body this is, if it has any."""
+    return body.meta.get(_CONTEXTS)
+
+
+_CONTEXTS = "_checkpoint_context_fn"
+
+
+def _checkpoint(body: fx.GraphModule, *args: Any, **options: Any) -> Any:
     from torch.utils.checkpoint import checkpoint
 
     force_code(body)
-    return checkpoint(body.forward, *args, use_reentrant=False, preserve_rng_state=preserve_rng_state)
+    make = contexts_of(body)
+    if make is not None:
+        options["context_fn"] = make
+    return checkpoint(body.forward, *args, **{**options, "use_reentrant": False})
 
 
 #: Operators whose rules for fakes, or what inductor makes of them, ask for a ShapeEnv that has numbers which only data tells.
