@@ -228,3 +228,96 @@ def reentrant_that_uses_a_result(x, shift):
     w = shift * 2
     y = checkpoint(lambda v: v * w, x, use_reentrant=True)
     return y.sin()
+
+
+# ---- hooks on saved tensors
+KEPT: list[str] = []
+
+
+def packs(t):
+    KEPT.append(f"pack {tuple(t.shape)}")
+    return t * 2
+
+
+def unpacks(t):
+    KEPT.append(f"unpack {tuple(t.shape)}")
+    return t / 2
+
+
+@scenario(ignore=FREE, breaks=["context-unsupported"], graphs=None)
+def hooks_on_saved_tensors(run):
+    def f(x):
+        before = x * 2
+        with torch.autograd.graph.saved_tensors_hooks(packs, unpacks):
+            y = (before * before).sin()
+        return y * before
+
+    f = run(f)
+    run.watch(KEPT)
+    for _ in range(2):
+        x = trained()
+        f(x).sum().backward()
+        run.watch(x.grad)
+
+
+@scenario(ignore=FREE, breaks=["context-unsupported"], graphs=None)
+def saved_on_the_cpu(run):
+    def f(x):
+        with torch.autograd.graph.save_on_cpu():
+            y = (x * x).sin()
+        return y * 2
+
+    f = run(f)
+    for _ in range(2):
+        x = trained()
+        f(x).sum().backward()
+        run.watch(x.grad)
+
+
+@scenario(ignore=FREE)
+def hooks_that_are_on_outside(run):
+    f = run(lambda x: (x * x).sin() * x.exp())
+    run.watch(KEPT)
+    for _ in range(2):
+        x = trained()
+        with torch.autograd.graph.saved_tensors_hooks(packs, unpacks):
+            y = f(x)
+        y.sum().backward()
+        run.watch(x.grad)
+
+
+@program(trained, ignore=FREE)
+def hooks_that_are_forbidden(x):
+    with torch.autograd.graph.disable_saved_tensors_hooks("not here"):
+        y = (x * x).sin()
+    return y * 2
+
+
+@scenario(ignore=FREE, breaks=None, graphs=None)
+def hooks_where_they_are_forbidden(run):
+    def f(x):
+        with torch.autograd.graph.disable_saved_tensors_hooks("not here"):
+            try:
+                with torch.autograd.graph.saved_tensors_hooks(packs, unpacks):
+                    return x * x
+            except RuntimeError as error:
+                return str(error)
+
+    f = run(f)
+    f(trained())
+    f(trained())
+
+
+@scenario(ignore=FREE, breaks=None, graphs=None)
+def hooks_around_a_checkpoint(run):
+    def f(x):
+        with torch.autograd.graph.saved_tensors_hooks(packs, unpacks):
+            y = checkpoint(lambda v: v.sin().cos(), x * 2, use_reentrant=False)
+        return y * 2
+
+    f = run(f)
+    run.watch(KEPT)
+    for _ in range(2):
+        x = trained()
+        f(x).sum().backward()
+        run.watch(x.grad)

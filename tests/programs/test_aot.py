@@ -31,6 +31,11 @@ OTHERWISE = {
         f"autograd_moments.{name}": "a backward that is compiled can't be batched"
         for name in ("backward_of_several_gradients", "transforms_in_a_backward_of_several_gradients")
     },
+    **{
+        f"checkpoints.{name}": "a policy is asked while the graph is traced anew, not while it runs"
+        for name in ("a_policy_of_the_program_is_asked_as_it_is_untraced", "another_policy", "selective_among_layers")
+    },
+    "checkpoints.random_numbers_again_or_not": "a graph that is compiled always draws the same numbers again",
     "tensor_fields.grad_with_a_history": "a backward that is compiled gives no gradient a history",
     "operators.numbers_without_an_expression": "a NaN loses its sign in the code of a graph",
 }

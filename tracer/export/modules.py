@@ -135,7 +135,8 @@ class GraphClass:
         return "\n".join([head, *checks, body])
 
     def _rewritten(self, gm: fx.GraphModule, weights: dict[str, str]) -> fx.Graph:
-        """The graph with weights read from attributes; a checkpointed body is called as any program calls one."""
+        """The graph with weights read from attributes; a checkpointed body is called as any program calls one, without the policy that a selective one
+        has: that is an object of the program, and what it keeps changes no result."""
         made, known = fx.Graph(), {}
         for node in gm.graph.nodes:
             if node.op == "placeholder" and node.name in weights:

@@ -75,6 +75,15 @@ def enable_hooks(ctx: Context) -> Any:
     return NONE
 
 
+@calls.exact(torch._C._autograd._push_saved_tensors_default_hooks, torch._C._autograd._pop_saved_tensors_default_hooks)
+def tensor_hooks(ctx: Context, *functions: Variable) -> Any:
+    """Hooks on saved tensors: Python of the program for each tensor that autograd keeps, when it keeps it and when a backward asks for it."""
+    ctx.break_(
+        "context-unsupported", expr="saved_tensors_hooks", name="saved_tensors_hooks", type="hooks on saved tensors",
+        why="its functions run whenever an operator of the graph keeps a tensor for the backward, which a backend decides",
+    )  # fmt: skip
+
+
 def _set_hooks(ctx: Context, message: str | None) -> None:
     ctx.switches.add("SAVED_TENSOR_HOOKS_DISABLED")
     try:
