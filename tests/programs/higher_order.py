@@ -6,6 +6,7 @@ import torch
 import torch.nn as nn
 from torch import randn
 from torch._higher_order_ops.scan import scan
+from torch._higher_order_ops.while_loop import while_loop
 from torch.utils.checkpoint import checkpoint
 
 from tests.programs import program, scenario
@@ -271,3 +272,115 @@ def a_branch_that_takes_back_what_it_appended(state, x):
         return torch.cond(x.sum() > 0, yes, lambda t: t - 1, (x,))
     except Exception as error:
         return type(error).__name__ != ""
+
+
+# ---- branches of other sizes, and those that write
+@program(lambda: torch.ones(4))
+def cond_of_other_sizes(x):
+    y = torch.cond(x.sum() > 0, lambda t: t[:3].clone(), lambda t: t[:1] * 2, (x,))
+    return y * 2, y.sum(), y.dim()
+
+
+@scenario(graphs=1)
+def cond_of_other_sizes_by_the_other_branch(run):
+    def f(x):
+        a, b = torch.cond(x.sum() > 0, lambda t: (t[:2] * 1, torch.zeros(2, 3)), lambda t: (t[:2] * 2, torch.ones(5, 3)), (x,))
+        return a, b.sin().sum(0), torch.cat([b, b])
+
+    f = run(f)
+    for x in (torch.ones(4), -torch.ones(4), torch.ones(4)):
+        f(x)
+
+
+@scenario(graphs=1)
+def cond_of_other_sizes_in_another_order_of_memory(run):
+    def f(x):
+        y = torch.cond(x.sum() > 0, lambda t: t[:2].t().clone(memory_format=torch.preserve_format), lambda t: t.sin().t(), (x,))
+        return y * 2, y.stride()[0] == 1
+
+    f = run(f)
+    f(torch.ones(4, 3))
+    f(-torch.ones(4, 3))
+
+
+@program(lambda: torch.ones(4), **UNKNOWN)
+def cond_of_other_ranks(x):
+    try:
+        return torch.cond(x.sum() > 0, lambda t: t[:3].clone(), lambda t: t.sum(), (x,))
+    except Exception as error:
+        return type(error).__name__ != ""
+
+
+@program(lambda: torch.ones(4, 3), **UNKNOWN)
+def cond_of_other_sizes_laid_out_otherwise(x):
+    try:
+        return torch.cond(x.sum() > 0, lambda t: t[:3].clone(), lambda t: t[:2].t().contiguous().t(), (x,))
+    except Exception as error:
+        return type(error).__name__ != ""
+
+
+class Counting(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(3, 3)
+        self.register_buffer("count", torch.zeros(()))
+
+    def forward(self, x):
+        def yes(t):
+            self.count.add_(1)
+            return self.linear(t)
+
+        return torch.cond(x.sum() > 0, yes, lambda t: self.linear(t) * self.count, (x,)) + self.count
+
+
+@scenario(graphs=1)
+def cond_that_writes_to_a_buffer(run):
+    module = Counting()
+    f = run(torch.no_grad()(module.forward))
+    run.watch(module)
+    for sign in (1, -1, 1):
+        f(torch.ones(2, 3) * sign)
+
+
+@program(lambda: torch.ones(3))
+def cond_that_writes_to_what_it_is_given(x):
+    with torch.no_grad():
+        y = x * 1
+        z = torch.cond(y.sum() > 0, lambda t: t.add_(1) * 2, lambda t: t - 1, (y,))
+        return z, y + 0, torch.cond(x.sum() > 5, lambda t: t.mul_(3) * 1, lambda t: t * 1, (x,)), x
+
+
+@program(lambda: torch.ones(3))
+def loop_that_writes_outside(x):
+    with torch.no_grad():
+        seen, start = torch.zeros(3), x * 1
+
+        def turn(i, v):
+            seen.add_(v)
+            return i + 1, v * 2
+
+        first = while_loop(lambda i, v: i < 2, turn, (torch.tensor(0), x))[1]
+        last = while_loop(lambda i, v: i < 2, lambda i, v: (i + 1, v.add_(1) * 2), (torch.tensor(0), start))[1]
+        return first, last, seen, start
+
+
+@program(lambda: torch.ones(3), **UNKNOWN)
+def cond_that_writes_where_gradients_are_recorded(x):
+    try:
+        return torch.cond(x.sum() > 0, lambda t: t.add_(1) * 2, lambda t: t - 1, (x * 1,))
+    except Exception as error:
+        return type(error).__name__ != ""
+
+
+@program(lambda: torch.ones(3), config={"capture_scalar_outputs": True})
+def cond_on_a_number_of_the_run(x):
+    n = x.sum().item()
+    i = while_loop(lambda i, y: i < 2, lambda i, y: (i + 1, y * 2), (0, x))[0]
+    return torch.cond(n > 0, lambda t: t + 1, lambda t: t - 1, (x,)), torch.cond(i > 1, lambda t: t + 1, lambda t: t - 1, (x,))
+
+
+@scenario(graphs=None, recompiles=None)
+def cond_on_a_size(run):
+    f = run(lambda x: torch.cond(x.shape[0] > 3, lambda t: t + 1, lambda t: t - 1, (x,)), dynamic=True)
+    for n in (2, 3, 5, 6):
+        f(torch.ones(n))

@@ -7,15 +7,26 @@ of the node behind the carry.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from ..functions.table import calls
-from ..graph.operators import carry_effects
 from ..signals import Break, Declined
 from ..variables import ConstantVariable, SymVariable, TensorVariable, TupleVariable, Variable
-from .nodes import alike, graded, install, parts, refused, shared_inputs, speculated, values_of, with_inputs
+from .nodes import (
+    alike,
+    graded,
+    install,
+    note_written,
+    parts,
+    refused,
+    shared_inputs,
+    speculated,
+    values_of,
+    with_inputs,
+)
 from .results import LEAF, differs, rebuild, seen
 from .speculate import Body, Given, Policy, Rejected
 
@@ -47,7 +58,8 @@ def _loop(ctx: Context, called: str, cond_fn: Variable, body_fn: Variable, carri
     condition = _condition(ctx, called, cond_fn, [*_turn(ctx, carried), *more])
     if condition is None:
         return TupleVariable(carried, tuple) if not stacked else Declined("its condition is never true")
-    body = speculated(ctx, _POLICY, _REASON, called, "while_body", body_fn, [*_turn(ctx, carried), *more])
+    policy = replace(_POLICY, writes=not torch.is_grad_enabled() and ctx.later is None)
+    body = speculated(ctx, policy, _REASON, called, "while_body", body_fn, [*_turn(ctx, carried), *more])
     _check_carry(ctx, called, body_fn, carried, body.leaves)
     shared = shared_inputs(condition, body)
     grad = graded(*map(seen, carried), *values_of(shared))
@@ -58,7 +70,7 @@ def _loop(ctx: Context, called: str, cond_fn: Variable, body_fn: Variable, carri
     operands = tuple(ctx.argument(each)[0] for each in carried)
     fakes = [_stacked(ctx, each, grad) if stacked else _left(ctx, each, grad) for each in carried]
     node = ctx.create_node("call_function", getattr(torch.ops.higher_order, called), (*modules, operands, tuple(shared)), {}, tuple(fakes))
-    carry_effects(node, *graphs)
+    note_written(node, (condition, body), graphs, shared, list(map(seen, carried)))
     return rebuild(ctx, body.structure, iter(parts(ctx, node, fakes)))
 
 

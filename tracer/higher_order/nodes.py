@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from ..context import Context
 
 __all__ = [
-    "alike", "as_node", "graded", "install", "note_effects", "parts", "refused", "shared_inputs", "speculated", "values_of", "with_inputs", "written",
+    "alike", "as_node", "graded", "install", "note_effects", "note_written", "parts", "refused", "shared_inputs", "speculated", "values_of",
+    "with_inputs", "written",
 ]  # fmt: skip
 
 
@@ -50,6 +51,22 @@ def note_effects(node: fx.Node, body: fx.Graph, writes: Sequence[Any]) -> None:
     carry_effects(node, body)
     if writes:
         node.meta["effect"] = Effect(writes, node.meta["effect"].again)
+
+
+def note_written(
+    node: fx.Node, bodies: Sequence[Body], graphs: Sequence[fx.Graph], shared: Sequence[fx.Node], given: Sequence[Any] = ()
+) -> None:
+    """The node that may run any of `bodies` has what they do beside their results; some of what they share, and of what they are given
+    first (`given`: what is known of it), may be written to."""
+    carry_effects(node, *graphs)
+    found = [value for body in bodies for value in written(body, shared)]
+    for body in bodies:
+        inside = set(body.subgraph.lifted.values())
+        own = [inner for inner in body.graph.nodes if inner.op == "placeholder" and inner not in inside]
+        memories = {storage_of(fake) for inner in body.graph.nodes if "effect" in inner.meta for fake in inner.meta["effect"].writes} - {None}
+        found += [value for inner, value in zip(own, given, strict=False) if storage_of(inner.meta["example_value"]) in memories]
+    if found:
+        node.meta["effect"] = Effect(list({id(value): value for value in found}.values()), node.meta["effect"].again)
 
 
 def written(body: Body, outers: Iterable[fx.Node]) -> list[Any]:

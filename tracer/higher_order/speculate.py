@@ -41,8 +41,8 @@ class Policy:
     `shared`: return memory of an input, or one memory twice; `overlaps`: use tensors that share memory. `constants`: the types of what they may
     return beside tensors and symbolic numbers; `kept`: of those that are outputs of the graph as well. `once`: the body runs once, where it
     stands, so it may change what it finds outside itself and write to its inputs; tensors that it makes stay in it, unless it `gives_out` those that are kept
-    outside, in `Body.given_out`. `restores`: it may change objects outside itself if it puts them back as they were; others may do that to modules and dicts,
-    as a call with other parameters does."""
+    outside, in `Body.given_out`. `writes`: it may write to its inputs, however often it runs. `restores`: it may change objects outside itself if it puts
+    them back as they were; others may do that to modules and dicts, as a call with other parameters does."""
 
     operator: str
     inputs: bool = False
@@ -52,6 +52,7 @@ class Policy:
     kept: tuple[type, ...] = ()
     once: bool = False
     gives_out: bool = False
+    writes: bool = False
     restores: bool = False
 
 
@@ -207,6 +208,8 @@ def _check_effects(ctx: Context, policy: Policy, mark: Mark, born: int) -> list[
         return given_out
     if outside:
         raise Rejected(f"changes {outside[0].source.text if outside[0].source is not None else outside[0].describe()} outside itself")
+    if policy.writes:
+        return []
     given = {storage_of(node.meta["example_value"]) for node in graph.nodes if node.op == "placeholder"} - {None}
     if any(writes_to(node, given) for node in graph.nodes):
         raise Rejected("modifies its input in place")
