@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch._dynamo._trace_wrapped_higher_order_op
 import torch._higher_order_ops.hints_wrap
+from torch._export.wrappers import _export_tracepoint
+from torch._higher_order_ops.auto_functionalize import auto_functionalized, auto_functionalized_v2
 from torch._higher_order_ops.foreach_map import foreach_map
 from torch._higher_order_ops.strict_mode import strict_mode
 from torch._prims.rng_prims import run_with_rng_state
@@ -117,6 +120,53 @@ def test_a_text_is_written_when_the_graph_runs(backend, capsys):
         session.run(writes_a_text, ramp(3) * factor)
         assert capsys.readouterr().out == wanted
     assert len(session.graphs) == 1 and not session.graph_breaks
+
+
+@torch.library.custom_op("tracer_tests::bumped", mutates_args=("x",))
+def bumped(x: torch.Tensor, by: int) -> torch.Tensor:
+    x.add_(by)
+    return x.sum()
+
+
+@bumped.register_fake
+def _(x, by):
+    return x.new_empty(())
+
+
+def writes_to_a_copy(x):
+    y = x * 1
+    return auto_functionalized(torch.ops.tracer_tests.bumped.default, x=y, by=2), y
+
+
+def writes_to_a_copy_of_a_base(x):
+    y = x * 1
+    return auto_functionalized_v2(torch.ops.tracer_tests.bumped.default, by=2, _x_base_index=0, _x_alias=True, _all_bases=[y]), y
+
+
+def marked_for_export(x):
+    y, z = _export_tracepoint(x * 2, x + 1, kind="module_call_inputs", path="here")
+    return y + z
+
+
+@pytest.mark.parametrize("program", [writes_to_a_copy, writes_to_a_copy_of_a_base, marked_for_export], ids=lambda program: program.__name__)
+def test_what_a_compiler_makes_is_taken_as_it_is(program):
+    session = compared(program, lambda: (ramp(3, 4),), lambda: (ramp(3, 4) + 1,))
+    assert len(session.graphs) == 1 and not session.graph_breaks
+
+
+def bypasses(x):
+    return HIGHER.dynamo_bypassing_wrapper(lambda function: lambda *args: function(*args) + 1, lambda a: a * 2, x)
+
+
+def wrapped_in_a_wrapper(x):
+    return torch._dynamo._trace_wrapped_higher_order_op.trace_wrapped(x, fn=torch.sin)
+
+
+@pytest.mark.parametrize(("program", "why"), [(bypasses, "isn't followed"), (wrapped_in_a_wrapper, "only a compiler makes")])
+def test_an_operator_that_is_no_part_of_a_graph_says_why(program, why):
+    session = compared(program, lambda: (ramp(3, 4),), backends=("eager",))
+    (found,) = session.graph_breaks
+    assert found.reason == "higher-order-unsupported" and why in found.explanation
 
 
 def keeps_a_tensor(x):

@@ -17,9 +17,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import _pop_mode_temporarily
 
 __all__ = [
-    "BASE_HOP", "SWITCH", "Declared", "declared", "in_tree", "overload_of", "overloads_of", "parameters", "run_with_rng_state_operator",
+    "BASE_HOP", "SWITCH", "UNHELD", "Declared", "declared", "in_tree", "on_fakes", "overload_of", "overloads_of", "parameters", "run_with_rng_state_operator",
     "switch_call", "writes_first", "written",
 ]  # fmt: skip
 
@@ -108,7 +110,33 @@ except ImportError:  # the class of operators that are a call of a graph
     BASE_HOP = None  # type: ignore[assignment, misc]
 
 
-_REGISTERED_BY = {"hints_wrapper": "torch._higher_order_ops.hints_wrap", "print": "torch._higher_order_ops"}
+#: Operators that are no part of a graph of ours: why, and what it takes to try them, empty where that is nothing.
+UNHELD: dict[str, tuple[str, str]] = {
+    "call_torchbind": ("it calls a method of an object that C++ made, of which no fake is known", "a class made in C++"),
+    "inline_asm_elementwise": ("its text is assembly for a CUDA device", "a CUDA device"),
+    "triton_kernel_wrapper_mutation": ("it launches a kernel of Triton's, by its number in a table of the process", "Triton and a GPU"),
+    "triton_kernel_wrapper_functional": ("it launches a kernel of Triton's, by its number in a table of the process", "Triton and a GPU"),
+    "local_map_hop": ("it runs on shards of tensors that several processes hold", "a process group"),
+    "run_dtensor_rng_op": ("it runs on shards of tensors that several processes hold", "a process group"),
+    "graphsafe_run_with_rng_state": ("it draws from a generator of a CUDA graph", "a CUDA device"),
+    "executorch_call_delegate": ("it calls a module that ExecuTorch lowered", "ExecuTorch"),
+    "aoti_call_delegate": ("it calls a library that AOTInductor compiled", "a compiled library"),
+    "inductor_compiled_code": ("it calls code that inductor compiled, by its number in a table of the process", "a compiled graph"),
+    "flex_attention_backward": ("it is given the graphs of a forward and of a backward, which only a compiler has", ""),
+    "dynamo_bypassing_wrapper": ("what the wrapper does around the function isn't followed", ""),
+    "invoke_leaf_function": ("its function is one that only a compiler's tables know", ""),
+    "run_and_save_rng_state": ("it gives a state of the process's random numbers, which a graph doesn't read", ""),
+    "with_effects": ("it is given a token that only a compiler has", ""),
+    "wrap_activation_checkpoint": ("it is what a compiler makes of a checkpoint", ""),
+    "tag_activation_checkpoint": ("it is what a compiler makes of a checkpoint", ""),
+    "trace_wrapped": ("it keeps a function for the graph of a backward, which only a compiler makes", ""),
+    "run_const_graph": ("it is given a graph that only a compiler has", ""),
+}
+
+_REGISTERED_BY = {
+    "hints_wrapper": "torch._higher_order_ops.hints_wrap", "print": "torch._higher_order_ops", "_export_tracepoint": "torch._export.wrappers",
+    "auto_functionalized": "torch._higher_order_ops.auto_functionalize", "auto_functionalized_v2": "torch._higher_order_ops.auto_functionalize",
+}  # fmt: skip
 
 
 def in_tree(name: str) -> Any:
@@ -116,6 +144,15 @@ def in_tree(name: str) -> Any:
     if name in _REGISTERED_BY:
         importlib.import_module(_REGISTERED_BY[name])
     return getattr(torch.ops.higher_order, name, None)
+
+
+def on_fakes(target: Any, args: Any, kwargs: Any) -> Any:
+    """What a higher-order operator gives for fakes of the mode that is on: torch looks its rule up by the class of the mode, and ours is a class of its own."""
+    rule = target.python_key_table.get(FakeTensorMode)
+    if rule is None:
+        raise NotImplementedError(f"{target.name()} has no rule for fakes")
+    with _pop_mode_temporarily() as mode:
+        return rule(mode, *args, **kwargs)
 
 
 def run_with_rng_state_operator() -> Any:

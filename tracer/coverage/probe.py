@@ -36,6 +36,7 @@ import torch
 from ..breaks import CATALOGUE
 from ..builder.sourceless import sourceless
 from ..builder.table import rules
+from ..compat.operators import UNHELD
 from ..events import FrameFinished, GraphBreak, InternalFault, NodeCreated, VariableBuilt
 from ..functions.calls import is_known
 from ..functions.pinned import is_torch_operator
@@ -193,10 +194,10 @@ def _seen(events: list[Any], raised: str, same: bool) -> Seen:
     )
 
 
-def _stopped(reasons: tuple[str, ...]) -> Answer:
+def _stopped(reasons: tuple[str, ...], why: str = "") -> Answer:
     reason = next((r for r in reasons if r in NOT_YET), reasons[0])
-    title = CATALOGUE[reason].title
-    return Answer("not yet" if reason in NOT_YET else "break", f"[`{reason}`](breaks.md#{reason}): {title}")
+    title = why or CATALOGUE[reason].title
+    return Answer("not yet" if reason in NOT_YET and not why else "break", f"[`{reason}`](breaks.md#{reason}): {title}")
 
 
 # ---- the kinds of probe
@@ -257,7 +258,8 @@ class Callable(Probe):
         if is_torch_operator(target):
             return Answer("node", "an operator: the graph gets a node")
         if isinstance(target, torch._ops.HigherOrderOperator):
-            return _stopped(("higher-order-unsupported",))
+            why, needs = UNHELD.get(target.name(), ("", ""))
+            return Answer("untried", f"needs {needs}; the graph ends: {why}") if needs else _stopped(("higher-order-unsupported",), why)
         if isinstance(target, type):
             return Answer("untried", "instances: " + (ruled(of_class(target)) if of_class(target) else "no rule of their own"))
         if isinstance(target, types.FunctionType) and not is_known(target):

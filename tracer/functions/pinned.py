@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..compat.operators import UNHELD
 from ..compat.python_classes import is_python_class
 from ..signals import Break, Declined, NotConstant, NotHeld
 from ..variables import (
@@ -144,7 +145,8 @@ def _plan(value: Any) -> tuple[str, list[Any]]:
 def _call_object(ctx: Context, variable: PinnedVariable, args: list[Variable], kwargs: dict[str, Variable]) -> Any:
     value = variable.value
     if isinstance(value, torch._ops.HigherOrderOperator):
-        raise Break("higher-order-unsupported", name=value.name(), func=value.name(), expr=value.name())
+        why, _ = UNHELD.get(value.name(), ("", ""))
+        raise Break("higher-order-unsupported", name=value.name(), func=value.name(), expr=value.name(), **({"why": why} if why else {}))
     return ctx.protocol.call_through_type(ctx, variable, args, kwargs)
 
 

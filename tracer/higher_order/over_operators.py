@@ -1,17 +1,28 @@
-"""Operators over one operator of torch, which have no body: `out_dtype`, `run_with_rng_state`; and `print`, whose text is written when the graph runs."""
+"""Operators over one operator of torch, which have no body: `out_dtype`, `run_with_rng_state`, `auto_functionalized`; a mark of torch.export's; and
+`print`, whose text is written when the graph runs."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch.utils._pytree import tree_leaves
 
-from ..compat.operators import declared, in_tree, run_with_rng_state_operator
+from ..compat.operators import declared, in_tree, on_fakes, run_with_rng_state_operator
 from ..functions.table import calls
 from ..graph.operators import Effect
 from ..signals import Declined
-from ..variables import NONE, ConstantVariable, PinnedVariable, TensorVariable, Variable, literal
-from .nodes import alike, graded
+from ..variables import (
+    NONE,
+    ConstantVariable,
+    ListVariable,
+    PinnedVariable,
+    TensorVariable,
+    TupleVariable,
+    Variable,
+    literal,
+)
+from .nodes import alike, graded, parts
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -63,7 +74,41 @@ def print_(ctx: Context, format_str: Variable, *args: Variable, **kwargs: Variab
     return NONE
 
 
-for _name, _rule in (("out_dtype", out_dtype), ("print", print_)):
+def auto_functionalized(ctx: Context, op: Variable, *args: Variable, **kwargs: Variable) -> Any:
+    """`auto_functionalized(op, …)`: an operator that writes to arguments, on copies of them, which are results then."""
+    target = torch.ops.higher_order.auto_functionalized_v2 if "_all_bases" in kwargs else torch.ops.higher_order.auto_functionalized
+    return _on_fakes(ctx, target, (op, *args), kwargs)
+
+
+def export_tracepoint(ctx: Context, *args: Variable, **kwargs: Variable) -> Any:
+    """A mark of torch.export's in the graph: it gives what it is given."""
+    return _on_fakes(ctx, in_tree("_export_tracepoint"), args, kwargs)
+
+
+def _on_fakes(ctx: Context, target: Any, args: tuple[Variable, ...], kwargs: dict[str, Variable]) -> Any:
+    """What torch's own rule of a higher-order operator says of fakes, and a node of it."""
+    given = [ctx.argument(arg) for arg in args]
+    named = {name: ctx.argument(value) for name, value in kwargs.items()}
+    fakes = [fake for _, fake in given], {name: fake for name, (_, fake) in named.items()}
+    if graded(*tree_leaves(fakes)):
+        return Declined("it has no backward")
+    try:
+        made = on_fakes(target, *fakes)
+    except NotImplementedError:
+        return Declined("torch has no rule that says what it gives")
+    except Exception as error:
+        ctx.raise_from_host(error)
+    if not isinstance(made, tuple | list) or not all(isinstance(each, torch.Tensor) or each is None for each in made):
+        return Declined("it gives something else than tensors")
+    node = ctx.create_node("call_function", target, tuple(n for n, _ in given), {name: n for name, (n, _) in named.items()}, tuple(made))
+    return (TupleVariable if isinstance(made, tuple) else ListVariable)(parts(ctx, node, list(made)), type(made))
+
+
+_RULES = {
+    "out_dtype": out_dtype, "print": print_, "auto_functionalized": auto_functionalized, "auto_functionalized_v2": auto_functionalized,
+    "_export_tracepoint": export_tracepoint,
+}  # fmt: skip
+for _name, _rule in _RULES.items():
     if (_target := in_tree(_name)) is not None:
         calls.exact(_target)(_rule)
 calls.exact(run_with_rng_state_operator())(run_with_rng_state)
