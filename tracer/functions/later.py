@@ -69,17 +69,17 @@ def ask_layout(ctx: Context, value: Variable, name: str) -> None:
 
 class GradModeVariable(Variable):
     """The grad mode that a backward finds when it runs: the graph asks for it. It can be set again, and nothing can depend on it. `told`: it is the
-    argument of what is told it only so that it records gradients or not."""
+    argument of what is told it only so that it records gradients or not. `traced`: the mode in which the body is traced there."""
 
-    __slots__ = ("node", "told")
+    __slots__ = ("node", "told", "traced")
 
-    def __init__(self, node: Any, told: bool = False):
-        self.node, self.told, self.source, self.vid = node, told, None, 0
+    def __init__(self, node: Any, traced: bool, told: bool = False):
+        self.node, self.traced, self.told, self.source, self.vid = node, traced, told, None, 0
 
     def argument(self, ctx: Context) -> tuple[Any, Any]:
         if not self.told or self.node.graph is not ctx.graph.graph:
             self.truth(ctx)
-        return self.node, False
+        return self.node, self.traced
 
     def python_type(self) -> type:
         return bool
@@ -92,7 +92,8 @@ def grad_mode(ctx: Context) -> Variable:
     """Whether gradients are recorded here."""
     if ctx.later is None or ctx.later.grad_known:
         return literal(torch.is_grad_enabled())
-    return GradModeVariable(ctx.create_node("call_function", torch.is_grad_enabled, (), {}, False))
+    traced = torch.is_grad_enabled()
+    return GradModeVariable(ctx.create_node("call_function", torch.is_grad_enabled, (), {}, traced), traced)
 
 
 def set_grad_mode(ctx: Context, mode: Variable) -> None:
@@ -101,14 +102,14 @@ def set_grad_mode(ctx: Context, mode: Variable) -> None:
     if later is None or later.without:
         ctx.set_mode("grad", mode.constant())
         return
-    found = type(mode) is GradModeVariable
-    if found and mode.node.graph is not ctx.graph.graph:
+    found = mode if isinstance(mode, GradModeVariable) else None
+    if found is not None and found.node.graph is not ctx.graph.graph:
         raise Break("unsupported-attribute", expr="torch.set_grad_enabled()", name="grad mode", type="backward")
-    value = False if found else bool(mode.constant())  # a body that runs later is traced without grad
+    value = found.traced if found is not None else bool(mode.constant())
     MODES["grad"].write(value)
     ctx.refresh_modes()
-    later.switched = not found
-    node = ctx.create_node("call_function", torch._C._set_grad_enabled, (mode.node if found else value,), {}, None)
+    later.switched = found is None
+    node = ctx.create_node("call_function", torch._C._set_grad_enabled, (found.node if found is not None else value,), {}, None)
     node.meta["effect"] = Effect()
 
 

@@ -131,7 +131,7 @@ def _wraps(function: Any) -> None:
     @calls.exact(function)
     def wrap(ctx: Context, *args: Variable, **kwargs: Variable) -> Any:
         """A tensor wrapped for a level, or unwrapped: one node."""
-        told = {name: GradModeVariable(value.node, told=True) if type(value) is GradModeVariable else value for name, value in kwargs.items()}
+        told = {name: GradModeVariable(value.node, value.traced, told=True) if type(value) is GradModeVariable else value for name, value in kwargs.items()}
         return ctx.node("call_function", function, list(args), told)
 
 
