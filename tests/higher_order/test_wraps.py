@@ -73,6 +73,16 @@ def drawn_from_its_own_state(x):
     return run_with_rng_state(STATE, torch.ops.aten.rand_like.default, x) + x
 
 
+def test_a_draw_from_another_state_leaves_the_process_alone():
+    session = tracer.Session("trace")
+    for _ in range(2):
+        torch.manual_seed(3)
+        wanted = drawn_from_its_own_state(ramp(3)), torch.rand(2)
+        torch.manual_seed(3)
+        torch.testing.assert_close((session.run(drawn_from_its_own_state, ramp(3)), torch.rand(2)), wanted, rtol=0, atol=0)
+    assert len(session.graphs) == 1
+
+
 ANY = [
     wraps_a_function, without_gradients, with_gradients, under_autocast, counts_its_calls, writes_to_what_it_is_given, gives_back_what_came,
 ]  # fmt: skip

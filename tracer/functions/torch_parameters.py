@@ -135,7 +135,7 @@ def _require(ctx: Context, tensor: TensorVariable, wanted: bool, spelled: str) -
     fake.requires_grad_(True)
     ctx.lasting += 1
     ctx.leaves.append(fake)
-    begins = ctx.create_node("call_method", "requires_grad_", (node,), {}, fake)
+    begins = ctx.create_node("call_method", "requires_grad_", (node,), {}, None)
     begins.meta["effect"] = Effect(again=True)
     ctx.begins_within.append((begins, moment_of(ctx.root_frame)))
 

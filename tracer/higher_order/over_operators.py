@@ -10,6 +10,7 @@ from torch.utils._pytree import tree_leaves
 
 from ..compat.operators import declared, in_tree, on_fakes, run_with_rng_state_operator
 from ..functions.table import calls
+from ..functions.torch_operators import raise_operator_error
 from ..graph.operators import Effect
 from ..signals import Declined
 from ..variables import (
@@ -34,15 +35,23 @@ def _overload(variable: Variable) -> Any:
     return value if isinstance(value, torch._ops.OpOverload) and not declared(value).mutates else None
 
 
+def _given_by(ctx: Context, overload: Any, args: tuple[Variable, ...], kwargs: dict[str, Variable]) -> Any:
+    """What the operator gives for fakes: no node, for it would run."""
+    try:
+        return overload(*(ctx.argument(arg)[1] for arg in args), **{name: ctx.argument(arg)[1] for name, arg in kwargs.items()})
+    except Exception as error:
+        raise_operator_error(ctx, overload, error)
+
+
 def out_dtype(ctx: Context, op: Variable, output_dtype: Variable, *args: Variable) -> Any:
     """`out_dtype(op, dtype, …)`: the operator's result in another dtype, as one node."""
     overload = _overload(op)
     if overload is None or not isinstance(output_dtype, ConstantVariable) or graded(*(arg.fake for arg in args if isinstance(arg, TensorVariable))):
         return Declined("the operator or the dtype isn't known, or a gradient is wanted, which it doesn't have")
-    made = ctx.node("call_function", overload, list(args))
-    if not isinstance(made, TensorVariable):
+    made = _given_by(ctx, overload, args, {})
+    if not isinstance(made, torch.Tensor):
         return Declined("the operator gives no tensor")
-    fake = alike(ctx, made.fake.to(output_dtype.value), False)
+    fake = alike(ctx, made.to(output_dtype.value), False)
     given = [ctx.argument(arg)[0] for arg in args]
     node = ctx.create_node("call_function", torch.ops.higher_order.out_dtype, (overload, output_dtype.value, *given), {}, fake)
     return ctx.tensors.wrap_result(ctx, fake, node)
@@ -53,10 +62,10 @@ def run_with_rng_state(ctx: Context, rng_state: Variable, op: Variable, *args: V
     overload = _overload(op)
     if overload is None or not isinstance(rng_state, TensorVariable) or graded(*(arg.fake for arg in args if isinstance(arg, TensorVariable))):
         return Declined("the operator or the state isn't known, or a gradient is wanted, which it doesn't have")
-    made = ctx.node("call_function", overload, list(args), kwargs)
-    if not isinstance(made, TensorVariable):
+    made = _given_by(ctx, overload, args, kwargs)
+    if not isinstance(made, torch.Tensor):
         return Declined("the operator gives no tensor")
-    fake = alike(ctx, made.fake, False)
+    fake = alike(ctx, made, False)
     given = [ctx.argument(arg)[0] for arg in args]
     named = {name: ctx.argument(arg)[0] for name, arg in kwargs.items()}
     node = ctx.create_node("call_function", run_with_rng_state_operator(), (ctx.argument(rng_state)[0], overload, *given), named, fake)
