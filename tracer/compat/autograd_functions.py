@@ -6,17 +6,27 @@ In goes a class or a function; out come facts that don't depend on the call.
 from __future__ import annotations
 
 import types
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 __all__ = [
-    "APPLIES", "DIFFERENTIATED_FORWARD", "FIELDS", "KEPT_BY_C", "STANDARD", "TRANSFORMS_ACTIVE", "UNWRAP", "context_class", "inner_of_once",
-    "is_differentiable",
+    "APPLIES", "DIFFERENTIATED_FORWARD", "FIELDS", "KEPT_BY_C", "STANDARD", "TRANSFORMS_ACTIVE", "UNWRAP", "apply_of", "context_class",
+    "inner_of_once", "is_differentiable",
 ]  # fmt: skip
 
 _found = vars(Function)["apply"]
+
+
+def apply_of(cls: type) -> Callable[..., Any]:
+    """torch's own `apply` of a class, whatever the class has under that name."""
+    found: Callable[..., Any] = _found.__get__(None, cls)
+    return found
+
+
 #: What `apply` is: torch's function, where it has one, and the class method in C that this calls with all defaults given.
 APPLIES = tuple(dict.fromkeys((getattr(_found, "__func__", _found), vars(torch._C._FunctionBase)["apply"])))
 #: What torch's function asks and does on its way there.

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
 
-from ..compat.autograd_functions import APPLIES, STANDARD, TRANSFORMS_ACTIVE, UNWRAP, inner_of_once, is_differentiable
+from ..compat.autograd_functions import (
+    APPLIES,
+    STANDARD,
+    TRANSFORMS_ACTIVE,
+    UNWRAP,
+    apply_of,
+    inner_of_once,
+    is_differentiable,
+)
 from ..compat.functorch import depth
 from ..compat.memo import under_transforms
 from ..functions.binding import bind
@@ -130,7 +138,7 @@ class Applied:
         if depth() == 0:
             self.stop("it has no `setup_context`, and tangents are computed forward or a transform of torch.func may be active")
         try:
-            torch.autograd.Function.apply.__func__(self.cls.value)  # type: ignore[attr-defined]
+            apply_of(self.cls.value)()
         except RuntimeError as error:
             self.ctx.raise_from_host(error)
         self.stop("it has no `setup_context`, and a transform of torch.func is active")
