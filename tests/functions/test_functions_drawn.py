@@ -15,7 +15,7 @@ def test_drawn(number: int) -> None:
     assert not differences(number, "eager")
 
 
-@pytest.mark.parametrize("number", sorted(set(range(100, 130)) - _FLAGGED))
+@pytest.mark.parametrize("number", sorted({*range(100, 130), 320, 383} - _FLAGGED))
 def test_drawn_for_a_backend_that_traces_anew(number: int) -> None:
     assert not differences(number, "aot_eager")
 

@@ -443,6 +443,37 @@ def a_result_that_is_the_argument(x):
     return grad(lambda v: (Same.apply(v, -3) * v).sum())(x), vmap(grad(lambda v: Same.apply(v, 2).sum()))(x), vmap(lambda v: Same.apply(v, 2) + 1)(x)
 
 
+class FirstRow(Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x):
+        return x[:1]
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.form = inputs[0].shape
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad.sum().expand(ctx.form) * 9
+
+    @staticmethod
+    def jvp(ctx, tangent):
+        return tangent[:1] * 2
+
+
+@program(trained)
+def views_that_are_results(x):
+    y, tangent = jvp(FirstRow.apply, (x,), (x * 3,))
+    return y * 1, tangent * 1, vmap(FirstRow.apply)(x) * 1, vjp(FirstRow.apply, x)[0] * 1
+
+
+@program(trained)
+def views_that_are_shown(x):
+    return vjp(FirstRow.apply, x)[0].sin() + 1
+
+
 # ---- what bodies reach for
 weight = torch.full((4,), 1.5)
 

@@ -49,7 +49,7 @@ ALONE = {
 NEEDED = (
     "checks.", "raising.sizes_that_change", "operators.unused_", "operators.masked_", "operators.draws_", "operators.keywords_that_are_reserved_words",
     "operators.overload_that", "tensor_fields.data_", "leaves.become", "autograd.a_view_begins",
-    "autograd.views_need", "operators.input_that_begins",
+    "autograd.views_need", "operators.input_that_begins", "functions_in_levels.views_", "functions_of_libraries.tensors_stored",
 )  # fmt: skip
 #: Always among those that are run with inductor.
 COMPILED = ("checks.checks_", "checks.a_check_under", "operators.unused_draws", "operators.masked_assignment", "operators.keywords_that_are_reserved_words")

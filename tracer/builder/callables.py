@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import functools
+import inspect
 import operator
 import types
 import weakref
@@ -53,8 +54,14 @@ def method(ctx: Context, value: types.MethodType, source: Source) -> Any:
 
 @rules.exact(types.BuiltinFunctionType)
 def builtin(ctx: Context, value: Any, source: Source) -> Any:
-    """A builtin function is known by identity; a builtin method of an object is its descriptor and the object."""
+    """A builtin function is known by identity; a builtin method of an object is its descriptor and the object, and so is one of a class whose calls
+    mean something of their own."""
     owner = value.__self__
+    raw = inspect.getattr_static(owner, value.__name__, None) if isinstance(owner, type) else None
+    if type(raw) is types.ClassMethodDescriptorType and ctx.functions.has_rule(raw):  # type: ignore[arg-type]
+        ctx.guard(source, "TYPE_MATCH", types.BuiltinFunctionType)
+        ctx.guard(source.attr("__name__"), "EQUALS_MATCH", value.__name__)
+        return BoundVariable(PinnedVariable(raw), ctx.build(owner, source.attr("__self__")), source)
     capsule = type(owner).__name__ == "PyCapsule" or type(owner).__module__ == "pybind11_builtins"  # a C++ extension
     if owner is None or capsule or isinstance(owner, types.ModuleType | type) or ctx.functions.is_torch_owner(owner):
         ctx.guard(source, "ID_MATCH", value)

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..compat.functorch import inner
 from ..compat.graphs import get_data, set_data
 from .applied import autograd_function_apply
+from .applied_in_levels import autograd_function_in_levels
 from .operators import storage_of
 
 if TYPE_CHECKING:
@@ -115,24 +117,29 @@ def view_again(view: torch.Tensor, base: torch.Tensor) -> torch.Tensor:
 
 
 # ---- views that have a backward of their own
+_FUNCTIONS = (autograd_function_apply, autograd_function_in_levels)
+
+
 def separate(ctx: Context, body: Body) -> bool:
     """What a custom autograd function gives of its argument's memory becomes memory of its own, where a result of the graph would show it: such a backend
     makes results that share memory with an input or with each other anew, of that, and gradients would go by the function. Says whether any did."""
     graph = ctx.root_graph.graph
-    results = [node for node in graph.nodes if node.target is operator.getitem and getattr(node.args[0], "target", None) is autograd_function_apply]
+    results = [node for node in graph.nodes if node.target is operator.getitem and getattr(node.args[0], "target", None) in _FUNCTIONS]
     written = {storage_of(fake) for node in graph.nodes if "effect" in node.meta for fake in node.meta["effect"].writes}
     found = False
     for node in results:
         memory = storage_of(node.meta["example_value"])
         given = {storage_of(operand.meta["example_value"]) for operand in node.args[0].all_input_nodes if operand.op != "get_attr"}
         shown = _views(node, memory).intersection(body.outputs)
-        if memory is None or memory not in given or memory in written or not shown or not node.meta["example_value"].requires_grad:
+        value = node.meta["example_value"]
+        in_level = inner(value) is not value  # whether what is below it needs a gradient, it doesn't say
+        if memory is None or memory not in given or memory in written or not shown or not (value.requires_grad or in_level):
             continue
         with graph.inserting_after(node):
             copy = graph.call_method("clone", (node,))
         with torch.no_grad():
-            copy.meta.update(node.meta, example_value=node.meta["example_value"].clone())
-        copy.meta["example_value"].requires_grad_(True)
+            copy.meta.update(node.meta, example_value=inner(value).clone())
+        copy.meta["example_value"].requires_grad_(value.requires_grad)
         node.replace_all_uses_with(copy, lambda user, copy=copy: user is not copy)
         body.outputs[:] = [copy if output is node else output for output in body.outputs]
         found = True
