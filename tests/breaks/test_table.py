@@ -42,7 +42,7 @@ FORBIDDEN = re.compile(
 NO_PROGRAM = frozenset(
     """unsupported-opcode mutated-while-iterating unsupported-type descriptor-unsupported cannot-rebuild star-import
     dynamic-shape-unsupported symbolic-number-escape breakpoint-inside tensor-hook too-deep override-asked-for-break
-    backend-limit
+    backend-limit known-when-run
     backend-failed internal-fault distributed-unsupported triton-unsupported
     self-referential-container user-hash-or-eq weakref-call inplace-on-input-view""".split()
 )

@@ -316,6 +316,10 @@ def backward_draws(ctx, grad):
     return grad.numpy()
 
 
+def backward_asks(ctx, grad):
+    return grad * 2 if torch.is_grad_enabled() else grad * 3
+
+
 def backward_miscounts(ctx, grad):
     return grad, grad
 
@@ -325,6 +329,7 @@ def backward_miscounts(ctx, grad):
     [
         ("forward", forward_prints, "its forward ends the graph: Printing, logging or warning mid-function"),
         ("backward", backward_draws, "its backward ends the graph: NumPy"),
+        ("backward", backward_asks, "its backward ends the graph: Asked before the body runs"),
         ("backward", backward_miscounts, "its backward returns 2 gradients for 1 arguments"),
     ],
 )

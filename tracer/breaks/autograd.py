@@ -161,6 +161,17 @@ ENTRIES = (
         """,
     ),
     Entry(
+        id="known-when-run",
+        title="Asked before the body runs",
+        explanation="""{subject} asks for what is decided each time that the body which it is part of runs: whether gradients are recorded, who needs
+            one, or how a tensor lies in memory. The body is recorded once, before that, and would be right for one answer only. So it isn't recorded,
+            and Python runs it.""",
+        why_it_matters="[[{graphs} graphs instead of 1; ]]the function that the body belongs to is not compiled.",
+        also=(
+            "Decide in the caller, and pass the answer as an argument of the function. Trades: it is the answer of the call, not of the backward pass.",
+        ),
+    ),
+    Entry(
         id="tensor-hook",
         title="Hook on a tensor made inside",
         explanation="""{subject} registers a function that autograd calls later, during the backward pass[[:

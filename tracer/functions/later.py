@@ -64,7 +64,7 @@ def ask_layout(ctx: Context, value: Variable, name: str) -> None:
     """Strides, offsets and what follows from them are asked."""
     if ctx.later is not None and is_unsettled(ctx, value):
         ctx.later.asked = True
-        raise Break("unsupported-attribute", expr=f"{mention(value)}.{name}", name=name, type="gradient")
+        raise Break("known-when-run", expr=f"{mention(value)}.{name}", name=name)
 
 
 class GradModeVariable(Variable):
@@ -85,7 +85,7 @@ class GradModeVariable(Variable):
         return bool
 
     def truth(self, ctx: Context) -> bool:
-        raise Break("unsupported-attribute", expr="torch.is_grad_enabled()", name="grad mode", type="backward")
+        raise Break("known-when-run", expr="torch.is_grad_enabled()", name="grad mode")
 
 
 def grad_mode(ctx: Context) -> Variable:
@@ -116,4 +116,4 @@ def set_grad_mode(ctx: Context, mode: Variable) -> None:
 def ask_needs_gradient(ctx: Context, value: Variable, name: str) -> None:
     """Whether a tensor takes part in autograd is asked: known only of those that the forward was given from outside."""
     if ctx.later is not None and _is_inside(ctx, value, ctx.later.within.parent):
-        raise Break("unsupported-attribute", expr=f"{mention(value)}.{name}", name=name, type="gradient")
+        raise Break("known-when-run", expr=f"{mention(value)}.{name}", name=name)

@@ -39,7 +39,9 @@ class FunctionContextVariable(ObjectVariable):
             return TupleVariable(list(self.kept), tuple)
         if name == "needs_input_grad" and self.needed is not None:
             return TupleVariable([literal(needs) for needs in self.needed], tuple)
-        self.unanswered = self.unanswered or name == "needs_input_grad"
+        if name == "needs_input_grad":
+            self.unanswered = True
+            raise Break("known-when-run", expr=f"ctx.{name}", name=name)
         if name in FIELDS:
             raise Break("unsupported-attribute", expr=f"ctx.{name}", name=name, type="ctx")
         return super().attribute(ctx, name)
