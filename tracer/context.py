@@ -147,6 +147,8 @@ class Context:
         self.regions_met = 0  # calls of nested regions
         self.lasting = 0  # changes of fakes that no roll-back takes back: other sizes, a gradient that is needed from then on
         self.regions: dict[Any, str] = {}  # bodies of nested regions → the submodule that they share
+        self.globals_read: list[tuple[int, str]] = []  # (id of the namespace, name), and (id of a cell, "") of closures that were entered
+        self.traced_regions: dict[int, tuple[Any, Any]] = {}  # in order: (code, what another call is held against or why it can't be)
         self.context_states: dict[int, ContextStateVariable] = {}  # of context variables that the trace set
         self.levels: list[Level] = []  # of torch.func, entered and not yet left
         self.autocasts: list[Any] = []  # entered and not yet left: (manager, what leaves it, node)
@@ -161,10 +163,10 @@ class Context:
         """The attempt is over: let go of the program's objects, which would else live until the collector finds this."""
         for table in (
             self.guards, self.by_source, self.by_id, self.global_values, self.class_lookups, self.owners, self.namespaces, self.sources, self.memo,
-            self.builtins, self.asked, self.context_states,
+            self.builtins, self.asked, self.context_states, self.traced_regions,
         ):  # fmt: skip
             table.clear()
-        for held in (self.kept, self.inputs, self.undo, self.leaves):
+        for held in (self.kept, self.inputs, self.undo, self.leaves, self.globals_read):
             held.clear()
         self.entered, self.effects, self.frame, self.root_frame = {}, Effects(), None, None
         self.handling = self.beyond = None

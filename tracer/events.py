@@ -187,6 +187,7 @@ class SpeculationStarted(Begin):
 
     operator: str
     body: str
+    because: str = ""  # why it is traced and no earlier body taken, where one might have been
 
 
 class Committed(Outcome):
@@ -195,12 +196,23 @@ class Committed(Outcome):
     graph: str
     lifted: tuple[str, ...] = ()
     results: tuple[str, ...] = ()  # none in recordings made before they were told
+    inputs: tuple[tuple[str, str, str], ...] = ()  # of the body: (name, the node outside that it stands for or "", why it is one)
+    gives: str = ""  # what the body returned: its nodes by name, and the constants that the graph leaves out
+
+
+class Reused(Outcome):
+    """An equal call's body was taken: nothing was traced."""
+
+    graph: str
+    of: int  # the seq of the speculation that traced it
+    inputs: tuple[tuple[str, str, str], ...] = ()  # (name in the body, the node outside that it stands for now, why)
 
 
 class RolledBack(Outcome):
     """The body was taken back as if it had never been tried."""
 
     reason: str
+    undone: tuple[tuple[str, int], ...] = ()  # (what, how many) was taken back: nodes, guards, inputs, variables, changes
 
 
 class GraphCompileStarted(Begin):
@@ -439,6 +451,7 @@ CLOSES: dict[type[Event], tuple[type[Begin], ...]] = {
     VariableBuilt: (BuildStarted,),
     InlineFinished: (InlineStarted, GeneratorResumed),
     Committed: (SpeculationStarted,),
+    Reused: (SpeculationStarted,),
     RolledBack: (SpeculationStarted,),
     GraphCompiled: (GraphCompileStarted,),
 }

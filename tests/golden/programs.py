@@ -239,3 +239,13 @@ def no_grad_inside(x):
 @golden(ones)
 def reads_the_shape(x):
     return x.view(x.shape[0], 1), f"{x.shape[0]}"
+
+
+@torch.compiler.nested_compile_region
+def region(state, x):
+    return x * state["scale"] + state["shift"]
+
+
+@golden(lambda: ([{"scale": k, "shift": torch.ones(3)} for k in (2, 2, 3)], torch.ones(3)))
+def region_is_taken_again(states, x):
+    return [region(state, x) for state in states]

@@ -205,7 +205,7 @@ def _tried(records: Records, most: int) -> Section | None:
         return None
     rows = []
     for one in records.speculations[:most]:
-        became = f"graph {clean(one.graph)}" if one.outcome == "committed" else f"{one.outcome}: {clean(one.reason)}"
+        became = f"graph {clean(one.graph)}" if one.outcome == "committed" else f"{one.outcome}: {clean(one.reason or one.graph)}"
         rows.append((clean(one.operator), clean(one.body), became.rstrip(": "), where(one.location)))
     section = Section(f"Bodies of higher-order operators · {len(records.speculations):,}", [Table(tuple(rows))])
     _and_more(section, len(records.speculations) - most, "body", "session.speculations", "bodies")

@@ -211,6 +211,7 @@ def _bind_cells(ctx: Context, variable: FunctionVariable, program: Program, loca
 
 
 def existing_cell(ctx: Context, variable: FunctionVariable, index: int, cell: types.CellType) -> CellVariable:
+    ctx.globals_read.append((id(cell), ""))
     known = ctx.by_id.get(id(cell))
     if known is None:
         source = (variable.source or ctx.pinned(variable.function)).closure(index)

@@ -201,6 +201,7 @@ def pinned_attribute(ctx: Context, variable: PinnedVariable, name: str) -> Any:
 
 def _module_attribute(ctx: Context, variable: PinnedVariable, module: types.ModuleType, name: str) -> Any:
     held = module.__dict__
+    ctx.globals_read.append((id(held), name))
     written = ctx.namespaces.get(id(held)) if ctx.namespaces else None
     if written is not None and name in written.stored:
         return written.stored[name]

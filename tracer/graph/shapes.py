@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ..sources import Source
 
 __all__ = [
-    "any_integer", "assume", "binary", "convert", "decide", "depends_on_data", "extreme", "holds", "input_number", "known", "node_of", "note_unbacked",
+    "any_integer", "assume", "binary", "convert", "decide", "depends_on_data", "extreme", "found", "holds", "input_number", "known", "node_of", "note_unbacked",
     "number", "shape", "size", "specialise", "symbolic_fake", "tensor_metadata", "unary", "where_fixed", "with_shapes", "wrap",
 ]  # fmt: skip
 
@@ -135,6 +135,11 @@ def _find(ctx: Context, key: Any) -> fx.Node | None:
             return found
         graph = graph.parent
     return None
+
+
+def found(ctx: Context, variable: SymVariable) -> fx.Node | None:
+    """The node that computes a symbolic number, in the current graph or one around it, if there is one yet."""
+    return _find(ctx, variable if isinstance(variable.sym, torch.SymFloat) else _key(variable.sym))
 
 
 def node_of(ctx: Context, variable: SymVariable) -> fx.Node:

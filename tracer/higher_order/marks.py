@@ -24,9 +24,9 @@ __all__ = ["Mark"]
 _COMPARED = (bool, int, str, type(None))
 _TABLES = (
     "guards", "by_source", "by_id", "global_values", "class_lookups", "owners", "namespaces", "memo", "builtins", "asked", "fixed", "asserted", "regions",
-    "context_states", "submodules",
+    "traced_regions", "context_states", "submodules",
 )  # fmt: skip
-_LISTS = ("kept", "inputs", "leaves")
+_LISTS = ("kept", "inputs", "leaves", "globals_read")
 _SETS = ("switches", "replaced", "written", "begun", "skipped")
 _PLAIN = ("changes", "outside_changes", "mode_nodes", "protected", "handling", "beyond", "autocast_at_entry")
 
@@ -34,7 +34,7 @@ _PLAIN = ("changes", "outside_changes", "mode_nodes", "protected", "handling", "
 class Mark:
     """The state of an attempt at one moment."""
 
-    __slots__ = ("_graphs", "_lists", "_plain", "_sets", "_symbols", "_tables", "effects", "undo")
+    __slots__ = ("_graphs", "_lists", "_plain", "_sets", "_symbols", "_tables", "effects", "taken_back", "undo")
 
     def __init__(self, ctx: Context):
         self._tables = [len(getattr(ctx, name)) for name in _TABLES]
@@ -43,6 +43,7 @@ class Mark:
         self._plain = [getattr(ctx, name) for name in _PLAIN]
         self.effects, self.undo = len(ctx.effects), len(ctx.undo)
         self._symbols = _symbols(ctx)
+        self.taken_back: tuple[tuple[str, int], ...] = ()  # what a roll-back took back: (what, how many)
         self._graphs = []
         graph: Any = ctx.graph
         while graph is not None:
@@ -54,6 +55,7 @@ class Mark:
         return self._symbols != _symbols(ctx)
 
     def roll_back(self, ctx: Context) -> None:
+        self.taken_back = self._since(ctx)
         while len(ctx.undo) > self.undo:
             variable, state = ctx.undo.pop()
             variable.restore(state)
@@ -70,6 +72,18 @@ class Mark:
         ctx.effects.truncate(self.effects)
         for graph, position in self._graphs:
             graph.truncate(position)
+
+    def _since(self, ctx: Context) -> tuple[tuple[str, int], ...]:
+        """What there is more than then, by kind."""
+        before = {graph: position[0] for graph, position in self._graphs}
+        nodes, graph = 0, ctx.graph
+        while graph is not None:
+            nodes += len(graph.created) - before.get(graph, 0)
+            graph = graph.parent  # type: ignore[assignment]
+        tables = dict(zip((*_TABLES, *_LISTS), (*self._tables, *self._lists), strict=True))
+        grown = ((what, len(getattr(ctx, name)) - tables[name]) for what, name in (("guards", "guards"), ("inputs", "inputs"), ("variables", "by_source")))
+        changed = len({id(variable) for variable in self.undone(ctx)})
+        return tuple((what, count) for what, count in (("nodes", nodes), *grown, ("changes", changed)) if count)
 
     def changed(self, ctx: Context) -> list[Variable]:
         """Existing objects that were changed since."""

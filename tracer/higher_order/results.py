@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..compat.trees import node_of
+from ..compat.type_names import type_name
+from ..guards.summary import constant_text
 from ..signals import NotConstant
 from ..variables import (
     ConstantVariable,
@@ -28,7 +30,9 @@ from ..variables import (
 if TYPE_CHECKING:
     from ..context import Context
 
-__all__ = ["ANY", "LEAF", "Structure", "Unknown", "constant_in", "count_leaves", "differs", "flatten", "rebuild", "same_number", "same_structure", "seen"]
+__all__ = [
+    "ANY", "LEAF", "Structure", "Unknown", "constant_in", "count_leaves", "differs", "flatten", "rebuild", "same_number", "same_structure", "seen", "spelled",
+]  # fmt: skip
 
 Structure = Any
 LEAF: Structure = ("leaf",)
@@ -118,6 +122,25 @@ def constant_in(structure: Structure) -> tuple[Any] | None:
         return None
     found = (constant_in(part[2] if kind == "dict" else part) for part in structure[3])
     return next((each for each in found if each is not None), None)
+
+
+def spelled(structure: Structure, leaves: Iterator[str]) -> str:
+    """A result as a person reads it: its leaves by these names, constants as they are."""
+    kind = structure[0]
+    if kind == "leaf":
+        return next(leaves)
+    if kind == "constant":
+        return constant_text(structure[1])
+    if kind == "dict":
+        return f"{{{', '.join(f'{constant_text(known)}: {spelled(part, leaves)}' for _, known, part in structure[3])}}}"
+    parts = ", ".join(spelled(part, leaves) for part in structure[3])
+    if kind == "made":
+        return f"{structure[1].__qualname__}({parts})"
+    cls = structure[2]
+    if issubclass(cls, list):
+        return f"[{parts}]"
+    comma = "," if len(structure[3]) == 1 else ""
+    return f"({parts}{comma})" if cls is tuple else f"{type_name(cls)}({parts})"
 
 
 def seen(variable: Variable) -> Any:

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import fx
 
-from ..events import Committed, RolledBack, SpeculationStarted
 from ..graph.modes import MODES, AutocastState
 from ..graph.operators import storage_of, writes_to
 from ..graph.subgraph import Subgraph
@@ -28,6 +27,7 @@ from . import levels
 from .escapes import escaping
 from .marks import Mark
 from .results import ANY, Structure, Unknown, flatten
+from .told import Tried
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -84,10 +84,11 @@ class Given:
 class Body:
     """A committed body: its graph, what it returned (flat), the structure of the result, what was lifted, and its own tensors that are kept outside."""
 
-    __slots__ = ("given_out", "leaves", "name", "structure", "subgraph")
+    __slots__ = ("given_out", "leaves", "name", "seq", "structure", "subgraph")
 
-    def __init__(self, name: str, subgraph: Subgraph, leaves: list[Variable], structure: Structure, given_out: list[TensorVariable]):
-        self.name, self.subgraph, self.leaves, self.structure, self.given_out = name, subgraph, leaves, structure, given_out
+    def __init__(self, name: str, subgraph: Subgraph, leaves: list[Variable], structure: Structure, given_out: list[TensorVariable], seq: int = 0):
+        """`seq`: the event that began it, where events are recorded."""
+        self.name, self.subgraph, self.leaves, self.structure, self.given_out, self.seq = name, subgraph, leaves, structure, given_out, seq
 
     @property
     def graph(self) -> fx.Graph:
@@ -105,12 +106,11 @@ class Body:
 
 
 def speculate(
-    ctx: Context, policy: Policy, name: str, function: Variable, args: list[Any], kwargs: dict[str, Variable] | None = None
-) -> Body:
-    """Trace `function(*args, **kwargs)` into a graph of its own; among the arguments may be `Given` ones. Raises Rejected, rolled back."""
-    rec = ctx.rec
-    opens = rec.begin(SpeculationStarted, policy.operator, name) if rec.on else 0
-    mark = Mark(ctx)
+    ctx: Context, policy: Policy, name: str, function: Variable, args: list[Any], kwargs: dict[str, Variable] | None = None, because: str = "",
+) -> Body:  # fmt: skip
+    """Trace `function(*args, **kwargs)` into a graph of its own; among the arguments may be `Given` ones. Raises Rejected, rolled back.
+    `because`: why it is traced, where an earlier body might have served."""
+    tried, mark = Tried(ctx, policy.operator, name, because), Mark(ctx)
     try:
         with attempt(ctx, name, mark) as (subgraph, born):
             inside = [arg.enter(subgraph) if type(arg) is Given else arg for arg in args]
@@ -118,27 +118,24 @@ def speculate(
             leaves, structure = flatten(ctx, result, policy.constants, policy.kept)
             given_out = _check_effects(ctx, policy, mark, born)
             subgraph.graph.output(tuple(ctx.argument(leaf)[0] for leaf in leaves))
-            body = Body(name, subgraph, leaves, structure, given_out)
+            body = Body(name, subgraph, leaves, structure, given_out, tried.opens)
             _check_memory(body, policy)
     except Break as stop:
         ctx.locate(stop)
-        raise _rolled_back(ctx, opens, mark, Rejected("ends the graph", stop.reason, stop), stop.reason) from None
+        raise _rolled_back(ctx, tried, mark, Rejected("ends the graph", stop.reason, stop), stop.reason) from None
     except Raised as error:
-        raise _rolled_back(ctx, opens, mark, Rejected(f"raises {error.variable.python_type().__name__}", "raised"), "raised") from None
+        raise _rolled_back(ctx, tried, mark, Rejected(f"raises {error.variable.python_type().__name__}", "raised"), "raised") from None
     except Unknown as unknown:
-        raise _rolled_back(ctx, opens, mark, Rejected(f"returns {unknown}")) from None
+        raise _rolled_back(ctx, tried, mark, Rejected(f"returns {unknown}")) from None
     except Rejected as rejected:
-        raise _rolled_back(ctx, opens, mark, rejected) from None
-    if rec.on:
-        results = (n.name for n in subgraph.graph.output_node().all_input_nodes if n.op != "placeholder")
-        rec.end(Committed, opens, name, tuple(n.name for n in body.lifted), tuple(results))
+        raise _rolled_back(ctx, tried, mark, rejected) from None
+    tried.committed(subgraph, args, kwargs or {}, structure)
     return body
 
 
-def _rolled_back(ctx: Context, opens: int, mark: Mark, rejected: Rejected, reason: str = "") -> Rejected:
+def _rolled_back(ctx: Context, tried: Tried, mark: Mark, rejected: Rejected, reason: str = "") -> Rejected:
     rejected.lasting = mark.lasting(ctx)
-    if ctx.rec.on:
-        ctx.rec.end(RolledBack, opens, reason or rejected.does)
+    tried.rolled_back(mark, reason or rejected.does)
     return rejected
 
 

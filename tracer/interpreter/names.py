@@ -130,6 +130,7 @@ def load_global(ctx: Context, frame: Frame, name: str) -> None:
 
 def lookup_global(ctx: Context, namespace: dict[str, Any], name: str) -> Any:
     """The global or builtin `name`, as the frame of `namespace` sees it now."""
+    ctx.globals_read.append((id(namespace), name))
     written = ctx.namespaces.get(id(namespace)) if ctx.namespaces else None
     if written is not None and name in written.stored:
         value = written.stored[name]

@@ -33,6 +33,7 @@ class Normal:
         "GraphBreak": frozenset(("explanation", "hints", "user_stack")),
         "ArtifactProduced": frozenset(("text",)),
         "InternalFault": frozenset(("traceback",)),
+        "Reused": frozenset(("of",)),
     }
     #: Kinds whose line begins with their frame.
     FRAMED = ("FrameStarted", "CacheHit", "GuardFailed")

@@ -267,6 +267,7 @@ FOLLOW: dict[type[ev.Event], Callable[[Replay, Any], None]] = {
     ev.CallFinished: Replay.ended,
     ev.SpeculationStarted: Replay.speculation_started,
     ev.Committed: Replay.speculation_ended,
+    ev.Reused: Replay.speculation_ended,
     ev.RolledBack: Replay.speculation_ended,
     ev.NodeCreated: Replay.created,
     ev.InputLifted: Replay.created,

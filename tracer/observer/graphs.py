@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from .. import events as ev
@@ -110,9 +111,16 @@ def _tried(watch: Watch, target: Any) -> Any:
         watch.agree(tracer.graph, name)
         returned = [one for node in tracer.graph.find_nodes(op="output") for one in node.all_input_nodes]
         results = tuple(one.name for one in returned if one.op != "placeholder")
-        rec.end(ev.Committed, opens, name, tuple(proxy.node.name for proxy in tracer.lifted_freevars), results)
+        rec.end(ev.Committed, opens, name, tuple(proxy.node.name for proxy in tracer.lifted_freevars), results, tuple(_inputs_of(tracer)))
     else:
         rec.end(ev.RolledBack, opens, first_line(error)[:200])
+
+
+def _inputs_of(tracer: Any) -> Iterator[tuple[str, str, str]]:
+    """(name, the node outside that it stands for, why it is one), of each input of a body."""
+    outside = {inner.node: outer.node.name for outer, inner in tracer.lifted_freevars.items()}
+    for node in tracer.graph.find_nodes(op="placeholder"):
+        yield node.name, outside.get(node, ""), "used in the body" if node in outside else "made for the body"
 
 
 # ---- shapes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import tracer.events as ev
@@ -92,25 +93,24 @@ class _Reader:
     def _bodies(self, frame: str, nodes: list[Node], around: int | None) -> list[Body]:
         """The bodies in a graph of a frame, or in the body that the event `around` began. The nodes that stand for them come in
         the order in which they were tried; most bear their names."""
-        tried = {seq: one for seq, one in self.tried.items() if one.frame == frame and one.outcome == "committed"}
+        tried = {seq: one for seq, one in self.tried.items() if one.frame == frame and one.outcome in ("committed", "taken again")}
         inner = [seq for seq in tried if not self.journal.abandoned(seq) and self._around(seq) == around]
         stands = [node for node in nodes if node.op == "get_attr" and not node.dtype]
         if len(stands) == len(inner):
-            named = {node.target: seq for node, seq in zip(stands, inner, strict=True)}
+            stand = {node.name: seq for node, seq in zip(stands, inner, strict=True)}
         else:  # one that nothing reads was taken out
             named = {tried[seq].graph: seq for seq in inner}
-        found = []
-        for node in stands:
-            seq = named.get(node.target)
-            if seq is not None:
-                found.append(self._body(frame, node.name, seq, tried[seq]))
-        return found
+            stand = {node.name: named[node.target] for node in stands if node.target in named}
+        return [self._body(frame, node.name, stand[node.name], tried[stand[node.name]]) for node in stands if node.name in stand]
 
     def _around(self, seq: int) -> int | None:
         begun = self.journal.enclosing(seq, ev.SpeculationStarted)
         return begun.seq if begun is not None else None
 
     def _body(self, frame: str, stands: str, seq: int, tried: Speculation) -> Body:
+        if tried.outcome == "taken again":
+            traced = self._body(frame, stands, tried.of, self.tried[tried.of])
+            return replace(traced, inputs=tuple((name, outside) for name, outside, _ in tried.inputs))
         nodes = list(self.nodes.get((frame, seq), {}).values())
         told = list(self.inputs.get((frame, seq), {}))
         names = told if len(told) == len(tried.lifted) else [f"lifted_{name}" for name in tried.lifted]
@@ -223,17 +223,23 @@ class _Reader:
 
     def speculation_started(self, event: ev.SpeculationStarted) -> None:
         self.tried[event.seq] = Speculation(
-            event.operator, event.body, location=place(event.location), frame=event.frame, call=event.call
+            event.operator, event.body, location=place(event.location), frame=event.frame, call=event.call, because=event.because
         )
 
     def committed(self, event: ev.Committed) -> None:
         tried = self.tried[event.opens]
         tried.outcome, tried.graph, tried.lifted = "committed", event.graph, event.lifted
+        tried.inputs, tried.gives = event.inputs, event.gives
         self.results[event.opens] = event.results
+
+    def reused(self, event: ev.Reused) -> None:
+        tried = self.tried[event.opens]
+        tried.outcome, tried.graph, tried.of, tried.inputs = "taken again", event.graph, event.of, event.inputs
+        tried.lifted = tuple(outside for _, outside, _ in event.inputs)
 
     def rolled_back(self, event: ev.RolledBack) -> None:
         tried = self.tried[event.opens]
-        tried.outcome, tried.reason = "rolled back", event.reason
+        tried.outcome, tried.reason, tried.undone = "rolled back", event.reason, event.undone
 
     def guard_failed(self, event: ev.GuardFailed) -> None:
         self.failed.append(event)
@@ -325,6 +331,7 @@ _READ: dict[type[Event], tuple[Callable[[_Reader, Any], None], bool]] = {
     ev.InternalFault: (_Reader.fault, True),
     ev.Instruction: (_Reader.instruction, True),
     ev.CacheHit: (_Reader.cache_hit, True),
+    ev.Reused: (_Reader.reused, True),
     ev.GuardInstalled: (_Reader.guard, False),
     ev.NodeCreated: (_Reader.node_created, False),
     ev.NodeRemoved: (_Reader.node_removed, False),

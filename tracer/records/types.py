@@ -238,7 +238,9 @@ class GraphBreak:
 
 @dataclass(slots=True)
 class Speculation:
-    """One body of a higher-order operator that was tried. `outcome`: committed, rolled back, open."""
+    """One body of a higher-order operator that was tried. `outcome`: committed, taken again (the body of the speculation `of`, an event), rolled back, open.
+    `inputs`: (name in the body, the node outside or "", why it is one); `gives`: what it returned, constants written out; `undone`: (what, how many) was
+    taken back; `because`: why it was traced where an earlier body might have served."""
 
     operator: str
     body: str
@@ -249,6 +251,11 @@ class Speculation:
     location: Place | None = None
     frame: str = ""
     call: int = 0
+    inputs: tuple[tuple[str, str, str], ...] = ()
+    gives: str = ""
+    undone: tuple[tuple[str, int], ...] = ()
+    because: str = ""
+    of: int = field(default=-1, compare=False)
 
 
 @dataclass(slots=True)
