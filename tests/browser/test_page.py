@@ -232,6 +232,93 @@ def test_bodies_of_operators_are_boxes_whose_nodes_are_nodes(opened):
     page.locator(".gv .cl.spec").first.wait_for(state="detached")  # nothing was tried yet at the first event
 
 
+@torch.compiler.nested_compile_region
+def scaled(x, by):
+    return x * by
+
+
+class Doubled(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x * 2
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient * 2
+
+
+@pytest.fixture(scope="module")
+def speculated():
+    """Bodies of every fate: committed, taken again, in another body, of a function's two methods, taken back."""
+    log = []
+
+    def leaks(v):
+        log.append(1)
+        return v
+
+    def program(x):
+        x, y = scaled(x, 2) + scaled(x, 2) + scaled(x, 3), x * 3
+        x = torch.utils.checkpoint.checkpoint(lambda v: torch.cond(v.sum() > 0, lambda u: u.sin() + y, lambda u: u.cos() * y, (v,)), x, use_reentrant=False)
+        return torch.cond(x.sum() > 0, leaks, lambda v: v + 1, (Doubled.apply(x),))
+
+    session = tracer.Session("trace")
+    with pytest.raises(Exception, match="side effect"):
+        session.run(program, torch.ones(2, 4, requires_grad=True))
+    return document(session)
+
+
+def test_bodies_of_one_operator_stand_side_by_side(opened, speculated):
+    page = opened(content=speculated)
+    page.tab("speculations")
+    cond = page.locator(".mid .sp-g", has_text="cond").filter(has_text="cos(").last
+    true, false = cond.locator(".it").nth(0), cond.locator(".it").nth(1)
+    one, other = true.bounding_box(), false.bounding_box()
+    assert one["y"] == other["y"] and one["x"] + one["width"] < other["x"]
+    assert "sin(" in true.inner_text() and "cos(" in false.inner_text() and "gives add" in true.inner_text()
+    assert cond.locator(".sp-in .sh").count() == 4  # what both use, told in both
+    true.click()
+    said = page.locator(".insp").inner_text()
+    assert "used in the body" in said and "shared with another body" in said and "Tensor.sin is TensorBase.sin" in said
+    page.locator(".insp .kv button", has_text="checkpoint_body").click()  # in which it was met
+    assert page.locator(".insp h4").inner_text() == "checkpoint: checkpoint_body"
+
+
+def test_every_fate_of_a_body_is_told(opened, speculated):
+    page = opened(content=speculated)
+    page.tab("speculations")
+    tags = page.root("return [...root.querySelectorAll('.sp-b .tag')].map(one => one.textContent)")
+    assert {"committed", "taken again", "rolled back"} <= set(tags)
+    back = page.locator(".sp-b .it", has_text="rolled back").first
+    assert "changes leaks" in back.inner_text() and "taken back:" in back.inner_text()
+    page.locator(".sp-b .it", has_text="taken again").last.click()
+    page.locator(".insp .kv button", has_text="region").click()
+    assert "The body was recorded on its own" in page.locator(".insp").inner_text()
+    function = page.locator(".sp-g", has_text="autograd.Function").last
+    if function.locator("[aria-expanded=false]").count():
+        function.locator("[aria-expanded=false]").click()
+    assert [function.locator(".it b").nth(0).inner_text(), "gradient_0" in function.locator(".it").nth(1).inner_text()] == ["fwd_body", True]
+
+
+def test_the_moment_goes_into_a_body_and_over_it(opened, speculated):
+    page = opened(content=speculated)
+    page.tab("speculations")
+    page.locator(".sp-b .it", has_text="rolled back").first.click()
+    page.locator(".insp .btns button", has_text="Into").click()
+    page.wait_for_function("() => [...document.querySelector('.tracer-widget').shadowRoot.querySelectorAll('.sp-b .it.sel .tag')].some(one => one.textContent === 'open')")
+    page.locator(".insp .btns button", has_text="Over").click()
+    page.wait_for_function("() => [...document.querySelector('.tracer-widget').shadowRoot.querySelectorAll('.sp-b .it.sel .tag')].some(one => one.textContent === 'rolled back')")
+
+
+@pytest.mark.parametrize("width", [1600, 600])
+def test_bodies_have_their_place_at_every_width(opened, speculated, width):
+    page = opened(width=width, content=speculated)
+    page.tab("speculations")
+    assert inside(page) == []
+    out = page.root("""const box = root.querySelector('.spx').getBoundingClientRect();
+        return [...root.querySelectorAll('.spx .it, .spx .sp-in > div')].filter(one => one.getBoundingClientRect().right > box.right + 1).length;""")
+    assert out == 0
+
+
 def test_stages_stand_beside_the_graph_and_share_its_lines(opened):
     session = tracer.Session("trace", backend="aot_eager")
     net = Net()

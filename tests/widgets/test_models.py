@@ -201,8 +201,8 @@ def test_guards_builder_and_speculations(data, session):
     assert all(kind_of(session.events[row[0]]) == "GuardInstalled" for row in guards["list"])
     values = data["builder"]["list"]
     assert any(row[1] == "x" and row[3] == "tensor" and row[5] for row in values)
-    tried = data["speculations"]["list"]
-    assert [row[3] for row in tried[:2]] == ["committed", "committed"] and tried[0][5]
+    tried = data["speculations"]["groups"][0]
+    assert [body["outcome"] for body in tried["bodies"]] == ["committed", "committed"] and tried["bodies"][0]["inputs"]
 
 
 def test_state_and_facts_at_an_event(session):
@@ -285,3 +285,82 @@ def test_a_module_comes_with_its_tensors():
 def test_an_unknown_format_names_the_known_ones(session):
     with pytest.raises(tracer.TracerError, match="html"):
         files_of(session, "doc")
+
+
+@torch.compiler.nested_compile_region
+def scaled(x, by):
+    return x * by
+
+
+def bodies_of(program, *args):
+    session = tracer.Session("trace")
+    session.run(program, *args)
+    return [(group["operator"], group["depth"], group["bodies"]) for group in views(Book(session))["speculations"]["groups"]]
+
+
+def test_bodies_of_one_call_stand_together_and_say_what_they_share():
+    def program(x, y):
+        z = torch.cond(x.sum() > 0, lambda v: v + y, lambda v: v * y + x, (x,))
+        return torch.cond(x.sum() > 0, lambda v: v.sin(), lambda v: v.cos(), (z,))
+
+    first, second = bodies_of(program, torch.ones(2), torch.ones(2))
+    assert [body["body"] for body in first[2]] == ["cond_true", "cond_false"] == [body["body"] for body in second[2]]
+    shared = [{row[1]: row[3] for row in body["inputs"]} for body in first[2]]
+    assert shared == [{"l_x_": True, "l_y_": True}] * 2
+    assert [text for _, _, text in first[2][1]["nodes"]] == ["mul(lifted_l_x_, lifted_l_y_)", "add(mul, lifted_l_x_)"] and first[2][1]["gives"] == "add"
+    assert any("y is a Tensor" in text for _, text in first[2][0]["guards"]) and not any("y is a Tensor" in text for _, text in first[2][1]["guards"])
+
+
+def test_a_body_that_was_taken_back_and_one_that_was_taken_again_say_so():
+    log = []
+
+    def program(x):
+        y = [scaled(x, 2), scaled(x, 2), scaled(x, 3)]
+        return torch.utils.checkpoint.checkpoint(lambda v: torch.cond(v.sum() > 0, lambda u: u + 1, lambda u: u - 1, (v,)), y[0], use_reentrant=False)
+
+    found = bodies_of(program, torch.ones(2))
+    assert [(operator, depth, [body["outcome"] for body in bodies]) for operator, depth, bodies in found] == [
+        ("nested region", 0, ["committed"]), ("nested region", 0, ["taken again"]), ("nested region", 0, ["committed"]), ("checkpoint", 0, ["committed"]),
+        ("cond", 1, ["committed", "committed"]),
+    ]  # fmt: skip
+    assert found[1][2][0]["of"] == found[0][2][0]["seq"] and found[2][2][0]["because"] == "its argument 1 is another"
+
+    def leaks(x):
+        log.append(1)
+        return x
+
+    session = tracer.Session("trace")
+    with pytest.raises(Exception, match="side effect"):
+        session.run(lambda x: torch.cond(x.sum() > 0, leaks, lambda v: v + 1, (x,)), torch.ones(2))
+    bodies = [body for group in views(Book(session))["speculations"]["groups"] for body in group["bodies"]]
+    taken = [body for body in bodies if body["outcome"] == "rolled back"]
+    assert taken and taken[0]["reason"].startswith("changes leaks") and ["changes", 1] in taken[0]["undone"]
+
+
+def test_forward_and_backward_of_a_function_are_two_bodies():
+    class Doubled(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, gradient):
+            return gradient * 2
+
+    ((_, _, bodies),) = bodies_of(Doubled.apply, torch.ones(2, requires_grad=True))
+    assert [body["body"] for body in bodies] == ["fwd_body", "bwd_body"] and bodies[1]["inputs"][0][:2] == ["gradient_0", ""]
+
+
+def test_a_waiting_call_runs_to_where_a_body_is_taken_back():
+    log = []
+
+    def leaks(x):
+        log.append(1)
+        return x
+
+    stepper = tracer.step(lambda x: torch.cond(x.sum() > 0, leaks, lambda v: v + 1, (x,)), torch.ones(2))
+    try:
+        at = stepper.until(kind="RolledBack")
+        assert at.reason.startswith("changes leaks") and dict(at.undone)["changes"] == 1
+    finally:
+        stepper.abandon()
