@@ -137,10 +137,6 @@ class Source:
             node = node.base
         return node
 
-    def chain(self) -> list[Source]:
-        """From the root to this one."""
-        return [self] if self.base is None else [*self.base.chain(), self]
-
     def read(self, roots: Roots) -> Any:
         """The value that is there now. Raises what the access raises (KeyError, AttributeError, IndexError, …)."""
         if self.base is None:

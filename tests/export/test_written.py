@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import tracer
-from tracer.export import constants, python
+from tracer.export import constants, pt2, python
 from tracer.export.python import Module
 
 X = torch.ones(2)
@@ -75,6 +75,29 @@ def test_data_is_set_as_the_program_sets_it():
     module = Module(python.capture(tracer.trace(program, X, torch.zeros(2))), "captured")
     made, given = python.load(module), torch.zeros(2)
     assert made.check() == 1 and torch.equal(made.Program()(X, given), X * 3) and torch.equal(given, X * 2)
+
+
+@torch.compiler.nested_compile_region
+def region(layer, x):
+    return layer(x).relu(), x
+
+
+def test_a_nested_region_is_a_class_that_is_called_where_the_region_was():
+    layers = nn.ModuleList(nn.Linear(3, 3) for _ in range(3))
+
+    def program(x):
+        x = x * 1
+        for layer in layers:
+            x, given = region(layer, x)
+        return x + given
+
+    x = torch.linspace(-1, 1, 6).view(2, 3)
+    session = tracer.trace(program, x.clone().requires_grad_())
+    module = Module(python.capture(session), "captured")
+    made, text = python.load(module), module._text("captured")
+    assert made.check() == 1 and text.count("class Graph0_region") == 1 and text.count("self.region(") == 3
+    torch.testing.assert_close(made.Program()(x.clone().requires_grad_()), program(x))
+    torch.testing.assert_close(torch.export.load(pt2.saved(module)).module()(x.clone().requires_grad_()), program(x))
 
 
 def test_constants_come_back_as_they_were():

@@ -120,6 +120,7 @@ def test_what_was_raised_and_caught_is_no_break() -> None:
     session = tracer.Session(engine="dynamo", strict=True)
     session.run(programs.cond, torch.ones(3), torch.ones(3))
     assert not session.graph_breaks and [one.outcome for one in session.speculations] == ["committed", "committed"]
+    assert [[(outside, why) for _, outside, why in one.inputs] for one in session.speculations] == [[("l_x_", "used in the body"), ("l_w_", "used in the body")]] * 2
 
 
 def test_what_fullgraph_refuses_is_a_break_of_a_refused_call() -> None:

@@ -364,3 +364,17 @@ def test_a_waiting_call_runs_to_where_a_body_is_taken_back():
         assert at.reason.startswith("changes leaks") and dict(at.undone)["changes"] == 1
     finally:
         stepper.abandon()
+
+
+def test_a_waiting_call_goes_over_a_body_and_into_it():
+    def program(x):
+        return torch.cond(x.sum() > 0, lambda v: v.sin(), lambda v: v.cos(), (x,))
+
+    for command, inside in (("over", False), ("into", True)):
+        stepper = tracer.step(program, torch.ones(2))
+        try:
+            begun = stepper.until(kind="SpeculationStarted")
+            at = getattr(stepper, command)()
+            assert begun.body == "cond_true" and (at.parent == begun.seq or at.parent > begun.seq) is inside
+        finally:
+            stepper.abandon()

@@ -63,6 +63,7 @@ class Body:
         self._ends: list[Callable[[], str]] = []
         self.ends: list[str] = []
         self._taken: set[str] = set(dir(builtins))  # the text uses some of them
+        self._counts: dict[str, int] = {}  # the last number that a base was given
         self._known: dict[Variable, str] = {}
         self._sources: dict[Source, str] = {}
         self._pins: dict[int, str] = {}
@@ -81,11 +82,13 @@ class Body:
     def _name(self, prefix: str, hint: str) -> str:
         safe = "".join(c if c.isalnum() or c == "_" else "_" for c in hint)
         base = f"{prefix}_{safe}" if safe else prefix
-        name, n = base, 0
+        n = self._counts.get(base, 0)
+        name = f"{base}_{n}" if n else base
         while name in self._taken or keyword.iskeyword(name):
             n += 1
             name = f"{base}_{n}"
         self._taken.add(name)
+        self._counts[base] = n
         return name
 
     def pin(self, value: Any, hint: str) -> str:

@@ -28,6 +28,7 @@ from tracer.export.sizes import size_checks
 from tracer.export.tensors import Layout
 from tracer.graph import applied, applied_in_levels
 from tracer.graph.spelling import Held
+from tracer.higher_order.region import invoke_subgraph
 
 __all__ = ["GraphClass"]
 
@@ -135,8 +136,8 @@ class GraphClass:
         return "\n".join([head, *checks, body])
 
     def _rewritten(self, gm: fx.GraphModule, weights: dict[str, str]) -> fx.Graph:
-        """The graph with weights read from attributes; a checkpointed body is called as any program calls one, without the policy that a selective one
-        has: that is an object of the program, and what it keeps changes no result."""
+        """The graph with weights read from attributes; a checkpointed body is called as any program calls one, without the policy that it
+        has: that is an object of the program, and what it keeps changes no result. So is a nested region's."""
         made, known = fx.Graph(), {}
         for node in gm.graph.nodes:
             if node.op == "placeholder" and node.name in weights:
@@ -146,6 +147,10 @@ class GraphClass:
             new.type = None
             if node.op == "call_function" and node.target is torch.ops.higher_order.tag_activation_checkpoint:
                 new.target = checkpoint.checkpoint
+            elif node.op == "call_function" and node.target is invoke_subgraph:
+                body, _, *operands = new.args
+                made.erase_node(new)
+                new = made.create_node("call_module", body.target, tuple(operands), {}, name=node.name)  # type: ignore[union-attr]
             elif node.op == "call_function" and isinstance(node.target, Held) and plain(node.target.value):
                 new = self._constant(made, node)
             elif node.op == "call_function" and node.target is set_data:

@@ -106,9 +106,13 @@ class _Reach:
 
     def __init__(self, ctx: Context, reads: frozenset[tuple[int, str]], prefixes: list[Source]):
         self._ctx, self._reads, self._prefixes = ctx, reads, list(prefixes)
+
+    def _grow(self) -> None:
+        """What is reached on one path is known where it was met first, and so is what is below it."""
+        ctx = self._ctx
         aliases = [(path, v.source) for path, v in ctx.by_source.items() if v.source is not path and v.source is not None and type(v) is not ConstantVariable]
         grown = True
-        while grown:  # what is reached on one path is known where it was met first, and what is below it there
+        while grown:
             found = [known for path, known in aliases if not self._leads_to(known) and self._leads_to(path)]
             self._prefixes += found
             grown = bool(found)
@@ -118,19 +122,22 @@ class _Reach:
         wanted = {variable: variable.source for variable in variables if type(variable) is not ConstantVariable}
         if not wanted:
             return
+        self._grow()
         for variable, source in itertools.chain(wanted.items(), ((v, s) for s, v in self._ctx.by_source.items() if v in wanted)):
             if source is not None and self._leads_to(source):
                 yield variable, source
 
     def _leads_to(self, path: Source) -> bool:
-        if any(_below(path, prefix) for prefix in self._prefixes):
-            return True
-        steps = list(path.chain())
-        root = steps[0]
+        for prefix in self._prefixes:
+            if _below(path, prefix):
+                return True
+        root, first = path, None
+        while root.base is not None:
+            root, first = root.base, root
         if root.kind in ("local", "cell"):
             cell: Any = self._ctx.by_source.get(self._ctx.root("cell", root.key, root.label))
             return cell is not None and cell.real_cell is not None and (id(cell.real_cell), "") in self._reads
-        return root.kind != "namespace" or len(steps) == 1 or (id(root.key), steps[1].key) in self._reads
+        return root.kind != "namespace" or first is None or (id(root.key), first.key) in self._reads
 
 
 def _untouched(ctx: Context, reach: _Reach) -> None:
@@ -140,8 +147,8 @@ def _untouched(ctx: Context, reach: _Reach) -> None:
 
 
 def _below(source: Source, prefix: Source) -> bool:
-    node: Source | None = source
-    while node is not None and node.depth > prefix.depth:
+    node: Any = source
+    for _ in range(source.depth - prefix.depth):
         node = node.base
     return node is prefix
 
