@@ -108,6 +108,7 @@ class Context:
         self.inputs: list[GraphInput] = []
         self.effects = Effects()
         self.undo: list[tuple[Any, Any]] = []  # see `Variable.saved`
+        self.touched: dict[Variable, tuple[Any, ...]] = {}  # what the body that is traced changed → where it did first
         self.speculating = 0
         self.indexing: list[IndexMode | None] = []  # why an index that is a tensor picks by it: `functions/indexing.py`
         self.later: Later | None = None  # for a body that runs later than where it stands
@@ -319,6 +320,8 @@ class Context:
             self.outside_changes += 1
         if self.speculating:
             self.undo.append(variable.saved())
+            if variable not in self.touched:
+                self.touched[variable] = self.place_of(self.frame)
         if variable.source is not None and self.effects.note(variable) and self.rec.on:
             self.rec.point(SideEffect, type(variable).__name__.removesuffix("Variable").lower(), variable.source.text)
 
@@ -535,9 +538,14 @@ class Context:
             stop.asks = bool(innermost.pc) and not own and innermost.decoded.ops[innermost.pc - 1].asks
             stop.inner = entry if entry is not user[0] else ()
 
-    def user_frame(self) -> Frame | None:
-        """The innermost frame that isn't torch's own."""
-        frame = self.frame
+    def place_of(self, frame: Frame | None) -> tuple[Any, ...]:
+        """Where the program is in a frame that runs, or ran last: the innermost user location of it and of what called it."""
+        frame = self.user_frame(frame)
+        return frame.written or () if frame is not None else ()
+
+    def user_frame(self, frame: Frame | None = None) -> Frame | None:
+        """The innermost frame that isn't torch's own, of `frame` (or the one that runs) and those that called it."""
+        frame = frame or self.frame
         while frame is not None and frame.back is not None and self.session.is_library(frame.decoded.code):
             frame = frame.back
         return frame

@@ -22,7 +22,8 @@ ROOT = Path(__file__).resolve().parents[2]
 #: What a template may ask the tracer for; `here`, `subject` and `at` are made from the others.
 PLACEHOLDERS = frozenset(
     """expr line var shape dtype value func type module name graphs breaks try_line limit calls recompiles old_value does
-    source value_expr what why number backend running here subject at inside test construct is_if called loop block try_file met""".split()
+    source value_expr what why number backend running here subject at inside test construct is_if called loop block try_file met
+    body_at effect write memory result raises""".split()
 )
 #: One value for each of them, as a run would give it.
 FULL = {
@@ -30,6 +31,7 @@ FULL = {
     "type": "Lock", "module": "zlib", "name": "crc32", "graphs": 3, "breaks": 2, "try_line": 5, "limit": 8, "calls": 12,
     "recompiles": 7, "old_value": 2, "does": "changes `seen`", "source": "x", "value_expr": "x.min()", "what": "class",
     "why": "it has no fake", "number": "u0", "backend": "inductor", "running": "rows", "test": "scale(x)", "construct": "if", "is_if": "scale(x)", "called": "scale(x)", "loop": "scale(x)", "block": "try", "met": "print-call",
+    "body_at": "line 3", **dict.fromkeys(("effect", "write", "memory", "result", "raises"), "torch.cond"),
 }  # fmt: skip
 
 #: No blame, nothing waved away, no class of the compiler's own.

@@ -96,7 +96,7 @@ def raised(function, *args):
 def test_a_function_that_is_refused_raises_what_it_raises_untraced(program):
     session = tracer.Session("trace")
     assert raised(functools.partial(session.run, program), *operands()) is raised(program, *operands())
-    assert session.graph_breaks[0].reason == "loop-body-rejected" and "flex_attention" in session.graph_breaks[0].explanation
+    assert session.graph_breaks[0].reason == "attention-function-rejected" and "flex_attention" in session.graph_breaks[0].explanation
 
 
 def test_what_a_function_closes_over_is_guarded():

@@ -7,18 +7,23 @@ from .model import Entry, Fix
 ENTRIES = (
     Entry(
         id="cond-branch-rejected",
-        title="torch.cond branch touches the outside",
-        explanation="""The branch [[`{func}` ]]given to [[`{name}`|`torch.cond`]] [[{does}[[: {met}]]|reaches
-            outside: it changes [[`{var}`|something]] outside itself, modifies its input, or returns an input (or a
-            view of one) as is]] ({at}). Both branches are recorded but only one runs, so an outside change has no single
-            right answer. This is an error, not a break, and happens without compiling too.""",
-        why_it_matters="the program stops; there is no slower fallback.",
+        of_line=True,
+        title="torch.cond branch that can't be captured",
+        explanation="""The branch [[`{func}` ]]given to [[`{name}`|`torch.cond`]] [[{at} {does}[[, at {body_at}]]|{met?}ends the
+            graph {at}[[: {met}]]|can't be captured]]. [[{effect?}Both branches are recorded but only one runs, so an outside
+            change has no single right answer.|{write?}Both branches are recorded but only one runs, so what they are given and find
+            must stay as it is.|{memory?}What a branch gives has to be memory of its own, which nothing else knows.|{raises?}Both branches are
+            recorded but only one runs, and a graph has no exceptions.|{met?}A branch is captured whole or not at all.|{result?}A branch
+            takes and gives tensors, which the graph hands on.]] Outside of a compile torch captures the branches as well, and raises an error
+            where it can't.""",
+        why_it_matters="the program stops where torch can't capture the branch either; there is no slower fallback.",
         fixes=(
             Fix(
                 name="effect-outside",
                 do="Return what the effect needs and do it after the call",
                 when="a branch writes to a list, an attribute or a global",
                 trades="an extra output, and a wait if Python branches on it",
+                needs="effect",
                 source="""
                     def f(x):
                         up = x.sum() > 0
@@ -35,6 +40,7 @@ ENTRIES = (
                 do="Return `x.clone()`",
                 when="the branch is `lambda x: x` or returns a view such as `x[:n]`",
                 trades="one copy",
+                needs="memory",
                 own_result=True,
                 source="""
                     def f(x):
@@ -43,7 +49,8 @@ ENTRIES = (
             ),
         ),
         also=(
-            "Use the out-of-place operation when a branch writes into its input. Trades: memory for one more tensor.",
+            "[[{write?}Use the out-of-place operation when a branch writes into its input. Trades: memory for one more tensor.]]",
+            "Use a plain `if` when one branch can't be captured. Trades: a graph break and a wait, the compiled parts stay.",
         ),
         reproducer="""
             seen = []
@@ -99,19 +106,22 @@ ENTRIES = (
     ),
     Entry(
         id="loop-body-rejected",
-        title="Loop body does more than compute",
-        explanation="""[[`{func}`|The function]] given to [[`{name}`|`while_loop`, `scan` or `map`]] [[{does}[[: {met}]]|reaches outside: it changes
-            something outside itself, modifies its input, or returns an input (or a view of one) as is, or its result has another
-            form than what it is given]] ({at}). It is recorded once and runs once for each turn, so what it does beside
-            computing its result would be done once instead. This is an error, not a break, and happens without
-            compiling too.""",
-        why_it_matters="the program stops; there is no slower fallback.",
+        of_line=True,
+        title="Loop body that can't be captured",
+        explanation="""[[`{func}`|The function]] given to [[`{name}`|`while_loop`, `scan` or `map`]] [[{at} {does}[[, at {body_at}]]|{met?}ends the
+            graph {at}[[: {met}]]|can't be captured]]. [[{effect?}It is recorded once and runs many times, so what it does beside
+            computing its result would be done once instead.|{write?}It is recorded once and runs many times, so what it is given and
+            finds must stay as it is.|{memory?}What it gives has to be memory of its own, which nothing else knows.|{raises?}It is recorded
+            once, and a graph has no exceptions.|{met?}It is captured whole or not at all.|{result?}What it gives is what the next
+            turn, or the stacked result, is made of.]] Outside of a compile torch captures it as well, and raises an error where it can't.""",
+        why_it_matters="the program stops where torch can't capture the function either; there is no slower fallback.",
         fixes=(
             Fix(
                 name="carry",
                 do="Carry a tensor, and read it after the call",
                 when="a turn counts or collects something in a list, an attribute or a global",
                 trades="one more tensor that is carried",
+                needs="effect",
                 own_result=True,
                 source="""
                     def turn(i, x):
@@ -125,6 +135,7 @@ ENTRIES = (
                 do="Return `x.clone()`",
                 when="a turn returns what it was given, or a view of it",
                 trades="one copy in each turn",
+                needs="memory",
                 own_result=True,
                 source="""
                     def f(x):
@@ -146,8 +157,8 @@ ENTRIES = (
             ),
         ),
         also=(
-            "Use the out-of-place operation when a turn writes into what it is given. Trades: memory for one more tensor.",
-            "Convert what is carried back (`.to(dtype)`, `.reshape`, `.contiguous()`) when a turn changes its form. Trades: one conversion a turn.",
+            "[[{write?}Use the out-of-place operation when a turn writes into what it is given. Trades: memory for one more tensor.]]",
+            "[[{result?}Convert what is carried back (`.to(dtype)`, `.reshape`) when a turn changes its form. Trades: one conversion a turn.]]",
         ),
         reproducer="""
             from torch._higher_order_ops.while_loop import while_loop
@@ -158,6 +169,48 @@ ENTRIES = (
             def f(x):
                 return while_loop(lambda i, x: i < 3, turn, (torch.tensor(0), x))
             f(torch.ones(4)), f(torch.zeros(4))
+        """,
+        kind="error",
+        measured=(0, 0),
+    ),
+    Entry(
+        id="attention-function-rejected",
+        of_line=True,
+        title="Function of flex_attention that can't be captured",
+        explanation="""[[`{func}`|The function]] given to `flex_attention` [[{at} {does}[[, at {body_at}]]|{met?}ends the
+            graph {at}[[: {met}]]|can't be captured]]. [[{effect?}It is recorded once and runs for each score, so what it does beside
+            computing its result would be done once instead.|{write?}It is recorded once and runs for each score, so what it is given
+            and finds must stay as it is.|{raises?}It is recorded once, and a graph has no exceptions.|{met?}It is captured whole or not
+            at all.|{result?}It gives one scalar, a score or whether it counts.]] Outside of a compile torch captures it as well, and
+            raises an error where it can't.""",
+        why_it_matters="the program stops where torch can't capture the function either; there is no slower fallback.",
+        fixes=(
+            Fix(
+                name="without-effect",
+                do="Compute the score from the score, the indices and tensors",
+                when="the function does something else beside",
+                trades="what it did is done by the caller",
+                silent=True,
+                needs="effect",
+                source="""
+                    def bias(score, b, h, i, j):
+                        return score + (i - j)
+                    def call(x):
+                        seen.append(1)
+                        return f(x)
+                    call(torch.ones(1, 1, 4, 4)), call(torch.zeros(1, 1, 4, 4))
+                """,
+            ),
+        ),
+        reproducer="""
+            from torch.nn.attention.flex_attention import flex_attention
+            seen = []
+            def bias(score, b, h, i, j):
+                seen.append(1)
+                return score + (i - j)
+            def f(x):
+                return flex_attention(x, x, x, score_mod=bias)
+            f(torch.ones(1, 1, 4, 4)), f(torch.zeros(1, 1, 4, 4))
         """,
         kind="error",
         measured=(0, 0),
@@ -191,10 +244,14 @@ ENTRIES = (
     ),
     Entry(
         id="checkpoint-body-rejected",
-        title="Checkpointed function does more than compute",
-        explanation="""[[`{func}`|A function]] is checkpointed, and [[{does}|changes something outside itself]] ({at}). The body of a checkpoint runs
-            once more during the backward pass, so it is recorded as one piece, which may only compute. So the graph ends before it, and
-            Python runs the checkpoint.""",
+        of_line=True,
+        title="Checkpointed function that can't be captured",
+        explanation="""[[`{func}`|A function]], [[checkpointed {at}, {does}[[, at {body_at}]]|{met?}which is checkpointed, ends the
+            graph {at}[[: {met}]]|which is checkpointed, changes something outside itself]]. [[{effect?}A checkpointed function runs once
+            more during the backward pass, and the change would happen twice.|{write?}A checkpointed function runs once more during the
+            backward pass, and must find what it found.|{raises?}A graph has no exceptions.|{met?}A checkpointed function is captured whole
+            or not at all.|{result?}The graph hands on tensors, and what can be made of them.]] So the graph ends before it, and Python runs
+            the checkpoint.""",
         why_it_matters="""[[{graphs} graphs instead of 1; ]]the region with the largest saving in memory is not
             compiled.""",
         fixes=(
@@ -203,6 +260,7 @@ ENTRIES = (
                 do="Return what the effect needs and do it after the checkpoint",
                 when="the effect is bookkeeping",
                 trades="one more output",
+                needs="effect",
                 source="""
                     def block(x):
                         return x.sin()
@@ -215,6 +273,10 @@ ENTRIES = (
                     call(torch.ones(4)), call(torch.zeros(4))
                 """,
             ),
+        ),
+        also=(
+            "[[{write?}Use the out-of-place operation when the function writes to what it is given. Trades: memory for one more tensor.]]",
+            "[[{raises?}Check before the checkpoint is called when its arguments are enough for that. Trades: one more line in the caller.]]",
         ),
         reproducer="""
             from torch.utils.checkpoint import checkpoint

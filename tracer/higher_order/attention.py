@@ -55,9 +55,9 @@ def flex_attention(
 
 def _speculated(ctx: Context, name: str, function: Variable, args: list[Any]) -> Body:
     with indexed_by_body(ctx):
-        body = speculated(ctx, _POLICY, "loop-body-rejected", "flex_attention", name, function, args)
+        body = speculated(ctx, _POLICY, "attention-function-rejected", "flex_attention", name, function, args)
     if len(body.leaves) != 1 or not isinstance(body.leaves[0], TensorVariable) or body.leaves[0].fake.dim():
-        raise refused(ctx, "loop-body-rejected", "flex_attention", function, Rejected("returns something else than one scalar"))
+        raise refused(ctx, "attention-function-rejected", "flex_attention", function, Rejected("returns something else than one scalar"))
     return body
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,7 +16,7 @@ from ..compat.memo import fake_alike
 from ..graph.operators import Effect, carry_effects, storage_of
 from ..graph.spelling import settle_powers
 from ..signals import Break
-from ..variables import Variable, literal
+from ..variables import CellVariable, FunctionVariable, PartialVariable, Variable, literal
 from .results import rebuild, seen
 from .speculate import Body, Policy, Rejected, speculate
 
@@ -30,10 +31,28 @@ __all__ = [
 
 def refused(ctx: Context, reason: str, called: str, function: Variable, rejected: Rejected) -> Break:
     """The break of an operator whose body was rejected, told of where the body failed."""
-    stop = Break(reason, name=called, func=ctx.protocol.callable_name(function), does=rejected.does, var=rejected.reason)
-    if rejected.stop is not None:
+    own = next(_of_the_program(ctx, function), function)
+    stop = Break(reason, name=called, func=ctx.protocol.callable_name(own), var=rejected.reason, **{rejected.kind: called})
+    if rejected.stop is None:
+        stop.context["does"] = rejected.does
+    else:
         stop.met_in_body(rejected.stop)
+    if rejected.at:
+        here = ctx.place_of(ctx.frame)
+        stop.context["body_at"] = f"line {rejected.at[1]}" + ("" if here and here[0] == rejected.at[0] else f" of {os.path.basename(rejected.at[0])}")
     return stop
+
+
+def _of_the_program(ctx: Context, function: Any) -> Iterator[FunctionVariable]:
+    """The program's functions in a function that torch makes of them, which flattens what they are given and give."""
+    if isinstance(function, PartialVariable):
+        for part in (function.function, *function.args, *function.kwargs.values()):
+            yield from _of_the_program(ctx, part)
+    elif isinstance(function, FunctionVariable) and not ctx.session.is_library(function.code):
+        yield function
+    elif isinstance(function, FunctionVariable):
+        for cell in function.closure or ():
+            yield from _of_the_program(ctx, cell.value if isinstance(cell, CellVariable) else None)
 
 
 def speculated(

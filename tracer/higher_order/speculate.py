@@ -23,6 +23,7 @@ from ..signals import Break, Raised
 from ..variables import SymVariable, TensorVariable, Variable
 from ..variables.base import EPOCH
 from ..variables.contexts import ENTRY, ContextStateVariable
+from ..variables.tracebacks import TracebackVariable
 from . import levels
 from .escapes import escaping
 from .marks import Mark
@@ -57,12 +58,14 @@ class Policy:
 
 
 class Rejected(Exception):
-    """The body can't be captured; everything it did was taken back. `does` completes "the branch …".
+    """The body can't be captured; everything it did was taken back. `does` completes "the branch …", `at` is where in the body it does that, if known.
+    `kind`: what it goes against, one of the names that the catalogue's words ask for: "effect" outside itself, "write" to memory that it found,
+    "memory" of its results, "result" (anything else that it is given or gives), "raises", "ends" the graph (`stop`: how).
     `lasting`: but for what no roll-back takes back: who goes on must begin the frame again."""
 
-    def __init__(self, does: str, reason: str = "", stop: Break | None = None):
+    def __init__(self, does: str, reason: str = "", stop: Break | None = None, kind: str = "result", at: tuple[Any, ...] = ()):
         super().__init__(does)
-        self.does, self.reason, self.stop = does, reason, stop
+        self.does, self.reason, self.stop, self.kind, self.at = does, reason, stop, kind, at
         self.lasting = False
 
 
@@ -116,15 +119,16 @@ def speculate(
             inside = [arg.enter(subgraph) if type(arg) is Given else arg for arg in args]
             result = ctx.call_now(function, inside, kwargs)
             leaves, structure = flatten(ctx, result, policy.constants, policy.kept)
-            given_out = _check_effects(ctx, policy, mark, born)
+            given_out = _check_effects(ctx, policy, mark, born, [*args, *(kwargs or {}).values()])
             subgraph.graph.output(tuple(ctx.argument(leaf)[0] for leaf in leaves))
             body = Body(name, subgraph, leaves, structure, given_out, tried.opens)
             _check_memory(body, policy)
     except Break as stop:
         ctx.locate(stop)
-        raise _rolled_back(ctx, tried, mark, Rejected("ends the graph", stop.reason, stop), stop.reason) from None
+        raise _rolled_back(ctx, tried, mark, Rejected("ends the graph", stop.reason, stop, "ends"), stop.reason) from None
     except Raised as error:
-        raise _rolled_back(ctx, tried, mark, Rejected(f"raises {error.variable.python_type().__name__}", "raised"), "raised") from None
+        does, at = f"raises {error.variable.python_type().__name__}", _raised_at(ctx, error.variable)
+        raise _rolled_back(ctx, tried, mark, Rejected(does, "raised", None, "raises", at), "raised") from None
     except Unknown as unknown:
         raise _rolled_back(ctx, tried, mark, Rejected(f"returns {unknown}")) from None
     except Rejected as rejected:
@@ -147,23 +151,24 @@ def attempt(ctx: Context, name: str, mark: Mark) -> Iterator[tuple[Subgraph, int
     subgraph = ctx.graph = Subgraph(outer, name)
     begun, indexing, switched = len(ctx.levels), list(ctx.indexing), ctx.later is not None and ctx.later.switched
     held = {name: state.held for name, state in ctx.context_states.items()}
+    touched, ctx.touched = ctx.touched, {}
     ctx.speculating += 1
     EPOCH.now += 1
     try:
         yield subgraph, EPOCH.now
         for of, state in ctx.context_states.items():
             if state.held is not held.get(of, ENTRY):
-                raise Rejected(f"leaves the {state.describe()} changed")
+                raise Rejected(f"leaves the {state.describe()} changed", kind="effect")
         changed = [n for n, mode in MODES.items() if mode.read() != modes[n]]
         if len(ctx.levels) != begun:
-            raise Rejected("leaves a level of torch.func on")
+            raise Rejected("leaves a level of torch.func on", kind="effect")
         if ctx.indexing != indexing:
-            raise Rejected("leaves a torch-function mode on")
+            raise Rejected("leaves a torch-function mode on", kind="effect")
         if ctx.later is not None and ctx.later.switched is not switched:
             changed.append("grad")
         if changed or ctx.autocasts != autocasts:
             changed.append("autocast")
-            raise Rejected(f"leaves the {changed[0]} mode changed")
+            raise Rejected(f"leaves the {changed[0]} mode changed", kind="effect")
         mark.forget_answers(ctx)
     except BaseException as error:
         for n, mode in MODES.items():
@@ -179,20 +184,21 @@ def attempt(ctx: Context, name: str, mark: Mark) -> Iterator[tuple[Subgraph, int
         ctx.refresh_modes()
         if isinstance(error, Break):
             ctx.locate(error)
+        ctx.touched = touched
         mark.roll_back(ctx)
         raise
     finally:
         ctx.speculating -= 1
-        ctx.graph, ctx.frame = outer, frame
+        ctx.graph, ctx.frame, ctx.touched = outer, frame, touched
         ctx.handling, ctx.beyond = handled
     if not ctx.speculating:
         ctx.commit()
 
 
 # ---- what a body must not do
-def _check_effects(ctx: Context, policy: Policy, mark: Mark, born: int) -> list[TensorVariable]:
+def _check_effects(ctx: Context, policy: Policy, mark: Mark, born: int, given: list[Any]) -> list[TensorVariable]:
     """Bodies run zero, one or many times: they may change only what they made. One that runs once may change more, if nothing of its own is kept there but
-    what it can give out."""
+    what it can give out. `given`: what the body was called with."""
     graph = ctx.graph.graph
     restored = mark.settle_restored(ctx, policy.restores)
     changed = [v for v in dict.fromkeys([*mark.changed(ctx), *mark.undone(ctx)]) if v not in restored and not isinstance(v, ContextStateVariable)]
@@ -201,16 +207,37 @@ def _check_effects(ctx: Context, policy: Policy, mark: Mark, born: int) -> list[
         given_out: list[TensorVariable] = []
         does = escaping(ctx, outside, given_out if policy.gives_out else None)
         if does:
-            raise Rejected(does)
+            raise Rejected(does, kind="effect")
         return given_out
     if outside:
-        raise Rejected(f"changes {outside[0].source.text if outside[0].source is not None else outside[0].describe()} outside itself")
+        what = outside[0].source.text if outside[0].source is not None else outside[0].describe()
+        raise Rejected(f"changes {what} outside itself", kind="effect", at=ctx.touched.get(outside[0], ()))
     if policy.writes:
         return []
-    given = {storage_of(node.meta["example_value"]) for node in graph.nodes if node.op == "placeholder"} - {None}
-    if any(writes_to(node, given) for node in graph.nodes):
-        raise Rejected("modifies its input in place")
+    found = {placeholder: storage_of(placeholder.meta["example_value"]) for placeholder in graph.nodes if placeholder.op == "placeholder"}
+    memories = set(found.values()) - {None}
+    for node in graph.nodes:
+        if writes_to(node, memories):
+            read = next((name for name, memory in found.items() if memory is not None and writes_to(node, {memory})), None)
+            raise Rejected(_written_to(ctx, read, given), kind="write", at=node.meta.get("location", ()))
     return []
+
+
+def _written_to(ctx: Context, placeholder: fx.Node | None, given: list[Any]) -> str:
+    """What writing to the memory of an input of the body is: to what it is given, or to what it reads outside itself."""
+    outer = next((outer for outer, inside in ctx.graph.lifted.items() if inside is placeholder), None)  # type: ignore[attr-defined]
+    if outer is None or any(isinstance(each, TensorVariable) and each.node is outer for each in given):
+        return "modifies its input in place"
+    source = next((path.text for path, known in ctx.by_source.items() if isinstance(known, TensorVariable) and known.node is outer), "")
+    return f"writes to {source or 'a tensor'} outside itself"
+
+
+def _raised_at(ctx: Context, error: Any) -> tuple[Any, ...]:
+    """Where in the program an exception of a body was raised."""
+    entry = error.trace
+    while isinstance(entry, TracebackVariable) and isinstance(entry.following, TracebackVariable):
+        entry = entry.following
+    return ctx.place_of(entry.frame) if isinstance(entry, TracebackVariable) else ()
 
 
 def _is_outside(variable: Variable, graph: fx.Graph, born: int) -> bool:
@@ -228,17 +255,18 @@ def _check_memory(body: Body, policy: Policy) -> None:
         return
     outputs = [node for node in body.outputs if isinstance(node, fx.Node)]
     if not policy.inputs and any(node.op == "placeholder" for node in outputs):
-        raise Rejected("returns an input as it is")
+        raise Rejected("returns an input as it is", kind="memory")
     if policy.shared:
         return
     given = [memory for node in body.graph.nodes if node.op == "placeholder" and (memory := _storage(node)) is not None]
     if not policy.overlaps and len(set(given)) != len(given):
-        raise Rejected("uses two tensors that share memory")
+        raise Rejected("uses two tensors that share memory", kind="memory")
     made = [memory for node in outputs if (memory := _storage(node)) is not None]
-    if not set(given).isdisjoint(made):
-        raise Rejected("returns a view of an input")
+    view = next((node for node in outputs if _storage(node) in given), None)
+    if view is not None:
+        raise Rejected("returns a view of an input", kind="memory", at=view.meta.get("location", ()) if view.op != "placeholder" else ())
     if len(set(made)) != len(made):
-        raise Rejected("returns one memory twice")
+        raise Rejected("returns one memory twice", kind="memory")
 
 
 def _storage(node: fx.Node) -> int | None:
