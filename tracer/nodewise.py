@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import fx
 
+from .compat.functorch import enters_dual
 from .graph.modes import restoring
 from .graph.operators import storage_of
 from .graph.transaction import standing
@@ -57,7 +58,7 @@ class Nodewise:
         runner = fx.Interpreter(self._gm, garbage_collect_values=False)
         ran: dict[str, Any] = {}
         try:
-            without_hook(standing(restoring(self._run)))(runner, inputs, stops, ran)
+            without_hook(standing(restoring(self._run), enters_dual(self._gm)))(runner, inputs, stops, ran)
         except _Stopped as stopped:
             return Place(stopped.name, stopped.error, ran) if stopped.error is not None else None
         return None

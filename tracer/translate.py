@@ -18,7 +18,7 @@ import torch
 
 from . import codegen, handlers
 from .breaks import render
-from .compat import fakes, graphs, is_eager
+from .compat import fakes, functorch, graphs, is_eager
 from .compat.guards import STATES, function_modes
 from .compat.memo import with_transforms, without_transforms
 from .context import BreakHere, Context
@@ -257,8 +257,9 @@ def _backend(ctx: Context, compiled: Any) -> Any:
     call = function.function
     if ctx.mode_nodes:
         call = restoring(call)
-    if ctx.submodules or "FUNCTORCH_STACK" in ctx.switches:
-        call = standing(call)
+    dual = "DUAL_LEVEL" in ctx.switches and functorch.enters_dual(compiled.gm)
+    if ctx.submodules or "FUNCTORCH_STACK" in ctx.switches or dual:
+        call = standing(call, dual)
     if ctx.submodules and is_eager(session.backend):
         call = handlers.waiting(call)
     return session.without_hook(call)

@@ -118,8 +118,6 @@ REFUSED = {
     *((outer, inner) for outer in ("cond", "while_loop", "scan", "map") for inner in ("region", "without gradients")),
     ("scan", "while_loop"), ("vmap", "while_loop"), ("while_loop", "jvp"), ("without gradients", "map"),
 }  # fmt: skip
-#: Known limit: torch switches forward mode off in the forward of a custom function, and a frame that is traced there raises another error for it.
-REFUSED.add(("autograd.Function", "jvp"))
 PAIRS = [(outer, inner) for outer in OPERATORS for inner in OPERATORS if outer != inner and (outer, inner) not in REFUSED]
 
 

@@ -691,3 +691,29 @@ def gradients_of_each_sample(m, x):
     loss = lambda p, v: functional_call(m, p, (v,)).sum()
     p = {name: value.detach() for name, value in m.named_parameters()}
     return vmap(grad(loss), in_dims=(None, 0))(p, x), grad(loss)(dict(m.named_parameters()), x[0])
+
+
+# ---- levels in a function
+class InTangents(torch.autograd.Function):
+    """torch switches forward mode off where a forward runs that is differentiated; `jvp` switches it on."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        value, tangent = jvp(torch.sin, (x,), (x.exp(),))
+        return value * tangent
+
+    @staticmethod
+    def backward(ctx, grad):
+        (x,) = ctx.saved_tensors
+        return grad * x.cos()
+
+
+@program(lambda: randn(3, requires_grad=True), graphs=1, breaks=0)
+def tangents_in_a_forward(x):
+    return InTangents.apply(x) * 2
+
+
+@program(lambda: randn(3), graphs=1, breaks=0)
+def tangents_in_a_forward_without_gradients(x):
+    return InTangents.apply(x) * 2

@@ -187,6 +187,30 @@ def the_graph_raises_inside(x, i):
     return vmap(lambda v, j: torch.gather(v, 0, j))(x, i)
 
 
+@scenario(graphs=3)
+def levels_of_a_graph_that_raised_are_left(run):
+    """Of forward differentiation torch has one at a time in a process: what follows couldn't enter its own."""
+
+    def tangents(x, i):
+        return jvp(lambda v: torch.index_select(v, 0, i), (x,), (x,))
+
+    def in_a_level(x, i):
+        with forward_ad.dual_level():
+            return forward_ad.unpack_dual(torch.index_select(forward_ad.make_dual(x, x.cos()), 0, i)).tangent
+
+    def both(x, i):
+        return jvp(grad(lambda v: torch.index_select(v, 0, i).sin().sum()), (x,), (x,))
+
+    x, found = torch.arange(6.0), []
+    for f in map(run, (tangents, in_a_level, both)):
+        for i in (torch.tensor([1]), torch.tensor([99]), torch.tensor([2])):
+            try:
+                found.append(f(x, i))
+            except IndexError as error:
+                found.append(str(error))
+    return found
+
+
 @program(rows, breaks="some")
 def a_break_inside(x):
     def f(v):

@@ -27,8 +27,8 @@ except ImportError:  # where the transforms call C++ themselves
     _wrappers = types.ModuleType("none")
 
 __all__ = [
-    "ASKS", "ENTERS", "LEAVES", "LOADS", "MARKS", "UNFOLLOWED", "WRAPS", "active", "depth", "inner", "is_batched", "is_transform", "leave_dual", "leave_to",
-    "level_of", "lowered", "stack",
+    "ASKS", "ENTERS", "LEAVES", "LOADS", "MARKS", "UNFOLLOWED", "WRAPS", "active", "depth", "enters_dual", "inner", "is_batched", "is_transform",
+    "leave_dual", "leave_dual_after", "leave_to", "level_of", "lowered", "stack",
 ]  # fmt: skip
 
 #: Files of torch's whose functions are followed as any Python code.
@@ -144,6 +144,20 @@ def inner(tensor: torch.Tensor) -> torch.Tensor:
     while _functorch.is_functorch_wrapped_tensor(tensor):
         tensor = _functorch.get_unwrapped(tensor)
     return tensor
+
+
+def enters_dual(graph: torch.fx.GraphModule) -> bool:
+    """Whether a graph, or a body of an operator in it, enters a level of forward differentiation."""
+    inner = [module for module in graph.modules() if isinstance(module, torch.fx.GraphModule)]
+    return any(ENTERS.get(node.target) == "dual" for module in inner for node in module.graph.nodes if node.op == "call_function")
+
+
+def leave_dual_after(error: BaseException) -> None:
+    """Leave the level of forward differentiation that a graph was in when it raised. torch has one at a time, for the whole process, and no way to ask
+    for it; one that Python entered is known, and is somebody else's, as is one for which the graph couldn't enter its own."""
+    if torch.autograd.forward_ad._current_level < 0 and "Nested forward mode AD" not in str(error):
+        with contextlib.suppress(RuntimeError):  # none was on
+            torch._C._exit_dual_level(0)
 
 
 def leave_dual(levels: Iterable[int]) -> None:

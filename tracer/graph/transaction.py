@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+from ..compat import functorch
 from ..compat.stacks import Stacks
 from ..interpreter.lifetimes import Lifetimes
 from ..signals import Restart, Untraceable
@@ -76,15 +77,18 @@ def undone(function: Callable[..., Any], *args: Any) -> Any:
             raise cut
 
 
-def standing(function: Callable[..., Any]) -> Callable[..., Any]:
+def standing(function: Callable[..., Any], dual: bool = False) -> Callable[..., Any]:
     """`function`, in which modes and levels of torch are entered (a graph with bodies of operators, for which torch traces when it runs, or with
-    transforms of torch.func; torch.export): where it raises, maybe at an interrupt in the middle of entering one, the stacks are as before."""
+    transforms of torch.func; torch.export): where it raises, maybe at an interrupt in the middle of entering one, the stacks are as before.
+    `dual`: it enters levels of forward differentiation."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
         before = Stacks()
         try:
             return function(*args, **kwargs)
-        except BaseException:
+        except BaseException as error:
+            if dual:
+                functorch.leave_dual_after(error)
             before.put_back()
             raise
 

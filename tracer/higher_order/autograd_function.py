@@ -165,7 +165,7 @@ class Applied:
         backward, once = self.backward()
         try:
             what = "forward"
-            with in_moment(ctx, grad=False, autocast=True), in_later(ctx, ctx.later and ctx.later.without_grad()):
+            with in_moment(ctx, grad=False, autocast=True, tangents=False), in_later(ctx, ctx.later and ctx.later.without_grad()):
                 ahead = speculate(ctx, _FORWARD, "fwd_body", forward, self.args)
             forward.check(ctx, ahead)
             own.kept = own.said(ctx, "to_save")

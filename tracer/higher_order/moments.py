@@ -10,7 +10,7 @@ import torch
 
 from ..compat.functorch import lowered
 from ..functions.later import Later
-from ..graph.modes import AutocastState
+from ..graph.modes import MODES, AutocastState
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -19,10 +19,13 @@ __all__ = ["at_level", "in_later", "in_moment"]
 
 
 @contextmanager
-def in_moment(ctx: Context, grad: bool, autocast: bool) -> Iterator[None]:
-    """The switches as they are when the body runs: whoever runs it sets them, so the graph doesn't."""
-    before, casts = torch.is_grad_enabled(), AutocastState()
+def in_moment(ctx: Context, grad: bool, autocast: bool, tangents: bool = True) -> Iterator[None]:
+    """The switches as they are when the body runs: whoever runs it sets them, so the graph doesn't. Where `tangents` is off, so is forward mode."""
+    forward_mode = MODES["forward_grad"]
+    before, tangents_before, casts = torch.is_grad_enabled(), forward_mode.read(), AutocastState()
     torch._C._set_grad_enabled(grad)
+    if not tangents:
+        forward_mode.write(False)
     if not autocast:
         for device, enabled, _ in casts.casts:
             if enabled:
@@ -32,6 +35,7 @@ def in_moment(ctx: Context, grad: bool, autocast: bool) -> Iterator[None]:
         yield
     finally:
         torch._C._set_grad_enabled(before)
+        forward_mode.write(tangents_before)
         if not autocast:
             casts.restore()
         ctx.refresh_modes()
