@@ -108,7 +108,7 @@ class Context:
         self.inputs: list[GraphInput] = []
         self.effects = Effects()
         self.undo: list[tuple[Any, Any]] = []  # see `Variable.saved`
-        self.touched: dict[Variable, tuple[Any, ...]] = {}  # what the body that is traced changed → where it did first
+        self.touched: dict[int, tuple[Any, ...]] = {}  # index in it → where in the program that change was made
         self.speculating = 0
         self.indexing: list[IndexMode | None] = []  # why an index that is a tensor picks by it: `functions/indexing.py`
         self.later: Later | None = None  # for a body that runs later than where it stands
@@ -178,6 +178,7 @@ class Context:
             if type(entry) is Weakly:
                 entry.forget()
         self.undo.clear()
+        self.touched.clear()
 
     # ---- positions
     def where(self) -> tuple[Any, ...]:
@@ -319,9 +320,8 @@ class Context:
         if variable.source is not None:
             self.outside_changes += 1
         if self.speculating:
+            self.touched[len(self.undo)] = self.place_of(self.frame)
             self.undo.append(variable.saved())
-            if variable not in self.touched:
-                self.touched[variable] = self.place_of(self.frame)
         if variable.source is not None and self.effects.note(variable) and self.rec.on:
             self.rec.point(SideEffect, type(variable).__name__.removesuffix("Variable").lower(), variable.source.text)
 

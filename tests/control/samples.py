@@ -105,9 +105,19 @@ BACKENDS = {"staged": "aot_eager"}
 OVERRIDES = {"overridden": ("graph_node helper", "eager nobody", "skip_guard x")}
 
 #: name → (function, arguments made afresh)
+@torch.compiler.nested_compile_region
+def region(x):
+    return x.sin() * 2
+
+
+def regions(x):
+    return region(x + 1) * region(x + 2)
+
+
 SAMPLES = {
     "plain": (plain, lambda: (torch.ones(3),)),
     "broken": (broken, lambda: (torch.ones(3),)),
+    "regions": (regions, lambda: (torch.ones(3),)),
     "branches": (branches, lambda: (torch.ones(3),)),
     "refused": (refused, lambda: (torch.ones(3, requires_grad=True),)),
     "saved": (saved, lambda: (torch.ones(3, requires_grad=True),)),

@@ -59,6 +59,7 @@ class Mark:
         while len(ctx.undo) > self.undo:
             variable, state = ctx.undo.pop()
             variable.restore(state)
+            ctx.touched.pop(len(ctx.undo), None)
         for name, size in zip(_TABLES, self._tables, strict=True):
             table = getattr(ctx, name)
             while len(table) > size:
@@ -107,6 +108,11 @@ class Mark:
             if variable in found:
                 ctx.effects.forget(variable)
         return found
+
+    def place_of_change(self, ctx: Context, variable: Variable) -> tuple[Any, ...]:
+        """Where in the program an object was changed first since."""
+        held = ((i, entry.held() if type(entry) is Weakly else entry) for i, (entry, _) in enumerate(ctx.undo) if i >= self.undo)
+        return next((ctx.touched.get(i, ()) for i, entry in held if entry is variable), ())
 
     def forget_answers(self, ctx: Context) -> None:
         """A cached function's answer with tensors of a body is none outside of it."""

@@ -151,7 +151,6 @@ def attempt(ctx: Context, name: str, mark: Mark) -> Iterator[tuple[Subgraph, int
     subgraph = ctx.graph = Subgraph(outer, name)
     begun, indexing, switched = len(ctx.levels), list(ctx.indexing), ctx.later is not None and ctx.later.switched
     held = {name: state.held for name, state in ctx.context_states.items()}
-    touched, ctx.touched = ctx.touched, {}
     ctx.speculating += 1
     EPOCH.now += 1
     try:
@@ -184,12 +183,11 @@ def attempt(ctx: Context, name: str, mark: Mark) -> Iterator[tuple[Subgraph, int
         ctx.refresh_modes()
         if isinstance(error, Break):
             ctx.locate(error)
-        ctx.touched = touched
         mark.roll_back(ctx)
         raise
     finally:
         ctx.speculating -= 1
-        ctx.graph, ctx.frame, ctx.touched = outer, frame, touched
+        ctx.graph, ctx.frame = outer, frame
         ctx.handling, ctx.beyond = handled
     if not ctx.speculating:
         ctx.commit()
@@ -211,7 +209,7 @@ def _check_effects(ctx: Context, policy: Policy, mark: Mark, born: int, given: l
         return given_out
     if outside:
         what = outside[0].source.text if outside[0].source is not None else outside[0].describe()
-        raise Rejected(f"changes {what} outside itself", kind="effect", at=ctx.touched.get(outside[0], ()))
+        raise Rejected(f"changes {what} outside itself", kind="effect", at=mark.place_of_change(ctx, outside[0]))
     if policy.writes:
         return []
     found = {placeholder: storage_of(placeholder.meta["example_value"]) for placeholder in graph.nodes if placeholder.op == "placeholder"}
