@@ -5,13 +5,10 @@ from __future__ import annotations
 import logging
 import warnings
 from dataclasses import dataclass
-from typing import Any
-
-import torch
 
 from tests.databases.cases import Case
 from tests.databases.known import KNOWN, MORE_BREAKS
-from tests.differential import Traced, Untraced, compare_runs, execute, plain
+from tests.differential import Reference, Traced, Untraced, compare_runs, execute, plain
 
 __all__ = ["Verdict", "captured_by_torch_compile", "verdict"]
 
@@ -46,25 +43,18 @@ class Verdict:
 
 def captured_by_torch_compile(case: Case) -> bool:
     """Whether torch.compile has one graph of a case, and raises nothing."""
-    graphs: list[Any] = []
-
-    def backend(graph: Any, inputs: Any) -> Any:
-        graphs.append(graph)
-        return graph.forward
-
-    before = logging.root.manager.disable
+    compiler, before = Reference(), logging.root.manager.disable
     logging.disable(logging.CRITICAL)  # torch prints what its fakes can't do, also where it then ends the graph
     try:
-        torch._dynamo.reset()
-        torch._dynamo.utils.counters.clear()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            torch.compile(case.fn, backend=backend)(*case.make_args())
-        return len(graphs) == 1 and not torch._dynamo.utils.counters["graph_break"]
+            compiler.compile(case.fn)(*case.make_args())
+        counts = compiler.counts()
+        return counts.graphs == 1 and not counts.breaks
     except Exception:  # its own errors, and what the case raises untraced too
         return False
     finally:
-        torch._dynamo.reset()
+        compiler.close()
         logging.disable(before)
 
 

@@ -17,7 +17,7 @@ from ..compat.functorch import inner
 from ..compat.operators import Declared, declared, overloads_of, writes_first, written
 from .opaque import OpaqueCall
 
-__all__ = ["Effect", "Watch", "WritesArgument", "carry_effects", "refuse_writing", "storage_of", "writes_to"]
+__all__ = ["Effect", "Watch", "WritesArgument", "carry_effects", "memories_written", "refuse_writing", "storage_of", "writes_to"]
 
 
 class Effect:
@@ -113,6 +113,11 @@ def writes_to(node: Any, storages: set[int]) -> bool:
     """Whether a node of a graph writes to one of these storages."""
     effect = node.meta.get("effect")
     return effect is not None and any(storage_of(fake) in storages for fake in effect.writes)
+
+
+def memories_written(graph: Any) -> set[Any]:
+    """The storages to which operations of a graph write."""
+    return {storage_of(fake) for node in graph.nodes if "effect" in node.meta for fake in node.meta["effect"].writes} - {None}
 
 
 def carry_effects(node: Any, *bodies: Any) -> None:

@@ -18,7 +18,7 @@ from ..compat.functorch import inner
 from ..compat.graphs import get_data, set_data
 from .applied import autograd_function_apply
 from .applied_in_levels import autograd_function_in_levels
-from .operators import storage_of
+from .operators import memories_written, storage_of
 
 if TYPE_CHECKING:
     from ..codegen.body import Body
@@ -125,7 +125,7 @@ def separate(ctx: Context, body: Body) -> bool:
     makes results that share memory with an input or with each other anew, of that, and gradients would go by the function. Says whether any did."""
     graph = ctx.root_graph.graph
     results = [node for node in graph.nodes if node.target is operator.getitem and getattr(node.args[0], "target", None) in _FUNCTIONS]
-    written = {storage_of(fake) for node in graph.nodes if "effect" in node.meta for fake in node.meta["effect"].writes}
+    written = memories_written(graph)
     found = False
     for node in results:
         memory = storage_of(node.meta["example_value"])

@@ -17,20 +17,18 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import fx
 
-from ..compat import functorch, graphs
+from ..compat import functorch
 from ..compat.autograd_functions import DIFFERENTIATED_FORWARD
 from ..compat.memo import fake_alike
 from ..functions.later import Later
 from ..functions.torch_operators import raise_operator_error
 from ..graph.applied_in_levels import NotCaptured, autograd_function_in_levels
-from ..graph.operators import Effect, carry_effects, storage_of
-from ..graph.spelling import settle_powers
 from ..signals import Break, Raised
 from ..variables import NONE, TensorVariable, TupleVariable, Variable, literal
 from .function_bodies import Backward, Forward, Method, is_none, stand_in
 from .function_context import FunctionContextVariable
 from .moments import at_level, in_later, in_moment
-from .nodes import install, with_inputs
+from .nodes import install, module_of, note_written, shared_inputs, with_inputs
 from .speculate import Body, Given, Policy, Rejected, speculate
 
 if TYPE_CHECKING:
@@ -300,13 +298,14 @@ class InLevels:
 
     def _shared(self) -> list[fx.Node]:
         """Nodes of the graph around that the bodies use."""
-        bodies = [self.body, *(way.body for way in self.ways), *([self.batch[1]] if self.batch is not None else [])]
-        return list(dict.fromkeys(node for body in bodies for node in body.lifted))
+        return shared_inputs(*self._bodies())
+
+    def _bodies(self) -> list[Body]:
+        """Those that use nodes of the graph around."""
+        return [self.body, *(way.body for way in self.ways), *([self.batch[1]] if self.batch is not None else [])]
 
     def _compiled(self, graph: fx.Graph, name: str) -> Any:
-        settle_powers(graph)
-        used = {node.target for node in graph.nodes if node.op == "get_attr"}
-        return graphs.make_graph_module({name: self.ctx.submodules[name] for name in used if name in self.ctx.submodules}, graph, name)
+        return module_of(self.ctx, graph, name)
 
     def _parts(self, make: Callable[[fx.Graph, str], Any], shared: list[fx.Node]) -> tuple[Any, Any]:
         forward = make(with_inputs(self.body, shared), "fwd_body")
@@ -344,11 +343,8 @@ class InLevels:
         make = functools.partial(install, ctx)
         parts, options = self._parts(make, shared), self._options(make, shared)
         node = ctx.create_node("call_function", autograd_function_in_levels, (*parts, *given, *shared), options, fakes)
-        bodies = [self.body, *(way.body for way in self.ways), *([self.batch[1]] if self.batch is not None else [])]
-        carry_effects(node, *(body.graph for body in bodies))
-        written = self._written(bodies, shared)
-        if written:
-            node.meta["effect"] = Effect(written, node.meta["effect"].again)
+        bodies = self._bodies()
+        note_written(node, bodies, [body.graph for body in bodies], shared, [tensor.fake for tensor in self.tensors])
         made = iter([self._part(node, i, fake) for i, fake in enumerate(fakes)])
         items = [next(made) if isinstance(item, TensorVariable) else item for item in self.ahead.items]
         return items[0] if self.ahead.alone else TupleVariable(items, tuple)
@@ -358,18 +354,6 @@ class InLevels:
             if tensor.fake is fake:
                 return tensor
         return self.ctx.tensors.wrap_result(self.ctx, fake, self.ctx.create_node("call_function", operator.getitem, (node, index), {}, fake))
-
-    def _written(self, bodies: list[Body], shared: list[fx.Node]) -> list[Any]:
-        """Fakes of what the bodies write to: of the arguments, and of what they use from outside."""
-        found = []
-        for body in bodies:
-            memories = {storage_of(fake) for node in body.graph.nodes if "effect" in node.meta for fake in node.meta["effect"].writes} - {None}
-            entered = [node for node in body.graph.nodes if node.op == "placeholder" and node not in set(body.subgraph.lifted.values())]
-            for node, tensor in zip(entered, self.tensors, strict=False):
-                if storage_of(node.meta["example_value"]) in memories:
-                    found.append(tensor.fake)
-            found += [node.meta["example_value"] for node in shared if storage_of(node.meta.get("example_value")) in memories]
-        return list({id(fake): fake for fake in found}.values())
 
 
 class _Batches(Method):

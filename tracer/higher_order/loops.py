@@ -27,7 +27,7 @@ from .nodes import (
     values_of,
     with_inputs,
 )
-from .results import LEAF, differs, rebuild, seen
+from .results import LEAF, other_form, rebuild, seen
 from .speculate import Body, Given, Policy, Rejected
 
 if TYPE_CHECKING:
@@ -124,9 +124,6 @@ def _not_a_truth(ctx: Context, called: str, function: Variable, does: str) -> Br
 
 def _check_carry(ctx: Context, called: str, function: Variable, carried: list[Variable], made: list[Variable]) -> None:
     """What a turn leaves has the form of what it found."""
-    if len(carried) != len(made):
-        raise refused(ctx, _REASON, called, function, Rejected(f"returns {len(made)} values for a carry of {len(carried)}"))
-    for before, after in zip(carried, made, strict=True):
-        found = differs(seen(before), seen(after))
-        if found:
-            raise refused(ctx, _REASON, called, function, Rejected(f"returns another {found} than it is given"))
+    does = other_form(list(map(seen, carried)), made, "a carry of ")
+    if does:
+        raise refused(ctx, _REASON, called, function, Rejected(does))

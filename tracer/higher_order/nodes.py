@@ -13,7 +13,7 @@ from torch import fx
 from ..compat import graphs
 from ..compat.autograd_functions import is_differentiable
 from ..compat.memo import fake_alike
-from ..graph.operators import Effect, carry_effects, storage_of
+from ..graph.operators import Effect, carry_effects, memories_written, storage_of
 from ..graph.spelling import settle_powers
 from ..signals import Break
 from ..variables import CellVariable, FunctionVariable, PartialVariable, Variable, literal
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..context import Context
 
 __all__ = [
-    "alike", "as_node", "graded", "install", "note_effects", "note_written", "parts", "refused", "shared_inputs", "speculated", "values_of",
+    "alike", "as_node", "graded", "install", "module_of", "note_effects", "note_written", "parts", "refused", "shared_inputs", "speculated", "values_of",
     "with_inputs", "written",
 ]  # fmt: skip
 
@@ -82,7 +82,7 @@ def note_written(
     for body in bodies:
         inside = set(body.subgraph.lifted.values())
         own = [inner for inner in body.graph.nodes if inner.op == "placeholder" and inner not in inside]
-        memories = {storage_of(fake) for inner in body.graph.nodes if "effect" in inner.meta for fake in inner.meta["effect"].writes} - {None}
+        memories = memories_written(body.graph)
         found += [value for inner, value in zip(own, given, strict=False) if storage_of(inner.meta["example_value"]) in memories]
     if found:
         node.meta["effect"] = Effect(list({id(value): value for value in found}.values()), node.meta["effect"].again)
@@ -90,7 +90,7 @@ def note_written(
 
 def written(body: Body, outers: Iterable[fx.Node]) -> list[Any]:
     """Fakes of those of `outers` whose memory the body writes to."""
-    memories = {storage_of(fake) for node in body.graph.nodes if "effect" in node.meta for fake in node.meta["effect"].writes} - {None}
+    memories = memories_written(body.graph)
     return [value for value in values_of(outers) if storage_of(value) in memories]
 
 
@@ -173,7 +173,12 @@ def install(ctx: Context, graph: fx.Graph, name: str) -> fx.Node:
     while taken in ctx.submodules:
         n += 1
         taken = f"{name}_{n}"
+    ctx.submodules[taken] = module_of(ctx, graph, taken)
+    return ctx.create_node("get_attr", taken, (), {}, None)
+
+
+def module_of(ctx: Context, graph: fx.Graph, name: str) -> fx.GraphModule:
+    """The graph as a module of its own, with the bodies of operators in it."""
     settle_powers(graph)
     used = {node.target for node in graph.nodes if node.op == "get_attr"}
-    ctx.submodules[taken] = graphs.make_graph_module({k: ctx.submodules[k] for k in used if k in ctx.submodules}, graph, taken)
-    return ctx.create_node("get_attr", taken, (), {}, None)
+    return graphs.make_graph_module({k: ctx.submodules[k] for k in used if k in ctx.submodules}, graph, name)

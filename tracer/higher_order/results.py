@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from ..context import Context
 
 __all__ = [
-    "ANY", "LEAF", "Structure", "Unknown", "constant_in", "count_leaves", "differs", "flatten", "rebuild", "same_number", "same_structure", "seen", "spelled",
+    "ANY", "LEAF", "Structure", "Unknown", "constant_in", "count_leaves", "differs", "flatten", "other_form", "rebuild", "same_number", "same_structure",
+    "seen", "spelled",
 ]  # fmt: skip
 
 Structure = Any
@@ -185,6 +186,14 @@ def differs(one: Any, other: Any, strides: bool = True) -> str:
         elif a != b:
             return f"{what} ({a} and {b})"
     return ""
+
+
+def other_form(before: list[Any], after: list[Variable], of: str = "") -> str:
+    """What is wrong with what a turn leaves, beside what it found; empty where both have one form. `of`: what stands before their number."""
+    if len(before) != len(after):
+        return f"returns {len(after)} values for {of}{len(before)}"
+    found = next((text for one, other in zip(before, after, strict=True) if (text := differs(one, seen(other)))), "")
+    return found and f"returns another {found} than it is given"
 
 
 def same_number(one: Any, other: Any) -> bool:

@@ -16,7 +16,7 @@ from ..graph.operators import carry_effects, storage_of
 from ..signals import Break, Declined
 from ..variables import ListVariable, ModuleVariable, PartialVariable, TensorVariable, TupleVariable, Variable
 from .nodes import alike, graded, install, parts, refused, shared_inputs, speculated, values_of, with_inputs
-from .results import Structure, count_leaves, differs, rebuild, seen
+from .results import Structure, count_leaves, other_form, rebuild, seen
 from .speculate import Body, Given, Policy, Rejected
 
 if TYPE_CHECKING:
@@ -103,12 +103,9 @@ def _carry_of(structure: Structure) -> int:
 
 def _check_form(ctx: Context, called: str, function: Variable, before: list[Any], after: list[Variable]) -> None:
     """What a turn leaves has the form of what it found."""
-    if len(before) != len(after):
-        raise _refused(ctx, called, function, Rejected(f"returns {len(after)} values for {len(before)}"))
-    for one, other in zip(before, after, strict=True):
-        found = differs(one, seen(other))
-        if found:
-            raise _refused(ctx, called, function, Rejected(f"returns another {found} than it is given"))
+    does = other_form(before, after)
+    if does:
+        raise _refused(ctx, called, function, Rejected(does))
 
 
 # ---- the node
