@@ -16,6 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import tracer
 from tests.control.samples import SAMPLES, broken, plain
+from tracer.control.stepper import Stepper
 from tracer.errors import TracerError
 from tracer.events import kind_of
 
@@ -252,6 +253,26 @@ def test_an_interrupt_stops_the_call_at_its_next_event():
         pass
     stepper.run()
     torch.testing.assert_close(stepper.result, torch.full((2,), 401.0))
+
+
+@pytest.mark.parametrize("command", ["run", "into", "decision", "until"])
+def test_a_command_to_a_call_that_is_on_its_way_goes_on_from_where_that_ends(command):
+    """A cell that is stepped is shown at once, and the next cell may ask before its call has reached its first stop."""
+    held = threading.Event()
+    session = tracer.Session("step")
+    late = Stepper(session, lambda: (held.wait(10), session.run(plain, torch.ones(3)))[1], wait=False)
+    seen = []
+    for stepper in (late, tracer.step(plain, torch.ones(3))):
+        if command == "run":
+            stepper.breakpoint("NodeCreated", target="*mul")
+        timer = threading.Timer(0.3, held.set)
+        timer.start()
+        event = getattr(stepper, command)(*(["NodeCreated"] if command == "until" else []))
+        seen.append((kind_of(event), event.seq))
+        stepper.clear()
+        assert stepper.run() is None
+        torch.testing.assert_close(stepper.result, plain(torch.ones(3)))
+    assert seen[0] == seen[1]
 
 
 @pytest.mark.usefixtures("interruptible")

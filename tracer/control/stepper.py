@@ -360,6 +360,10 @@ class Stepper:
 
     # ---- going on
     def _go(self, command: str, kind: Any = None, **terms: Any) -> Event | None:
+        """A command goes on from where the call waits: one that is still on its way there, made without `wait` or
+        interrupted, arrives first. Else the command would end at a stop that was asked for earlier."""
+        if threading.get_ident() != self._gate.ident and not self.done and self._gate.at is None:
+            self._gate.wait()
         self.start(command, kind, **terms)
         return self._arrive()
 
