@@ -26,6 +26,7 @@ from ..variables import (
 )
 from ..whatif.calls import Named
 from . import marks, policy
+from .annotations import annotations_of
 from .binding import bind
 from .known import settled_values
 from .pinned import (
@@ -178,7 +179,7 @@ def _hold(ctx: Context, argument: Variable) -> None:
         source = function.source or ctx.pinned(function.function)
         for name in ("__defaults__", "__kwdefaults__"):
             ctx.guard(source.attr(name), "EQUALS_MATCH", getattr(function.function, name))
-        ctx.guard(source.attr("__annotations__"), "DICT_KEYS", tuple(function.function.__annotations__))
+        ctx.guard(source.attr("__annotations__"), "DICT_KEYS", tuple(annotations_of(ctx, function.function)))
         ctx.guard(source.dict(), "DICT_KEYS", tuple(function.function.__dict__))
 
 
@@ -256,7 +257,7 @@ def function_attribute(ctx: Context, variable: FunctionVariable, name: str) -> A
     if name in held:
         return ctx.build(held[name], source.dict().item(name))
     try:
-        value = getattr(function, name)
+        value = annotations_of(ctx, function) if name == "__annotations__" else getattr(function, name)
     except AttributeError:
         ctx.guard(source, "NOHASATTR", name, name)
         ctx.raise_(AttributeError, f"'function' object has no attribute {name!r}")
@@ -295,7 +296,7 @@ def _made_attribute(ctx: Context, variable: FunctionVariable, name: str) -> Any:
         return DictVariable(own)
     if name == "__annotations__":
         return _annotations(ctx, variable)
-    if name == "__annotate__" and hasattr(types.FunctionType, name):
+    if name == "__annotate__" and name in types.FunctionType.__dict__:
         return literal(None)
     if name == "__type_params__":
         return TupleVariable([], tuple)

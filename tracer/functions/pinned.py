@@ -28,6 +28,7 @@ from ..variables import (
     mention,
 )
 from . import marks, pure
+from .annotations import annotations_of
 from .known import settled_values
 from .table import calls
 
@@ -221,11 +222,12 @@ def _module_attribute(ctx: Context, variable: PinnedVariable, module: types.Modu
     ctx.guard(source, "DICT_ABSENT", name, name)
     if owner is not None and is_python_class(owner):
         return ctx.protocol.bind(ctx, owner, name, raw, variable, ctx.type_of(variable))
-    fallback = held.get("__getattr__")
+    made = name == "__annotations__"  # now, by the module's type, before its own `__getattr__` is asked
+    fallback = None if made else held.get("__getattr__")
     if type(fallback) is types.FunctionType and not ctx.session.is_library(fallback.__code__):
         return ctx.build(fallback, source.item("__getattr__")).call(ctx, [literal(name)], {})
     try:
-        value = getattr(module, name)  # a lazy module: importing a name is idempotent
+        value = annotations_of(ctx, module) if made else getattr(module, name)  # a lazy module: importing a name is idempotent
     except AttributeError:
         ctx.raise_missing(f"module {module.__name__!r} has no attribute {name!r}", name, variable)
     if name in held:
@@ -276,7 +278,7 @@ def _class_attribute(ctx: Context, variable: PinnedVariable, cls: type, name: st
 def _class_field(ctx: Context, variable: PinnedVariable, cls: type, name: str) -> Any:
     """What `type` itself knows of a class: its names, its bases, …"""
     try:
-        value = getattr(cls, name)
+        value = annotations_of(ctx, cls) if name == "__annotations__" else getattr(cls, name)
     except AttributeError:
         ctx.protocol.find(ctx, cls, name)
         ctx.raise_missing(f"type object {cls.__name__!r} has no attribute {name!r}", name, variable)
