@@ -221,7 +221,7 @@ ENTRIES = (
         title="Operator over a function that isn't captured",
         explanation="""[[`{expr}`|`{name}`|An operator]] {at} works on a function[[: {why}[[: {met}]]]]. The tracer has rules for control flow
             (`torch.cond`, `while_loop`, `scan`, …), checkpoints and nested regions, and follows `vmap`, `grad`, `jvp` and what is built of
-            them; it has no rule for this operator. So the graph ends before it, and Python runs it.""",
+            them[[{why?}, but none that holds for this call|; it has no rule for this operator]]. So the graph ends before it, and Python runs it.""",
         why_it_matters="[[{graphs} graphs instead of 1; ]]the operator and its function run as ordinary Python.",
         fixes=(
             Fix(

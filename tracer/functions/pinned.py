@@ -105,7 +105,7 @@ def call_pinned(ctx: Context, variable: PinnedVariable, args: list[Variable], kw
     if kind == "partial":
         return ctx.call(ctx.build(value, ctx.pinned(value)), args, kwargs)
     if kind == "object":
-        return _call_object(ctx, variable, args, kwargs)
+        return _call_object(ctx, variable, args, kwargs, why)
     raise Break(
         kind,
         func=_name(value),
@@ -143,10 +143,11 @@ def _plan(value: Any) -> tuple[str, list[Any]]:
     return "object", rules
 
 
-def _call_object(ctx: Context, variable: PinnedVariable, args: list[Variable], kwargs: dict[str, Variable]) -> Any:
+def _call_object(ctx: Context, variable: PinnedVariable, args: list[Variable], kwargs: dict[str, Variable], declined: str) -> Any:
+    """`declined`: why a rule of its own didn't answer."""
     value = variable.value
     if isinstance(value, torch._ops.HigherOrderOperator):
-        why, _ = UNHELD.get(value.name(), ("", ""))
+        why = declined or UNHELD.get(value.name(), ("", ""))[0]
         raise Break("higher-order-unsupported", name=value.name(), func=value.name(), expr=value.name(), **({"why": why} if why else {}))
     return ctx.protocol.call_through_type(ctx, variable, args, kwargs)
 
