@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 import torch
 
 import tracer
+from tests.higher_order.alike import compared, outcome, ramp
 from tracer.compat.operators import SWITCH
 
 pytestmark = pytest.mark.skipif(SWITCH is None, reason="torch has no switch before 2.14")
@@ -77,19 +80,44 @@ def test_branches_that_differ_end_the_graph_and_the_explanation_names_switch():
     assert "`switch`" in session.graph_breaks[0].explanation and "cond" not in session.graph_breaks[0].explanation
 
 
-def of_a_product(x):
-    return torch._higher_order_ops.flex_gemm(torch.mm, (x, x), lambda product: product.relu()) + 1
+def of_a_product(x, y, bias):
+    return torch._higher_order_ops.flex_gemm(torch.mm, (x, y), lambda product: (product + bias).relu()) + 1
 
 
-def test_flex_gemm_ends_the_graph_for_a_reason_that_names_it():
+def of_a_sum(x, y, bias):
+    return torch._higher_order_ops.flex_gemm(torch.addmm, (bias, x, y), lambda sum: {"all": sum, "each": sum.sin()}, gemm_kwargs={"alpha": 2})
+
+
+def of_one_matrix(x, y, bias):
+    return torch._higher_order_ops.flex_gemm(torch.mm, (x @ x.T, x @ x.T), torch.tanh)
+
+
+def of_no_product(x, y, bias):
+    return torch._higher_order_ops.flex_gemm(torch.add, (bias, bias), torch.tanh)
+
+
+def by_an_unknown_backend(x, y, bias):
+    return torch._higher_order_ops.flex_gemm(torch.mm, (x, y), torch.tanh, kernel_options={"backend": "NOBODY"})
+
+
+@pytest.mark.parametrize("program", [of_a_product, of_a_sum, of_one_matrix], ids=lambda program: program.__name__)
+def test_flex_gemm_is_one_node(program):
+    compared(program, lambda: (ramp(2, 3), ramp(3, 4), ramp(4)), lambda: (ramp(2, 3) + 1, ramp(3, 4), ramp(4)))
+    session = compared(program, lambda: (ramp(2, 3), ramp(3, 4), ramp(4)))
+    assert len(session.graphs) == 1 and not session.graph_breaks
+    assert [node.target for node in session.graphs[0].nodes].count("torch.ops.higher_order.flex_gemm") == 1
+
+
+@pytest.mark.parametrize("program", [of_no_product, by_an_unknown_backend], ids=lambda program: program.__name__)
+def test_what_flex_gemm_refuses_is_refused(program):
+    wanted = outcome(program, ramp(2, 3), ramp(3, 4), ramp(4))
+    assert wanted[0] == "raised"
+    assert outcome(functools.partial(tracer.Session("trace").run, program), ramp(2, 3), ramp(3, 4), ramp(4)) == wanted
+
+
+def test_flex_gemm_has_no_backward_and_ends_the_graph_for_that():
+    x, y, bias = ramp(2, 3, grad=True), ramp(3, 4), ramp(4)
     session = tracer.Session("trace")
-    x = torch.randn(4, 4)
-    try:
-        wanted = of_a_product(x)
-    except Exception as error:
-        with pytest.raises(type(error)):
-            session.run(of_a_product, x)
-    else:
-        torch.testing.assert_close(session.run(of_a_product, x), wanted)
+    assert outcome(functools.partial(session.run, of_a_product), x, y, bias) == outcome(of_a_product, x, y, bias)
     found = session.graph_breaks[0]
-    assert found.reason == "higher-order-unsupported" and "`flex_gemm`" in found.explanation and "no rule" in " ".join(found.explanation.split())
+    assert found.reason == "higher-order-unsupported" and "`flex_gemm`" in found.explanation and "backward" in " ".join(found.explanation.split())

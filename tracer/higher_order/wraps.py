@@ -1,5 +1,5 @@
-"""Operators around a body that runs once, where it stands: `wrap` and its kin for grad mode and autocast, `hints_wrapper`, `strict_mode`, and every
-operator that torch builds as a call of a graph (`BaseHOP`)."""
+"""Operators around a body that runs once, where it stands: `wrap` and its kin for grad mode and autocast, `hints_wrapper`, `strict_mode`, `flex_gemm`, and
+every operator that torch builds as a call of a graph (`BaseHOP`)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..compat.autograd_functions import is_differentiable
 from ..compat.operators import BASE_HOP, in_tree
 from ..functions.table import calls
 from ..signals import Break, Declined, NotConstant
-from ..variables import ConstantVariable, DictVariable, TensorVariable, Variable, key_variable
+from ..variables import ConstantVariable, DictVariable, PinnedVariable, TensorVariable, Variable, key_variable
 from .nodes import as_node, graded, install, refused, values_of, written
 from .results import seen
 from .speculate import Body, Policy, Rejected, speculate
@@ -86,16 +86,37 @@ def _pure(ctx: Context, called: str, function: Variable, args: list[Variable], k
 
 def hints_wrapper(ctx: Context, body_fn: Variable, args: Variable, kwargs: Variable, hints: Variable) -> Any:
     """`hints_wrapper(f, args, {}, hints)`: a call of `f` as one node that tells the backend something."""
-    if not isinstance(hints, DictVariable) or not isinstance(kwargs, DictVariable) or kwargs.items:
-        return Declined("its hints aren't known")
-    try:
-        told = {key_variable(key).constant(): value.constant() for key, value in zip(list(hints.items), hints.values(ctx), strict=True)}
-    except NotConstant:
+    told = _settings(ctx, hints)
+    if told is None or _settings(ctx, kwargs) != {}:
         return Declined("its hints aren't known")
     body = _pure(ctx, "hints_wrapper", body_fn, list(ctx.protocol.unpack(ctx, args)), {})
     if graded(*values_of(body.lifted)):
         return Declined("it has no backward")
     return as_node(ctx, body, _HIGHER.hints_wrapper, lambda graph: (install(ctx, graph, body.name),), {}, lambda lifted: (tuple(lifted), {}, told))
+
+
+def _settings(ctx: Context, given: Variable) -> dict[Any, Any] | None:
+    """A dict of constants; None where it isn't one."""
+    if not isinstance(given, DictVariable):
+        return None
+    try:
+        return {key_variable(key).constant(): value.constant() for key, value in zip(list(given.items), given.values(ctx), strict=True)}
+    except NotConstant:
+        return None
+
+
+def flex_gemm(ctx: Context, gemm_op: Variable, body_fn: Variable, gemm_args: Variable, gemm_kwargs: Variable, kernel_options: Variable) -> Any:
+    """`flex_gemm(product, f, operands, keywords, options)`: a product of matrices and what `f` makes of it, as one node."""
+    overload = gemm_op.value if isinstance(gemm_op, PinnedVariable | ConstantVariable) else None
+    named, options = _settings(ctx, gemm_kwargs), _settings(ctx, kernel_options)
+    if not isinstance(overload, torch._ops.OpOverload) or named is None or options is None:
+        return Declined("its product or its options aren't known")
+    body = _pure(ctx, "flex_gemm", body_fn, list(ctx.protocol.unpack(ctx, gemm_args)), {})
+    if graded(*values_of(body.lifted)):
+        return Declined("it has no backward")
+    return as_node(
+        ctx, body, _HIGHER.flex_gemm, lambda graph: (overload, install(ctx, graph, body.name)), {}, lambda lifted: (tuple(lifted), named, options)
+    )
 
 
 def strict_mode(ctx: Context, callable: Variable, operands: Variable) -> Any:
@@ -106,7 +127,7 @@ def strict_mode(ctx: Context, callable: Variable, operands: Variable) -> Any:
     return as_node(ctx, body, _HIGHER.strict_mode, lambda graph: (install(ctx, graph, body.name),), {}, lambda lifted: (tuple(lifted),))
 
 
-for _name, _rule in (("hints_wrapper", hints_wrapper), ("strict_mode", strict_mode)):
+for _name, _rule in (("hints_wrapper", hints_wrapper), ("strict_mode", strict_mode), ("flex_gemm", flex_gemm)):
     if _target := in_tree(_name):
         calls.exact(_target)(_rule)
 
