@@ -256,13 +256,9 @@ def uses_what_is_mapped(x):
     return map_(lambda v: v * x.sum(), x)
 
 
-def gives_nothing(x):
-    return scan(lambda carry, v: (carry + v, None), x[0], x)
-
-
 REFUSED = [
     appends, prints, gives_its_carry_back, writes_to_its_carry, changes_the_dtype, changes_the_shape, never_ends, gives_a_slice_back, gives_one_tensor_twice,
-    uses_what_is_mapped, gives_nothing,
+    uses_what_is_mapped,
 ]  # fmt: skip
 
 
@@ -277,6 +273,41 @@ def test_a_body_that_is_refused_raises_what_it_raises_untraced(loop, capsys):
     assert not SEEN and capsys.readouterr().out == printed
     (found,) = session.graph_breaks
     assert found.reason == "loop-body-rejected" and found.location
+
+
+# ---- what torch has learnt: None in the place of a slice, a length in the place of operands, no slice at all
+def gives_nothing(x):
+    return scan(lambda carry, v: (carry + v, None), x[0], x)
+
+
+def gives_none_beside_a_slice(x):
+    return scan(lambda carry, v: (carry + v, (None, {"v": v * 2})), x[0], x)
+
+
+def counts_turns(x):
+    return scan(lambda carry, none: (carry * 2 + (1 if none is None else 5), carry.sin()), x[0], None, length=3)
+
+
+def finds_no_slice(x):
+    return scan(lambda carry, v: (carry + v, v * 2), x[0], x[:0])
+
+
+def reduces_no_slice(x):
+    return associative_scan(lambda a, b: a * b, x[:0], 0, combine_mode="generic")
+
+
+LEARNT = [gives_nothing, gives_none_beside_a_slice, counts_turns, finds_no_slice, reduces_no_slice]
+
+
+@pytest.mark.parametrize("grad", [False, True])
+@pytest.mark.parametrize("loop", LEARNT, ids=lambda loop: loop.__name__)
+def test_what_some_versions_of_torch_refuse_is_as_untraced(loop, grad):
+    wanted = outcome(loop, ramp(3, 4, grad=grad))
+    if wanted[0] == "raised":
+        assert outcome(functools.partial(tracer.Session("trace").run, loop), ramp(3, 4, grad=grad)) == wanted
+        return
+    session = compared(loop, lambda: (ramp(3, 4, grad=grad),), lambda: (ramp(3, 4, grad=grad) + 1,))
+    assert len(session.graphs) == 1 and not session.graph_breaks and not session.recompiles
 
 
 def carries_an_integer(x):

@@ -22,7 +22,7 @@ from torch.utils._python_dispatch import _pop_mode_temporarily
 
 __all__ = [
     "BASE_HOP", "SWITCH", "UNHELD", "Declared", "declared", "in_tree", "on_fakes", "overload_of", "overloads_of", "parameters", "run_with_rng_state_operator",
-    "switch_call", "writes_first", "written",
+    "scan_skips_none", "switch_call", "writes_first", "written",
 ]  # fmt: skip
 
 #: Namespaces of operators that torch defines and that do nothing which their declaration doesn't say.
@@ -153,6 +153,18 @@ def on_fakes(target: Any, args: Any, kwargs: Any) -> Any:
         raise NotImplementedError(f"{target.name()} has no rule for fakes")
     with _pop_mode_temporarily() as mode:
         return rule(mode, *args, **kwargs)
+
+
+@functools.cache
+def scan_skips_none() -> bool:
+    """Whether a body of `scan` may give None in the place of a slice, as it may since torch 2.14: torch's own rule for fakes is asked."""
+    with FakeTensorMode():
+        one, several = torch.empty(()), torch.empty(1)
+        try:
+            on_fakes(torch.ops.higher_order.scan, (lambda carry, _: (carry.clone(), None), [one], [several], ()), {})
+        except (AttributeError, NotImplementedError):
+            return False
+    return True
 
 
 def run_with_rng_state_operator() -> Any:

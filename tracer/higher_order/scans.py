@@ -11,19 +11,20 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..compat.autograd_functions import is_differentiable
+from ..compat.operators import scan_skips_none
 from ..functions.table import calls
 from ..graph.operators import carry_effects, storage_of
 from ..signals import Break, Declined
 from ..variables import ListVariable, ModuleVariable, PartialVariable, TensorVariable, TupleVariable, Variable
 from .nodes import alike, graded, install, parts, refused, shared_inputs, speculated, values_of, with_inputs
-from .results import Structure, count_leaves, other_form, rebuild, seen
+from .results import Structure, constant_in, count_leaves, other_form, rebuild, seen
 from .speculate import Body, Given, Policy, Rejected
 
 if TYPE_CHECKING:
     from ..context import Context
 
 _REASON = "loop-body-rejected"
-_SCAN = Policy("scan", constants=())
+_SCAN, _SCAN_WITH_NONE = Policy("scan", constants=()), Policy("scan", constants=(type(None),))
 _MAP = Policy("map", constants=(type(None),))
 _ASSOCIATIVE = Policy("associative_scan", constants=())
 
@@ -35,13 +36,17 @@ def scan(ctx: Context, combine_fn: Variable, init: Variable, xs: Variable, addit
     if not carried or not _scannable(sliced) or not all(isinstance(each, TensorVariable) for each in carried):
         return Declined("a carry and what is scanned are tensors")
     turn = [Given(f"carry_{i}", alike(ctx, each.fake, each.fake.requires_grad)) for i, each in enumerate(carried)]
-    body = speculated(ctx, _SCAN, _REASON, "scan", "scan_body", combine_fn, [*turn, *_slices(ctx, sliced, torch.select_copy), *more])
+    policy = _SCAN_WITH_NONE if isinstance(combine_fn, PartialVariable) and scan_skips_none() else _SCAN
+    body = speculated(ctx, policy, _REASON, "scan", "scan_body", combine_fn, [*turn, *_slices(ctx, sliced, torch.select_copy), *more])
     count = len(carried)
     if not isinstance(combine_fn, ModuleVariable) and _carry_of(body.structure) != count or len(body.leaves) < count:
         raise _refused(ctx, "scan", combine_fn, Rejected("returns something else than a carry and a result"))
     _check_form(ctx, "scan", combine_fn, [seen(each) for each in carried], body.leaves[:count])
-    if graded(*map(seen, (*carried, *sliced)), *values_of(body.lifted)) and not all(is_differentiable(each.fake) for each in carried):
-        raise _refused(ctx, "scan", combine_fn, Rejected("carries integers where gradients are wanted"))
+    if graded(*map(seen, (*carried, *sliced)), *values_of(body.lifted)):
+        if not all(is_differentiable(each.fake) for each in carried):
+            raise _refused(ctx, "scan", combine_fn, Rejected("carries integers where gradients are wanted"))
+        if constant_in(body.structure) is not None:
+            raise _refused(ctx, "scan", combine_fn, Rejected("returns None where gradients are wanted"))
     return _result(ctx, combine_fn, body, _node(ctx, body, torch.ops.higher_order.scan, [carried, sliced], count))
 
 
@@ -85,7 +90,7 @@ def _scannable(sliced: list[Any]) -> bool:
 def _slices(ctx: Context, sliced: list[Any], select: Any, name: str = "slice") -> list[Given]:
     """A slice of each, as a turn finds it."""
     with torch.no_grad():
-        first = [select(each.fake, 0, 0) for each in sliced]
+        first = [select(each.fake, 0, 0) if each.fake.shape[0] else each.fake.new_empty(each.fake.shape[1:]) for each in sliced]
     return [Given(f"{name}_{i}", alike(ctx, fake, each.fake.requires_grad)) for i, (fake, each) in enumerate(zip(first, sliced, strict=True))]
 
 
