@@ -31,14 +31,14 @@ _WHERE = {
 def __getattr__(name: str) -> Any:
     if name not in _WHERE:
         raise AttributeError(f"module 'tracer' has no attribute {name!r}")
-    with _telling():
+    with telling():
         value = getattr(importlib.import_module(f"tracer.{_WHERE[name]}"), name)
     globals()[name] = value
     return value
 
 
 @contextlib.contextmanager
-def _telling() -> Iterator[None]:
+def telling() -> Iterator[None]:
     """What a torch newer than we know makes of our imports is said in a sentence."""
     try:
         yield
@@ -57,7 +57,7 @@ def __dir__() -> list[str]:
 
 def load_ipython_extension(ipython: Any) -> None:
     """`%load_ext tracer`: the one place where this package reaches for the notebook side."""
-    with _telling():
+    with telling():
         importlib.import_module("notebook_ext").load(ipython)
 
 

@@ -6,12 +6,15 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .compat import disable as _disable
-from .compat.shape_specs import attached
+from . import telling
 from .errors import TracerError
-from .functions.marks import ALLOWED
-from .session import Session
-from .wrappers import compiled
+
+with telling():
+    from .compat import disable as _disable
+    from .compat.shape_specs import attached
+    from .functions.marks import ALLOWED
+    from .session import Session
+    from .wrappers import compiled
 
 if TYPE_CHECKING:
     from .control import Stepper

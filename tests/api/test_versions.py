@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -43,6 +47,24 @@ def test_what_a_newer_torch_lacks_is_said_in_a_sentence(monkeypatch):
     monkeypatch.setattr(torch, "__version__", "2.99.0")
     with pytest.raises(CompatError, match=r"torch 2\.99\.0 is newer than what Tracer was made for, and lacks .*'lost'"):
         tracer.lost
+
+
+LACKING = """
+import torch, torch._subclasses.fake_tensor
+torch.__version__ = "2.99.0"
+del torch._subclasses.fake_tensor.FakeTensorMode
+try:
+    import tracer.api
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+
+
+def test_it_is_said_as_well_where_the_module_is_imported_itself():
+    said = subprocess.run([sys.executable, "-c", LACKING], cwd=Path(tracer.__file__).parents[1], capture_output=True, text=True, check=True).stdout
+    first, *rest = said.splitlines()
+    assert first.startswith("CompatError torch 2.99.0 is newer than what Tracer was made for, and lacks something that it needs: ")
+    assert "FakeTensorMode" in first and [line.split(":")[0] for line in rest] == ["  next"]
 
 
 def test_the_doctor_tells_what_is_here(capsys):
