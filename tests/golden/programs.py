@@ -248,4 +248,5 @@ def region(state, x):
 
 @golden(lambda: ([{"scale": k, "shift": torch.ones(3)} for k in (2, 2, 3)], torch.ones(3)))
 def region_is_taken_again(states, x):
-    return [region(state, x) for state in states]
+    first, second, third = states
+    return region(first, x), region(second, x), region(third, x)
