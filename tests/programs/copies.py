@@ -115,3 +115,77 @@ def bisect_on_what_has_no_order(x):
             except TypeError as e:
                 out.append(str(e))
     return x + 1, out, bisect.bisect(collections.deque([1, 2, 3]), 2), bisect.bisect("abc", "b")
+
+
+class Answering:
+    """A class that looks attributes up by itself, and keeps what it is asked for."""
+
+    def __init__(self):
+        self.asked = []
+        self.part = [1, {2: "two"}]
+
+    def __getattribute__(self, name):
+        held = object.__getattribute__(self, "__dict__").get("asked")
+        if held is not None and name in ("__deepcopy__", "__reduce_ex__", "__reduce__", "__getstate__", "__setstate__"):
+            held.append(name)
+        return super().__getattribute__(name)
+
+
+class Falling:
+    def __init__(self):
+        self.part = [1]
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return name
+
+
+class Setting(Falling):
+    def __getattr__(self, name):
+        return self.__dict__.update if name == "__setstate__" else super().__getattr__(name)
+
+
+class Vague:
+    """It has an answer to everything."""
+
+    def __init__(self):
+        self.part = [1]
+
+    def __getattr__(self, name):
+        return lambda *args: name
+
+
+class Hiding(Answering):
+    def __getattribute__(self, name):
+        return {} if name == "__dict__" else super().__getattribute__(name)
+
+
+@program(lambda: (randn(3), [Answering(), Falling()]))
+def classes_that_look_attributes_up(x, objects):
+    out = []
+    for one in objects:
+        for c in (copy.copy, copy.deepcopy):
+            made = c(one)
+            made.more = made.part
+            out.append((made, vars(made), made.part is one.part, made.other if type(one) is Falling else ""))
+    return x + 1, out
+
+
+@program(lambda: (randn(3), [Setting(), Hiding()]), **UNKNOWN)
+def classes_that_answer_what_copying_asks(x, objects):
+    return x + 1, [c(one) for one in objects for c in (copy.copy, copy.deepcopy)]
+
+
+@program(lambda: (randn(3), Vague()), **UNKNOWN)
+def a_class_that_answers_everything(x, one):
+    return x + 1, copy.deepcopy(one)
+
+
+@program(lambda: (randn(3), Answering()))
+def a_copy_that_is_changed_like_its_original(x, one):
+    made = copy.deepcopy(one)
+    made.part.append(x.shape[0])
+    setattr(made, "own", x * 2)
+    del made.asked
+    return made.part, made.own + 1, one.part

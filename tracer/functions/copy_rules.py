@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..compat.python_classes import is_python_class
-from ..protocol.instances import instance_dict
-from ..signals import Break
+from ..protocol.instances import instance_dict, instance_namespace
+from ..signals import Break, Raised
 from ..variables import (
     UNSET,
+    BoundVariable,
     ConstantVariable,
     DictVariable,
     FunctionVariable,
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
     from ..context import Context
 
 _ATOMIC = (ConstantVariable, SymVariable, FunctionVariable, PinnedVariable, RangeVariable)
+_LOOKUP = ("__getattr__", "__getattribute__")
+_mro = type.__dict__["__mro__"].__get__
+_entries = type.__dict__["__dict__"].__get__
 _PROTOCOL = ("__reduce_ex__", "__reduce__", "__getstate__", "__setstate__", "__getnewargs__", "__getnewargs_ex__")
 
 
@@ -65,10 +69,11 @@ def copy_(ctx: Context, x: Variable) -> Any:
     if own[0] is not None:
         return ctx.protocol.special(ctx, x, "__copy__", [], "")
     _plain_object(ctx, x, "copy.copy")
+    _asked(ctx, x, "copy.copy")
     data = x.data
     if data is not None and data.mutable:
         data = copy_(ctx, data)
-    return _copied_state(ctx, x, ctx.lifetimes.born(ctx, ObjectVariable(None, x.cls, None, data)), lambda value: value)
+    return _copied_state(ctx, x, ctx.lifetimes.born(ctx, ObjectVariable(None, x.cls, None, data)), lambda value: value, "copy.copy")
 
 
 @calls.exact(copy.deepcopy)
@@ -136,11 +141,12 @@ class _Deep:
         if ctx.protocol.has(ctx, x.cls, "__deepcopy__"):
             return ctx.settle(ctx.protocol.special(ctx, x, "__deepcopy__", [self.memo], ""))
         _plain_object(ctx, x, "copy.deepcopy")
+        _asked(ctx, x, "copy.deepcopy", "__deepcopy__")
         made = ctx.lifetimes.born(ctx, ObjectVariable(None, x.cls, None, None))
         self.seen[x] = made
         if x.data is not None:
             made.data = self._make(x.data)
-        return _copied_state(ctx, x, made, self.copy)
+        return _copied_state(ctx, x, made, self.copy, "copy.deepcopy")
 
 
 class _Memo(DictVariable):
@@ -194,12 +200,44 @@ def _plain_object(ctx: Context, x: ObjectVariable, func: str) -> None:
         _refuse(ctx, x, func)
     if x.cls in copyreg.dispatch_table:
         _refuse(ctx, x, func, "copyreg says how its class is copied")
-    for name in (*_PROTOCOL, "__getattr__", "__getattribute__"):  # the new object is asked for `__setstate__`, which these answer too
+    for name in _PROTOCOL:
         owner, _ = ctx.protocol.find(ctx, x.cls, name)
         if owner is not None and is_python_class(owner):
             _refuse(ctx, x, func, f"its class has its own `{name}`")
     if x.value is not None and instance_dict(x.value) is None and x.data is None and not hasattr(x.cls, "__slots__"):
         _refuse(ctx, x, func)
+
+
+def _asked(ctx: Context, x: ObjectVariable, func: str, *missing: str) -> None:
+    """Have a class with its own `__getattr__` or `__getattribute__` answer what the protocol asks of its object; any other answer than
+    an object's own is the class's own way to be copied. `missing`: what nothing may answer."""
+    if not _looks_up(ctx, x.cls):
+        return
+    if x.data is not None or any(isinstance(raw, types.MemberDescriptorType) for base in _mro(x.cls) for raw in _entries(base).values()):
+        _refuse(ctx, x, func, "its class looks attributes up by itself, and its objects hold more than a dict")
+    for name in missing:
+        if _answer(ctx, x, name) is not None:
+            _refuse(ctx, x, func, f"its class answers `{name}` in its own way")
+    for name in ("__reduce_ex__", "__reduce__", "__getstate__"):
+        found = _answer(ctx, x, name)
+        plain = isinstance(found, BoundVariable) and found.owner is x and isinstance(found.function, PinnedVariable)
+        if not plain or found.function.value is not object.__dict__[name]:  # type: ignore[union-attr]
+            _refuse(ctx, x, func, f"its class answers `{name}` in its own way")
+
+
+def _looks_up(ctx: Context, cls: type) -> bool:
+    """Whether a class of Python has a say in what its objects' attributes are."""
+    return any(owner is not None and is_python_class(owner) for owner, _ in (ctx.protocol.find(ctx, cls, name) for name in _LOOKUP))
+
+
+def _answer(ctx: Context, x: ObjectVariable, name: str) -> Variable | None:
+    """`getattr(x, name, None)`."""
+    try:
+        return ctx.protocol.getattr_now(ctx, x, name)
+    except Raised as error:
+        if issubclass(error.variable.python_type(), AttributeError):
+            return None
+        raise
 
 
 def _state(ctx: Context, x: ObjectVariable) -> tuple[dict[str, Any], dict[Any, Any]]:
@@ -212,8 +250,8 @@ def _state(ctx: Context, x: ObjectVariable) -> tuple[dict[str, Any], dict[Any, A
             source = x.source.dict()
             ctx.guard(source, "DICT_KEYS", tuple(held))
             entries.update({k: Lazy(v, source.item(k)) for k, v in held.items()})
-        for base in type.__dict__["__mro__"].__get__(x.cls):
-            for name, raw in type.__dict__["__dict__"].__get__(base).items():
+        for base in _mro(x.cls):
+            for name, raw in _entries(base).items():
                 if isinstance(raw, types.MemberDescriptorType) and raw not in x.slots:
                     with contextlib.suppress(AttributeError):  # an empty slot
                         slots[raw] = Lazy(raw.__get__(x.value), x.source.attr(name))
@@ -226,8 +264,17 @@ def _state(ctx: Context, x: ObjectVariable) -> tuple[dict[str, Any], dict[Any, A
     return entries, slots
 
 
-def _copied_state(ctx: Context, x: ObjectVariable, made: ObjectVariable, copy_of: Callable[[Variable], Variable]) -> ObjectVariable:
+def _copied_state(ctx: Context, x: ObjectVariable, made: ObjectVariable, copy_of: Callable[[Variable], Variable], func: str) -> ObjectVariable:
     entries, slots = _state(ctx, x)
-    made.attrs = {name: copy_of(ctx.settle(value)) for name, value in entries.items()}
+    attrs = {name: copy_of(ctx.settle(value)) for name, value in entries.items()}
+    if entries and _looks_up(ctx, x.cls):
+        if _answer(ctx, made, "__setstate__") is not None:
+            _refuse(ctx, x, func, "its class answers `__setstate__` in its own way")
+        namespace = _answer(ctx, made, "__dict__")
+        if not isinstance(namespace, DictVariable) or namespace is not instance_namespace(ctx, made):
+            _refuse(ctx, x, func, "its class answers `__dict__` in its own way")
+        namespace.items.update(attrs)  # what the class was handed is what it is filled through
+        return made
+    made.attrs = attrs
     made.slots = {raw: copy_of(ctx.settle(value)) for raw, value in slots.items()}
     return made
