@@ -103,6 +103,27 @@ def t5() -> Model:
     return Model("t5", t.T5Model(config), inputs, (16, 20, 24))
 
 
+def bart() -> Model:
+    """Copies its configuration in each call, through a class that looks attributes up by itself."""
+    t = transformers()
+    config = t.BartConfig(
+        vocab_size=100, d_model=32, encoder_layers=2, decoder_layers=2, encoder_attention_heads=4,
+        decoder_attention_heads=4, encoder_ffn_dim=64, decoder_ffn_dim=64, max_position_embeddings=64,
+    )  # fmt: skip
+
+    def inputs(size: int) -> dict[str, Any]:
+        return {"input_ids": tokens(size), "decoder_input_ids": tokens(size), "use_cache": False}
+
+    return Model("bart", t.BartModel(config), inputs, (16, 20, 24))
+
+
+def mixtral() -> Model:
+    """Experts: counts by `histc` and an operator of the library's own, under its `finally`."""
+    t = transformers()
+    model = t.MixtralForCausalLM(t.MixtralConfig(**decoder_config(num_local_experts=4, num_experts_per_tok=2)))
+    return Model("mixtral", model, with_ids(use_cache=False), (16, 20, 24))
+
+
 def vit() -> Model:
     t = transformers()
     config = t.ViTConfig(
@@ -207,7 +228,7 @@ def mlp_train() -> Model:
     return Model("mlp_train", Mlp().train(), inputs, (4, 6, 8))
 
 
-TRANSFORMERS = {f.__name__: f for f in (gpt2, bert, llama, mistral, t5, vit, whisper)}
+TRANSFORMERS = {f.__name__: f for f in (gpt2, bert, llama, mistral, mixtral, bart, t5, vit, whisper)}
 MODELS: dict[str, Callable[[], Model]] = {
     **TRANSFORMERS,
     **{f.__name__: f for f in (gpt2_12, resnet, resnet_train, mlp_train)},

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import randn, tensor
 
-from tests.programs import scenario
+from tests.programs import program, scenario
 
 ANY: dict[str, Any] = {"graphs": None, "breaks": None, "recompiles": None}
 LOG: list[Any] = []
@@ -235,3 +235,81 @@ def sizes_that_change(run):
     LOG.clear()
     run.watch(LOG)
     return outcomes(run(pick), *[(randn(n), tensor([k])) for n in (3, 4, 5, 6) for k in (1, 9)])[1::2], list(LOG)
+
+
+@torch.library.custom_op("tests_raising::positive", mutates_args=())
+def positive(x: torch.Tensor) -> torch.Tensor:
+    if x.min() < 0:
+        raise IndexError("it is negative")
+    return x.clone()
+
+
+@positive.register_fake
+def _(x):
+    return torch.empty_like(x)
+
+
+@scenario(graphs=1)
+def an_operator_of_a_library_under_finally(run):
+    """What cleans up, cleans up also where the operator raises; the graph is whole for all that."""
+    counts = []
+
+    def guarded(x):
+        try:
+            return positive(x) * 2
+        finally:
+            counts.append("left")
+
+    def outer(x):
+        return guarded(x + 1) - 1
+
+    compiled = run(outer)
+    return outcomes(compiled, (torch.ones(2),)), counts
+
+
+@scenario(**ANY)
+def an_operator_of_a_library_that_raises_under_finally(run):
+    LOG.clear()
+
+    def guarded(x, say):
+        LOG.append(x.shape[0])
+        try:
+            return positive(x) * 2
+        finally:
+            LOG.append("left")
+            if say:
+                print("left")
+
+    def outer(x, say):
+        try:
+            return guarded(x + 1, say) - 1
+        finally:
+            LOG.append("outer")
+
+    compiled = run(outer)
+    return outcomes(compiled, *((x, say) for say in (False, True) for x in (torch.ones(2), torch.full((3,), -4.0)))), list(LOG)
+
+
+@program(lambda: torch.arange(6.0))
+def a_histogram_between_two_numbers_in_a_try(x):
+    """Whatever the data is, it can be counted."""
+    try:
+        return torch.histc(x, bins=3, min=0, max=5), torch.histc(x, 2, -1.0, 9) * 2
+    except RuntimeError:
+        return x
+
+
+@program(lambda: torch.tensor([1.0, float("nan")]), breaks=None, graphs=None)
+def a_histogram_that_looks_for_its_bounds_in_a_try(x):
+    try:
+        return torch.histc(x, bins=3)
+    except RuntimeError:
+        return x
+
+
+@program(lambda: torch.arange(4), breaks=None, graphs=None)
+def a_histogram_of_integers_in_a_try(x):
+    try:
+        return torch.histc(x, bins=3, min=0, max=5)
+    except RuntimeError:
+        return x

@@ -8,6 +8,9 @@ comprehension) are none: a graph that raises restores modes by itself.
 from __future__ import annotations
 
 import contextlib
+import inspect
+import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -49,18 +52,36 @@ _INDEXED = frozenset({"getitem", "setitem", "__getitem__", "__setitem__"})
 _NAMES = _LOOKUPS | _PARTIAL | _DIVISIONS | _INDEXED
 
 
-def may_fail(target: Any, fakes: list[Any]) -> int:
+def _within_a_range(x: Any, bins: Any = 100, min: Any = 0, max: Any = 0) -> bool:
+    """Whether `histc` counts between two numbers, whatever the data: it has to look for bounds where both are one, and may find none."""
+    bounds = type(bins) is int and bins > 0 and all(type(n) in (int, float) and math.isfinite(n) for n in (min, max)) and min < max
+    has_kernel = isinstance(x, torch.Tensor) and x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
+    return bounds and has_kernel
+
+
+#: Operators that fail for reasons of the data, but not with every way to call them: which calls can't, by name.
+_SAFE: dict[str, Callable[..., bool]] = {"histc": _within_a_range}
+
+
+def _is_safe(name: str, fakes: list[Any], named: dict[str, Any]) -> bool:
+    rule = _SAFE.get(name)
+    if rule is None or any(key not in inspect.signature(rule).parameters for key in named):
+        return False
+    return rule(*fakes, **named)
+
+
+def may_fail(target: Any, fakes: list[Any], named: dict[str, Any]) -> int:
     """How likely data alone makes the operator fail: IGNORES (never), CLEANS (a bug of the program), CATCHES (to be expected)."""
     name = target if type(target) is str else getattr(target, "__name__", "")
     if name not in _NAMES:
-        return CATCHES if name.startswith("linalg_") or _is_custom(target) else IGNORES
+        return CATCHES if name.startswith("linalg_") else CLEANS if _is_custom(target) else IGNORES
     if name in _LOOKUPS:
         return CLEANS
     if name in _INDEXED:
         return CLEANS if any(isinstance(part, torch.Tensor) for part in _indices(fakes)) else IGNORES
     if name in _DIVISIONS:
         return CATCHES if any(isinstance(f, torch.Tensor) for f in fakes[1:]) and not any(_inexact(f) for f in fakes) else IGNORES
-    return CATCHES
+    return IGNORES if _is_safe(name, fakes, named) else CATCHES
 
 
 def _is_custom(target: Any) -> bool:
@@ -81,10 +102,10 @@ def _inexact(value: Any) -> bool:
     return isinstance(value, float | complex) or isinstance(value, torch.Tensor) and (value.is_floating_point() or value.is_complex())
 
 
-def check(ctx: Context, target: Any, fakes: list[Any]) -> bool:
+def check(ctx: Context, target: Any, fakes: list[Any], named: dict[str, Any]) -> bool:
     """Break before an operator that data can make fail, where the program's own code would see the error. Answers whether
     data can: then it has to run for its error, whoever uses its result."""
-    likely = may_fail(target, fakes)
+    likely = may_fail(target, fakes, named)
     if likely == IGNORES:
         return False
     strength, where = handling(ctx)

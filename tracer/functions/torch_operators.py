@@ -39,7 +39,7 @@ def record(ctx: Context, op: str, target: Any, args: list[Variable], kwargs: dic
     if not leaf and "requires_grad" in kwargs and kwargs["requires_grad"].python_type() is bool and ctx.protocol.truth(ctx, kwargs["requires_grad"]):
         return new_leaf(ctx, op, target, args, kwargs)
     call = _Call(ctx, op, target, args, kwargs)
-    may_fail = torch_failing.check(ctx, target, call.fakes)
+    may_fail = torch_failing.check(ctx, target, call.fakes, call.named)
     outcome = call.run()
     check_printed(ctx, target, outcome)
     value = outcome.value
