@@ -535,7 +535,7 @@ class Context:
             own += 1
         if frames:
             innermost, entry = frames[own]
-            stop.asks = bool(innermost.pc) and not own and innermost.decoded.ops[innermost.pc - 1].asks
+            stop.asks = innermost.decoded.asking(innermost.pc - 1) if innermost.pc and not own else None
             stop.inner = entry if entry is not user[0] else ()
 
     def place_of(self, frame: Frame | None) -> tuple[Any, ...]:

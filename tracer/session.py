@@ -32,7 +32,7 @@ from typing import Any
 import torch
 
 from . import records as typed
-from .breaks import context_of, render
+from .breaks import context_of, place_of, render
 from .callers import name_of
 from .compat.stacks import other_tracer
 from .config import TraceConfig
@@ -455,8 +455,9 @@ class Session(Found, Reruns, Refusals):
             return
         context = context_of(stop)
         words = render(stop.reason, **context)
+        stack = stop.user_stack[:-1] + tuple((*place_of(stop), entry[5]) for entry in stop.user_stack[-1:])
         self.recorder.point(
-            GraphBreak, stop.reason, words.title, words.explanation, tuple(words.hints), tuple((k, str(v)) for k, v in context.items()), stop.user_stack
+            GraphBreak, stop.reason, words.title, words.explanation, tuple(words.hints), tuple((k, str(v)) for k, v in context.items()), stack
         )
 
     def hit_recorder(self, frame: str, name: str) -> Callable[[], None] | None:

@@ -28,7 +28,7 @@ class Break(Exception):
         self.location: tuple[Any, ...] = ()
         self.user_stack: tuple[Any, ...] = ()
         self.inner: tuple[Any, ...] = ()  # the operation itself, where it is in a library that the user's line calls
-        self.asks = False  # whether it asks for the truth of a value, as `if` does
+        self.asks: tuple[int, tuple[Any, ...]] | None = None  # where it asks for the truth of a value, as `if` does: see `Decoded.asking`
         self.stays = False  # whether what is left of the frame must run in it, for references that Python counts
 
     def met_at(self, other: Break) -> None:

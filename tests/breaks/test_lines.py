@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import linecache
 import time
 from typing import Any
 
@@ -180,3 +181,62 @@ def test_an_operation_in_a_library_is_told_of_where_it_is() -> None:
     found = breaks_of(f)[0]
     line = f.__code__.co_firstlineno + 1
     assert found.explanation.startswith(f"Line {line}, by way of `inference_mode.__enter__`, asks for or changes")
+
+
+def test_of_a_condition_the_part_that_is_asked_is_named_and_marked() -> None:
+    def both(x: Any, y: Any) -> Any:
+        if y is not None and (x > 0).any():
+            return x + 1
+        return x
+
+    def neither(x: Any, y: Any) -> Any:
+        if y is None or not (torch.is_complex(x) or (x < 0).any()):
+            return x + 1
+        return x
+
+    def turns(x: Any, y: Any) -> Any:
+        while not (x.sum() > 50 or y.sum() > 100):
+            x = x * 2
+        return x
+
+    def chosen(x: Any, y: Any) -> Any:
+        if x.mean() > 3 if y is x else y.any():
+            return x + 1
+        return x
+
+    def value(x: Any, y: Any) -> Any:
+        return y.numel() and x.sum() and 3
+
+    def last(x: Any, y: Any) -> Any:
+        return [n for n in (1, 2) if n and x.sum() > n], x + 1
+
+    def cleaned(x: Any, y: Any) -> Any:
+        try:
+            z = x * 2
+        finally:
+            if y is not None and x.any():
+                z = x
+        return z
+
+    expected = {
+        both: ["(x > 0).any()"], neither: ["(x < 0).any()"], turns: ["x.sum() > 50", "y.sum() > 100"], chosen: ["y.any()"], value: ["x.sum()"],
+        last: ["x.sum() > n"], cleaned: ["x.any()"],
+    }  # fmt: skip
+    for function, parts in expected.items():
+        found = breaks_of(function, X, X * 2)
+        assert [one.context["test"] for one in found] == parts, function.__name__
+        for one in found:
+            assert f"`{one.context['test']}` is a tensor" in one.explanation
+            text = linecache.getline(one.location.file, one.location.line)
+            if function is not value:  # CPython asks there at the place of the whole
+                assert text[one.location.column : one.location.end_column] == one.context["test"], function.__name__
+
+
+def test_a_part_that_cannot_be_told_is_not_named() -> None:
+    def f(x: Any, y: Any) -> Any:
+        if 0 < x.sum() < 5 and y.any():
+            return x
+        return y
+
+    for found in breaks_of(f, X, X):
+        assert "test" not in found.context or found.context["test"] == "y.any()"

@@ -290,8 +290,12 @@ def running(case: Case, value: str) -> str | None:
 #: Methods that a statement calls: which.
 _IMPLICIT = {"__enter__": "with", "__exit__": "with", "__iter__": "loop", "__next__": "loop"}
 
-check("func")(_named)
-check("name")(_named)
+@check("func")
+@check("name")
+def name(case: Case, value: str) -> str | None:
+    """Of a body in which something was met: the line is the body's own, or it stands in a method of the class of that name."""
+    wrong = _named(case, value)
+    return "" if wrong and "met" in case.context and any(value in frame.function.split(".") for frame in case.found.user_stack) else wrong
 
 
 # ---- what surrounds the words

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import itertools
 import linecache
 import os
 import re
@@ -18,7 +19,7 @@ from typing import Any
 from ..signals import UNNAMED
 from .table import entry
 
-__all__ = ["context_of", "expression"]
+__all__ = ["context_of", "expression", "place_of"]
 
 #: Longer texts are no part of a sentence.
 _LONGEST = 80
@@ -33,14 +34,26 @@ def context_of(stop: Any) -> dict[str, Any]:
         context.setdefault("line", stop.location[1])
     if inner:
         context |= {"inside": inner[5], "inside_at": f"{inner[0]}:{inner[1]}"}
+    if place and stop.asks is not None:
+        place, asked = _asked(place, stop.asks)
+        context |= asked
     if place and (written := expression(place)):
         context["expr"] = written
-        context |= _written(place, written, stop.asks)
+        context |= _written(place, written)
     elif place and not _stands(context.get("expr"), place):
         del context["expr"]
     if stop.user_stack:
         context.setdefault("func", stop.user_stack[-1][5])
     return context | _block(context, stop.location)
+
+
+def place_of(stop: Any) -> tuple[Any, ...]:
+    """Where the program's line is, to what stands there: of a condition the part that is asked, where that is on the line as well."""
+    place = stop.location
+    if not place or stop.asks is None or stop.inner:
+        return place
+    part = _asked(place, stop.asks)[0]
+    return part if part[2] is not None and part[1] == part[3] == place[1] else place
 
 
 def _stands(named: Any, place: tuple[Any, ...]) -> bool:
@@ -63,13 +76,10 @@ def expression(location: tuple[Any, ...]) -> str:
     return text if len(text) <= _LONGEST else ""
 
 
-def _written(place: tuple[Any, ...], written: str, asks: bool) -> dict[str, str]:
-    """`test`: the expression whose truth is asked, `construct`: by which word. `loop`: what is looped over.
-    `called`: the call."""
+def _written(place: tuple[Any, ...], written: str) -> dict[str, str]:
+    """`loop`: what is looped over. `called`: the call."""
     found: dict[str, str] = {}
     for node, parent in _at(place):
-        if asks:
-            found |= _tested(place[0], node, parent)
         if isinstance(node, ast.Call):
             found["called"] = written
         if isinstance(parent, ast.For | ast.comprehension) and _holds(parent.iter, node):
@@ -77,25 +87,75 @@ def _written(place: tuple[Any, ...], written: str, asks: bool) -> dict[str, str]
     return found
 
 
-def _tested(file: str, node: ast.expr, parent: ast.AST) -> dict[str, str]:
-    """Of the expression at which a truth is asked: `a and b` and `not a` ask for that of `a`."""
+def _asked(place: tuple[Any, ...], asks: tuple[int, tuple[Any, ...]]) -> tuple[tuple[Any, ...], dict[str, str]]:
+    """The place of the expression at which a truth is asked, and what there is to say of it (`_tested`). `asks`: the number of the asking
+    among those at this place, and the places of everything in the code that asks."""
+    found = _part(place, asks)
+    times = asks[0], asks[1].count(place[1:])
+    if found is None:
+        return place, functools.reduce(dict.__or__, (_tested(place, *pair, times) for pair in _at(place)), {})
+    part, parent = found
+    if not hasattr(part, "lineno"):  # which part it is can't be told
+        return (*place[:2], None, place[3], None), {}
+    return (place[0], *_span(part)), _tested(place, part, parent, times)
+
+
+def _tested(place: tuple[Any, ...], node: ast.expr, parent: ast.AST, asks: tuple[int, int]) -> dict[str, str]:
+    """Of the expression at which a truth is asked: by which word, and of which of its parts."""
     word, part = _asking(node, parent), node
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
         word, part = word or "not", node.operand
-    elif isinstance(node, ast.BoolOp):
-        word = word or _word(node)
-        if len(node.values) > 2 or isinstance(parent, ast.BoolOp):
+    elif isinstance(node, ast.BoolOp):  # `x = a or b`: the last part is its value, and isn't asked
+        word, most = word or _word(node), len(node.values) - 1
+        if asks[1] % most:
             return {"construct": word}
-        part = node.values[0]
+        part = node.values[asks[0] % most]
     elif isinstance(node, ast.Compare) and len(node.ops) > 1:
         return {"construct": word} if word else {}
-    text = expression((file, part.lineno, part.col_offset, part.end_lineno, part.end_col_offset))
+    text = expression((place[0], *_span(part)))
     found = {"test": text} if text else {}
     if word:
         found["construct"] = word
-    if part is node and isinstance(parent, ast.If | ast.IfExp):
+    if part is node and isinstance(parent, ast.If | ast.IfExp) and parent.test is node:
         found["is_if"] = text
     return found
+
+
+def _part(place: tuple[Any, ...], asks: tuple[int, tuple[Any, ...]]) -> tuple[ast.expr, ast.AST] | None:
+    """The part of a condition that is asked, and its parent. CPython 3.11 asks for `b` of `if a is c and b` at the place of `a is c`: each part
+    at that of the last one before it that has a place of its own. None where nothing of a condition stands at the place."""
+    index, places = asks
+    for test in (test for node in ast.walk(_tree(place[0])) for test in _tests(node)):
+        parts = list(_parts(*test))
+        at = next((number for number, (part, _) in enumerate(parts) if _span(part) == place[1:]), None)
+        if at is not None:
+            behind = itertools.takewhile(lambda part: _span(part[0]) not in places, parts[at + 1 :])
+            mine = [parts[at], *behind]
+            whole = not places.count(place[1:]) % len(mine)  # a `finally`, and the test of a `while`, are compiled more than once
+            return mine[index % len(mine)] if whole else (ast.Constant(None), test[1])
+    return None
+
+
+def _tests(node: ast.AST) -> Iterator[tuple[ast.expr, ast.AST]]:
+    if isinstance(node, ast.If | ast.While | ast.IfExp | ast.Assert):
+        yield node.test, node
+    elif isinstance(node, ast.comprehension):
+        yield from ((test, node) for test in node.ifs)
+
+
+def _parts(test: ast.expr, parent: ast.AST) -> Iterator[tuple[ast.expr, ast.AST]]:
+    """The parts whose truths decide a condition, in the order in which they are compiled."""
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        yield from _parts(test.operand, test)
+    elif isinstance(test, ast.BoolOp | ast.IfExp):
+        for part in test.values if isinstance(test, ast.BoolOp) else (test.test, test.body, test.orelse):
+            yield from _parts(part, test)
+    else:
+        yield test, parent
+
+
+def _span(node: ast.expr) -> tuple[int | None, ...]:
+    return node.lineno, node.col_offset, node.end_lineno, node.end_col_offset
 
 
 def _word(node: ast.BoolOp) -> str:

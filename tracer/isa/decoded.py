@@ -12,6 +12,7 @@ from tracer.isa import flow, liveness
 from tracer.isa import tops as stack_tops
 from tracer.isa.canonical import Op
 from tracer.isa.exceptions import Handler
+from tracer.isa.locations import Location
 
 __all__ = ["Body", "Decoded", "local_names"]
 
@@ -131,3 +132,12 @@ class Decoded:
 
     def __repr__(self) -> str:
         return f"<{len(self.ops)} operations of {self.code.co_qualname}>"
+
+    def asking(self, index: int) -> tuple[int, tuple[Location, ...]] | None:
+        """For an operation that asks for the truth of a value: its number among those at its place in the source, and the places of all
+        that ask."""
+        ops = self.ops
+        if not ops[index].asks:
+            return None
+        alike = [at for at, op in enumerate(ops) if op.asks and op.name != "ToBool"]
+        return sum(at < index and ops[at].location == ops[index].location for at in alike), tuple(ops[at].location for at in alike)
