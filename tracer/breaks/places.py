@@ -34,12 +34,9 @@ def context_of(stop: Any) -> dict[str, Any]:
         context.setdefault("line", stop.location[1])
     if inner:
         context |= {"inside": inner[5], "inside_at": f"{inner[0]}:{inner[1]}"}
-    if place and stop.asks is not None:
-        place, asked = _asked(place, stop.asks)
-        context |= asked
+    place, asked = _asked(place, stop.asks) if place and stop.asks is not None else (place, {})
     if place and (written := expression(place)):
-        context["expr"] = written
-        context |= _written(place, written)
+        context |= {"expr": written, **asked, **_written(place, written)}
     elif place and not _stands(context.get("expr"), place):
         del context["expr"]
     if stop.user_stack:
