@@ -202,3 +202,42 @@ def list_lengths_and_shapes_together(run):
     f = run(lambda xs: torch.cat(xs).sum() * len(xs))
     for n, m in ((2, 3), (2, 4), (3, 4), (3, 5)):
         f([randn(m) for _ in range(n)])
+
+
+@torch.library.custom_op("tests_shapes::grow", mutates_args={"n"})
+def grow(n: torch.Tensor) -> None:
+    n.add_(2)
+
+
+@program(lambda: torch.arange(12.0).view(3, 4))
+def sizes_from_tensors_that_are_made_of_numbers(x):
+    """The same tensor of a number twice, and what is computed of it: torch knows what is in it."""
+    half = torch.div(x.shape[1], 2, rounding_mode="trunc")
+    other = torch.div(x.shape[1], 2, rounding_mode="trunc")
+    three = torch.tensor(2) + torch.tensor(1)
+    return x.view(3, half, 2), x.view(3, other, half), x.new_zeros((three, half)), x.new_ones(torch.tensor(3), torch.tensor(3) - 1)
+
+
+@program(lambda: torch.arange(12.0).view(3, 4), graphs=None, breaks=None)
+def sizes_from_tensors_of_numbers_that_were_written_to(x):
+    made = []
+    n = torch.tensor(2)
+    made.append(x.new_zeros((n, 2)))
+    n.add_(1)
+    made.append(x.new_zeros((n, 2)))
+    n.view(1).mul_(2)
+    made.append(x.new_zeros((n, 2)))
+    grow(n)
+    made.append(x.new_zeros((n, 2)))
+    n.copy_(x.sum())
+    made.append(x.new_zeros((n, 1)))
+    n.fill_(4)
+    made.append(x.new_zeros((n, 1)))
+    return made
+
+
+@program(lambda: (torch.arange(12.0).view(3, 4), torch.tensor([3, 4])), graphs=None, breaks=None)
+def sizes_from_tensors_that_are_given(x, sizes):
+    n = torch.tensor(2)
+    n[...] = sizes[0]
+    return x.new_zeros((n, sizes[1])), x.new_zeros(torch.tensor(2), 3)

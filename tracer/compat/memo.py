@@ -10,7 +10,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensor
 
 __all__ = [
-    "FakeTensor", "fake_alike", "fake_view", "is_transformed", "under_transforms", "with_transforms", "without_cache",
+    "FakeTensor", "fake_alike", "fake_view", "is_transformed", "known_data", "under_transforms", "with_transforms", "without_cache",
     "without_dispatch", "without_transforms",
 ]  # fmt: skip
 
@@ -46,6 +46,13 @@ def fake_view(
         if requires_grad:
             meta.requires_grad_(True)
         return FakeTensor(mode, meta, device)
+
+
+def known_data(value: Any) -> bool:
+    """Whether torch keeps the data of a fake tensor, or of one among several: it was made of numbers, and a size can be read from it."""
+    if isinstance(value, list | tuple):
+        return any(map(known_data, value))
+    return isinstance(value, FakeTensor) and getattr(value, "constant", None) is not None
 
 
 def without_cache(mode: Any) -> None:

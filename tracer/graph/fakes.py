@@ -1,8 +1,8 @@
 """What an operator gives, without running it: fake tensors in, fake tensors out, remembered by what went in.
 
 The memo is session-wide: (operator, metadata of the arguments, modes) → metadata of the results, and whether the operator
-does more than give them. Left out are operators that write to an argument, those whose result the data decides, results that
-aren't plain tensors, and symbolic sizes. A result that shares storage with an argument is remembered as a view of it, so that
+does more than give them. Left out are operators that write to an argument, those whose result the data decides, results whose
+data is known, or that aren't plain tensors, and symbolic sizes. A result that shares storage with an argument is remembered as a view of it, so that
 aliasing stays visible while tracing.
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from ..compat.fakes import DataDependentOutputException, python_dispatcher
-from ..compat.memo import FakeTensor, fake_alike, fake_view, without_dispatch
+from ..compat.memo import FakeTensor, fake_alike, fake_view, known_data, without_dispatch
 from .opaque import OpaqueCall
 from .operators import Watch, WritesArgument, refuse_writing
 
@@ -65,7 +65,7 @@ class FakeRunner:
         """Raises what the operator raises. `tensors` are the fake tensors among the arguments, in order; `before` is asked before
         one of them is written to (`graph/operators.py`)."""
         key = None
-        if remember and type(fn) is not OpaqueCall:  # which may read anything
+        if remember and type(fn) is not OpaqueCall and not any(map(known_data, tensors)):  # an opaque call may read anything
             try:
                 key = (fn, modes_key, *[_key(a) for a in args], *[(n, _key(v)) for n, v in kwargs.items()])
                 if len(tensors) > 1 and len(ids := [id(t) for t in tensors]) != len(set(ids)):
@@ -99,7 +99,7 @@ class FakeRunner:
     def _remember(self, key: Any, value: Any, watch: Watch) -> None:
         if watch.writes:
             self.memo[key] = _WRITES
-        elif not watch.asks_data:
+        elif not watch.asks_data and not known_data(value):
             recipe = _recipe(value, watch.tensors)
             if recipe is not None:
                 self.memo[key] = recipe, watch.stays, watch.again, watch.reserved
