@@ -175,7 +175,7 @@ ENTRIES = (
         id="unsupported-builtin",
         title="Library call without a tracing rule",
         explanation="""{here} [[calls `{called}`|comes to a call of `{name}`|comes to a call of `{func}`|comes to a built-in or library function]][[,
-            on a {type}]]. It is compiled or deliberately not followed, and the tracer has no rule that says what it
+            on a value of type {type}]]. It is compiled or deliberately not followed, and the tracer has no rule that says what it
             returns[[: {why}]]. So the graph ends, Python makes the call, and a new graph starts with the result.""",
         why_it_matters="[[{graphs} graphs instead of 1; ]]the call runs as ordinary Python each time.",
         fixes=(

@@ -300,6 +300,56 @@ ENTRIES = (
         ),
     ),
     Entry(
+        id="loop-elsewhere",
+        of_line=True,
+        title="Loop that goes on behind its break",
+        explanation="""{here} takes the next item of an iterator[[ (of type `{type}`)]] that was under way when the function went on behind a break.
+            What was compiled there holds for one place in the iterator, and as many places are compiled as is worth it. So from
+            here on Python takes the item, and a graph begins behind it.""",
+        why_it_matters="""a break inside a loop splits every turn of it: one graph for what comes before the break, one for what comes
+            after it, and a look at the guards for both.""",
+        fixes=(
+            Fix(
+                name="without-break",
+                do="Take away the break that is inside the loop",
+                when="it has a way out of its own",
+                trades="what that one says",
+                source="""
+                    def f(x):
+                        for n, scale in enumerate([1., 2., 3., 4., 5., 6.]):
+                            x = torch.where(x.sum() > n, x - 1, x * scale)
+                        return x
+                """,
+            ),
+            Fix(
+                name="compile-the-turn",
+                do="Compile what one turn does, as a function of its own, and loop in the caller",
+                when="the break has to stay, and a turn is large",
+                trades="one call for each turn",
+                source="""
+                    def f(x, scale):
+                        return x - 1, x * scale
+                    def call(x):
+                        for n, scale in enumerate([1., 2., 3., 4., 5., 6.]):
+                            less, more = f(x, torch.tensor(scale))
+                            x = less if x.sum() > n else more
+                        return x
+                    call(torch.ones(4)), call(-torch.ones(4))
+                """,
+            ),
+        ),
+        reproducer="""
+            def f(x):
+                for n, scale in enumerate([1., 2., 3., 4., 5., 6.]):
+                    if x.sum() > n:
+                        x = x - 1
+                    else:
+                        x = x * scale
+                return x
+            f(torch.ones(4)), f(-torch.ones(4))
+        """,
+    ),
+    Entry(
         id="mutated-while-iterating",
         title="Container changed under its iterator",
         explanation="""{here} is reached with [[a {type}|an iterator]] under way over a container that was changed after the iterator began.

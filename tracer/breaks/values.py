@@ -8,7 +8,7 @@ ENTRIES = (
     Entry(
         id="tensor-to-python-number",
         title="Tensor turned into a Python number",
-        explanation="""{subject} asks a tensor for a plain Python number (`.item()`, `int()`, `float()`). That
+        explanation="""{subject} asks a tensor for a plain Python number, as `.item()`, `int()` and a tensor that is given for a size do. That
             number is not known until everything before it has run, so the graph stops to fetch it. The rest of the
             function then continues in a second graph that takes [[`{var}`|the number]] as an input.""",
         why_it_matters="""a device-to-host wait on every call[[, {graphs} graphs]], and possibly a recompile

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..iterated import DICT_PARTS, ENDED, READERS, position
-from ..signals import Declined
+from ..signals import Break, Declined
 from ..variables import (
     CallIteratorVariable,
     DictIteratorVariable,
@@ -37,7 +37,7 @@ _POSITIONS = 3
 def iterator(ctx: Context, value: Any, source: Source) -> Any:
     """A builtin iterator over a sequence, a dict or other iterators: its position is guarded."""
     if ctx.entries >= _POSITIONS:
-        return Declined("it is somewhere else at each call")
+        raise Break("loop-elsewhere", type=type(value).__name__, why="it is somewhere else at each call")
     where = position(value)
     if where is None:
         return Declined("how far it is can't be told")

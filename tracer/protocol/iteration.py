@@ -106,6 +106,8 @@ def next_item(ctx: Context, variable: Variable) -> Variable | None:
         ctx.check_length(ctx.items)
     if isinstance(variable, IteratorVariable):
         return variable.next(ctx)
+    if isinstance(variable, OpaqueVariable) and variable.stop.reason != "unsupported-type":
+        variable.used()
     if not has(ctx, variable.python_type(), "__next__"):
         ctx.raise_(TypeError, f"{type_name(variable.python_type())!r} object is not an iterator")
     try:
