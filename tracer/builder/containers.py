@@ -24,6 +24,7 @@ from ..variables import (
     ListVariable,
     MappingProxyVariable,
     ObjectVariable,
+    PinnedVariable,
     RangeIteratorVariable,
     RangeVariable,
     SetVariable,
@@ -219,10 +220,11 @@ def _by_class(ctx: Context, value: Any, source: Source) -> DictVariable:
     for key in dict.keys(value):
         known = ctx.by_id.get(id(key))
         if known is None:
-            known = ctx.wrap(key)
+            known = PinnedVariable(key) if isinstance(key, type) else ctx.wrap(key)
             if isinstance(key, type):  # as `type_of` does
                 ctx.remember(known, key, None)
-        items[known.dict_key(ctx)] = Lazy(dict.__getitem__(value, key), source.item(key))
+        held = IdentityKey(known) if type(known) is PinnedVariable else known.dict_key(ctx)
+        items[held] = Lazy(dict.__getitem__(value, key), source.item(key))
     variable = DictVariable(items, type(value), source)
     variable.guard_keys = functools.partial(dict_keys, ctx, value, source)
     variable.guard_key = functools.partial(_guard_class, ctx, value, source)

@@ -2,13 +2,46 @@
 
 from __future__ import annotations
 
-from collections import namedtuple
+import dataclasses
+from collections import OrderedDict, namedtuple
 from collections.abc import Callable
 from typing import Any
 
 from torch.utils import _pytree as pytree
 
-__all__ = ["accessor", "constant_classes", "leaves", "leaves_with_path", "mapped", "node_of"]
+__all__ = [
+    "KNOWN", "LEAF", "NAMED", "NAMESPACE", "PARTS", "REGISTRY", "LeafSpec", "TreeSpec", "accessor", "constant_classes", "is_namedtuple_class", "leaves",
+    "leaves_with_path", "mapped", "node_of", "tree_flatten", "tree_is_leaf", "tree_leaves", "tree_map", "tree_map_",
+]  # fmt: skip
+
+TreeSpec, LeafSpec, is_namedtuple_class = pytree.TreeSpec, pytree.LeafSpec, pytree.is_namedtuple_class
+tree_flatten, tree_is_leaf, tree_leaves, tree_map, tree_map_ = pytree.tree_flatten, pytree.tree_is_leaf, pytree.tree_leaves, pytree.tree_map, pytree.tree_map_
+
+#: The module's globals, and the names in it: of the registry of node classes, and of what stands for every leaf where there is one such object.
+NAMESPACE: dict[str, Any] = vars(pytree)
+REGISTRY = "SUPPORTED_NODES"
+LEAF = next((name for name, value in NAMESPACE.items() if type(value) is pytree.LeafSpec), "")
+#: Under which all named tuples are registered.
+NAMED = namedtuple
+#: What a TreeSpec holds: class, context, children.
+PARTS = tuple(field.name for field in dataclasses.fields(pytree.TreeSpec))[:3]
+
+
+def _known() -> dict[Any, str]:
+    """What the registered functions of exact containers do, as far as they do so on a sample."""
+    found: dict[Any, str] = {}
+    for cls, flat, made in ((tuple, "sequence", "tuple"), (list, "sequence", "list"), (dict, "mapping", "dict"), (OrderedDict, "mapping", "")):
+        node, sample = pytree.SUPPORTED_NODES[cls], cls([(1, 2), (3, 4)])
+        context = [1, 3] if flat == "mapping" else None
+        if node.flatten_fn(sample) == ([2, 4] if flat == "mapping" else [(1, 2), (3, 4)], context):
+            found[node.flatten_fn] = flat
+        again = node.unflatten_fn(list(sample.values()) if isinstance(sample, dict) else list(sample), context)
+        if made and type(again) is cls and again == sample:
+            found[node.unflatten_fn] = made
+    return found
+
+
+KNOWN = _known()
 
 
 def leaves(tree: Any) -> list[Any]:

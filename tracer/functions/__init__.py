@@ -30,6 +30,7 @@ from . import (  # noqa: F401  (they fill the table)
     torch_retraced,
     torch_state,
     torch_switches,
+    torch_trees,
     tuples,
     types_rules,
     weakref_rules,
