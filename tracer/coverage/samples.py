@@ -212,6 +212,22 @@ class Double(torch.autograd.Function):
 aliased_apply = Double.apply
 
 
+class Apart(torch.autograd.Function):
+    """With a `setup_context`, as torch.func wants it: under a transform, torch calls it as `custom_function_call`."""
+
+    @staticmethod
+    def forward(x):
+        return x * 2
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad * 2
+
+
 class Net(nn.Module):
     def __init__(self):
         super().__init__()
