@@ -362,6 +362,11 @@ def _shape_guard(ctx: Context, inputs: list[Any]) -> Guard | None:
     if ctx.rec.on and shapes is not None:
         for expression in shapes.expected.expressions:
             ctx.rec.point(GuardInstalled, "", "SHAPES", shapes.expected.text(expression))
+    if ctx.rec.on:  # the guard on the tensor holds it, and doesn't tell which line asked for it
+        for what, now, at in ctx.shapes.where_fixed(ctx, inputs):
+            if now.is_number:
+                with ctx.rec.located(at):
+                    ctx.rec.point(GuardInstalled, "", "SHAPES", f"{what} == {now}")
     return shapes
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -63,6 +64,19 @@ def failed_rows(one: Recompile, guards: Iterable[Guard] = ()) -> tuple[tuple[str
     for n, (expression, value) in enumerate(one.failed_guards):
         entry = (f"entry {clean(one.entries[n])}",) if several and n < len(one.entries) else ()
         now = f"now {clean(value)}" if value else "does not hold now"
-        line = (f"relied on at {at}",) if (at := lines.get(expression)) else ()
+        at = lines.get(expression) or next(filter(None, (lines.get(fixed) for fixed in _fixed_sizes(expression, value))), "")
+        line = (f"relied on at {at}",) if at else ()
         rows.append((clean(expression), now, *line, *entry))
     return tuple(rows)
+
+
+_SIZES = re.compile(r"(?:(.*) is a )?Tensor of .*?, size \[([^]]*)\]")
+
+
+def _fixed_sizes(expression: str, value: str) -> list[str]:
+    """Where the guard on a tensor failed for its sizes: the guards that tell where one of them was fixed, as they are written."""
+    expected, seen = _SIZES.match(expression), _SIZES.match(value)
+    if expected is None or seen is None:
+        return []
+    sizes = enumerate(zip(expected[2].split(", "), seen[2].split(", "), strict=False))
+    return [f"{expected[1]}.shape[{dim}] == {old}" for dim, (old, new) in sizes if old != new]

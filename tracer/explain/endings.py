@@ -22,8 +22,9 @@ ENDINGS: dict[str, tuple[str, str]] = {
         "Recompiles, below, says what changes from call to call. Mark it as dynamic, or raise recompile_limit.",
     ),
     "mark": (
-        "refused: a size that was marked dynamic can't be",
-        "Leave out mark_dynamic, use maybe_mark_dynamic, or change the line that fixes the size.",
+        "refused: a size isn't what mark_dynamic says of it",
+        "Where a line fixed the size, change that line; where it lies outside the range that was given, call it with one inside. Or leave out "
+        "mark_dynamic: maybe_mark_dynamic asks for it, and no more.",
     ),
     "backend": (
         "refused: the backend failed",
