@@ -36,7 +36,7 @@ class Action(NamedTuple):
 ACTIONS: dict[str, Action] = {
     row.name: row
     for row in (
-        Action("graph_node", "call", "The call becomes one node of the graph; nobody looks inside.", "graph_node scale at model.py:12"),
+        Action("graph_node", "call", "The call becomes one node of the graph, if its result is all that it does.", "graph_node scale at model.py:12"),
         Action("eager", "call", "The call runs as plain Python, between two graphs; what it calls isn't traced either.", "eager at model.py:12"),
         Action("inline", "call", "The call is followed, whatever marks it or the policy for its module say.", "inline helper"),
         Action("break_here", "line", "The graph ends before the line.", "break_here at model.py:12"),

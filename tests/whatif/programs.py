@@ -90,7 +90,7 @@ def caught(x: Any) -> Any:
 
 
 def counted(xs: list[Any], x: Any) -> Any:
-    xs.append(x)
+    xs.append(x)  # changes
     return x + 1
 
 

@@ -24,11 +24,11 @@ from ..variables import (
     Variable,
     literal,
 )
-from ..whatif.calls import Named
 from . import marks, policy
 from .annotations import annotations_of
 from .binding import bind
 from .known import settled_values
+from .overridden import Overridden
 from .pinned import (
     call_pinned,
     import_member,
@@ -80,11 +80,11 @@ def call_function(ctx: Context, variable: FunctionVariable, args: list[Variable]
     if plan is None:
         plan = _plan(ctx, function)
         if ctx.pins.by_name:
-            plan = Named.of(ctx, function, plan)
+            plan = ctx.pins.named(ctx, function, plan)
         ctx.session.remember_plan(function, plan)
     if plan == "inline":
         return inline(ctx, variable, args, kwargs)
-    if type(plan) is Named:
+    if type(plan) is Overridden:
         if plan.applies(ctx):
             return plan(ctx, variable, args, kwargs)
         plan = plan.otherwise

@@ -35,7 +35,7 @@ from .speculate import Body
 if TYPE_CHECKING:
     from ..context import Context
 
-__all__ = ["Proof", "Traced", "conditions"]
+__all__ = ["Proof", "Reach", "Traced", "conditions"]
 
 #: Guards between two sources, each of which may be one below a root.
 _BETWEEN = ("SAME_OBJECT", "NOT_SAME_OBJECT")
@@ -98,7 +98,7 @@ def _places(ctx: Context, roots: list[Source]) -> dict[Source, _Place]:
     return {source: place for source in roots if (place := read(source)) is not None}
 
 
-class _Reach:
+class Reach:
     """What a body can come to otherwise than through what differs between two calls: by the globals and closures that it read (`reads`), and from objects
     that are the same in both (`prefixes`)."""
 
@@ -140,7 +140,7 @@ class _Reach:
         return root.kind != "namespace" or first is None or (id(root.key), first.key) in self._reads
 
 
-def _untouched(ctx: Context, reach: _Reach) -> None:
+def _untouched(ctx: Context, reach: Reach) -> None:
     """What the program changed is out of the body's reach."""
     for variable, _ in reach.paths(ctx.effects) if len(ctx.effects) else ():
         raise Different(f"{variable.source.text if variable.source is not None else variable.describe()} was changed before")
@@ -174,7 +174,7 @@ class Traced:
         self._places = _places(ctx, [leaf.source for leaf in call.leaves if leaf.source is not None])
         aliased = [place.variable.source for place in self._all() if place.is_alias and place.variable.source is not None]  # type: ignore[union-attr]
         self.reads = reads
-        _untouched(ctx, _Reach(ctx, reads, [*(leaf.source for leaf in call.leaves if leaf.source is not None), *aliased, *call.unread]))
+        _untouched(ctx, Reach(ctx, reads, [*(leaf.source for leaf in call.leaves if leaf.source is not None), *aliased, *call.unread]))
         self._origins = self._find_origins(ctx, call, body)
         self._memories = self._memory_pattern(call.leaves, {place: place.variable for place in self._all()})
         self._made = [_result(ctx, body, leaf, node) for leaf, node in zip(body.leaves, body.outputs, strict=True)]
@@ -382,7 +382,7 @@ class Proof:
 
     def ask(self) -> None:
         """Every guard of the first call, of what is found now."""
-        _untouched(self._ctx, _Reach(self._ctx, self._reads, [*self._roots, *self._same]))
+        _untouched(self._ctx, Reach(self._ctx, self._reads, [*self._roots, *self._same]))
         for place, _, value, at in self._asked:
             for kind, expected, extra in place.guards if at is not None else ():
                 known = KINDS[kind]
@@ -402,7 +402,7 @@ class Proof:
                 self.made[place] = ctx.build(value, source)
                 self._check(place, place.variable, self.made[place], source)
         moved = {one for pair in self._one.items() if pair[0] is not pair[1] for one in pair}
-        for variable, path in _Reach(ctx, self._reads, self._same).paths(moved):
+        for variable, path in Reach(ctx, self._reads, self._same).paths(moved):
             raise Different(f"it may come to {path.text} by itself, which is {variable.source.text if variable.source is not None else 'given'}")
         for place, _, _, at in self._asked:
             for kind, expected, extra in place.guards if at is not None else ():

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..codegen import group_start
+from ..functions.overridden import Overridden
 from ..interpreter.frame import Frame, Program
 from ..interpreter.paths import offset_of, path_of, visit
 from ..isa.canonical import Op
@@ -24,7 +25,7 @@ from . import nodes
 if TYPE_CHECKING:
     from ..context import Context
 
-__all__ = ["Named", "is_library", "is_named", "names_of_code", "prepare"]
+__all__ = ["is_library", "is_named", "named", "names_of_code", "prepare"]
 
 _FOLDERS = (os.path.dirname(torch.__file__) + os.sep, sysconfig.get_path("stdlib") + os.sep)
 _CALLS = ("Call", "CallEx")
@@ -128,6 +129,8 @@ def _behind_cells(ops: list[Op], index: int) -> int:
 
 
 def _intercepted(ctx: Context, frame: Frame, hook: _Intercept) -> Any:
+    if ctx.pins.looking:
+        return hook.handler(ctx, frame, hook.arg)
     index = frame.pc - 1
     time = (frame.visits or {}).get(index, 1) if frame is ctx.root_frame else visit(frame, index)
     for override in hook.overrides:
@@ -196,25 +199,14 @@ def carry_out(ctx: Context, override: Override, function: Any, args: list[Variab
     return nodes.one_node(ctx, override, function, args, kwargs, time)
 
 
-class Named:
-    """A function's plan that an override by name decides, for calls that no operation of the program makes (`map(f, …)`)."""
+def named(ctx: Context, function: types.FunctionType, plan: Any) -> Any:
+    """A function's plan, or one that an override by that name comes before."""
+    names = [function.__qualname__, f"{function.__module__}.{function.__qualname__}"]
+    for override in ctx.pins.by_name:
+        if is_named(override.at.source, names):
+            return Overridden(override, plan, applies, carry_out)
+    return plan
 
-    __slots__ = ("otherwise", "override")
 
-    def __init__(self, override: Override, otherwise: Any):
-        self.override, self.otherwise = override, otherwise
-
-    @staticmethod
-    def of(ctx: Context, function: types.FunctionType, plan: Any) -> Any:
-        """The plan, or one that an override of that name comes before."""
-        names = [function.__qualname__, f"{function.__module__}.{function.__qualname__}"]
-        for override in ctx.pins.by_name:
-            if is_named(override.at.source, names):
-                return Named(override, plan)
-        return plan
-
-    def applies(self, ctx: Context) -> bool:
-        return not nodes.was_refused(ctx, self.override, 0)
-
-    def __call__(self, ctx: Context, variable: FunctionVariable, args: list[Variable], kwargs: dict[str, Variable]) -> Any:
-        return carry_out(ctx, self.override, variable, args, kwargs)
+def applies(ctx: Context, override: Override) -> bool:
+    return not ctx.pins.looking and not nodes.was_refused(ctx, override, 0)

@@ -1,7 +1,11 @@
-"""A call as one opaque node of the graph, and a call that is followed against policy: what two overrides do to a callable.
+"""A call as one node of the graph, and a call that is followed against policy: what two overrides do to a callable.
 
 A call that can't be what the override asks for is refused, with the reason: the frame begins again with that pinned, and the
 call is traced as without the override.
+
+A node's callable is followed once before it becomes one, for what it does beside its result: Python runs it on tensors without data, and again whenever the
+graph runs, which is before what the frame changes is replayed. So it may change nothing but tensors, and read nothing that the frame changed. What it was
+found to read is guarded: read otherwise, it may do something else.
 """
 
 from __future__ import annotations
@@ -15,7 +19,8 @@ from torch.func import functional_call
 from ..breaks import render
 from ..codegen.resume import original_of
 from ..compat import original_callable
-from ..errors import TracerError
+from ..higher_order.again import Reach
+from ..higher_order.speculate import Policy, Rejected, speculate
 from ..interpreter.frame import Program
 from ..interpreter.paths import path_of
 from ..isa import Decoded, decode
@@ -74,10 +79,7 @@ def followed(ctx: Context, override: Override, variable: Any, args: list[Variabl
     if type(variable) is BoundVariable:
         return followed(ctx, override, variable.function, [variable.owner, *args], kwargs, time)
     if type(variable) is FunctionVariable:
-        function = variable.function
-        original = original_callable(function) if function is not None else None
-        if isinstance(original, types.FunctionType) and original is not function:
-            variable = ctx.build(original, ctx.pinned(original))  # the wrapper is guarded by identity, and holds it
+        variable = _without_marks(ctx, variable)
         ctx.pins.note(override, variable.qualname)
         return ctx.functions.inline(ctx, variable, args, kwargs)
     if type(variable) is PinnedVariable and not isinstance(variable.value, type):
@@ -88,13 +90,13 @@ def followed(ctx: Context, override: Override, variable: Any, args: list[Variabl
 
 # ---- one node
 def one_node(ctx: Context, override: Override, variable: Any, args: list[Variable], kwargs: dict[str, Variable], time: int) -> Any:
-    """`variable(*args, **kwargs)` as one node that runs the callable as it is. Nothing that it reads is guarded."""
+    """`variable(*args, **kwargs)` as one node that runs the callable as it is."""
     if type(variable) is PartialVariable:
         return one_node(ctx, override, variable.function, [*variable.args, *args], {**variable.kwargs, **kwargs}, time)
     if type(variable) is BoundVariable and isinstance(variable.owner, TensorVariable | ConstantVariable):
         return one_node(ctx, override, variable.function, [variable.owner, *args], kwargs, time)
     name = variable.describe()
-    node = _Node(name)
+    node: Callable[..., Any] | None = None
     strange = next((v for v in (*args, *kwargs.values()) if not _can_be_argument(v)), None)
     if strange is not None:
         _refuse(ctx, override, time, f"a graph can't hold one of its arguments, a {strange.python_type().__name__}")
@@ -103,20 +105,23 @@ def one_node(ctx: Context, override: Override, variable: Any, args: list[Variabl
     if type(variable) is FunctionVariable and variable.function is not None:
         if variable.source is not None:
             ctx.guard(variable.source, "ID_MATCH", variable.function)
-        node.call, name = variable.function, variable.qualname
+        node, name = variable.function, variable.qualname
     elif type(variable) is PinnedVariable and callable(variable.value) and not isinstance(variable.value, type):
-        node.call = variable.value
-    elif isinstance(variable, ModuleVariable):
-        args = [_parameters(ctx, override, variable, node, time), *args]
-    else:
+        node = variable.value
+    elif not isinstance(variable, ModuleVariable):
         _refuse(ctx, override, time, f"{name} is no function, module or builtin that a graph could name")
+    _look_through(ctx, override, variable, args, kwargs, time)
+    if isinstance(variable, ModuleVariable):
+        held, node = _parameters(ctx, override, variable, time)
+        args = [held, *args]
+    assert node is not None
     try:
         with unmoved():
-            result = ctx.node("call_function", node.target(), args, kwargs)
+            result = ctx.node("call_function", _target(name, node), args, kwargs)
     except Break as stop:
         _refuse(ctx, override, time, _words(stop))
     except Raised as error:
-        _refuse(ctx, override, time, node.changed or f"it raises {error.variable.python_type().__name__} on tensors without data")
+        _refuse(ctx, override, time, f"it raises {error.variable.python_type().__name__} on tensors without data")
     if isinstance(result, ConstantVariable) and result.value is None:
         _refuse(ctx, override, time, "it returns nothing: what it does besides can't be seen by the rest of the graph")
     if not _holds_only_tensors(result):
@@ -139,38 +144,56 @@ def _words(stop: Break) -> str:
     return f"{render(stop.reason, **context).title} [{stop.reason}]" + (f": {why}" if isinstance(why, str) and why else "")
 
 
-class _Node:
-    """What a node calls. `changed`: what the callable did to a list or dict among its arguments, which a graph would lose."""
-
-    def __init__(self, name: str):
-        self.name, self.changed = name.rpartition(" ")[2], ""
-        self.call: Callable[..., Any] = lambda: None
-
-    def target(self) -> Callable[..., Any]:
-        """A function of its own for each node: fakes are remembered by function, and what it reads may have changed."""
-
-        def opaque(*args: Any, **kwargs: Any) -> Any:
-            held = [(value, _copy(value)) for value in (*args, *kwargs.values()) if type(value) in (list, dict)]
-            result = self.call(*args, **kwargs)
-            if any(not _same(value, before) for value, before in held):
-                self.changed = f"it changes a {next(type(v).__name__ for v, before in held if not _same(v, before))} among its arguments"
-                raise TracerError(f"{self.name} can't be a node of a graph: {self.changed}.", next="leave out the override")
-            return result
-
-        opaque.__name__ = opaque.__qualname__ = "".join(c if c.isalnum() else "_" for c in self.name)
-        return opaque
+#: The call runs once, where it stands; what it is given it may return and write to, as any operator.
+_POLICY = Policy("graph_node", inputs=True, shared=True, overlaps=True, writes=True, restores=True)
 
 
-def _copy(value: Any) -> Any:
-    return list(value) if type(value) is list else dict(value)
+def _look_through(ctx: Context, override: Override, variable: Any, args: list[Variable], kwargs: dict[str, Variable], time: int) -> None:
+    """Refuse the call if it does more than its result and the tensors that it writes to show. It is followed as a body that becomes no node."""
+    pending, lasting, read = list(ctx.effects.since(0)), ctx.lasting, len(ctx.globals_read)
+    followed, pins = _without_marks(ctx, variable), ctx.pins
+    pins.looking += 1
+    try:
+        body = speculate(ctx, _POLICY, variable.describe().rpartition(" ")[2], followed, args, kwargs)
+    except Rejected as rejected:
+        _refuse(ctx, override, time, _rejected(rejected))
+    finally:
+        pins.looking -= 1
+    if ctx.lasting != lasting:
+        _refuse(ctx, override, time, "it changes what a tensor is, beside its numbers")
+    if any("unbacked_bindings" in node.meta for node in body.graph.nodes):
+        _refuse(ctx, override, time, "it makes sizes that depend on data")
+    reached = Reach(ctx, frozenset(ctx.globals_read[read:]), [v.source for v in (variable, followed) if v.source is not None])
+    for _, path in reached.paths(pending):
+        _refuse(ctx, override, time, f"the function changed {path.text} before, which the call may read: a node runs before what is changed is replayed")
 
 
-def _same(value: Any, before: Any) -> bool:
-    if len(value) != len(before):
-        return False
-    if type(value) is dict:
-        return list(value) == list(before) and all(value[key] is before[key] for key in value)
-    return all(a is b for a, b in zip(value, before, strict=True))
+def _rejected(rejected: Rejected) -> str:
+    if rejected.stop is not None:
+        return f"what it does beside its result isn't known, for it can't be followed: {_words(rejected.stop)}"
+    if rejected.kind == "result":
+        return f"it returns more than tensors: it {rejected.does}"
+    at = f", at line {rejected.at[1]}" if rejected.at else ""
+    return f"it {rejected.does}{at}"
+
+
+def _without_marks(ctx: Context, variable: Any) -> Any:
+    """The function that torch.compiler.disable and its like have wrapped."""
+    function = variable.function if type(variable) is FunctionVariable else None
+    original = original_callable(function) if function is not None else None
+    if isinstance(original, types.FunctionType) and original is not function:
+        return ctx.build(original, ctx.pinned(original))  # the wrapper is guarded by identity, and holds it
+    return variable
+
+
+def _target(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of its own for each node: fakes are remembered by function, and what it reads may have changed."""
+
+    def opaque(*args: Any, **kwargs: Any) -> Any:
+        return call(*args, **kwargs)
+
+    opaque.__name__ = opaque.__qualname__ = "".join(c if c.isalnum() else "_" for c in name.rpartition(" ")[2])
+    return opaque
 
 
 def _holds_only_tensors(result: Any) -> bool:
@@ -183,8 +206,8 @@ def _holds_only_tensors(result: Any) -> bool:
     return isinstance(result, ConstantVariable) and result.value is None
 
 
-def _parameters(ctx: Context, override: Override, module: ModuleVariable, node: _Node, time: int) -> Variable:
-    """A module's parameters and buffers, inputs of the graph; the node puts them in their places and calls the module."""
+def _parameters(ctx: Context, override: Override, module: ModuleVariable, time: int) -> tuple[Variable, Callable[..., Any]]:
+    """A module's parameters and buffers, inputs of the graph; and what puts them in their places and calls the module."""
     value = module.value
     if value is None or module.source is None or module.attrs:
         _refuse(ctx, override, time, "the module was made or changed earlier in this function")
@@ -204,8 +227,7 @@ def _parameters(ctx: Context, override: Override, module: ModuleVariable, node: 
     def call(tensors: tuple[Any, ...], *args: Any, **kwargs: Any) -> Any:
         return functional_call(value, dict(zip(names, tensors, strict=True)), args, kwargs, tie_weights=False)
 
-    node.call = call
-    return TupleVariable(held, tuple)
+    return TupleVariable(held, tuple), call
 
 
 def _child(source: Source, path: str) -> Source:

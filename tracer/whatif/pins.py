@@ -27,6 +27,7 @@ class Pins:
     plain:   whether calls run as plain Python, so that the hook has to ask
     unsafe:  what was left out: (override, source and kind of the guard)
     refused: override → why it could not be carried out, the last time
+    looking: calls that are followed for what they do, inside which no override about calls applies
     """
 
     def __init__(self, overrides: tuple[Override, ...], rec: Recorder):
@@ -34,6 +35,7 @@ class Pins:
         self.all: tuple[Override, ...] = ()
         self.applied: dict[Override, int] = {}
         self.refused: dict[Override, str] = {}
+        self.looking = 0
         self.unsafe: dict[tuple[Override, str], None] = {}
         self._reported: set[tuple[Override, str]] = set()
         self._sites: set[tuple[str, int]] = set()  # file and line of calls that run as plain Python, found while tracing
@@ -95,6 +97,10 @@ class Pins:
     def prepare(self, program: Program) -> None:
         """Put the handlers of overrides in front of the operations that they may be about."""
         calls.prepare(program, self.by_call)
+
+    def named(self, ctx: Context, function: types.FunctionType, plan: Any) -> Any:
+        """What calls of the function mean: `plan`, or what an override by its name makes of it."""
+        return calls.named(ctx, function, plan)
 
     def run_plainly(self, file: str, line: int) -> None:
         """The call at this line is to run as plain Python, what it calls too."""
