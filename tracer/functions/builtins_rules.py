@@ -291,12 +291,12 @@ def reversed_(ctx: Context, value: Variable) -> Any:
         return SequenceIteratorVariable(value.settled(ctx)[::-1], reversed)
     if isinstance(value, TensorVariable):
         return Declined("a tensor")
-    if ctx.protocol.has(ctx, value.python_type(), "__reversed__"):
+    own = ctx.protocol.find(ctx, value.python_type(), "__reversed__")[1]
+    if own is not ctx.protocol.MISSING and own is not None:
         return ctx.protocol.special(ctx, value, "__reversed__", [], "")
-    if not ctx.protocol.has(ctx, value.python_type(), "__getitem__") or isinstance(value, DictVariable):
+    if own is None or not ctx.protocol.has(ctx, value.python_type(), "__getitem__") or isinstance(value, DictVariable):
         ctx.raise_(TypeError, f"{type_name(value.python_type())!r} object is not reversible")
-    count = ctx.protocol.index(ctx, ctx.protocol.length(ctx, value))
-    return SequenceIteratorVariable([ctx.settle(value.getitem(ctx, literal(i))) for i in range(count - 1, -1, -1)], reversed)
+    return ctx.protocol.IndexIterator(value, ctx.protocol.index(ctx, ctx.protocol.length(ctx, value)) - 1, -1)
 
 
 @calls.exact(any)
@@ -395,7 +395,7 @@ def sort_items(ctx: Context, items: list[Variable], key: Variable | None, revers
 def sorted_(ctx: Context, iterable: Variable, *, key: Variable | None = None, reverse: Variable | None = None) -> Any:
     """`sorted(x, key=, reverse=)`."""
     backwards = reverse is not None and bool(ctx.protocol.index(ctx, reverse))
-    items = list(any_order(ctx, iterable, key))
+    items = list(any_order(ctx, iterable, key) if isinstance(iterable, SetVariable) else ctx.protocol.listed(ctx, iterable))
     sort_items(ctx, items, key, backwards)
     return ListVariable(items)
 
@@ -404,7 +404,7 @@ def sorted_(ctx: Context, iterable: Variable, *, key: Variable | None = None, re
 @calls.exact(list)
 def list_(ctx: Context, iterable: Variable | None = None, /) -> Any:
     """`list(x)`."""
-    return ListVariable(list(ctx.protocol.unpack(ctx, iterable)) if iterable is not None else [])
+    return ListVariable(list(ctx.protocol.listed(ctx, iterable)) if iterable is not None else [])
 
 
 @calls.exact(tuple)
@@ -412,7 +412,7 @@ def tuple_(ctx: Context, iterable: Variable | None = None, /) -> Any:
     """`tuple(x)`; a tuple itself is returned."""
     if isinstance(iterable, TupleVariable) and iterable.cls is tuple:
         return iterable
-    return TupleVariable(list(ctx.protocol.unpack(ctx, iterable)) if iterable is not None else [], tuple)
+    return TupleVariable(list(ctx.protocol.listed(ctx, iterable)) if iterable is not None else [], tuple)
 
 
 def _set(cls: type) -> Any:
@@ -500,7 +500,7 @@ def _new(native: type) -> Any:
 
         real = cls.real() if issubclass(native, BaseException) else made_by(ctx, native, cls)
         if is_named_tuple(real) and not real.__dictoffset__:
-            return TupleVariable(list(ctx.protocol.unpack(ctx, args[0])), real) if len(args) == 1 else Declined("a tuple of one iterable")
+            return TupleVariable(list(ctx.protocol.listed(ctx, args[0])), real) if len(args) == 1 else Declined("a tuple of one iterable")
         if not is_python_class(real):
             return cls.call(ctx, list(args), kwargs)
         return ctx.classes.native_instance(ctx, real, list(args), kwargs)

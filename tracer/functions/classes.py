@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..compat.python_classes import is_python_class, maker
+from ..compat.type_names import type_name
 from ..interpreter.frame import Frame
 from ..protocol.instances import builtin_data, native_base
 from ..protocol.operators import BINARY, COMPARE, DIVMOD
@@ -69,8 +70,13 @@ def construct(ctx: Context, variable: PinnedVariable, cls: type, args: list[Vari
 
 def _member(ctx: Context, variable: PinnedVariable, cls: enum.EnumMeta, args: list[Variable], kwargs: dict[str, Variable]) -> Any:
     """`cls(value)`: a member; where there is none, a `_missing_` of the program's own runs as its own code."""
+    if not cls._member_map_ and (len(args) > 1 or kwargs):
+        ctx.break_("class-definition-inside", what="class", expr=f"{cls.__name__}(…)", type=args[0].describe() if args else "")
     owner, missing = ctx.protocol.find(ctx, cls, "_missing_")
-    values, named = [a.constant() for a in args], {k: v.constant() for k, v in kwargs.items()}
+    try:
+        values, named = settled_values(ctx, args, kwargs)
+    except NotConstant as unknown:
+        ctx.break_("unsupported-builtin", func=f"{cls.__name__}(…)", type=type_name(unknown.variable.python_type()), why="which member it is isn't known")
     own = owner is not None and owner.__module__ != "enum" and isinstance(missing, classmethod)
     if own and len(args) == 1 and not kwargs and not _has_member(cls, values[0]):
         new = ctx.build(enum.Enum.__new__, ctx.pinned(enum.Enum).dict().item("__new__").attr("__func__"))
@@ -163,7 +169,7 @@ def make_instance(ctx: Context, variable: PinnedVariable, cls: type, args: list[
     if owner is not None and is_python_class(owner):
         function = ctx.settle(ctx.protocol.bind(ctx, owner, "__new__", new, None, variable))
         made = ctx.call_now(function, [variable, *args], kwargs)
-        if not issubclass(made.python_type(), cls):
+        if not ctx.protocol.is_subtype(made.python_type(), cls):
             return made
     else:
         made = native_instance(ctx, cls, args, kwargs)

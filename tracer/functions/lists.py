@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..compat import words
@@ -83,10 +84,17 @@ def _grow(ctx: Context, target: ListVariable, values: Variable, *, left: bool) -
     if isinstance(values, SequenceVariable) and ctx.protocol.iterates_natively(values):
         _add(ctx, target, values.settled(ctx), left=left)
         return
+    take = _one_by_one if issubclass(target.cls, collections.deque) else ctx.protocol.taken
+    for item in take(ctx, values):
+        _add(ctx, target, [item], left=left)
+
+
+def _one_by_one(ctx: Context, values: Variable) -> Iterator[Variable]:
+    """A deque asks for no length."""
     iterator = ctx.protocol.iterator(ctx, values)
     count = 0
     while (item := ctx.protocol.next_item(ctx, iterator)) is not None:
-        _add(ctx, target, [item], left=left)
+        yield item
         count += 1
         ctx.check_length(count)
 
@@ -299,7 +307,7 @@ def list_init(ctx: Context, target: Variable, iterable: Variable | None = None, 
     """`list.__init__(x, iterable)`, as subclasses call it."""
     if not isinstance(target, ListVariable):
         return _OTHER
-    values = ctx.protocol.unpack(ctx, iterable) if iterable is not None else []
+    values = ctx.protocol.listed(ctx, iterable) if iterable is not None else []
     ctx.mutate(target)
     target.items[:] = values
     return NONE

@@ -166,6 +166,9 @@ def _comparison(name: str) -> Callable[..., Any]:
             return ctx.protocol.compare(ctx, fn, mine, theirs)
         if isinstance(receiver, ObjectVariable) and receiver.data is None and ctx.objects.native_base(receiver.cls).__eq__ is not object.__eq__:
             return None  # C compares what it holds
+        if name == "ne" and isinstance(receiver, ObjectVariable) and receiver.data is None and ctx.protocol.overrides(ctx, receiver.cls, "__eq__"):
+            equal = ctx.settle(ctx.protocol.special(ctx, receiver, "__eq__", [other], ""))  # object's `!=` asks the class's `==`
+            return equal if ctx.protocol.is_not_implemented(equal) else literal(not ctx.protocol.truth(ctx, equal))
         if isinstance(receiver, ObjectVariable | ExceptionVariable) or isinstance(receiver, FunctionVariable | BoundVariable | CellVariable | PinnedVariable):
             if name in ("eq", "ne") and not (isinstance(receiver, ObjectVariable) and receiver.data is not None):
                 same = ctx.protocol.same(ctx, receiver, other)

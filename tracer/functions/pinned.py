@@ -338,29 +338,25 @@ def set_pinned_attribute(ctx: Context, variable: PinnedVariable, name: str, valu
 
 
 # ---- containers among them
+def _is_enum(ctx: Context, value: Any, name: str) -> bool:
+    """Whether it is a class of members, and its metaclass leaves the method as `enum` has it."""
+    return isinstance(value, enum.EnumMeta) and ctx.protocol.find(ctx, type(value), name)[0] is enum.EnumMeta
+
+
 def pinned_truth(ctx: Context, variable: PinnedVariable) -> bool:
     value = variable.value
-    if (
-        isinstance(value, type)
-        and is_python_class(type(value))
-        and ctx.protocol.has(ctx, type(value), "__bool__") is False
-        and not ctx.protocol.has(ctx, type(value), "__len__")
-    ):
-        return True
-    if isinstance(value, type | types.ModuleType | types.BuiltinFunctionType):
-        return True
-    if isinstance(value, enum.Enum) or not is_python_class(type(value)):
-        return bool(value)
-    return ctx.protocol.truth_through_type(ctx, variable)
+    if not _is_enum(ctx, value, "__bool__") and ctx.protocol.overrides(ctx, type(value), "__bool__", "__len__"):
+        return ctx.protocol.truth_through_type(ctx, variable)
+    return True if isinstance(value, type | types.ModuleType | types.BuiltinFunctionType) else bool(value)
 
 
 def pinned_getitem(ctx: Context, variable: PinnedVariable, key: Variable) -> Any:
     value = variable.value
     if isinstance(value, type | types.GenericAlias) or type(value).__module__ == "typing":
-        if isinstance(value, enum.EnumMeta):
+        if _is_enum(ctx, value, "__getitem__"):
             try:
-                return ctx.wrap(value[key.constant()])
-            except KeyError as error:
+                return ctx.wrap(value[_settled(ctx, variable, key)])
+            except (KeyError, TypeError) as error:
                 ctx.raise_from_host(error)
         if (
             isinstance(value, type)
@@ -368,30 +364,53 @@ def pinned_getitem(ctx: Context, variable: PinnedVariable, key: Variable) -> Any
             and ctx.protocol.has(ctx, type(value), "__getitem__")
         ):
             return ctx.protocol.special(ctx, variable, "__getitem__", [key], "is not subscriptable")
+        own = _own_subscript(ctx, value)
+        if own is not None:
+            return ctx.call_now(ctx.settle(ctx.protocol.bind(ctx, *own, None, variable)), [key])
         try:
-            return ctx.wrap(value[key.constant()])
-        except (TypeError, NotConstant):
+            return ctx.wrap(value[_settled(ctx, variable, key)])
+        except Break:
+            raise
+        except Exception:  # Python raises it again, where the program stands
             raise Break("unsupported-builtin", func="type subscript", type=_name(value)) from None
     return ctx.protocol.special(ctx, variable, "__getitem__", [key], "is not subscriptable")
 
 
+def _settled(ctx: Context, variable: PinnedVariable, key: Variable) -> Any:
+    try:
+        return settled_values(ctx, [key], {})[0][0]
+    except NotConstant:
+        raise Break("unsupported-builtin", func="type subscript", type=_name(variable.value)) from None
+
+
+def _own_subscript(ctx: Context, cls: Any) -> Any:
+    """(owner, name, entry) of a `__class_getitem__` of the program's, which runs as its own code."""
+    if not isinstance(cls, type) or not is_python_class(cls):
+        return None
+    owner, raw = ctx.protocol.find(ctx, cls, "__class_getitem__")
+    function = raw.__func__ if isinstance(raw, classmethod | staticmethod) else raw
+    if owner is None or type(function) is not types.FunctionType or ctx.session.is_library(function.__code__):
+        return None
+    return owner, "__class_getitem__", raw
+
+
 def pinned_iterator(ctx: Context, variable: PinnedVariable) -> Variable:
     value = variable.value
-    if isinstance(value, enum.EnumMeta):
+    if _is_enum(ctx, value, "__iter__"):
         return SequenceIteratorVariable([ctx.wrap(v) for v in value], types.GeneratorType)
     return ctx.protocol.iterator_through_type(ctx, variable)
 
 
 def pinned_length(ctx: Context, variable: PinnedVariable) -> Variable:
-    if isinstance(variable.value, enum.EnumMeta):
+    if _is_enum(ctx, variable.value, "__len__"):
         return literal(len(variable.value))
     return ctx.protocol.length_through_type(ctx, variable)
 
 
 def pinned_contains(ctx: Context, variable: PinnedVariable, item: Variable) -> bool:
-    if isinstance(variable.value, enum.EnumMeta):
+    if _is_enum(ctx, variable.value, "__contains__"):
         try:
-            return item.constant() in variable.value
+            return _settled(ctx, variable, item) in variable.value
         except TypeError as error:
             ctx.raise_from_host(error)
     return ctx.protocol.contains_through_type(ctx, variable, item)

@@ -40,7 +40,7 @@ def join(ctx: Context, separator: Variable, parts: Variable) -> Any:
     if not ctx.protocol.has(ctx, parts.python_type(), "__iter__") and not ctx.protocol.has(ctx, parts.python_type(), "__getitem__"):
         ctx.raise_(TypeError, "can only join an iterable")
     texts = []
-    for i, part in enumerate(ctx.protocol.unpack(ctx, parts)):
+    for i, part in enumerate(ctx.protocol.listed_for_reading(ctx, parts)):
         text = _text(part)
         if text is None:
             ctx.raise_(TypeError, f"sequence item {i}: expected str instance, {type_name(part.python_type())} found")

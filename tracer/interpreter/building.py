@@ -100,7 +100,7 @@ def list_append(ctx: Context, frame: Frame, depth: int) -> None:
 
 @handles("ListExtend")
 def list_extend(ctx: Context, frame: Frame, depth: int) -> None:
-    values = ctx.protocol.unpack(ctx, frame.stack.pop(), "Value after * must be an iterable, not {}")
+    values = ctx.protocol.listed(ctx, frame.stack.pop(), "Value after * must be an iterable, not {}")
     target = frame.stack[-depth]
     ctx.mutate(target)
     target.items.extend(values)

@@ -1,6 +1,8 @@
 """The object protocol: CPython's slot algorithms over variables, in one place. Reached as `ctx.protocol`."""
 
+from .hints import listed, listed_for_reading, taken
 from .iteration import (
+    IndexIterator,
     callable_name,
     called_name,
     drain,
@@ -28,6 +30,7 @@ from .lookup import (
     has,
     is_data_descriptor,
     is_subclass,
+    is_subtype,
     missing_attribute,
     overrides,
     shown_type,
@@ -42,6 +45,7 @@ from .operators import (
     fold,
     identity_key,
     index,
+    is_not_implemented,
     is_same,
     length,
     length_through_type,
@@ -60,11 +64,11 @@ from .slots import stand_in, wrap_native
 from .text import convert_text, format, join_text, native_text, repr_text, str_text
 
 __all__ = [
-    "MISSING", "bind", "binary", "binary_now", "call_through_type", "callable_name", "called_name", "class_entry", "compare", "contains_through_type",
-    "convert_text", "delete_attribute", "drain", "find", "find_behind", "fold", "format", "generic_attribute", "generic_set_attribute", "getattr_now",
-    "has", "identity_key", "index", "iterates_natively", "iterator", "iterator_through_type", "join_text", "length", "length_through_type",
-    "mapping_items", "match_class", "missing_attribute", "native_text", "next_item", "object_key", "operators_native",
-    "is_data_descriptor", "is_same", "is_subclass", "overrides", "repr_text", "shown_type", "same", "same_or_equal",
-    "guard_bases", "send", "special", "special_answer", "special_method", "stand_in", "str_text", "super_attribute",
-    "truth", "truth_through_type", "unary", "unpack", "unpack_exactly", "wrap_native",
+    "MISSING", "IndexIterator", "bind", "binary", "binary_now", "call_through_type", "callable_name", "called_name", "class_entry", "compare",
+    "contains_through_type", "convert_text", "delete_attribute", "drain", "find", "find_behind", "fold", "format", "generic_attribute",
+    "generic_set_attribute", "getattr_now", "has", "identity_key", "index", "iterates_natively", "iterator", "iterator_through_type", "join_text",
+    "length", "length_through_type", "mapping_items", "match_class", "missing_attribute", "native_text", "next_item", "object_key",
+    "operators_native", "is_data_descriptor", "is_not_implemented", "is_same", "is_subclass", "is_subtype", "overrides", "repr_text", "shown_type",
+    "same", "same_or_equal", "guard_bases", "listed", "listed_for_reading", "send", "special", "special_answer", "special_method", "stand_in",
+    "str_text", "super_attribute", "taken", "truth", "truth_through_type", "unary", "unpack", "unpack_exactly", "wrap_native",
 ]  # fmt: skip

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from ..context import Context
 
 __all__ = [
-    "callable_name", "called_name", "drain", "iterates_natively", "iterator", "iterator_through_type", "mapping_items", "match_class", "next_item", "send",
-    "unpack", "unpack_exactly",
+    "IndexIterator", "callable_name", "called_name", "drain", "iterates_natively", "iterator", "iterator_through_type", "mapping_items",
+    "match_class", "next_item", "send", "unpack", "unpack_exactly",
 ]  # fmt: skip
 
 
@@ -65,31 +65,33 @@ def iterator_through_type(ctx: Context, variable: Variable) -> Variable:
     if raw is None or (raw is MISSING and not has(ctx, cls, "__getitem__")):
         ctx.raise_(TypeError, f"{type_name(cls)!r} object is not iterable")
     if raw is MISSING:
-        return _IndexIterator(variable)
+        return IndexIterator(variable)
     made = ctx.settle(special(ctx, variable, "__iter__", [], ""))
     if not isinstance(made, IteratorVariable) and not has(ctx, made.python_type(), "__next__"):
         ctx.raise_(TypeError, f"iter() returned non-iterator of type {type_name(made.python_type())!r}")
     return made
 
 
-class _IndexIterator(IteratorVariable):
-    """The old protocol: `x[0]`, `x[1]`, … until IndexError."""
+class IndexIterator(IteratorVariable):
+    """The old protocol: `x[0]`, `x[1]`, … until IndexError; or from an index down to 0, as `reversed` has it."""
 
-    __slots__ = ("index", "owner")
+    __slots__ = ("index", "owner", "step")
 
-    def __init__(self, owner: Variable):
-        self.owner, self.index, self.source, self.vid, self.done = owner, 0, None, 0, False
+    def __init__(self, owner: Variable, start: int = 0, step: int = 1):
+        self.owner, self.index, self.step, self.source, self.vid, self.done = owner, start, step, None, 0, False
         self.born = EPOCH.now
-        self.cls = type(iter(type("Indexed", (), {"__getitem__": lambda self, i: i})()))
+        self.cls = reversed if step < 0 else type(iter(type("Indexed", (), {"__getitem__": lambda self, i: i})()))
 
     def advance(self, ctx: Context) -> Variable | None:
+        if self.index < 0:
+            return None
         try:
             item = ctx.settle(self.owner.getitem(ctx, literal(self.index)))
         except Raised as error:
             if issubclass(error.variable.python_type(), IndexError | StopIteration):
                 return None
             raise
-        self.index += 1
+        self.index += self.step
         return item
 
     def snapshot(self) -> Any:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MISSING", "bind", "class_entry", "delete_attribute", "find", "find_behind", "generic_attribute", "generic_set_attribute", "getattr_now",
-    "guard_bases", "has", "is_subclass", "missing_attribute", "overrides", "shown_type", "super_attribute",
+    "guard_bases", "has", "is_subclass", "is_subtype", "missing_attribute", "overrides", "shown_type", "super_attribute",
 ]  # fmt: skip
 
 MISSING: Any = type("_Missing", (), {"__repr__": lambda self: "<missing>"})()
@@ -70,6 +70,11 @@ def find_behind(ctx: Context, start: type, cls: type, name: str) -> tuple[type |
     if is_python_class(start):
         ctx.guard(ctx.pinned(start), "CLASS_ATTRIBUTE", (name, owner, None if owner is None else raw, cls), (name, cls))
     return owner, raw
+
+
+def is_subtype(cls: type, base: type) -> bool:
+    """What C asks where it compares types: the MRO alone. `issubclass` would run a metaclass's own answer."""
+    return any(each is base for each in type.__dict__["__mro__"].__get__(cls))
 
 
 def guard_bases(ctx: Context, cls: type) -> None:
@@ -269,7 +274,7 @@ def super_attribute(ctx: Context, variable: SuperVariable, name: str) -> Any:
     is_class = (
         isinstance(owner_variable, PinnedVariable)
         and isinstance(owner_variable.value, type)
-        and issubclass(owner_variable.value, variable.cls)
+        and is_subtype(owner_variable.value, variable.cls)
     )
     start = owner_variable.value if is_class else owner_variable.python_type()  # type: ignore[attr-defined]
     base, raw = find_behind(ctx, start, variable.cls, name)

@@ -40,14 +40,14 @@ from ..variables import (
     literal,
 )
 from ..variables.base import mention
-from .lookup import MISSING, bind, find, has
+from .lookup import MISSING, bind, find, has, is_subtype
 from .slots import checked, stand_in, wrap_native
 
 if TYPE_CHECKING:
     from ..context import Context
 
 __all__ = [
-    "binary", "binary_now", "call_through_type", "compare", "contains_through_type", "fold", "identity_key", "index", "length",
+    "binary", "binary_now", "call_through_type", "compare", "contains_through_type", "fold", "identity_key", "index", "length", "is_not_implemented",
     "is_same", "length_through_type", "object_key", "operators_native", "same", "same_or_equal", "special", "special_answer", "special_method",
     "truth", "truth_through_type", "unary",
 ]  # fmt: skip
@@ -107,7 +107,7 @@ def binary(ctx: Context, fn: Callable[..., Any], left: Variable, right: Variable
         plain, method = inplace
         if has(ctx, left.python_type(), method):
             answer = ctx.settle(special(ctx, left, method, [right], ""))
-            if not _not_implemented(answer):
+            if not is_not_implemented(answer):
                 return answer
         fn = plain
     if fn in COMPARE:
@@ -132,7 +132,7 @@ def _sequence_operator(ctx: Context, fn: Callable[..., Any], left: Variable, rig
     return None
 
 
-def _not_implemented(value: Variable) -> bool:
+def is_not_implemented(value: Variable) -> bool:
     return type(value) is ConstantVariable and value.value is NotImplemented
 
 
@@ -144,7 +144,7 @@ def _two_sided(ctx: Context, left: Variable, right: Variable, method: str, refle
     """The binary operator algorithm: the right operand first if its class is a subclass that overrides."""
     cl, cr = left.python_type(), right.python_type()
     order = [(left, right, method), (right, left, reflected)]
-    if cl is not cr and issubclass(cr, cl) and find(ctx, cr, reflected)[1] is not find(ctx, cl, reflected)[1]:
+    if cl is not cr and is_subtype(cr, cl) and find(ctx, cr, reflected)[1] is not find(ctx, cl, reflected)[1]:
         order.reverse()
     elif cl is cr and method != reflected:
         order.pop()
@@ -154,7 +154,7 @@ def _two_sided(ctx: Context, left: Variable, right: Variable, method: str, refle
         if find(ctx, subject.python_type(), name)[1] is MISSING:
             continue
         answer = ctx.settle(special(ctx, subject, name, [other], ""))
-        if not _not_implemented(answer):
+        if not is_not_implemented(answer):
             return answer
     return None
 
@@ -206,18 +206,18 @@ def compare(ctx: Context, fn: Callable[..., Any], left: Variable, right: Variabl
 def _compare_two_sided(ctx: Context, left: Variable, right: Variable, method: str, reflected: str) -> Any:
     cl, cr = left.python_type(), right.python_type()
     order = [(left, right, method), (right, left, reflected)]
-    if cl is not cr and issubclass(cr, cl):
+    if cl is not cr and is_subtype(cr, cl):
         order.reverse()
     for subject, other, name in order:
         owner, raw = find(ctx, subject.python_type(), name)
         if raw is MISSING or owner is object:
             if name == "__ne__" and owner is object and find(ctx, subject.python_type(), "__eq__")[0] is not object:
                 equal = ctx.settle(special(ctx, subject, "__eq__", [other], ""))
-                if not _not_implemented(equal):
+                if not is_not_implemented(equal):
                     return FALSE if truth(ctx, equal) else TRUE
             continue
         answer = ctx.settle(special(ctx, subject, name, [other], ""))
-        if not _not_implemented(answer):
+        if not is_not_implemented(answer):
             return answer
     return None
 
