@@ -171,7 +171,8 @@ class Session(Found, Reruns, Refusals):
         rec = self.recorder
         self.count_call()
         number, self.raised = self.calls, None
-        outermost = threading.get_ident() not in self.keeper.begun
+        begun, thread = self.keeper.begun, threading.get_ident()
+        outermost = thread not in begun
         how, opens, around = ("returned", "", "", ""), -1, rec.parent
         self._depth += 1
         try:
@@ -186,8 +187,8 @@ class Session(Found, Reruns, Refusals):
         finally:
             self._depth -= 1
             self.fault = None
-            if outermost:
-                self.keeper.end(self.raised)
+            if outermost and (over := begun.pop(thread, None)) is not None:  # by C: no interrupt comes before it; `close` may have been there
+                self.keeper.end(over, self.raised)
             try:
                 if self.pins.all and not self._depth:
                     self.pins.report()

@@ -2,11 +2,12 @@
 
 import collections
 import enum
+import functools
 import itertools
 
-from torch import randn
+from torch import ones, randn
 
-from tests.programs import program
+from tests.programs import program, scenario
 
 LOG = []
 
@@ -243,3 +244,41 @@ def a_member_is_found_by_a_value_from_outside(x, values, table):
 def a_member_that_the_value_finds_itself(x):
     found = Pair(Equal())
     return x + 1, found, logged()
+
+
+def base(x, y=2):
+    "doc"
+    return x + y
+
+
+TAGGED = functools.partial(base, 1)
+TAGGED.tag = 3
+
+
+@program(lambda: (randn(2),), breaks=["unsupported-attribute"])
+def attributes_of_a_partial_from_outside(x):
+    whole = functools.partial(TAGGED, 4)
+    told = TAGGED.tag, hasattr(TAGGED, "tag"), hasattr(TAGGED, "nothing"), whole.func is TAGGED, whole.args, whole()
+    return x + 1, told, dict(TAGGED.__dict__)
+
+
+@program(lambda: (randn(2),))
+def attributes_of_a_partial_that_is_made_inside(x):
+    made = functools.partial(base, 1)
+    y = x + 1
+    made.tag = 3
+    made.me = made
+    return y, made, made.tag, functools.partial(made, 2).func is made, made.me is made
+
+
+@scenario(breaks=None, recompiles=1)
+def an_attribute_of_a_partial_comes_between_calls(run):
+    held = functools.partial(base, 1)
+
+    def f(x):
+        return x + getattr(held, "tag", 0)
+
+    compiled = run(f)
+    compiled(ones(2))
+    held.tag = 5
+    compiled(ones(2))

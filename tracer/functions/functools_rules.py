@@ -30,11 +30,16 @@ if TYPE_CHECKING:
 @calls.exact(functools.partial)
 def partial(ctx: Context, function: Variable, *args: Variable, **kwargs: Variable) -> Any:
     """`partial(f, *args, **kwargs)`; a partial of a partial is one."""
-    if isinstance(function, PartialVariable):
+    if isinstance(function, PartialVariable) and not _has_attributes(function):
         return PartialVariable(function.function, [*function.args, *args], {**function.kwargs, **kwargs})
     if not ctx.protocol.truth(ctx, ctx.call_now(ctx.wrap(callable), [function])):
         ctx.raise_(TypeError, "the first argument must be callable")
     return PartialVariable(function, list(args), kwargs)
+
+
+def _has_attributes(function: PartialVariable) -> bool:
+    held = function.value
+    return bool(function.attributes) if held is None else functools.partial(held).func is held
 
 
 @calls.exact(functools.reduce)

@@ -195,6 +195,9 @@ def generic_attribute(ctx: Context, variable: Variable, name: str) -> Any:
     if name == "__class__":
         return ctx.type_of(variable)
     owner, raw = find(ctx, cls, name)
+    own = variable.own_attribute(ctx, name) if type(raw) not in _DATA else None
+    if own is not None:
+        return own
     if raw is MISSING:
         return missing_attribute(ctx, variable, name)
     assert owner is not None
@@ -242,7 +245,7 @@ def shown_type(variable: Variable) -> str:
 def generic_set_attribute(ctx: Context, variable: Variable, name: str, value: Variable) -> Any:
     cls = variable.python_type()
     owner, raw = find(ctx, cls, name)
-    if raw is MISSING:
+    if raw is MISSING and not cls.__dictoffset__:
         ctx.raise_(AttributeError, words.unsettable(cls, name))
     if type(raw) is types.GetSetDescriptorType and not isinstance(variable, ObjectVariable):
         ctx.raise_(AttributeError, f"attribute {name!r} of {type_name(raw.__objclass__)!r} objects is not writable")

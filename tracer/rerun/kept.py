@@ -203,14 +203,13 @@ class Keeper:
         self.hitting = without_hook(self._hitting)
 
     def begin(self, number: int, given: tuple[Any, ...]) -> None:
-        """A call begins in this thread, which is in none; `end` ends it. `given`: the function, what is called for it, arguments,
+        """A call begins in this thread, which is in none; who takes it out of `begun` tells `end`. `given`: the function, what is called for it, arguments,
         keywords; () for a block of code."""
         self.begun[threading.get_ident()] = _Begun(number, given)
 
-    def end(self, raised: type[BaseException] | None) -> None:
-        """The call that this thread began has ended."""
-        begun = self.begun.pop(threading.get_ident(), None)  # `close` may have been there before
-        if begun is not None and begun.kept is not None and begun.given:
+    def end(self, begun: _Begun, raised: type[BaseException] | None) -> None:
+        """The call has ended."""
+        if begun.kept is not None and begun.given:
             begun.kept.raised = raised
 
     def compiling(self, session: Session, info: FrameInfo) -> None:

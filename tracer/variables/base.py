@@ -72,6 +72,10 @@ class Variable:
         """Value of a getset or member descriptor of the builtin type, or None where the family has none."""
         return None
 
+    def own_attribute(self, ctx: Context, name: str) -> Any:
+        """An entry of the object's own `__dict__`, for families that have no state for it, or None."""
+        return None
+
     def set_attribute(self, ctx: Context, name: str, value: Variable) -> Any:
         return ctx.protocol.generic_set_attribute(ctx, self, name, value)
 

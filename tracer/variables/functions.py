@@ -325,7 +325,7 @@ class PinnedVariable(Variable):
 class PartialVariable(Variable):
     """`functools.partial`."""
 
-    __slots__ = ("__weakref__", "args", "function", "kwargs", "value")
+    __slots__ = ("__weakref__", "_named", "_parts", "args", "attributes", "born", "function", "value")
 
     def __init__(
         self,
@@ -335,7 +335,7 @@ class PartialVariable(Variable):
         source: Source | None = None,
         value: Any = None,
     ):
-        self.function, self.args, self.kwargs, self.source, self.vid, self.value = (
+        self.function, self.args, self._named, self.source, self.vid, self.value = (
             function,
             args,
             kwargs,
@@ -343,6 +343,9 @@ class PartialVariable(Variable):
             0,
             value,
         )
+        self.attributes: dict[str, Variable] | None = None  # of one that was made inside
+        self._parts: dict[str, Variable] = {}  # `args` and `keywords` of one, once they were asked for
+        self.born = EPOCH.now
 
     def python_type(self) -> type:
         return functools.partial
@@ -355,6 +358,8 @@ class PartialVariable(Variable):
     def constant(self) -> Any:
         if self.value is not None:
             return self.value
+        if self.attributes:
+            raise NotConstant(self)
         return functools.partial(
             self.function.constant(),
             *[a.constant() for a in self.args],
@@ -371,19 +376,55 @@ class PartialVariable(Variable):
             return self.function
         if self.source is not None and name in ("args", "keywords"):
             return ctx.build(getattr(self.value, name), self.source.attr(name))
-        if name == "args":
-            return TupleVariable(list(self.args), tuple)
-        return DictVariable(dict(self.kwargs)) if name == "keywords" else None
+        if name == "__dict__":  # it may be made by asking, which `partial` of a partial sees
+            raise Break("unsupported-attribute", expr=f".{name}", type="partial", name=name)
+        if name in ("args", "keywords") and name not in self._parts:
+            self._parts[name] = TupleVariable(list(self.args), tuple) if name == "args" else DictVariable(dict(self._named))
+        return self._parts.get(name)
+
+    @property
+    def kwargs(self) -> dict[str, Variable]:
+        """Whoever has `keywords` may have changed them."""
+        held: Any = self._parts.get("keywords")
+        return self._named if held is None else held.items
+
+    def own_attribute(self, ctx: Context, name: str) -> Any:
+        if self.source is None:
+            return (self.attributes or {}).get(name)
+        held = functools.partial.__reduce__(self.value)[2][3] or {}  # type: ignore[index]  # asking for `__dict__` would make it
+        if name in held:
+            return ctx.build(held[name], self.source.attr(name))
+        if not hasattr(functools.partial, name):
+            ctx.guard(self.source, "NOHASATTR", name, name)
+        return None
+
+    def set_attribute(self, ctx: Context, name: str, value: Variable) -> Any:
+        if self.source is not None or hasattr(functools.partial, name) and name != "__doc__":
+            return super().set_attribute(ctx, name, value)
+        ctx.mutate(self)
+        self.attributes = {**(self.attributes or {}), name: value}
+        return None
+
+    def snapshot(self) -> Any:
+        return self.attributes
+
+    def restore(self, state: Any) -> None:
+        self.attributes = state
 
     def call(self, ctx: Context, args: list[Variable], kwargs: dict[str, Variable]) -> Any:
         return self.function.call(ctx, [*self.args, *args], {**self.kwargs, **kwargs})
 
     def rebuild(self, body: Body) -> str:
+        if "keywords" in self._parts:
+            raise Break("unsupported-type", type="partial", why="its `keywords` were read, and both would have to be one dict")
         name = body.fresh("partial")
         parts = [body.value(self.function), *[body.value(a) for a in self.args]]
         if self.kwargs:
             parts.append(f"**{{{', '.join(f'{k!r}: {body.value(v)}' for k, v in self.kwargs.items())}}}")
         body.line(f"{name} = {body.pin(functools.partial, 'partial')}({', '.join(parts)})")
+        if self.attributes:
+            held = self.attributes
+            body.later(lambda: "; ".join(f"setattr({name}, {key!r}, {body.value(value)})" for key, value in held.items()), self)
         return name
 
 
