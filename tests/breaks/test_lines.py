@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import linecache
+import os
 import time
 from typing import Any
 
@@ -240,3 +241,18 @@ def test_a_part_that_cannot_be_told_is_not_named() -> None:
 
     for found in breaks_of(f, X, X):
         assert "test" not in found.context or found.context["test"] == "y.any()"
+
+
+def test_a_function_of_a_library_that_has_no_name_is_told_by_its_line() -> None:
+    file, text = os.path.join(os.path.dirname(torch.__file__), "nowhere.py"), "made = lambda x: x.sum().item()\n"
+    linecache.cache[file] = len(text), None, [text], file
+    names: dict[str, Any] = {}
+    exec(compile(text, file, "exec"), names)
+
+    def f(x: Any) -> Any:
+        return x * names["made"](x)
+
+    found = only(f)
+    line = f.__code__.co_firstlineno + 1
+    assert found.location.line == line
+    assert f"`x.sum().item()` in `nowhere.py:1`, which line {line} comes to, asks" in found.explanation

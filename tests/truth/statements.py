@@ -208,6 +208,8 @@ def inside(case: Case, value: str) -> str | None:
     """The function is in that file, around that line."""
     assert case.source is not None
     found = case.source.around(case.line)
+    if isinstance(found, ast.Lambda) or found is None:
+        return "" if value.split(".")[-1].startswith("<") or case.context["inside_at"].endswith(value) else f"line {case.line} is in no function of a name"
     name = value.split(".")[-1]
     if name.startswith("<"):
         return ""

@@ -33,7 +33,8 @@ def context_of(stop: Any) -> dict[str, Any]:
     if stop.location:
         context.setdefault("line", stop.location[1])
     if inner:
-        context |= {"inside": inner[5], "inside_at": f"{inner[0]}:{inner[1]}"}
+        at = f"{os.path.basename(inner[0])}:{inner[1]}"  # what has no name of its own, as a lambda, is told by its line
+        context |= {"inside": at if inner[5].startswith("<") else inner[5], "inside_at": f"{inner[0]}:{inner[1]}"}
     place, asked = _asked(place, stop.asks) if place and stop.asks is not None else (place, {})
     if place and (written := expression(place)):
         context |= {"expr": written, **asked, **_written(place, written)}
