@@ -17,6 +17,7 @@ import collections
 import contextlib
 import hashlib
 import io
+import logging
 import os
 import random
 import sys
@@ -226,7 +227,7 @@ class Run:
             if f"{os.sep}torch{os.sep}" not in filename and "(Triggered internally at " not in str(message):
                 log.append(("warning", f"{category.__name__}: {message}"))
 
-        with contextlib.redirect_stdout(log.stream("out")), contextlib.redirect_stderr(log.stream("err")):
+        with contextlib.redirect_stdout(log.stream("out")), contextlib.redirect_stderr(log.stream("err")), torch_logs_nothing():
             with warnings.catch_warnings():
                 warnings.simplefilter("always")
                 warnings.showwarning = show
@@ -243,6 +244,17 @@ class Run:
                 raised = f"{type(error).__name__}: {error}"
         seen = {"results": self.results, "arguments": self.arguments, "backward error": raised, **self.watched}
         self.final = self.numbering.snapshot(seen)
+
+
+@contextlib.contextmanager
+def torch_logs_nothing() -> Iterator[None]:
+    """What torch logs, a backend once in a process, is no text of the program's; since 2.14 it goes to whatever stderr is now."""
+    handlers = logging.getLogger("torch").handlers
+    kept, handlers[:] = handlers[:], [logging.NullHandler()]
+    try:
+        yield
+    finally:
+        handlers[:] = kept
 
 
 def differentiable(value: Any, seen: set[int]) -> Iterator[torch.Tensor]:
