@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..compat.annotations import annotations_run_code
+from ..compat.annotations import annotations_run_code, names_read
 from ..signals import Break
 
 if TYPE_CHECKING:
@@ -22,9 +22,17 @@ def annotations_of(ctx: Context, owner: Any) -> Any:
     if not annotations_run_code(owner):
         return owner.__annotations__
     refusal = Break("descriptor-unsupported", name="__annotations__", type=type(owner).__name__)
-    if ctx.outside_changes:
+    if _reads_what_changed(ctx, owner):
         raise refusal
     try:
         return owner.__annotations__
     except Exception as error:
         raise refusal from error
+
+
+def _reads_what_changed(ctx: Context, owner: Any) -> bool:
+    read = names_read(owner)
+    if read is None:
+        return bool(ctx.outside_changes)
+    written = ctx.namespaces.get(id(read[0]))
+    return written is not None and not read[1].isdisjoint(written.stored)
