@@ -43,9 +43,11 @@ def _enumerate(iterator: Any) -> tuple[tuple[Any, ...], Any]:
     return (below,), count
 
 
-def _zip(iterator: Any) -> tuple[tuple[Any, ...], Any]:
-    state = zip.__reduce__(iterator)
-    return state[1], len(state) > 2  # type: ignore[return-value]
+def _in_step(iterator: Any) -> tuple[tuple[Any, ...], Any]:
+    """The position of one that takes an item of each in turn is whether it is strict: a `zip`, and since 3.14 a `map`."""
+    kind: Any = type(iterator)
+    state: Any = kind.__reduce__(iterator)
+    return state[1], len(state) > 2
 
 
 def _call(iterator: Any) -> tuple[tuple[Any, ...], Any]:
@@ -59,8 +61,8 @@ READERS: dict[type, Callable[[Any], tuple[tuple[Any, ...], Any]]] = {
     **dict.fromkeys([type(iter([])), type(iter(())), type(iter("")), type(iter("\u00e9")), type(iter(b"")), type(reversed([]))], _sequence),
     **dict.fromkeys(DICT_PARTS, _dict),
     enumerate: _enumerate,
-    zip: _zip,
-    map: lambda iterator: (map.__reduce__(iterator)[1], 0),  # type: ignore[dict-item,return-value]
+    zip: _in_step,
+    map: _in_step,
     filter: lambda iterator: (filter.__reduce__(iterator)[1], 0),  # type: ignore[dict-item,return-value]
     type(iter(int, 1)): _call,
 }

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..compat.builtins import PLACEHOLDER
 from ..signals import Break, Declined
 from ..variables import UNSET, BoundVariable, CellVariable, FunctionVariable, Lazy, PartialVariable, PinnedVariable
 from .table import rules
@@ -116,7 +117,7 @@ def class_(ctx: Context, value: type, source: Source) -> Any:
     types.ModuleType, types.MethodDescriptorType, types.WrapperDescriptorType, types.GetSetDescriptorType, types.MemberDescriptorType,
     types.ClassMethodDescriptorType, property, classmethod, staticmethod, functools.cached_property, functools._lru_cache_wrapper,
     types.UnionType, torch._C.Generator, operator.itemgetter, operator.attrgetter, operator.methodcaller,
-    contextvars.ContextVar,
+    contextvars.ContextVar, *(() if PLACEHOLDER is None else (type(PLACEHOLDER),)),
 )  # fmt: skip
 def by_identity(ctx: Context, value: Any, source: Source) -> Any:
     """Modules, descriptors, wrappers, type expressions and context variables: known by identity."""

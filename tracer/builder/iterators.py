@@ -105,9 +105,9 @@ def _only_steps(part: Variable) -> bool:
     return isinstance(part, SequenceIteratorVariable | RangeIteratorVariable | DictIteratorVariable)
 
 
-def _map(ctx: Context, value: Any, source: Source, _where: int) -> Any:
+def _map(ctx: Context, value: Any, source: Source, strict: bool) -> Any:
     function, *below = _all_below(ctx, value, source)
-    return MapVariable(function, below)
+    return MapVariable(function, below, strict)
 
 
 def _call(ctx: Context, value: Any, source: Source, where: int) -> Any:

@@ -7,10 +7,11 @@ import operator
 from typing import TYPE_CHECKING, Any
 
 from ..compat import words
+from ..compat.builtins import MAP_TAKES_STRICT, SUM_KEEPS_WHAT_ROUNDING_LOSES
 from ..compat.python_classes import is_python_class
 from ..compat.type_names import type_name
 from ..protocol.instances import instance_namespace, native_base
-from ..signals import Declined, NotConstant, Raised
+from ..signals import Break, Declined, NotConstant, Raised
 from ..variables import (
     NONE,
     UNSET,
@@ -269,9 +270,12 @@ def enumerate_(ctx: Context, iterable: Variable, start: Variable | None = None) 
 
 
 @calls.exact(map)
-def map_(ctx: Context, function: Variable, first: Variable, /, *others: Variable) -> Any:
+def map_(ctx: Context, function: Variable, first: Variable, /, *others: Variable, strict: Variable | None = None) -> Any:
     """`map(f, ...)`, lazily."""
-    return MapVariable(function, [ctx.protocol.iterator(ctx, p) for p in (first, *others)])
+    if strict is not None and not MAP_TAKES_STRICT:
+        return Declined("map takes no keywords")
+    together = strict is not None and ctx.protocol.truth(ctx, strict)
+    return MapVariable(function, [ctx.protocol.iterator(ctx, p) for p in (first, *others)], together)
 
 
 @calls.exact(filter)
@@ -321,14 +325,39 @@ def all_(ctx: Context, iterable: Variable) -> Any:
 
 @calls.exact(sum)
 def sum_(ctx: Context, iterable: Variable, start: Variable | None = None) -> Any:
-    """`sum(x, start)`, item by item."""
+    """`sum(x, start)`, item by item; numbers that are known as Python adds them, for it adds floats together since 3.12."""
     if start is not None and issubclass(start.python_type(), str | bytes | bytearray):
         return Declined("sum takes no text")
     total = start if start is not None else literal(0)
     iterator = ctx.protocol.iterator(ctx, iterable)
-    while (item := ctx.protocol.next_item(ctx, iterator)) is not None:
+    known: list[Any] = []
+    item = ctx.protocol.next_item(ctx, iterator)
+    while item is not None and _is_number(total) and _is_number(item):
+        known.append(item.value)  # type: ignore[attr-defined]
+        item = ctx.protocol.next_item(ctx, iterator)
+    if known:
+        try:
+            total = ctx.wrap(sum(known, total.value))  # type: ignore[attr-defined]
+        except OverflowError as error:
+            ctx.raise_from_host(error)
+    floats = len(known) + (start is not None)
+    while item is not None:
+        floats += 1
+        if SUM_KEEPS_WHAT_ROUNDING_LOSES and floats > 2 and SymVariable in (type(item), type(total)) and _is_float(item, total):
+            raise Break("unsupported-builtin", func="sum", name="sum", expr="sum()", type="float")
         total = ctx.protocol.binary_now(ctx, operator.add, total, item)
+        item = ctx.protocol.next_item(ctx, iterator)
     return total
+
+
+def _is_number(value: Variable) -> bool:
+    return isinstance(value, ConstantVariable) and type(value.value) in (bool, int, float, complex)
+
+
+def _is_float(item: Variable, total: Variable) -> bool:
+    """Whether a number is added to a number, of which one is a float."""
+    kinds = item.python_type(), total.python_type()
+    return float in kinds and all(kind in (int, float, complex) for kind in kinds)
 
 
 def _extreme(fn: Any, compare: Any) -> Any:

@@ -19,6 +19,7 @@ from ..variables import (
     TupleVariable,
     Variable,
 )
+from ..variables.functions import filled, is_placeholder
 from . import polyfills
 from .known import known
 from .table import calls
@@ -30,10 +31,12 @@ if TYPE_CHECKING:
 @calls.exact(functools.partial)
 def partial(ctx: Context, function: Variable, *args: Variable, **kwargs: Variable) -> Any:
     """`partial(f, *args, **kwargs)`; a partial of a partial is one."""
-    if isinstance(function, PartialVariable) and not _has_attributes(function):
-        return PartialVariable(function.function, [*function.args, *args], {**function.kwargs, **kwargs})
     if not ctx.protocol.truth(ctx, ctx.call_now(ctx.wrap(callable), [function])):
         ctx.raise_(TypeError, "the first argument must be callable")
+    if args and is_placeholder(args[-1]) or any(map(is_placeholder, kwargs.values())):
+        return Declined("an argument that is given later has no place")
+    if isinstance(function, PartialVariable) and not _has_attributes(function):
+        return PartialVariable(function.function, filled(function.args, list(args)), {**function.kwargs, **kwargs})
     return PartialVariable(function, list(args), kwargs)
 
 

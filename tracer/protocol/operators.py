@@ -481,7 +481,10 @@ def object_key(ctx: Context, variable: Variable) -> Any:
 # ---- truth, length, containment, index
 def truth(ctx: Context, value: Variable) -> bool:
     if type(value) is ConstantVariable:
-        return bool(value.value)
+        try:
+            return bool(value.value)
+        except TypeError as error:  # NotImplemented has no truth since 3.14
+            ctx.raise_from_host(error)
     return value.truth(ctx)
 
 

@@ -6,6 +6,7 @@ import functools
 import types
 from typing import TYPE_CHECKING, Any
 
+from ..compat.builtins import PLACEHOLDER
 from ..signals import Break, NotConstant
 from .base import EPOCH, Variable
 from .constants import literal
@@ -26,6 +27,8 @@ __all__ = [
     "PartialVariable",
     "PinnedVariable",
     "SuperVariable",
+    "filled",
+    "is_placeholder",
 ]
 
 
@@ -322,6 +325,17 @@ class PinnedVariable(Variable):
         return body.pin(self.value, self.describe())
 
 
+def is_placeholder(value: Variable) -> bool:
+    """Whether it is `functools.Placeholder` (since 3.14)."""
+    return PLACEHOLDER is not None and isinstance(value, PinnedVariable) and value.value is PLACEHOLDER
+
+
+def filled(held: list[Variable], given: list[Variable]) -> list[Variable]:
+    """Arguments that a partial holds, with given ones in the place of its placeholders as far as they go, the rest behind them."""
+    rest = iter(given)
+    return [*(next(rest, value) if is_placeholder(value) else value for value in held), *rest]
+
+
 class PartialVariable(Variable):
     """`functools.partial`."""
 
@@ -411,8 +425,15 @@ class PartialVariable(Variable):
     def restore(self, state: Any) -> None:
         self.attributes = state
 
+    def given(self, ctx: Context, args: list[Variable]) -> list[Variable]:
+        """The arguments of a call with `args`: the first of them stand where placeholders were left."""
+        left = sum(map(is_placeholder, self.args))
+        if left > len(args):
+            ctx.raise_(TypeError, f"missing positional arguments in 'partial' call; expected at least {left}, got {len(args)}")
+        return filled(self.args, args)
+
     def call(self, ctx: Context, args: list[Variable], kwargs: dict[str, Variable]) -> Any:
-        return self.function.call(ctx, [*self.args, *args], {**self.kwargs, **kwargs})
+        return self.function.call(ctx, self.given(ctx, args), {**self.kwargs, **kwargs})
 
     def rebuild(self, body: Body) -> str:
         if "keywords" in self._parts:

@@ -364,14 +364,12 @@ class _Composite(IteratorVariable):
         """It has no state of its own: the iterators below it are advanced, or what its function changed is replayed."""
 
 
-class ZipVariable(_Composite):
+class _InStep(_Composite):
+    """One that takes an item of each in turn; a `strict` one raises where one of them ends before another."""
+
     __slots__ = ("strict",)
 
-    def __init__(self, parts: list[Variable], strict: bool = False):
-        self.parts, self.strict, self.source, self.vid, self.done, self.cls = parts, strict, None, 0, False, zip
-        self.born = EPOCH.now
-
-    def advance(self, ctx: Context) -> Variable | None:
+    def row(self, ctx: Context) -> list[Variable] | None:
         items: list[Variable] = []
         for position, part in enumerate(self.parts):
             item = ctx.protocol.next_item(ctx, part)
@@ -380,16 +378,29 @@ class ZipVariable(_Composite):
                     self._complain(ctx, position)
                 return None
             items.append(item)
-        return TupleVariable(items, tuple) if items else None
+        return items
 
     def _complain(self, ctx: Context, position: int) -> None:
+        name = self.cls.__name__
         if position:
             plural = " " if position == 1 else "s 1-"
-            ctx.raise_(ValueError, f"zip() argument {position + 1} is shorter than argument{plural}{position}")
+            ctx.raise_(ValueError, f"{name}() argument {position + 1} is shorter than argument{plural}{position}")
         for later in range(1, len(self.parts)):
             if ctx.protocol.next_item(ctx, self.parts[later]) is not None:
                 plural = " " if later == 1 else "s 1-"
-                ctx.raise_(ValueError, f"zip() argument {later + 1} is longer than argument{plural}{later}")
+                ctx.raise_(ValueError, f"{name}() argument {later + 1} is longer than argument{plural}{later}")
+
+
+class ZipVariable(_InStep):
+    __slots__ = ()
+
+    def __init__(self, parts: list[Variable], strict: bool = False):
+        self.parts, self.strict, self.source, self.vid, self.done, self.cls = parts, strict, None, 0, False, zip
+        self.born = EPOCH.now
+
+    def advance(self, ctx: Context) -> Variable | None:
+        items = self.row(ctx)
+        return TupleVariable(items, tuple) if items else None
 
     def rebuild(self, body: Body) -> str:
         name = body.fresh("iterator")
@@ -440,25 +451,21 @@ def _advanced(body: Body, part: Variable, steps: int) -> None:
         _advanced(body, below, steps)
 
 
-class MapVariable(_Composite):
+class MapVariable(_InStep):
     __slots__ = ("function",)
 
-    def __init__(self, function: Variable, parts: list[Variable]):
-        self.function, self.parts, self.source, self.vid, self.done, self.cls = function, parts, None, 0, False, map
+    def __init__(self, function: Variable, parts: list[Variable], strict: bool = False):
+        self.function, self.parts, self.strict, self.source, self.vid, self.done, self.cls = function, parts, strict, None, 0, False, map
         self.born = EPOCH.now
 
     def advance(self, ctx: Context) -> Variable | None:
-        items = []
-        for part in self.parts:
-            item = ctx.protocol.next_item(ctx, part)
-            if item is None:
-                return None
-            items.append(item)
-        return ctx.call_now(self.function, items)
+        items = self.row(ctx)
+        return None if items is None else ctx.call_now(self.function, items)
 
     def rebuild(self, body: Body) -> str:
         name = body.fresh("iterator")
-        body.line(f"{name} = map({body.value(self.function)}, {', '.join(body.value(p) for p in self.parts)})")
+        strict = ", strict=True" if self.strict else ""
+        body.line(f"{name} = map({body.value(self.function)}, {', '.join(body.value(p) for p in self.parts)}{strict})")
         return name
 
 
