@@ -1,4 +1,4 @@
-"""What builtins take, or answer otherwise, since some version of CPython: as untraced under each."""
+"""What CPython takes, answers or says otherwise since some version: as untraced under each."""
 
 import functools
 import warnings
@@ -107,3 +107,29 @@ if not _has_truth():
     @program(lambda: randn(3))
     def the_truth_of_not_implemented(x):
         return x + 1, attempt(lambda: bool(NotImplemented)), attempt(lambda: 1 if NotImplemented else 2), attempt(lambda: not NotImplemented)
+
+
+# ---- attributes of instances without a dict: the words differ between versions, and by what the class has
+class Slotted:
+    __slots__ = ("own",)
+    shown = 1
+
+    def method(self):
+        return 1
+
+
+@program(lambda: randn(3))
+def attributes_that_cannot_be_set(x):
+    one = Slotted()
+
+    def tried(act, *names):
+        found = []
+        for name in names:
+            try:
+                act(one, name)
+            except AttributeError as error:
+                found.append(str(error))
+        return found
+
+    names = "shown", "method", "other", "__class_getitem__", "__doc__"
+    return x + 1, tried(lambda o, n: setattr(o, n, 1), *names), tried(delattr, *names, "own"), one.shown

@@ -138,7 +138,9 @@ def has_dict(cls: type) -> bool:
     return bool(type.__dict__["__dictoffset__"].__get__(cls))
 
 
-def unsettable(cls: type, name: str) -> str:
-    """An attribute that isn't there, and can't be set or deleted."""
+def unsettable(cls: type, name: str, shown: bool) -> str:
+    """An attribute that an instance doesn't have, and that can't be set or deleted. `shown`: its class has one of that name."""
+    if shown and not has_dict(cls):
+        return f"{type_name(cls)!r} object attribute {name!r} is read-only"
     text = f"{type_name(cls)!r} object has no attribute {name!r}"
     return text if has_dict(cls) else text + _NO_DICT

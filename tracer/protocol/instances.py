@@ -306,7 +306,7 @@ def set_raw(ctx: Context, variable: ObjectVariable, name: str, value: Variable) 
         if find(ctx, kind, "__delete__")[1] is not MISSING:  # one half of a data descriptor: the other isn't there
             ctx.raise_(AttributeError, "__set__")
     if not words.has_dict(cls):
-        ctx.raise_(AttributeError, words.unsettable(cls, name))
+        ctx.raise_(AttributeError, words.unsettable(cls, name, raw is not MISSING))
     variable.store(ctx, name, value)
     return None
 
@@ -390,6 +390,6 @@ def delete_raw(ctx: Context, variable: ObjectVariable, name: str) -> None:
         if find(ctx, kind, "__set__")[1] is not MISSING:
             ctx.raise_(AttributeError, "__delete__")
     if variable.own(ctx, name) is None:
-        ctx.raise_(AttributeError, words.unsettable(variable.cls, name))
+        ctx.raise_(AttributeError, words.unsettable(variable.cls, name, raw is not MISSING))
     variable.store(ctx, name, UNSET)
 

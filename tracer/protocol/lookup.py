@@ -246,7 +246,7 @@ def generic_set_attribute(ctx: Context, variable: Variable, name: str, value: Va
     cls = variable.python_type()
     owner, raw = find(ctx, cls, name)
     if raw is MISSING and not cls.__dictoffset__:
-        ctx.raise_(AttributeError, words.unsettable(cls, name))
+        ctx.raise_(AttributeError, words.unsettable(cls, name, False))
     if type(raw) is types.GetSetDescriptorType and not isinstance(variable, ObjectVariable):
         ctx.raise_(AttributeError, f"attribute {name!r} of {type_name(raw.__objclass__)!r} objects is not writable")
     if type(raw) is types.MemberDescriptorType and not isinstance(variable, ObjectVariable):
