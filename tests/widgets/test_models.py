@@ -347,7 +347,7 @@ def test_forward_and_backward_of_a_function_are_two_bodies():
         def backward(ctx, gradient):
             return gradient * 2
 
-    ((_, _, bodies),) = bodies_of(Doubled.apply, torch.ones(2, requires_grad=True))
+    ((_, _, bodies),) = bodies_of(lambda x: Doubled.apply(x), torch.ones(2, requires_grad=True))
     assert [body["body"] for body in bodies] == ["fwd_body", "bwd_body"] and bodies[1]["inputs"][0][:2] == ["gradient_0", ""]
 
 
