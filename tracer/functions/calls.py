@@ -166,6 +166,8 @@ def _constant_call(
             _hold(ctx, argument)
     except NotConstant:
         return inline(ctx, ctx.wrap(function), args, kwargs)  # type: ignore[arg-type]
+    if named.get("eval_str"):
+        raise Break("exec-or-eval", expr=f"{function.__name__}(…, eval_str=True)", func=function.__name__, why="it evaluates annotations that are text")
     try:
         return ctx.wrap(function(*values, **named))
     except Exception as error:

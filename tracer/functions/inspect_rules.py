@@ -1,12 +1,13 @@
-"""Call rules for `inspect`: what it looks up without running code of the program."""
+"""Call rules for `inspect` and `typing`: what is looked up without running code of the program, and what evaluates text."""
 
 from __future__ import annotations
 
 import inspect
 import types
+import typing
 from typing import TYPE_CHECKING, Any
 
-from ..signals import Declined
+from ..signals import Break, Declined
 from ..variables import ObjectVariable, Variable, literal
 from .table import calls
 
@@ -28,3 +29,9 @@ def getattr_static(ctx: Context, target: Variable, name: Variable, default: Vari
     if own is not None:
         return own
     return default if default is not None else ctx.raise_with(AttributeError, [literal(text)])
+
+
+@calls.exact(typing.get_type_hints)
+def get_type_hints(ctx: Context, *args: Variable, **kwargs: Variable) -> Any:
+    """`typing.get_type_hints(x)`: annotations that are text are evaluated, in namespaces as they are at each call."""
+    raise Break("exec-or-eval", expr="get_type_hints()", func="get_type_hints", why="it evaluates annotations that are text")
