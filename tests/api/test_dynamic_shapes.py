@@ -83,7 +83,7 @@ def test_one_graph_serves_all_sizes_in_the_bounds(program, backend):
         torch.testing.assert_close(session.run(program, *args, **kwargs), program(*args, **kwargs))
     assert not session.recompiles
     if program is a_branch_on_the_size:
-        assert [found.reason for found in session.graph_breaks] == ["data-dependent-branch"]
+        assert [found.reason for found in session.graph_breaks] == ["data-dependent-number"]
     else:
         assert len(session.graphs) == 1 and not session.graph_breaks
     args, kwargs = make(7)
