@@ -218,7 +218,7 @@ def a_metaclass_of_an_enum_has_its_say(x):
 
 @program(lambda: (randn(2),), breaks=["class-definition-inside"], recompiles=None)
 def an_enum_that_is_made_by_a_call_is_a_new_one(x):
-    made, again = [enum.Enum("Made", "a b") for _ in range(2)]
+    made, again = map(lambda _: enum.Enum("Made", "a b"), range(2))
     return x + 1, made is again, [member.name for member in made], made.a == again.a
 
 

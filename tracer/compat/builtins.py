@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-__all__ = ["MAP_TAKES_STRICT", "PLACEHOLDER", "SUM_KEEPS_WHAT_ROUNDING_LOSES"]
+__all__ = ["MAP_TAKES_STRICT", "PLACEHOLDER", "SUM_KEEPS_WHAT_ROUNDING_LOSES", "TUPLE_ASKS_LENGTH"]
 
 
 def _takes_strict() -> bool:
@@ -17,6 +17,23 @@ def _takes_strict() -> bool:
     return True
 
 
+def _tuple_asks() -> bool:
+    asked: list[int] = []
+
+    class Items:
+        def __iter__(self) -> Any:
+            return iter(())
+
+        def __len__(self) -> int:
+            asked.append(1)
+            return 0
+
+    tuple(Items())
+    return bool(asked)
+
+
+#: Whether C asks an iterable for its length where it makes a tuple of it, as until 3.13.
+TUPLE_ASKS_LENGTH = _tuple_asks()
 #: `map(…, strict=True)`, since 3.14.
 MAP_TAKES_STRICT = _takes_strict()
 #: Whether `sum` adds floats as if they were rounded once, as since 3.12.

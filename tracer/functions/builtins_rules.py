@@ -441,7 +441,7 @@ def tuple_(ctx: Context, iterable: Variable | None = None, /) -> Any:
     """`tuple(x)`; a tuple itself is returned."""
     if isinstance(iterable, TupleVariable) and iterable.cls is tuple:
         return iterable
-    return TupleVariable(list(ctx.protocol.listed(ctx, iterable)) if iterable is not None else [], tuple)
+    return TupleVariable(list(ctx.protocol.tupled(ctx, iterable)) if iterable is not None else [], tuple)
 
 
 def _set(cls: type) -> Any:
@@ -529,7 +529,7 @@ def _new(native: type) -> Any:
 
         real = cls.real() if issubclass(native, BaseException) else made_by(ctx, native, cls)
         if is_named_tuple(real) and not real.__dictoffset__:
-            return TupleVariable(list(ctx.protocol.listed(ctx, args[0])), real) if len(args) == 1 else Declined("a tuple of one iterable")
+            return TupleVariable(list(ctx.protocol.tupled(ctx, args[0])), real) if len(args) == 1 else Declined("a tuple of one iterable")
         if not is_python_class(real):
             return cls.call(ctx, list(args), kwargs)
         return ctx.classes.native_instance(ctx, real, list(args), kwargs)

@@ -82,7 +82,7 @@ def product(ctx: Context, *parts: Variable, repeat: Variable | None = None) -> A
     times = 1 if repeat is None else ctx.protocol.index(ctx, repeat)
     if times < 0:
         ctx.raise_(ValueError, "repeat argument cannot be negative")
-    pools = [ctx.protocol.listed(ctx, p) for p in parts] * times
+    pools = [ctx.protocol.tupled(ctx, p) for p in parts] * times
     ctx.check_length(math.prod(map(len, pools)))
     return IndexedVariable(itertools.product, pools, itertools.product(*[range(len(p)) for p in pools]), ())
 
@@ -90,7 +90,7 @@ def product(ctx: Context, *parts: Variable, repeat: Variable | None = None) -> A
 def _chosen(cls: Any) -> Any:
     def rule(ctx: Context, iterable: Variable, r: Variable | None = None) -> Any:
         """`permutations(x, r)`, `combinations(x, r)`, `combinations_with_replacement(x, r)`: x is read at once."""
-        pool = ctx.protocol.listed(ctx, iterable)
+        pool = ctx.protocol.tupled(ctx, iterable)
         if r is None and cls is not itertools.permutations:
             return Declined("r is missing")
         size = len(pool) if is_none(r) else ctx.protocol.index(ctx, r)  # type: ignore[arg-type]

@@ -56,7 +56,7 @@ def call_ex(ctx: Context, frame: Frame, has_kwargs: bool) -> Any:
     cls = given.python_type()
     if cls is not tuple and not ctx.protocol.has(ctx, cls, "__iter__") and not ctx.protocol.has(ctx, cls, "__getitem__"):
         ctx.raise_(TypeError, f"{ctx.protocol.called_name(ctx, function)} argument after * must be an iterable, not {type_name(cls)}")
-    args = ctx.protocol.listed(ctx, given)
+    args = ctx.protocol.tupled(ctx, given)
     kwargs: dict[str, Any] = {}
     for key, value in pairs:
         name = plain(key)

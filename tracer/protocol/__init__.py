@@ -1,6 +1,6 @@
 """The object protocol: CPython's slot algorithms over variables, in one place. Reached as `ctx.protocol`."""
 
-from .hints import listed, listed_for_reading, taken
+from .hints import listed, listed_for_reading, taken, tupled
 from .iteration import (
     IndexIterator,
     callable_name,
@@ -70,5 +70,5 @@ __all__ = [
     "length", "length_through_type", "mapping_items", "match_class", "missing_attribute", "native_text", "next_item", "object_key",
     "operators_native", "is_data_descriptor", "is_not_implemented", "is_same", "is_subclass", "is_subtype", "overrides", "repr_text", "shown_type",
     "same", "same_or_equal", "guard_bases", "listed", "listed_for_reading", "send", "special", "special_answer", "special_method", "stand_in",
-    "str_text", "super_attribute", "taken", "truth", "truth_through_type", "unary", "unpack", "unpack_exactly", "wrap_native",
+    "str_text", "super_attribute", "taken", "tupled", "truth", "truth_through_type", "unary", "unpack", "unpack_exactly", "wrap_native",
 ]  # fmt: skip

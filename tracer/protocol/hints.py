@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ..compat.builtins import TUPLE_ASKS_LENGTH
 from ..compat.type_names import type_name
 from ..signals import Raised
 from ..variables import ConstantVariable, ObjectVariable, Variable
@@ -15,7 +16,7 @@ from .operators import index, length, special
 if TYPE_CHECKING:
     from ..context import Context
 
-__all__ = ["ask_length", "listed", "listed_for_reading", "says_length", "taken"]
+__all__ = ["ask_length", "listed", "listed_for_reading", "says_length", "taken", "tupled"]
 
 _METHODS = ("__len__", "__length_hint__")
 
@@ -71,8 +72,13 @@ def taken(ctx: Context, variable: Variable) -> Iterator[Variable]:
 
 
 def listed(ctx: Context, variable: Variable, what: str = "{!r} object is not iterable") -> list[Variable]:
-    """As `unpack`, where C makes a list or a tuple of the iterable."""
+    """As `unpack`, where C makes a list of the iterable."""
     return list(taken(ctx, variable)) if says_length(ctx, variable) and _iterable(ctx, variable) else unpack(ctx, variable, what)
+
+
+def tupled(ctx: Context, variable: Variable) -> list[Variable]:
+    """As `unpack`, where C makes a tuple of the iterable."""
+    return listed(ctx, variable) if TUPLE_ASKS_LENGTH else unpack(ctx, variable)
 
 
 def listed_for_reading(ctx: Context, variable: Variable) -> list[Variable]:
