@@ -283,7 +283,7 @@ class Session(Found, Reruns, Refusals):
         if self.pins.plain and (plain := self.pins.runs_plainly(frame)) is not None:
             return plain
         verdict = self.policy.decide(frame)
-        if isinstance(verdict, Root) and verdict.rule == "optimizer step":
+        if isinstance(verdict, Root) and verdict.rule == "optimizer step" and frame.f_code not in self.facts.targets:
             return Skip("optimizers write to parameters and to state of their own", rule="optimizer step")
         if isinstance(verdict, Root) and (other := other_tracer()):
             return Skip(other, rule="other tracer", callees=True)

@@ -8,6 +8,7 @@ do: no property, no `__getattr__`, no user code runs.
 
 from __future__ import annotations
 
+import enum
 import types
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,6 +18,18 @@ from .iterated import parts
 __all__ = ["STEPS", "Roots", "Source", "Step"]
 
 _instance_dict = types.GetSetDescriptorType
+
+
+def _shown(key: Any) -> str:
+    """A key as it is written; of an object that has no such form, its class: its own `__repr__` is the program's."""
+    cls = type(key)
+    if isinstance(key, enum.Enum):
+        return f"{cls.__name__}.{key._name_}"
+    return repr(key) if cls in _WRITTEN or isinstance(key, type) or (cls.__module__, cls.__name__) in _TORCH else f"<{cls.__name__}>"
+
+
+_WRITTEN = frozenset({bool, int, float, complex, str, bytes, type(None), tuple, frozenset})
+_TORCH = frozenset({("torch", "dtype"), ("torch", "device")})
 
 
 class Step:
@@ -54,7 +67,7 @@ def _read_item(owner: Any, key: Any) -> Any:
 STEPS: dict[str, Step] = {
     "attr": Step(_read_attr, lambda p, name: f"{p}.{name}"),
     "dict": Step(_read_dict, lambda p, _: f"{p}.__dict__"),
-    "item": Step(_read_item, lambda p, key: f"{p}[{key!r}]"),
+    "item": Step(_read_item, lambda p, key: f"{p}[{_shown(key)}]"),
     "key": Step(lambda owner, index: list(dict.keys(owner))[index], lambda p, index: f"list({p})[{index}]"),
     "type": Step(lambda owner, _: type(owner), lambda p, _: f"type({p})"),
     "closure": Step(lambda owner, index: owner.__closure__[index], lambda p, index: f"{p}.__closure__[{index}]"),
@@ -169,6 +182,8 @@ class Source:
                 owner = holder.base.base
                 assert owner is not None
                 return f"{owner.text}.{self.key}" if not self.key.isdigit() else f"{owner.text}[{self.key}]"
+        if self.kind == "item" and self.label:
+            return f"{self.base.text}[{self.label}]"
         if self.kind == "contents" and self.base.kind == "closure" and self.base.label:
             return self.base.label
         return STEPS[self.kind].text(self.base.text, self.key)

@@ -19,7 +19,7 @@ from tests.breaks import elsewhere
 X = torch.arange(3.0) + 1
 TABLE = np.ones(3, dtype=np.float32)
 LINEAR = torch.nn.Linear(3, 3)
-OPTIMIZER = torch.optim.SGD(LINEAR.parameters(), lr=0.1)
+OPTIMIZER = torch.optim.RAdam(LINEAR.parameters(), lr=0.1)
 
 
 def breaks_of(function: Any, *args: Any, **config: Any) -> list[Any]:
@@ -132,10 +132,12 @@ def test_the_block_that_catches_is_named_for_what_it_is() -> None:
 
 def test_an_optimizer_is_told_as_one() -> None:
     def f(x: Any) -> Any:
-        OPTIMIZER.zero_grad()
+        OPTIMIZER.step()
         return LINEAR(x)
 
-    found = breaks_of(f)
+    LINEAR(torch.ones(2, LINEAR.in_features)).sum().backward()
+    found = breaks_of(f, torch.ones(2, LINEAR.in_features))
+    assert "RAdam" in found[0].explanation
     assert {one.reason for one in found} == {"optimizer-step-inside"}
     assert not any("compile(opt.step)" in hint for one in found for hint in one.hints)
 

@@ -49,9 +49,9 @@ ENTRIES = (
         id="optimizer-step-inside",
         of_line=True,
         title="Optimiser used inside the compiled function",
-        explanation="""{here} uses an optimiser[[ ({type})]][[: `{expr}`]]. Its methods change parameters, gradients and state that
-            live outside the graph, and run hooks of their own. So the graph ends, Python makes the call, and a new graph starts after
-            it.""",
+        explanation="""{here} uses an optimiser[[ ({type})]][[: `{expr}`]]. What it computes depends on a number of its own state, or of a
+            gradient, which is known only when the graph runs[[: {number}]]. So the graph ends, Python makes the call, and a new graph starts
+            after it.""",
         why_it_matters="[[{breaks} breaks in one step; ]]the forward is cut off from what follows.",
         fixes=(
             Fix(
@@ -69,10 +69,27 @@ ENTRIES = (
                     call(torch.ones(3)), call(-2 * torch.ones(3))
                 """,
             ),
+            Fix(
+                name="optimizer-without-numbers",
+                do="Take an optimiser that decides nothing by its state: SGD, Adam, AdamW, NAdam, Adamax, Adagrad, Adadelta, RMSprop, Rprop",
+                when="the choice of the optimiser is open",
+                trades="another optimiser trains otherwise",
+                own_result=True,
+                source="""
+                    opt = torch.optim.SGD([w], lr=0.1)
+                    def f(x):
+                        opt.step()
+                        return (w * x).sum()
+                    def call(x):
+                        w.grad = x.clone()
+                        return f(x)
+                    call(torch.ones(3)), call(-2 * torch.ones(3))
+                """,
+            ),
         ),
         reproducer="""
             w = torch.ones(3, requires_grad=True)
-            opt = torch.optim.SGD([w], lr=0.1)
+            opt = torch.optim.RAdam([w], lr=0.1)
             def f(x):
                 opt.step()
                 return (w * x).sum()

@@ -45,8 +45,6 @@ def _is_settled(source: Source) -> bool:
 @rules.exact(types.MethodType)
 def method(ctx: Context, value: types.MethodType, source: Source) -> Any:
     """A bound method: its function and its object."""
-    if isinstance(value.__self__, torch.optim.Optimizer):
-        raise Break("optimizer-step-inside", expr=source.text, type=type(value.__self__).__name__)
     ctx.guard(source, "TYPE_MATCH", types.MethodType)
     return BoundVariable(
         ctx.build(value.__func__, source.attr("__func__")), ctx.build(value.__self__, source.attr("__self__")), source

@@ -123,7 +123,10 @@ def dict_keys(ctx: Context, value: Any, source: Source) -> dict[Any, Any]:
     items: dict[Any, Any] = {}
     for i, key in enumerate(keys):
         variable = ctx.build(key, source.nth_key(i))
-        items[variable.dict_key(ctx)] = Lazy(dict.__getitem__(value, key), source.item(key))
+        place = source.item(key)
+        if variable.source is not None and not place.label:
+            place.label = variable.source.text
+        items[variable.dict_key(ctx)] = Lazy(dict.__getitem__(value, key), place)
     return items
 
 

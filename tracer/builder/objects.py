@@ -32,12 +32,6 @@ def module(ctx: Context, value: Any, source: Source) -> Any:
     return _with_dict(ctx, ModuleVariable(value, type(value), source))
 
 
-@rules.base(torch.optim.Optimizer)
-def optimizer(ctx: Context, value: Any, source: Source) -> Any:
-    """An optimizer writes to parameters and to state of its own: its methods run as Python."""
-    raise Break("optimizer-step-inside", expr=source.text, type=type(value).__name__, name=type(value).__name__)
-
-
 @rules.base(torch.jit.ScriptFunction, torch.jit.ScriptModule)
 def script(ctx: Context, value: Any, source: Source) -> Any:
     """Compiled TorchScript has no Python inside."""

@@ -32,6 +32,7 @@ __all__ = [
     "fake_of",
     "fake_symbolic",
     "is_constraint_violation",
+    "item_of",
     "is_fake",
     "is_symbolic",
     "is_traced",
@@ -291,6 +292,15 @@ def symbolic_number(mode: FakeTensorMode, value: int, source: TorchSource) -> An
     from torch.fx.experimental.symbolic_shapes import DimDynamic
 
     return mode.shape_env.create_unspecified_symint_and_symbol(value, source, DimDynamic.DYNAMIC)
+
+
+def item_of(mode: FakeTensorMode, value: FakeTensor) -> Any:
+    """The symbol of the number in a fake tensor."""
+    before, mode.allow_scalar_outputs = mode.allow_scalar_outputs, True
+    try:
+        return value.item()
+    finally:
+        mode.allow_scalar_outputs = before
 
 
 def unbacked_bindings(mode: FakeTensorMode, value: Any) -> Any:

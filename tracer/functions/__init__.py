@@ -25,6 +25,7 @@ from . import (  # noqa: F401  (they fill the table)
     text_rules,
     torch_checks,
     torch_hooks,
+    torch_optimizers,
     torch_parameters,
     torch_profiling,
     torch_retraced,

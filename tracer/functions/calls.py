@@ -9,11 +9,13 @@ import types
 from typing import TYPE_CHECKING, Any
 
 from ..compat import original_callable
+from ..compat.optimizers import is_set_aside
 from ..compat.type_names import type_name
 from ..compat.wrappers import Wrapper, wrapper_of
 from ..interpreter.frame import Frame, Program
 from ..signals import Break, Declined, NotConstant, NotHeld
 from ..variables import (
+    NONE,
     UNSET,
     BoundVariable,
     CellVariable,
@@ -24,7 +26,7 @@ from ..variables import (
     Variable,
     literal,
 )
-from . import marks, policy
+from . import marks, policy, torch_optimizers
 from .annotations import annotations_of
 from .binding import bind
 from .known import settled_values
@@ -92,6 +94,8 @@ def call_function(ctx: Context, variable: FunctionVariable, args: list[Variable]
         return inline(ctx, variable, args, kwargs)
     if type(plan) is Wrapper:
         return follow(ctx, variable, plan).call(ctx, args, kwargs)
+    if plan == "set aside":
+        return _held(ctx, variable, "fn").call(ctx, args, kwargs)
     if plan == "node":
         return _node(ctx, variable, args, kwargs)
     if plan == "whole":
@@ -111,6 +115,8 @@ def call_function(ctx: Context, variable: FunctionVariable, args: list[Variable]
             reason = policy.opaque_reason(function.__module__) or "unsupported-builtin"
             raise Break(reason, func=function.__qualname__, name=function.__qualname__, expr=f"{function.__name__}()", why=rejected)
         return inline(ctx, variable, args, kwargs)
+    if plan == "user-requested-break" and torch_optimizers.followed(ctx):
+        return NONE
     raise Break(
         plan,
         func=function.__qualname__,
@@ -129,13 +135,15 @@ def _node(ctx: Context, variable: FunctionVariable, args: list[Variable], kwargs
 
 
 def _plan(ctx: Context, function: types.FunctionType) -> Any:
-    """ "inline", "node", "whole", "constant", what torch.compile wraps, a list of rules, or the id of a break."""
+    """ "inline", "node", "whole", "constant", "set aside", what torch.compile wraps, a list of rules, or the id of a break."""
     wrapper = wrapper_of(function)
     if wrapper is not None:
         return wrapper
     rules = calls.of(function) or calls.of(original_callable(function))  # torch._dynamo wraps torch.manual_seed when it is loaded
     if rules:
         return rules
+    if is_set_aside(function):
+        return "set aside"
     marked = marks.of(function)
     if marked is not None:
         return marked
@@ -149,9 +157,14 @@ def _plan(ctx: Context, function: types.FunctionType) -> Any:
 def follow(ctx: Context, variable: FunctionVariable, wrapper: Wrapper) -> Variable:
     """What a wrapper of torch.compile calls. It is guarded as what the wrapper's cell holds: wrappers share their code."""
     ctx.session.following.tell(wrapper, False)
+    return _held(ctx, variable, "fn")
+
+
+def _held(ctx: Context, variable: FunctionVariable, name: str) -> Variable:
+    """What the function holds in its cell `name`."""
     function = variable.function
     assert function is not None and function.__closure__ is not None
-    index = function.__code__.co_freevars.index("fn")
+    index = function.__code__.co_freevars.index(name)
     return ctx.settle(existing_cell(ctx, variable, index, function.__closure__[index]).load(ctx))
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..context import Context
     from ..interpreter.frame import Frame, Program
 
-__all__ = ["CATCHES", "check", "handling", "may_fail", "stop"]
+__all__ = ["CATCHES", "check", "check_failing", "handling", "may_fail", "stop"]
 
 #: How a handler deals with an error: not at all, by running code of the program and raising on, by stopping it.
 IGNORES, CLEANS, CATCHES = 0, 1, 2
@@ -108,10 +108,19 @@ def check(ctx: Context, target: Any, fakes: list[Any], named: dict[str, Any]) ->
     likely = may_fail(target, fakes, named)
     if likely == IGNORES:
         return False
+    _check(ctx, target, likely)
+    return True
+
+
+def check_failing(ctx: Context, target: Any) -> None:
+    """As `check`, for arithmetic of numbers that fails for values that programs don't let it meet, such as a division by zero."""
+    _check(ctx, target, CLEANS)
+
+
+def _check(ctx: Context, target: Any, likely: int) -> None:
     strength, where = handling(ctx)
     if strength + likely > CATCHES:
         stop(ctx, target, where)
-    return True
 
 
 def stop(ctx: Context, target: Any, where: Where | None) -> None:

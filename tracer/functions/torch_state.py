@@ -22,7 +22,7 @@ from ..variables import (
     literal,
 )
 from ..variables.base import mention
-from . import later, torch_facts
+from . import later, torch_facts, torch_optimizers
 from .table import calls
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _FALSE_QUERIES = [
     torch.jit.is_scripting, torch.jit.is_tracing, torch._C._get_tracing_state, torch._jit_internal.is_scripting, torch.compiler.is_exporting,
     torch._C._is_tracing, torch.onnx.is_in_onnx_export,
 ]  # fmt: skip
-_TRUE_QUERIES = [torch.compiler.is_compiling, torch.compiler.is_dynamo_compiling]
+_COMPILING = [torch.compiler.is_compiling, torch.compiler.is_dynamo_compiling]
 
 
 def _register(callables: list[Any], answer: bool, name: str, doc: str) -> None:
@@ -54,7 +54,12 @@ def tracing_state(ctx: Context) -> Any:
 
 
 _register([q for q in _FALSE_QUERIES if q is not torch._C._get_tracing_state], False, "not_scripting", "Nothing is scripted or exported: False.")
-_register(_TRUE_QUERIES, True, "is_compiling", "Captured code is being compiled: True.")
+
+
+@calls.exact(*dict.fromkeys(_COMPILING))
+def is_compiling(ctx: Context) -> Any:
+    """Captured code is being compiled: True. An optimizer of torch isn't told: it would compute otherwise than it does in eager."""
+    return literal(not torch_optimizers.followed(ctx))
 
 
 @calls.exact(torch.is_grad_enabled)
@@ -431,6 +436,7 @@ def _native_query(target: Any) -> None:
 
 for _target in (
     torch.cuda.is_available, torch.cuda.device_count, torch.backends.cudnn.is_available, torch.promote_types, torch.can_cast,
+    torch.accelerator.current_accelerator, torch.accelerator.is_available, torch.accelerator.device_count,
     torch._C._is_torch_function_enabled, torch._C._get_privateuse1_backend_name, torch.distributed.is_available,
 ):  # fmt: skip
     _native_query(_target)

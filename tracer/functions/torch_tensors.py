@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..compat import get_data
+from ..compat.fakes import item_of
 from ..guards.torch_kinds import FACTS
 from ..protocol.operators import BINARY, COMPARE, INPLACE
 from ..signals import Break, Declined
@@ -31,11 +32,13 @@ from ..variables import (
     literal,
     mention,
 )
-from . import later, torch_facts
+from . import later, torch_facts, torch_optimizers
 from .indexing import picked
 from .table import calls
+from .torch_failing import check_failing
 from .torch_fields import set_field
 from .torch_operators import PLAIN, is_leaf_input, record, target_name
+from .torch_optimizers import undecided
 from .torch_retraced import check_masked_write, takes_sizes_of_data
 
 if TYPE_CHECKING:
@@ -43,8 +46,8 @@ if TYPE_CHECKING:
     from ..sources import Source
 
 __all__ = [
-    "args_text", "call_tensor_method", "input_name", "is_leaf_input", "record", "set_tensor_attribute", "target_name",
-    "tensor_attribute", "tensor_binary", "tensor_getitem", "tensor_number", "tensor_setitem", "tensor_truth", "wrap_result",
+    "args_text", "call_tensor_method", "check_failing", "input_name", "is_leaf_input", "record", "set_tensor_attribute", "target_name",
+    "tensor_attribute", "tensor_binary", "tensor_getitem", "tensor_number", "tensor_setitem", "tensor_truth", "undecided", "wrap_result",
 ]  # fmt: skip
 
 
@@ -305,9 +308,18 @@ def _short(value: Any) -> str:
 
 def tensor_number(ctx: Context, variable: TensorVariable, cls: type | None) -> Any:
     """`x.item()`, `int(x)`, `float(x)`: a symbol of the graph where the configuration allows, else the graph ends."""
+    if torch_optimizers.followed(ctx):
+        return item(ctx, variable, cls)
     if not (ctx.config.capture_scalar_outputs or ctx.config.fullgraph) or ctx.fake_mode.shape_env is None:
         raise Break("tensor-to-python-number", expr=f"{mention(variable)}.item()", var=mention(variable), shape=str(tuple(variable.fake.shape)))
-    value = variable.fake.item()
+    return item(ctx, variable, cls)
+
+
+def item(ctx: Context, variable: TensorVariable, cls: type | None = None) -> Any:
+    """The number in a tensor, as a symbol that the graph's run gives a value, whatever the configuration says of such numbers."""
+    value = item_of(ctx.shapes.with_shapes(ctx), variable.fake)
+    if type(value) in PLAIN:  # of a tensor that the graph makes of a number, and that nothing of unknown value changed
+        return literal(value if cls is None else cls(value))
     node = ctx.create_node("call_method", "item", (ctx.graph.local(variable.node, variable.fake),), {}, value)
     number = ctx.shapes.wrap(ctx, value, lambda c: c.graph.local(node, value))
     return number if cls is None or number.python_type() is cls else ctx.shapes.convert(ctx, cls, number)

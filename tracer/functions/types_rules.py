@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import types
+import typing
 from typing import TYPE_CHECKING, Any
 
 from ..signals import Declined
@@ -81,3 +82,9 @@ def module_of_a_frame(ctx: Context, depth: Variable | None = None) -> Any:
 def exception(ctx: Context) -> Any:
     """`sys.exception()`: the exception that is being handled (3.11)."""
     return ctx.handled if ctx.handled is not None else NONE
+
+
+@calls.exact(typing.cast)
+def cast(ctx: Context, typ: Variable, val: Variable) -> Any:
+    """`typing.cast(type, x)`: `x` itself."""
+    return val

@@ -238,7 +238,7 @@ def _ask(ctx: Context, sym: Any, ask: Callable[[], Any], what: str, otherwise: s
         answer = ask()
     except Exception as error:
         if is_data_dependent(error):
-            raise Break(otherwise, number=text) from None
+            raise ctx.tensors.undecided(ctx, otherwise, text) from None
         raise
     note_fixed(ctx)
     if ctx.rec.on and len(ctx.fake_mode.shape_env.guards) != before:
@@ -290,6 +290,8 @@ def binary(ctx: Context, fn: Callable[..., Any], left: Variable, right: Variable
     plain = _PLAIN.get(fn, fn)
     if plain not in _LOGICAL and (isinstance(a, torch.SymBool) or isinstance(b, torch.SymBool)):
         return ctx.protocol.fold(ctx, plain, [literal(holds(ctx, v)) if isinstance(v, torch.SymBool) else o for v, o in ((a, left), (b, right))])
+    if plain in _TOLD_WHEN_RUN and (isinstance(a, torch.SymFloat) or isinstance(b, torch.SymFloat)) and (depends_on_data(left) or depends_on_data(right)):
+        return _when_run(ctx, plain, left, right)
     if plain in _DIVISIONS and type(right) is SymVariable and not holds(ctx, b != 0):
         return _concrete(ctx, plain, left, right)
     if plain is operator.pow and isinstance(b, float | torch.SymFloat):
@@ -301,7 +303,7 @@ def binary(ctx: Context, fn: Callable[..., Any], left: Variable, right: Variable
         value = plain(a, b)
     except Exception as error:
         if is_data_dependent(error):
-            raise Break("data-dependent-number", number=str(a)) from None
+            raise ctx.tensors.undecided(ctx, "data-dependent-number", str(a)) from None
         return _concrete(ctx, plain, left, right)
     if not isinstance(value, _SYMBOLIC):
         if value is NotImplemented:
@@ -313,6 +315,29 @@ def binary(ctx: Context, fn: Callable[..., Any], left: Variable, right: Variable
         return c.create_node("call_function", plain, (left_node, right_node), {}, value)
 
     return wrap(ctx, value, make)
+
+
+def _when_run(ctx: Context, plain: Callable[..., Any], left: Variable, right: Variable) -> Variable:
+    """Division and powers of floats that only the run of the graph tells. The node raises what Python raises, whoever uses its result."""
+    target = _TOLD_WHEN_RUN[plain]
+    ctx.tensors.check_failing(ctx, target)
+    (left_node, a), (right_node, b) = ctx.argument(left), ctx.argument(right)
+    value = plain(a, b)
+    node = ctx.create_node("call_function", target, (left_node, right_node), {}, value)
+    node.meta["effect"] = Effect()
+    return wrap(ctx, value, lambda c: c.graph.local(node, value))
+
+
+def float_power(base: Any, exponent: Any) -> Any:
+    """`base ** exponent` where that is a float. Where Python says a complex number the graph, made for floats, ends here."""
+    value = base**exponent
+    if isinstance(value, complex):
+        raise ValueError(f"{base} ** {exponent} is a complex number")
+    return value
+
+
+#: What data can make fail, or answer with another type; and what the graph calls.
+_TOLD_WHEN_RUN: dict[Any, Any] = {**{division: division for division in _DIVISIONS}, operator.pow: float_power}
 
 
 def _concrete(ctx: Context, fn: Callable[..., Any], *args: Variable) -> Any:
@@ -330,7 +355,7 @@ def unary(ctx: Context, fn: Callable[..., Any], variable: SymVariable, target: C
         value = (target or fn)(variable.sym)
     except Exception as error:
         if is_data_dependent(error):
-            raise Break("data-dependent-number", number=str(variable.sym)) from None
+            raise ctx.tensors.undecided(ctx, "data-dependent-number", str(variable.sym)) from None
         return _concrete(ctx, fn, variable)
     if not isinstance(value, _SYMBOLIC):
         return ctx.wrap(value)

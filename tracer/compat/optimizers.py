@@ -1,0 +1,40 @@
+"""What torch's optimizers are made of."""
+
+from __future__ import annotations
+
+import os
+import sys
+import types
+from typing import Any
+
+import torch
+
+from .marks import is_disabled, original_callable
+
+__all__ = ["group_by_device_and_dtype", "is_optimizer_code", "is_set_aside"]
+
+_FOLDER = os.path.dirname(torch.optim.__file__) + os.sep
+
+
+def is_optimizer_code(code: types.CodeType) -> bool:
+    """Whether code is of `torch.optim`."""
+    return code.co_filename.startswith(_FOLDER)
+
+
+def is_set_aside(function: Any) -> bool:
+    """Whether this is a function of `torch.optim` that torch.compile, once used, has marked as disabled in its place: a hint of
+    torch's to its own compiler. (What a program disables it holds itself.)"""
+    original = original_callable(function)
+    code = getattr(original, "__code__", None)
+    if original is function or not is_disabled(function) or code is None or not is_optimizer_code(code):
+        return False
+    holder: Any = sys.modules.get(original.__module__)
+    for part in original.__qualname__.split(".")[:-1]:
+        holder = getattr(holder, part, None)
+    return holder is not None and vars(holder).get(original.__name__) is function
+
+
+def group_by_device_and_dtype() -> tuple[Any, ...]:
+    """The function of C++ by which lists of tensors are grouped, where there is one."""
+    found = getattr(torch._C, "_group_tensors_by_device_and_dtype", None)
+    return () if found is None else (found,)
