@@ -31,6 +31,7 @@ __all__ = [
     "fake_mode_of_backends",
     "fake_of",
     "fake_symbolic",
+    "forget_stale",
     "is_constraint_violation",
     "item_of",
     "is_fake",
@@ -107,9 +108,13 @@ def new_fake_mode(shape_env: Any = None, **options: Any) -> FakeTensorMode:
     return WatchedFakeMode(shape_env=shape_env, **options)
 
 
-def fake_mode_of_backends(shape_env: Any = None) -> FakeTensorMode:
-    """A fake mode for a backend, of torch's own class: by that torch finds the rules of higher-order operators."""
-    return FakeTensorMode(shape_env=shape_env)
+def fake_mode_of_backends(shape_env: Any = None, like: FakeTensorMode | None = None) -> FakeTensorMode:
+    """A fake mode for a backend, of torch's own class: by that torch finds the rules of higher-order operators. `like`: the mode that the
+    graph was made in."""
+    mode = FakeTensorMode(shape_env=shape_env)
+    if like is not None:
+        mode.allow_scalar_outputs = like.allow_scalar_outputs
+    return mode
 
 
 # --- lean fakes -------------------------------------------------------------------------------------------------------
@@ -295,12 +300,18 @@ def symbolic_number(mode: FakeTensorMode, value: int, source: TorchSource) -> An
 
 
 def item_of(mode: FakeTensorMode, value: FakeTensor) -> Any:
-    """The symbol of the number in a fake tensor."""
-    before, mode.allow_scalar_outputs = mode.allow_scalar_outputs, True
-    try:
-        return value.item()
-    finally:
-        mode.allow_scalar_outputs = before
+    """The symbol of the number in a fake tensor. From then on the mode takes such numbers: a backend that traces the graph again meets it."""
+    mode.allow_scalar_outputs = True
+    return value.item()
+
+
+def forget_stale(mode: FakeTensorMode, written: Any, arguments: Any) -> None:
+    """After an operator that wrote: of a tensor in a list the value isn't known any more. (torch looks after those that are arguments
+    themselves: it writes to the value that is known as well, or forgets it.)"""
+    direct = {id(value) for value in arguments}
+    for fake in written:
+        if fake.constant is not None and id(fake) not in direct:
+            mode.fake_tensor_converter.invalidate_constant_aliases(fake.constant)
 
 
 def unbacked_bindings(mode: FakeTensorMode, value: Any) -> Any:

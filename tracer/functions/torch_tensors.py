@@ -32,13 +32,13 @@ from ..variables import (
     literal,
     mention,
 )
-from . import later, torch_facts, torch_optimizers
+from . import later, torch_facts
 from .indexing import picked
 from .table import calls
 from .torch_failing import check_failing
 from .torch_fields import set_field
 from .torch_operators import PLAIN, is_leaf_input, record, target_name
-from .torch_optimizers import undecided
+from .torch_optimizers import followed, undecided
 from .torch_retraced import check_masked_write, takes_sizes_of_data
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from ..sources import Source
 
 __all__ = [
-    "args_text", "call_tensor_method", "check_failing", "input_name", "is_leaf_input", "record", "set_tensor_attribute", "target_name",
+    "args_text", "call_tensor_method", "check_failing", "followed", "input_name", "is_leaf_input", "record", "set_tensor_attribute", "target_name",
     "tensor_attribute", "tensor_binary", "tensor_getitem", "tensor_number", "tensor_setitem", "tensor_truth", "undecided", "wrap_result",
 ]  # fmt: skip
 
@@ -308,7 +308,7 @@ def _short(value: Any) -> str:
 
 def tensor_number(ctx: Context, variable: TensorVariable, cls: type | None) -> Any:
     """`x.item()`, `int(x)`, `float(x)`: a symbol of the graph where the configuration allows, else the graph ends."""
-    if torch_optimizers.followed(ctx):
+    if followed(ctx):
         return item(ctx, variable, cls)
     if not (ctx.config.capture_scalar_outputs or ctx.config.fullgraph) or ctx.fake_mode.shape_env is None:
         raise Break("tensor-to-python-number", expr=f"{mention(variable)}.item()", var=mention(variable), shape=str(tuple(variable.fake.shape)))

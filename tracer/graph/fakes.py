@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from ..compat.fakes import DataDependentOutputException, python_dispatcher
+from ..compat.fakes import DataDependentOutputException, forget_stale, python_dispatcher
 from ..compat.memo import FakeTensor, fake_alike, fake_view, known_data, without_dispatch
 from .opaque import OpaqueCall
 from .operators import Watch, WritesArgument, refuse_writing
@@ -92,6 +92,8 @@ class FakeRunner:
                     raise
                 in_python = True
         watch.finish(fn)
+        if watch.written:
+            forget_stale(mode, watch.written, (*args, *kwargs.values()))
         if key is not None:
             self._remember(key, value, watch)
         return Outcome(value, watch.stays, watch.again, watch.reserved, watch.written)

@@ -290,7 +290,7 @@ def binary(ctx: Context, fn: Callable[..., Any], left: Variable, right: Variable
     plain = _PLAIN.get(fn, fn)
     if plain not in _LOGICAL and (isinstance(a, torch.SymBool) or isinstance(b, torch.SymBool)):
         return ctx.protocol.fold(ctx, plain, [literal(holds(ctx, v)) if isinstance(v, torch.SymBool) else o for v, o in ((a, left), (b, right))])
-    if plain in _TOLD_WHEN_RUN and (isinstance(a, torch.SymFloat) or isinstance(b, torch.SymFloat)) and (depends_on_data(left) or depends_on_data(right)):
+    if plain in _DIVISIONS and isinstance(b, torch.SymFloat) and depends_on_data(right) or plain is operator.pow and _is_own_power(ctx, left):
         return _when_run(ctx, plain, left, right)
     if plain in _DIVISIONS and type(right) is SymVariable and not holds(ctx, b != 0):
         return _concrete(ctx, plain, left, right)
@@ -317,27 +317,19 @@ def binary(ctx: Context, fn: Callable[..., Any], left: Variable, right: Variable
     return wrap(ctx, value, make)
 
 
+def _is_own_power(ctx: Context, base: Variable) -> bool:
+    """A root that an optimizer takes of a correction, which is positive. (Elsewhere the sign tells whether the power is a float at all.)"""
+    return isinstance(base, SymVariable) and isinstance(base.sym, torch.SymFloat) and depends_on_data(base) and ctx.tensors.followed(ctx)
+
+
 def _when_run(ctx: Context, plain: Callable[..., Any], left: Variable, right: Variable) -> Variable:
-    """Division and powers of floats that only the run of the graph tells. The node raises what Python raises, whoever uses its result."""
-    target = _TOLD_WHEN_RUN[plain]
-    ctx.tensors.check_failing(ctx, target)
+    """Arithmetic of floats that only the run of the graph tells, and that may fail: the node raises what Python raises, whoever uses its result."""
+    ctx.tensors.check_failing(ctx, plain)
     (left_node, a), (right_node, b) = ctx.argument(left), ctx.argument(right)
     value = plain(a, b)
-    node = ctx.create_node("call_function", target, (left_node, right_node), {}, value)
+    node = ctx.create_node("call_function", plain, (left_node, right_node), {}, value)
     node.meta["effect"] = Effect()
     return wrap(ctx, value, lambda c: c.graph.local(node, value))
-
-
-def float_power(base: Any, exponent: Any) -> Any:
-    """`base ** exponent` where that is a float. Where Python says a complex number the graph, made for floats, ends here."""
-    value = base**exponent
-    if isinstance(value, complex):
-        raise ValueError(f"{base} ** {exponent} is a complex number")
-    return value
-
-
-#: What data can make fail, or answer with another type; and what the graph calls.
-_TOLD_WHEN_RUN: dict[Any, Any] = {**{division: division for division in _DIVISIONS}, operator.pow: float_power}
 
 
 def _concrete(ctx: Context, fn: Callable[..., Any], *args: Variable) -> Any:

@@ -116,7 +116,7 @@ def _call(
 ) -> Any:
     env = fake_mode.shape_env if fake_mode is not None else None
     loops = graphs.has_loops(gm)
-    fresh = fakes.fake_mode_of_backends(fakes.ShapeEnv(allow_scalar_outputs=True) if env is None and loops else env)
+    fresh = fakes.fake_mode_of_backends(fakes.ShapeEnv(allow_scalar_outputs=True) if env is None and loops else env, fake_mode)
     given = [fakes.remake(fresh, value) for value in inputs]
     if real_inputs is not None:
         for real, fake in zip(real_inputs, given):
