@@ -16,7 +16,7 @@ WHOLE = {
     "SGD": [{}, {"momentum": 0.9, "nesterov": True}, {"weight_decay": 0.1, "maximize": True}, {"foreach": True, "momentum": 0.9}, {"fused": True, "momentum": 0.9}],
     "Adam": [{}, {"amsgrad": True, "weight_decay": 0.1}, {"maximize": True}, {"foreach": True}, {"foreach": True, "amsgrad": True}, {"fused": True}],
     "AdamW": [{}, {"amsgrad": True}, {"foreach": True}, {"fused": True}],
-    "NAdam": [{}, {"decoupled_weight_decay": True, "weight_decay": 0.1}, {"foreach": True}],
+    "NAdam": [{}, {"decoupled_weight_decay": True, "weight_decay": 0.1}],
     "Adamax": [{}, {"weight_decay": 0.1}, {"foreach": True}],
     "Adagrad": [{}, {"lr_decay": 0.1, "weight_decay": 0.1}, {"foreach": True}, {"fused": True}],
     "Adadelta": [{}, {"weight_decay": 0.1}, {"foreach": True}],
@@ -75,13 +75,13 @@ def test_a_step_is_one_graph_and_the_same_bits(name, options):
     assert len(session.graphs) == (1 if at_once else 2)  # the first step makes the state
 
 
-@pytest.mark.parametrize("name", ["RAdam", "ASGD", "Adafactor"])
-def test_what_decides_by_its_own_state_is_called_by_python(name):
+@pytest.mark.parametrize(("name", "options"), [("RAdam", {}), ("ASGD", {}), ("Adafactor", {}), ("NAdam", {"foreach": True})], ids=lambda v: str(v))
+def test_what_decides_by_its_own_state_is_called_by_python(name, options):
     def step(optimizer, x):
         optimizer.step()
         return x + 1
 
-    traced, untraced = made(name, {}), made(name, {})
+    traced, untraced = made(name, options), made(name, options)
     session = tracer.Session()
     for number in range(8):
         for net, _ in (traced, untraced):

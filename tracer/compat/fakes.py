@@ -310,8 +310,9 @@ def forget_stale(mode: FakeTensorMode, written: Any, arguments: Any) -> None:
     themselves: it writes to the value that is known as well, or forgets it.)"""
     direct = {id(value) for value in arguments}
     for fake in written:
-        if fake.constant is not None and id(fake) not in direct:
-            mode.fake_tensor_converter.invalidate_constant_aliases(fake.constant)
+        constant = getattr(fake, "constant", None)  # a tensor of a transform wraps a fake
+        if constant is not None and id(fake) not in direct:
+            mode.fake_tensor_converter.invalidate_constant_aliases(constant)
 
 
 def unbacked_bindings(mode: FakeTensorMode, value: Any) -> Any:

@@ -24,14 +24,14 @@ def is_optimizer_code(code: types.CodeType) -> bool:
 def is_set_aside(function: Any) -> bool:
     """Whether this is a function of `torch.optim` that torch.compile, once used, has marked as disabled in its place: a hint of
     torch's to its own compiler. (What a program disables it holds itself.)"""
-    original = original_callable(function)
+    original = function
+    while is_disabled(original):
+        original = original_callable(original)
     code = getattr(original, "__code__", None)
-    if original is function or not is_disabled(function) or code is None or not is_optimizer_code(code):
+    if original is function or code is None or not is_optimizer_code(code):
         return False
-    holder: Any = sys.modules.get(original.__module__)
-    for part in original.__qualname__.split(".")[:-1]:
-        holder = getattr(holder, part, None)
-    return holder is not None and vars(holder).get(original.__name__) is function
+    holders = [sys.modules.get(original.__module__), *(cls for cls in vars(torch.optim).values() if isinstance(cls, type))]
+    return any(holder is not None and vars(holder).get(original.__name__) is function for holder in holders)
 
 
 def group_by_device_and_dtype() -> tuple[Any, ...]:

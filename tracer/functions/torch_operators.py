@@ -20,6 +20,7 @@ from ..signals import Break, Raised
 from ..variables import ListVariable, SymVariable, TensorVariable, TupleVariable, Variable
 from . import torch_facts, torch_failing
 from .torch_fields import check_replaced
+from .torch_optimizers import undecided
 from .torch_parameters import new_leaf
 from .torch_retraced import check_begins, check_printed
 
@@ -273,7 +274,7 @@ def raise_operator_error(ctx: Context, target: Any, error: Exception) -> NoRetur
     if "no fake impl registered" in str(error) or unsupported or torchs_own or isinstance(error, NotImplementedError):
         raise Break("fake-op-failed", func=target_name(target), expr=target_name(target), why=str(error)[:200]) from None
     if name == "GuardOnDataDependentSymNode":
-        raise Break("data-dependent-number", func=target_name(target)) from None
+        raise undecided(ctx, "data-dependent-number", func=target_name(target)) from None
     if name in ("UserError", "Unsupported"):
         raise Break("fake-op-failed", func=target_name(target), expr=target_name(target), why=str(error)[:200]) from None
     strength, where = torch_failing.handling(ctx)

@@ -28,17 +28,17 @@ def followed(ctx: Context) -> bool:
     return ctx.frame is not None and is_optimizer_code(ctx.frame.program.code)
 
 
-def undecided(ctx: Context, reason: str, number: str) -> Break:
+def undecided(ctx: Context, reason: str, **details: str) -> Break:
     """The break where Python has to know a number that only data decides. Of an optimizer's state nobody asked for it: the call is what stops."""
     if not followed(ctx):
-        return Break(reason, number=number)
+        return Break(reason, **details)
     frame = ctx.frame
     while frame is not None:
         cls = frame.locals[0].python_type() if frame.locals and isinstance(frame.locals[0], ObjectVariable) else object
         if issubclass(cls, torch.optim.Optimizer):
-            return Break("optimizer-step-inside", type=cls.__name__, number=number)
+            return Break("optimizer-step-inside", type=cls.__name__, **details)
         frame = frame.back
-    return Break("optimizer-step-inside", number=number)
+    return Break("optimizer-step-inside", **details)
 
 
 @calls.exact(*group_by_device_and_dtype())

@@ -238,7 +238,7 @@ def _ask(ctx: Context, sym: Any, ask: Callable[[], Any], what: str, otherwise: s
         answer = ask()
     except Exception as error:
         if is_data_dependent(error):
-            raise ctx.tensors.undecided(ctx, otherwise, text) from None
+            raise ctx.tensors.undecided(ctx, otherwise, number=text) from None
         raise
     note_fixed(ctx)
     if ctx.rec.on and len(ctx.fake_mode.shape_env.guards) != before:
@@ -303,7 +303,7 @@ def binary(ctx: Context, fn: Callable[..., Any], left: Variable, right: Variable
         value = plain(a, b)
     except Exception as error:
         if is_data_dependent(error):
-            raise ctx.tensors.undecided(ctx, "data-dependent-number", str(a)) from None
+            raise ctx.tensors.undecided(ctx, "data-dependent-number", number=str(a)) from None
         return _concrete(ctx, plain, left, right)
     if not isinstance(value, _SYMBOLIC):
         if value is NotImplemented:
@@ -347,7 +347,7 @@ def unary(ctx: Context, fn: Callable[..., Any], variable: SymVariable, target: C
         value = (target or fn)(variable.sym)
     except Exception as error:
         if is_data_dependent(error):
-            raise ctx.tensors.undecided(ctx, "data-dependent-number", str(variable.sym)) from None
+            raise ctx.tensors.undecided(ctx, "data-dependent-number", number=str(variable.sym)) from None
         return _concrete(ctx, fn, variable)
     if not isinstance(value, _SYMBOLIC):
         return ctx.wrap(value)
