@@ -8,5 +8,4 @@ MORE_BREAKS: dict[str, str] = {
     "hop_db inline_asm_elementwise": "it needs CUDA: untried",
     "autograd_function_db Numpy": "its forward computes with NumPy, which isn't translated",
     "module_db nn.Lazy": "the first call makes its parameters, after its class and its hooks; the second call is one graph",
-    "optim_db Muon": "steps of optimizers run as Python",
 }

@@ -116,6 +116,21 @@ def test_a_whole_training_step(name):
         assert torch.equal(mine[0], theirs[0]) and torch.equal(mine[1], theirs[1]) and mine[2] == theirs[2]
 
 
+def test_a_scheduler_that_reads_a_loss_is_none():
+    def step(scheduler, loss):
+        scheduler.step(loss)
+        return loss + 1
+
+    optimizers = [made("SGD", {})[1] for _ in range(2)]
+    schedulers = [torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=0) for optimizer in optimizers]
+    session = tracer.Session()
+    for value in (3.0, 2.0, 2.5, 2.6):
+        session.run(step, schedulers[0], torch.tensor(value))
+        step(schedulers[1], torch.tensor(value))
+        assert optimizers[0].param_groups[0]["lr"] == optimizers[1].param_groups[0]["lr"]
+    assert "optimizer-step-inside" not in {one.reason for one in session.graph_breaks} and not session.records.faults
+
+
 def test_the_bound_step_is_compiled():
     traced, untraced = made("AdamW", {}), made("AdamW", {})
     step = tracer.compile(traced[1].step, backend="eager")
@@ -177,7 +192,7 @@ def test_other_rates_groups_and_parameters_without_gradients():
 
 
 @pytest.mark.parametrize("lr", [torch.tensor(0.01), torch.tensor(0.01, dtype=torch.float64)], ids=["float32", "float64"])
-@pytest.mark.parametrize("name", ["SGD", "Adam"])
+@pytest.mark.parametrize("name", ["SGD", "Adam", "Adagrad"])
 def test_a_rate_that_is_a_tensor(name, lr):
     traced, untraced = made(name, {"lr": lr.clone()}), made(name, {"lr": lr.clone()})
     step = tracer.compile(lambda optimizer: optimizer.step(), backend="eager")
@@ -188,6 +203,7 @@ def test_a_rate_that_is_a_tensor(name, lr):
         step(traced[1])
         untraced[1].step()
         same(traced, untraced)
+    assert not step.session.graph_breaks and not step.session.records.faults
 
 
 def test_a_numbers_power_that_is_complex_and_a_division_by_zero_are_pythons():

@@ -347,6 +347,13 @@ def unbacked_integer(mode: FakeTensorMode, least: int | None = None, most: int |
     return number
 
 
+def unbacked_float(mode: FakeTensorMode) -> Any:
+    """A SymFloat of which nothing is known: the result of arithmetic that only the run of the graph makes."""
+    env = mode.shape_env
+    with env.ignore_fresh_unbacked_symbols():
+        return env.create_unbacked_symfloat()
+
+
 def expect(condition: Any) -> None:
     """Assume a symbolic truth that only data decides; `graphs.insert_asserts` adds the check."""
     from torch.fx.experimental.symbolic_shapes import expect_true

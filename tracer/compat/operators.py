@@ -21,8 +21,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import _pop_mode_temporarily
 
 __all__ = [
-    "BASE_HOP", "SWITCH", "UNHELD", "Declared", "declared", "in_tree", "on_fakes", "overload_of", "overloads_of", "parameters", "run_with_rng_state_operator",
-    "scan_skips_none", "switch_call", "writes_first", "written",
+    "BASE_HOP", "SWITCH", "UNHELD", "Declared", "declared", "in_tree", "number_keywords", "on_fakes", "overload_of", "overloads_of", "parameters",
+    "run_with_rng_state_operator", "scan_skips_none", "switch_call", "writes_first", "written",
 ]  # fmt: skip
 
 #: Namespaces of operators that torch defines and that do nothing which their declaration doesn't say.
@@ -254,3 +254,10 @@ def _is_out(op: Any) -> bool:
 def parameters(function: Any) -> list[list[tuple[str, bool, Any]]]:
     """For each overload that `function` may run: (name, by keyword only, default or None) of its parameters."""
     return [[(a.name, a.kwarg_only, a.default_value) for a in op._schema.arguments] for op in overloads_of(function)]
+
+
+@functools.cache
+def number_keywords(function: Any) -> frozenset[str]:
+    """Which keywords of a function of torch take a number, by the schemas of its overloads: `alpha`, `value`."""
+    arguments = [argument for op in overloads_of(function) for argument in op._schema.arguments]
+    return frozenset(a.name for a in arguments if a.kwarg_only and isinstance(a.type, torch.NumberType))

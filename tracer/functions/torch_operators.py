@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import torch
 
 from ..compat.autograd_functions import is_differentiable
-from ..compat.operators import writes_first
+from ..compat.operators import number_keywords, writes_first
 from ..graph.operators import Effect, WritesArgument, refuse_writing, storage_of
 from ..graph.spelling import Held, spelled
 from ..signals import Break, Raised
 from ..variables import ListVariable, SymVariable, TensorVariable, TupleVariable, Variable
 from . import torch_facts, torch_failing
 from .torch_fields import check_replaced
-from .torch_optimizers import undecided
+from .torch_optimizers import followed, undecided
 from .torch_parameters import new_leaf
 from .torch_retraced import check_begins, check_printed
 
@@ -39,6 +39,8 @@ def record(ctx: Context, op: str, target: Any, args: list[Variable], kwargs: dic
     new leaf may be among the results."""
     if not leaf and "requires_grad" in kwargs and kwargs["requires_grad"].python_type() is bool and ctx.protocol.truth(ctx, kwargs["requires_grad"]):
         return new_leaf(ctx, op, target, args, kwargs)
+    if kwargs and followed(ctx):
+        kwargs = _with_numbers(ctx, target, kwargs)
     call = _Call(ctx, op, target, args, kwargs)
     may_fail = torch_failing.check(ctx, target, call.fakes, call.named)
     outcome = call.run()
@@ -60,6 +62,12 @@ def record(ctx: Context, op: str, target: Any, args: list[Variable], kwargs: dic
     if stays or may_fail:
         node.meta["effect"] = Effect(outcome.writes, outcome.again)
     return same if same is not None else ctx.tensors.wrap_result(ctx, value, node)
+
+
+def _with_numbers(ctx: Context, target: Any, kwargs: dict[str, Variable]) -> dict[str, Variable]:
+    """Keywords of an optimizer's operator: C++ reads the number of a tensor that is given for one (a learning rate), which is a number of the graph."""
+    wanted = number_keywords(getattr(torch.Tensor, target) if type(target) is str else target)
+    return {name: ctx.tensors.item(ctx, v) if name in wanted and isinstance(v, TensorVariable) else v for name, v in kwargs.items()}
 
 
 class _Call:

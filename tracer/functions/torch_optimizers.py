@@ -23,22 +23,30 @@ if TYPE_CHECKING:
 __all__ = ["followed", "undecided"]
 
 
+def _optimizer(ctx: Context) -> type | None:
+    """The class of the optimizer of which a method is followed now, in torch's own code; None elsewhere (a scheduler's code, a functional form)."""
+    frame = ctx.frame
+    if frame is None or not is_optimizer_code(frame.program.code):
+        return None
+    while frame is not None:
+        first = frame.locals[0] if frame.locals else None
+        if isinstance(first, TupleVariable) and first.items:  # `*args` of what torch wraps around `step`
+            first = first.items[0]
+        if isinstance(first, ObjectVariable) and issubclass(first.python_type(), torch.optim.Optimizer):
+            return first.python_type()
+        frame = frame.back
+    return None
+
+
 def followed(ctx: Context) -> bool:
-    """Whether the function that is followed now is one of torch's optimizers'."""
-    return ctx.frame is not None and is_optimizer_code(ctx.frame.program.code)
+    """Whether the function that is followed now is of one of torch's optimizers, called by its `step`."""
+    return _optimizer(ctx) is not None
 
 
 def undecided(ctx: Context, reason: str, **details: str) -> Break:
     """The break where Python has to know a number that only data decides. Of an optimizer's state nobody asked for it: the call is what stops."""
-    if not followed(ctx):
-        return Break(reason, **details)
-    frame = ctx.frame
-    while frame is not None:
-        cls = frame.locals[0].python_type() if frame.locals and isinstance(frame.locals[0], ObjectVariable) else object
-        if issubclass(cls, torch.optim.Optimizer):
-            return Break("optimizer-step-inside", type=cls.__name__, **details)
-        frame = frame.back
-    return Break("optimizer-step-inside", **details)
+    cls = _optimizer(ctx)
+    return Break(reason, **details) if cls is None else Break("optimizer-step-inside", type=cls.__name__, **details)
 
 
 @calls.exact(*group_by_device_and_dtype())

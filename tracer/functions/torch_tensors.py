@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from ..sources import Source
 
 __all__ = [
-    "args_text", "call_tensor_method", "check_failing", "followed", "input_name", "is_leaf_input", "record", "set_tensor_attribute", "target_name",
+    "args_text", "call_tensor_method", "check_failing", "followed", "input_name", "is_leaf_input", "item", "record", "set_tensor_attribute", "target_name",
     "tensor_attribute", "tensor_binary", "tensor_getitem", "tensor_number", "tensor_setitem", "tensor_truth", "undecided", "wrap_result",
 ]  # fmt: skip
 

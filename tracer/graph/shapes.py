@@ -323,10 +323,11 @@ def _is_own_power(ctx: Context, base: Variable) -> bool:
 
 
 def _when_run(ctx: Context, plain: Callable[..., Any], left: Variable, right: Variable) -> Variable:
-    """Arithmetic of floats that only the run of the graph tells, and that may fail: the node raises what Python raises, whoever uses its result."""
+    """Arithmetic of floats that only the run of the graph tells, and that may fail: the node raises what Python raises, whoever uses its result.
+    That is a symbol of its own: ShapeEnv would add checks of its own to an expression."""
     ctx.tensors.check_failing(ctx, plain)
-    (left_node, a), (right_node, b) = ctx.argument(left), ctx.argument(right)
-    value = plain(a, b)
+    (left_node, _), (right_node, _) = ctx.argument(left), ctx.argument(right)
+    value = fakes.unbacked_float(with_shapes(ctx))
     node = ctx.create_node("call_function", plain, (left_node, right_node), {}, value)
     node.meta["effect"] = Effect()
     return wrap(ctx, value, lambda c: c.graph.local(node, value))
