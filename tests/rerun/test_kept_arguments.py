@@ -127,3 +127,25 @@ def test_an_object_that_nothing_can_refer_to_weakly_is_not_kept_with_its_tensors
     del batch
     gc.collect()
     assert gone() is None
+
+
+class Plain:
+    """An object of which the program holds the `__dict__` as well."""
+
+    def __init__(self) -> None:
+        self.n = 1
+
+
+@pytest.mark.parametrize("first", ["dict", "object"])
+def test_an_object_and_its_dict_are_copied_as_one(first: str) -> None:
+    def function(parts: list[Any], x: torch.Tensor) -> Any:
+        held, owner = parts if isinstance(parts[0], dict) else parts[::-1]
+        held["k"] = x + 1
+        return owner.k * 2, held is vars(owner)
+
+    owner = Plain()
+    parts: list[Any] = [vars(owner), owner] if first == "dict" else [owner, vars(owner)]
+    with tracer.Session() as session:
+        session.run(function, parts, torch.ones(2))
+        again = session.recompile()
+    assert again.error is None and torch.equal(again.result[0], torch.full((2,), 4.0)) and again.result[1] is True

@@ -28,6 +28,7 @@ import torch
 from ..compat.copies import plain_dispatch, set_bits
 from ..compat.python_classes import can_be_given, is_python_class
 from ..compat.wrappers import are_settings, is_optimized, note_identity, over, wrapper_of
+from ..protocol.instances import instance_dict
 
 __all__ = ["Copier", "Names", "Same"]
 
@@ -315,12 +316,16 @@ class Copier:
         if type(made) is not type(value):
             self.notes.append(f"a {type(value).__qualname__} is copied as a {type(made).__qualname__}")
         if state is not None:
+            own = instance_dict(value)
+            is_own = own is not None and (state[0] if isinstance(state, tuple) and len(state) == 2 else state) is own
             state = self._copy(state)
             if hasattr(made, "__setstate__"):
                 made.__setstate__(state)
             else:
                 plain, slots = state if isinstance(state, tuple) and len(state) == 2 else (state, None)
-                if plain:
+                if is_own:  # which the program may hold as well
+                    object.__setattr__(made, "__dict__", plain)
+                elif plain:
                     made.__dict__.update(plain)
                 for name, member in (slots or {}).items():
                     setattr(made, name, member)
