@@ -291,7 +291,10 @@ class Context:
 
     def type_of(self, variable: Variable) -> Variable:
         """The class of an object, as a variable."""
-        cls = variable.python_type()
+        return self.class_variable(variable.python_type())
+
+    def class_variable(self, cls: type) -> Variable:
+        """A class that is known by the object that led to it."""
         known = self.by_id.get(id(cls))
         if known is None:
             known = PinnedVariable(cls)

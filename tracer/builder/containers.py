@@ -221,11 +221,7 @@ def _by_class(ctx: Context, value: Any, source: Source) -> DictVariable:
     """A registry: values by class (torch's of pytrees has a function among them), of which a program reads a few and asks whether others are there."""
     items = {}
     for key in dict.keys(value):
-        known = ctx.by_id.get(id(key))
-        if known is None:
-            known = PinnedVariable(key) if isinstance(key, type) else ctx.wrap(key)
-            if isinstance(key, type):  # as `type_of` does
-                ctx.remember(known, key, None)
+        known = ctx.class_variable(key) if isinstance(key, type) else ctx.wrap(key)
         held = IdentityKey(known) if type(known) is PinnedVariable else known.dict_key(ctx)
         items[held] = Lazy(dict.__getitem__(value, key), source.item(key))
     variable = DictVariable(items, type(value), source)

@@ -138,11 +138,7 @@ class Stepper:
 
     def start(self, command: str, kind: Any = None, **terms: Any) -> None:
         """Give a command by its name without waiting for where it leads; `on_change` is called there."""
-        if threading.get_ident() == self._gate.ident:
-            raise TracerError(
-                "a stepped call can't be driven from inside of itself.",
-                next="give commands in the thread that made the stepper",
-            )
+        self._refuse_itself()
         stop = self._stop_of(command, kind, terms)
         self._view = None
         if not self.done and self._gate.at is not None:
@@ -362,8 +358,8 @@ class Stepper:
     def _go(self, command: str, kind: Any = None, **terms: Any) -> Event | None:
         """A command goes on from where the call waits: one that is still on its way there, made without `wait` or
         interrupted, arrives first. Else the command would end at a stop that was asked for earlier."""
-        if threading.get_ident() != self._gate.ident and not self.done and self._gate.at is None:
-            self._gate.wait()
+        self._refuse_itself()
+        self._catch_up()
         self.start(command, kind, **terms)
         return self._arrive()
 
@@ -372,10 +368,21 @@ class Stepper:
         self._gate.wait()
         return self._gate.at
 
-    def _waiting(self) -> Event:
-        """Where the worker waits. After an interrupt it may still be on its way to its next event."""
+    def _refuse_itself(self) -> None:
+        if threading.get_ident() == self._gate.ident:
+            raise TracerError(
+                "a stepped call can't be driven from inside of itself.",
+                next="give commands in the thread that made the stepper",
+            )
+
+    def _catch_up(self) -> None:
+        """Until the worker waits: after an interrupt it may still be on its way to its next event."""
         if self._gate.at is None and not self.done:
             self._gate.wait()
+
+    def _waiting(self) -> Event:
+        """Where the worker waits."""
+        self._catch_up()
         at = self._gate.at
         if at is None:
             raise TracerError("the call has ended.", next="look at .result and .session, or step through another call")
