@@ -11,7 +11,7 @@ from ..compat.builtins import MAP_TAKES_STRICT, SUM_KEEPS_WHAT_ROUNDING_LOSES
 from ..compat.python_classes import is_python_class
 from ..compat.type_names import type_name
 from ..protocol.instances import instance_namespace, native_base
-from ..signals import Break, Declined, NotConstant, Raised
+from ..signals import Break, Declined, NotConstant
 from ..variables import (
     NONE,
     UNSET,
@@ -70,12 +70,8 @@ def getattr_(ctx: Context, value: Variable, name: Variable, default: Variable | 
     key = _attribute_name(ctx, name)
     if default is None:
         return value.attribute(ctx, key)
-    try:
-        return ctx.protocol.getattr_now(ctx, value, key)
-    except Raised as error:
-        if issubclass(error.variable.python_type(), AttributeError):
-            return default
-        raise
+    found = ctx.protocol.getattr_or_none(ctx, value, key)
+    return default if found is None else found
 
 
 def _attribute_name(ctx: Context, name: Variable) -> str:
@@ -88,13 +84,7 @@ def _attribute_name(ctx: Context, name: Variable) -> str:
 @calls.exact(hasattr)
 def hasattr_(ctx: Context, value: Variable, name: Variable) -> Any:
     """`hasattr(x, name)`: whether reading raises AttributeError."""
-    try:
-        ctx.protocol.getattr_now(ctx, value, _attribute_name(ctx, name))
-    except Raised as error:
-        if issubclass(error.variable.python_type(), AttributeError):
-            return literal(False)
-        raise
-    return literal(True)
+    return literal(ctx.protocol.getattr_or_none(ctx, value, _attribute_name(ctx, name)) is not None)
 
 
 @calls.exact(setattr)

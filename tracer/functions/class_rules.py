@@ -15,7 +15,7 @@ import torch
 
 from ..compat.python_classes import is_python_class
 from ..compat.type_names import type_name
-from ..signals import Declined, NotConstant, Raised
+from ..signals import Declined, NotConstant
 from ..variables import (
     NONE,
     ExceptionVariable,
@@ -120,12 +120,7 @@ def class_said(ctx: Context, value: Variable) -> type | None:
     cls = value.python_type()
     if not is_python_class(cls) or ctx.protocol.find(ctx, cls, "__class__")[0] is object and not ctx.protocol.overrides(ctx, cls, "__getattribute__"):
         return None
-    try:
-        said = ctx.protocol.getattr_now(ctx, value, "__class__")
-    except Raised as error:
-        if issubclass(error.variable.python_type(), AttributeError):
-            return None
-        raise
+    said = ctx.protocol.getattr_or_none(ctx, value, "__class__")
     held = said.value if isinstance(said, PinnedVariable) else None
     return held if isinstance(held, type) and held is not cls else None
 

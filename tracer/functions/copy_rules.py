@@ -13,7 +13,7 @@ import torch
 
 from ..compat.python_classes import is_python_class
 from ..protocol.instances import instance_dict, instance_namespace
-from ..signals import Break, Raised
+from ..signals import Break
 from ..variables import (
     UNSET,
     BoundVariable,
@@ -216,10 +216,10 @@ def _asked(ctx: Context, x: ObjectVariable, func: str, *missing: str) -> None:
     if x.data is not None or any(isinstance(raw, types.MemberDescriptorType) for base in _mro(x.cls) for raw in _entries(base).values()):
         _refuse(ctx, x, func, "its class looks attributes up by itself, and its objects hold more than a dict")
     for name in missing:
-        if _answer(ctx, x, name) is not None:
+        if ctx.protocol.getattr_or_none(ctx, x, name) is not None:
             _refuse(ctx, x, func, f"its class answers `{name}` in its own way")
     for name in ("__reduce_ex__", "__reduce__", "__getstate__"):
-        found = _answer(ctx, x, name)
+        found = ctx.protocol.getattr_or_none(ctx, x, name)
         plain = isinstance(found, BoundVariable) and found.owner is x and isinstance(found.function, PinnedVariable)
         if not plain or found.function.value is not object.__dict__[name]:  # type: ignore[union-attr]
             _refuse(ctx, x, func, f"its class answers `{name}` in its own way")
@@ -228,16 +228,6 @@ def _asked(ctx: Context, x: ObjectVariable, func: str, *missing: str) -> None:
 def _looks_up(ctx: Context, cls: type) -> bool:
     """Whether a class of Python has a say in what its objects' attributes are."""
     return any(owner is not None and is_python_class(owner) for owner, _ in (ctx.protocol.find(ctx, cls, name) for name in _LOOKUP))
-
-
-def _answer(ctx: Context, x: ObjectVariable, name: str) -> Variable | None:
-    """`getattr(x, name, None)`."""
-    try:
-        return ctx.protocol.getattr_now(ctx, x, name)
-    except Raised as error:
-        if issubclass(error.variable.python_type(), AttributeError):
-            return None
-        raise
 
 
 def _state(ctx: Context, x: ObjectVariable) -> tuple[dict[str, Any], dict[Any, Any]]:
@@ -268,9 +258,9 @@ def _copied_state(ctx: Context, x: ObjectVariable, made: ObjectVariable, copy_of
     entries, slots = _state(ctx, x)
     attrs = {name: copy_of(ctx.settle(value)) for name, value in entries.items()}
     if entries and _looks_up(ctx, x.cls):
-        if _answer(ctx, made, "__setstate__") is not None:
+        if ctx.protocol.getattr_or_none(ctx, made, "__setstate__") is not None:
             _refuse(ctx, x, func, "its class answers `__setstate__` in its own way")
-        namespace = _answer(ctx, made, "__dict__")
+        namespace = ctx.protocol.getattr_or_none(ctx, made, "__dict__")
         if not isinstance(namespace, DictVariable) or namespace is not instance_namespace(ctx, made):
             _refuse(ctx, x, func, "its class answers `__dict__` in its own way")
         namespace.items.update(attrs)  # what the class was handed is what it is filled through

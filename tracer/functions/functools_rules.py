@@ -82,22 +82,13 @@ def update_wrapper(ctx: Context, wrapper: Variable, wrapped: Variable, assigned:
     ctx.mutate(wrapper)
     stored = wrapper.attributes = dict(wrapper.attributes or {})
     for name in names:
-        value = _attribute(ctx, wrapped, name)
+        value = ctx.protocol.getattr_or_none(ctx, wrapped, name)
         if value is not None:
             stored[name] = value
     for name, value in _own_attributes(ctx, wrapped).items():
         stored[name] = value
     stored["__wrapped__"] = wrapped
     return wrapper
-
-
-def _attribute(ctx: Context, wrapped: Variable, name: str) -> Variable | None:
-    try:
-        return ctx.protocol.getattr_now(ctx, wrapped, name)
-    except Raised as error:
-        if issubclass(error.variable.python_type(), AttributeError):
-            return None
-        raise
 
 
 def _own_attributes(ctx: Context, wrapped: Variable) -> dict[str, Variable]:

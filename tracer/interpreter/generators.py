@@ -122,7 +122,7 @@ def _throw_into(ctx: Context, receiver: Variable, error: ExceptionVariable) -> t
         raise Raised(error)
     if isinstance(receiver, GeneratorVariable):
         return throw(ctx, receiver, error), receiver.result or NONE
-    method = _method(ctx, receiver, "throw")
+    method = ctx.protocol.getattr_or_none(ctx, receiver, "throw")
     if method is None:
         raise Raised(error)
     try:
@@ -138,18 +138,9 @@ def _close_receiver(ctx: Context, receiver: Variable) -> None:
     if isinstance(receiver, GeneratorVariable):
         close(ctx, receiver)
         return
-    method = _method(ctx, receiver, "close")
+    method = ctx.protocol.getattr_or_none(ctx, receiver, "close")
     if method is not None:
         ctx.call_now(method, [])
-
-
-def _method(ctx: Context, receiver: Variable, name: str) -> Variable | None:
-    try:
-        return ctx.protocol.getattr_now(ctx, receiver, name)
-    except Raised as missing:
-        if issubclass(missing.variable.python_type(), AttributeError):
-            return None
-        raise
 
 
 def finish_send(frame: Frame, result: Variable) -> None:

@@ -26,6 +26,7 @@ from .lookup import (
     generic_attribute,
     generic_set_attribute,
     getattr_now,
+    getattr_or_none,
     guard_bases,
     has,
     is_data_descriptor,
@@ -66,7 +67,8 @@ from .text import convert_text, format, join_text, native_text, repr_text, str_t
 __all__ = [
     "MISSING", "IndexIterator", "bind", "binary", "binary_now", "call_through_type", "callable_name", "called_name", "class_entry", "compare",
     "contains_through_type", "convert_text", "delete_attribute", "drain", "find", "find_behind", "fold", "format", "generic_attribute",
-    "generic_set_attribute", "getattr_now", "has", "identity_key", "index", "iterates_natively", "iterator", "iterator_through_type", "join_text",
+    "generic_set_attribute", "getattr_now", "getattr_or_none", "has", "identity_key", "index", "iterates_natively", "iterator", "iterator_through_type",
+    "join_text",
     "length", "length_through_type", "mapping_items", "match_class", "missing_attribute", "native_text", "next_item", "object_key",
     "operators_native", "is_data_descriptor", "is_not_implemented", "is_same", "is_subclass", "is_subtype", "overrides", "repr_text", "shown_type",
     "same", "same_or_equal", "guard_bases", "listed", "listed_for_reading", "send", "special", "special_answer", "special_method", "stand_in",

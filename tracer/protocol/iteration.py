@@ -281,10 +281,8 @@ def match_class(ctx: Context, subject: Variable, cls: Variable, positional: int,
         if name in seen:
             ctx.raise_(TypeError, f"{cls.value.__name__}() got multiple sub-patterns for attribute {name!r}")
         seen.add(name)
-        try:
-            attributes.append(ctx.protocol.getattr_now(ctx, subject, name))
-        except Raised as error:
-            if issubclass(error.variable.python_type(), AttributeError):
-                return NONE
-            raise
+        found = ctx.protocol.getattr_or_none(ctx, subject, name)
+        if found is None:
+            return NONE
+        attributes.append(found)
     return TupleVariable(attributes, tuple)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..compat import words
 from ..compat.python_classes import is_python_class
 from ..compat.type_names import type_name
-from ..signals import Break
+from ..signals import Break, Raised
 from ..variables import (
     NONE,
     BoundVariable,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MISSING", "bind", "class_entry", "delete_attribute", "find", "find_behind", "generic_attribute", "generic_set_attribute", "getattr_now",
-    "guard_bases", "has", "is_subclass", "is_subtype", "missing_attribute", "overrides", "shown_type", "super_attribute",
+    "getattr_or_none", "guard_bases", "has", "is_subclass", "is_subtype", "missing_attribute", "overrides", "shown_type", "super_attribute",
 ]  # fmt: skip
 
 MISSING: Any = type("_Missing", (), {"__repr__": lambda self: "<missing>"})()
@@ -299,3 +299,13 @@ def super_attribute(ctx: Context, variable: SuperVariable, name: str) -> Any:
 def getattr_now(ctx: Context, variable: Variable, name: str) -> Variable:
     """The attribute, having run whatever Python code computes it."""
     return ctx.settle(variable.attribute(ctx, name))
+
+
+def getattr_or_none(ctx: Context, variable: Variable, name: str) -> Variable | None:
+    """The attribute; None where reading it raises AttributeError."""
+    try:
+        return getattr_now(ctx, variable, name)
+    except Raised as error:
+        if issubclass(error.variable.python_type(), AttributeError):
+            return None
+        raise
