@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -55,12 +56,14 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def server(folder: Path, *, seconds: float = 60) -> Iterator[str]:
-    """`jupyter lab` over `folder`; its address. Settings, workspaces and runtime files lie in a folder beside it."""
+    """`jupyter lab` over `folder`; its address. Settings and workspaces lie in a folder beside it.
+
+    Kernels are spoken to by sockets in files: a kernel's ports are chosen before it binds them, and one that another
+    process took meanwhile ends the kernel, which is started again, behind a dialog. Such a file's name has to be short."""
     port, home = free_port(), folder.parent / "jupyter-home"
     places = {
         "JUPYTER_CONFIG_DIR": "config",
         "JUPYTER_DATA_DIR": "data",
-        "JUPYTER_RUNTIME_DIR": "runtime",
         "IPYTHONDIR": "ipython",
     }
     settings = {
@@ -72,7 +75,7 @@ def server(folder: Path, *, seconds: float = 60) -> Iterator[str]:
         sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}", "--ServerApp.port_retries=0",
         "--IdentityProvider.token=", "--ServerApp.password=", "--ServerApp.disable_check_xsrf=True", f"--ServerApp.root_dir={folder}",
         "--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-        "--LabApp.expose_app_in_browser=True",
+        "--LabApp.expose_app_in_browser=True", "--KernelManager.transport=ipc",
     ]  # fmt: skip
     home.mkdir(exist_ok=True)
     for name, values in QUIET.items():
@@ -82,8 +85,10 @@ def server(folder: Path, *, seconds: float = 60) -> Iterator[str]:
     place = home / "settings" / SAVING[0] / f"{SAVING[1]}.jupyterlab-settings"
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text(json.dumps(SAVING[2]))
-    with open(home / "server.log", "w") as log:
-        process = subprocess.Popen(command, env=settings, stdout=log, stderr=subprocess.STDOUT)
+    with open(home / "server.log", "w") as log, tempfile.TemporaryDirectory(
+        prefix="lab", ignore_cleanup_errors=True
+    ) as runtime:
+        process = subprocess.Popen(command, env={**settings, "JUPYTER_RUNTIME_DIR": runtime}, stdout=log, stderr=subprocess.STDOUT)
         address = f"http://127.0.0.1:{port}"
         try:
             deadline = time.monotonic() + seconds
@@ -178,6 +183,8 @@ class Lab:
             if now != before and now.isdigit():
                 return
             if now != "*" and time.monotonic() > asked + 3:
+                if (dialog := self.page.locator(".jp-Dialog")).count():
+                    raise RuntimeError(f"JupyterLab asks: {dialog.first.inner_text()}")
                 cell.locator(".cm-content").click()
                 self.page.keyboard.press("Control+Enter")
                 asked = time.monotonic()
