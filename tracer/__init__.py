@@ -9,11 +9,10 @@ Names are loaded when they are used, so that `tracer.isa` works without torch.
 
 from __future__ import annotations
 
-import contextlib
 import importlib
-import sys
-from collections.abc import Iterator
 from typing import Any
+
+from . import imports
 
 __all__ = [
     "Override", "Session", "TraceConfig", "TracerError", "Where", "allow_in_graph", "compile", "disable", "graph_break", "load", "replay",
@@ -28,27 +27,16 @@ _WHERE = {
 }  # fmt: skip
 
 
+imports.install(__path__[0])
+
+
 def __getattr__(name: str) -> Any:
     if name not in _WHERE:
         raise AttributeError(f"module 'tracer' has no attribute {name!r}")
-    with telling():
+    with imports.telling():
         value = getattr(importlib.import_module(f"tracer.{_WHERE[name]}"), name)
     globals()[name] = value
     return value
-
-
-@contextlib.contextmanager
-def telling() -> Iterator[None]:
-    """What a torch newer than we know makes of our imports is said in a sentence."""
-    try:
-        yield
-    except (AttributeError, ImportError, TypeError) as error:
-        torch: Any = sys.modules.get("torch")
-        versions = importlib.import_module("tracer.compat.versions") if hasattr(torch, "__version__") else None
-        lacking = versions.lacking(torch.__version__, error) if versions is not None else None
-        if lacking is None:
-            raise
-        raise lacking from error
 
 
 def __dir__() -> list[str]:
@@ -57,7 +45,7 @@ def __dir__() -> list[str]:
 
 def load_ipython_extension(ipython: Any) -> None:
     """`%load_ext tracer`: the one place where this package reaches for the notebook side."""
-    with telling():
+    with imports.telling():
         importlib.import_module("notebook_ext").load(ipython)
 
 

@@ -6,15 +6,12 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from . import telling
+from .compat import disable as _disable
+from .compat.shape_specs import attached
 from .errors import TracerError
-
-with telling():
-    from .compat import disable as _disable
-    from .compat.shape_specs import attached
-    from .functions.marks import ALLOWED
-    from .session import Session
-    from .wrappers import compiled
+from .functions.marks import ALLOWED
+from .session import Session
+from .wrappers import compiled
 
 if TYPE_CHECKING:
     from .control import Stepper
