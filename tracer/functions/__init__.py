@@ -22,6 +22,7 @@ from . import (  # noqa: F401  (they fill the table)
     re_rules,
     sets,
     strings,
+    templates,
     text_rules,
     torch_checks,
     torch_hooks,

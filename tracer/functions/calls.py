@@ -244,7 +244,7 @@ def existing_cell(ctx: Context, variable: FunctionVariable, index: int, cell: ty
 # ---- attributes of functions
 #: What is set on a function and isn't in its dict.
 _VALUES = 1  #: `annotationlib.Format.VALUE`
-_IN_SLOTS = frozenset({"__name__", "__qualname__", "__doc__", "__module__", "__annotations__", "__annotate__"})
+_IN_SLOTS = frozenset({"__name__", "__qualname__", "__doc__", "__module__", "__annotations__", "__annotate__", "__type_params__"})
 
 
 def function_attribute(ctx: Context, variable: FunctionVariable, name: str) -> Any:

@@ -7,6 +7,7 @@ import math
 import sys
 from typing import TYPE_CHECKING, Any
 
+from ..compat.builtins import BATCHED_TAKES_STRICT
 from ..signals import Declined
 from ..variables import NONE, CountVariable, SequenceIteratorVariable, TupleVariable, Variable, literal
 from ..variables.lazy_iterators import (
@@ -194,9 +195,12 @@ def tee(ctx: Context, iterable: Variable, n: Variable | None = None) -> Any:
 if hasattr(itertools, "batched"):
 
     @calls.exact(itertools.batched)
-    def batched(ctx: Context, iterable: Variable, n: Variable) -> Any:
-        """`batched(x, n)`."""
+    def batched(ctx: Context, iterable: Variable, n: Variable, *, strict: Variable | None = None) -> Any:
+        """`batched(x, n)`; a strict one (3.13) raises where the last batch is shorter."""
+        if strict is not None and not BATCHED_TAKES_STRICT:
+            return Declined("it takes no strict")
         size = ctx.protocol.index(ctx, n)
+        together = strict is not None and ctx.protocol.truth(ctx, strict)
         if size < 1:
             ctx.raise_(ValueError, "n must be at least one")
-        return BatchedVariable(itertools.batched, _iter(ctx, iterable), size)  # type: ignore[attr-defined]
+        return BatchedVariable(itertools.batched, _iter(ctx, iterable), size, together)  # type: ignore[attr-defined]

@@ -79,6 +79,20 @@ def is_not(ctx: Context, left: Variable, right: Variable) -> Any:
     return literal(not ctx.protocol.is_same(ctx, left, right))
 
 
+def _none(fn: Callable[..., Any], wanted: bool) -> None:
+    @calls.exact(fn)
+    def rule(ctx: Context, value: Variable) -> Any:
+        """`operator.is_none(x)` and `is_not_none` (3.14)."""
+        return literal(ctx.protocol.is_same(ctx, value, NONE) is wanted)
+
+    rule.__name__ = fn.__name__
+
+
+for _name, _wanted in (("is_none", True), ("is_not_none", False)):
+    if hasattr(operator, _name):
+        _none(getattr(operator, _name), _wanted)
+
+
 @calls.exact(operator.contains)
 def contains(ctx: Context, container: Variable, item: Variable) -> Any:
     """`operator.contains(a, b)`."""

@@ -18,6 +18,7 @@ from ..variables import (
     literal,
 )
 from ..variables.keys import as_key, as_member, real_set
+from ..variables.templates import InterpolationVariable, TemplateVariable
 from .frame import Frame
 from .table import handles
 
@@ -175,6 +176,18 @@ def unpack_ex(ctx: Context, frame: Frame, arg: tuple[int, int]) -> None:
         ctx.raise_(ValueError, f"not enough values to unpack (expected at least {before + after}, got {len(values)})")
     end = len(values) - after
     frame.stack.extend(reversed([*values[:before], ListVariable(values[before:end]), *values[end:]]))
+
+
+@handles("BuildInterpolation")
+def build_interpolation(ctx: Context, frame: Frame, arg: tuple[str | None, bool]) -> None:
+    conversion, has_spec = arg
+    value, expression, *spec = take(frame, 2 + has_spec)
+    frame.stack.append(InterpolationVariable([value, expression, literal(conversion), *(spec or [literal("")])]))
+
+
+@handles("BuildTemplate")
+def build_template(ctx: Context, frame: Frame, _: Any) -> None:
+    frame.stack.append(TemplateVariable(*take(frame, 2)))
 
 
 @handles("MakeFunction")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import typing
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..variables import ExceptionVariable
+from ..variables import ExceptionVariable, FunctionVariable, Variable
+from ..variables.type_parameters import TypeParameterVariable
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -15,19 +18,56 @@ __all__ = ["one", "two"]
 
 def one(ctx: Context, frame: Frame, name: str) -> Any:
     stack = frame.stack
-    if name == "stopiteration_error":
-        error = stack.pop()
-        if isinstance(error, ExceptionVariable) and issubclass(error.cls, StopIteration):
-            wrapped = ExceptionVariable(RuntimeError, [ctx.literal("generator raised StopIteration")])
-            wrapped.cause = wrapped.context = error
-            error = wrapped
-        stack.append(error)
+    if name in _MADE:
+        stack.append(TypeParameterVariable(_MADE[name], (name, [stack.pop()])))
+    elif name == "stopiteration_error":
+        stack.append(_stop_iteration(ctx, stack.pop()))
     else:
         ctx.break_("unsupported-opcode", name=name, expr=name)
     return None
 
 
 def two(ctx: Context, frame: Frame, name: str) -> Any:
-    ctx.break_("exception-group" if "reraise_star" in name else "unsupported-opcode", name=name, expr=name)
+    rule = _TWO.get(name)
+    if rule is None:
+        ctx.break_("exception-group" if "reraise_star" in name else "unsupported-opcode", name=name, expr=name)
+    right, left = frame.stack.pop(), frame.stack.pop()
+    frame.stack.append(rule(left, right))
+    return None
 
 
+def _stop_iteration(ctx: Context, error: Any) -> Any:
+    if not isinstance(error, ExceptionVariable) or not issubclass(error.cls, StopIteration):
+        return error
+    wrapped = ExceptionVariable(RuntimeError, [ctx.literal("generator raised StopIteration")])
+    wrapped.cause = wrapped.context = error
+    return wrapped
+
+
+# ---- type parameters
+#: What is made of a name alone.
+_MADE: dict[str, type] = {"typevar": typing.TypeVar, "paramspec": typing.ParamSpec, "typevartuple": typing.TypeVarTuple}
+
+
+def _limited(made: str) -> Callable[[Variable, Variable], Variable]:
+    def rule(name: Variable, limit: Variable) -> Variable:
+        """A type variable whose bound or constraints a function says when they are asked for."""
+        return TypeParameterVariable(typing.TypeVar, (made, [name, limit]))
+
+    return rule
+
+
+def _with_default(parameter: Any, default: Variable) -> Variable:
+    """The compiler's own step behind the one that makes the parameter: nobody else has it yet."""
+    return TypeParameterVariable(parameter.cls, parameter.made, default)
+
+
+def _of_function(function: Any, parameters: Variable) -> FunctionVariable:
+    function.attributes = {**(function.attributes or {}), "__type_params__": parameters}
+    return function  # type: ignore[no-any-return]
+
+
+_TWO: dict[str, Callable[[Any, Any], Variable]] = {
+    "typevar_with_bound": _limited("typevar_with_bound"), "typevar_with_constraints": _limited("typevar_with_constraints"),
+    "set_typeparam_default": _with_default, "set_function_type_params": _of_function,
+}  # fmt: skip

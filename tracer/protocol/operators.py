@@ -14,6 +14,7 @@ import torch
 from ..compat import words
 from ..compat.identity import is_unique
 from ..compat.python_classes import is_python_class
+from ..compat.templates import Template
 from ..compat.type_names import type_name
 from ..guards.constants import same as same_constant
 from ..signals import NotConstant, Raised
@@ -137,7 +138,7 @@ def is_not_implemented(value: Variable) -> bool:
 
 
 _CONCAT = frozenset({"__add__", "__mul__"})
-_SEQUENCES = (list, tuple, str, bytes, bytearray, collections.deque)
+_SEQUENCES = (list, tuple, str, bytes, bytearray, collections.deque, Template)
 
 
 def _two_sided(ctx: Context, left: Variable, right: Variable, method: str, reflected: str) -> Any:

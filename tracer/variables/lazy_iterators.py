@@ -351,20 +351,24 @@ class PairwiseVariable(LazyIteratorVariable):
 
 
 class BatchedVariable(LazyIteratorVariable):
-    """`itertools.batched` (3.12): `state` = (iterator, size)."""
+    """`itertools.batched` (3.12): `state` = (iterator, size, whether the last batch may not be shorter)."""
 
     __slots__ = ()
 
     def advance(self, ctx: Context) -> Variable | None:
-        iterator, size = self.state
+        iterator, size, strict = self.state
         items: list[Variable] = []
         while len(items) < size and (item := ctx.protocol.next_item(ctx, iterator)) is not None:
             items.append(item)
+        if strict and 0 < len(items) < size:
+            self.done = True
+            ctx.raise_(ValueError, "batched(): incomplete batch")
         return TupleVariable(items, tuple) if items else None
 
     def rebuild(self, body: Body) -> str:
+        iterator, size, strict = self.state
         name = body.fresh("iterator")
-        body.line(f"{name} = {self.pinned(body)}({body.value(self.state[0])}, {self.state[1]})")
+        body.line(f"{name} = {self.pinned(body)}({'()' if self.done else body.value(iterator)}, {size}{', strict=True' if strict else ''})")
         return name
 
 
