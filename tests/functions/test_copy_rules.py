@@ -2,10 +2,13 @@
 
 import collections
 import copy
+import copyreg
 
+import torch
 from torch import randn
 
-from tests.functions.test_lists import trace
+from tests.differential import check
+from tests.functions.test_lists import errors, trace
 
 
 class Node:
@@ -73,3 +76,121 @@ def test_slots_and_subclasses():
         return a, b, b.note, names, copy.copy(collections.OrderedDict(a=1)), copy.deepcopy(collections.deque([[1]], 3)), x + 1
 
     trace(program, lambda: (randn(3), Slotted(1), Names([1])))
+
+
+class Metaclass(type):
+    def __copy__(cls, *given):
+        return "metaclass", cls.__name__, len(given)
+
+
+class Copied(metaclass=Metaclass):
+    __deepcopy__ = None
+
+
+class Static:
+    @staticmethod
+    def __copy__(x):
+        return "static", type(x).__name__
+
+    @property
+    def __deepcopy__(self):
+        return lambda memo: ("property", type(memo).__name__)
+
+
+def test_copy_is_looked_up_in_the_class_and_deepcopy_in_the_object():
+    """As CPython's `copy` does: a metaclass's `__copy__` counts, an object's own doesn't; an object's own `__deepcopy__` does."""
+
+    def program(x, plain):
+        with_none = Copied()
+        with_none.v = [1]
+        deep = copy.deepcopy(with_none.v), errors(lambda: copy.copy(with_none))
+        return x + 1, copy.copy(Static()), copy.deepcopy(Static()), deep, copy.copy(plain).value, copy.deepcopy(plain), "__slotnames__" in vars(Node)
+
+    def make():
+        plain = Node(1)
+        plain.__copy__ = lambda: 7
+        plain.__deepcopy__ = lambda memo: 8
+        return randn(3), plain
+
+    check(program, make)
+
+
+def test_what_a_class_or_an_object_says_of_its_copies():
+    log = []
+
+    class Listing(list):
+        def append(self, v):
+            log.append(("append", v))
+            super().append(v * 2)
+
+        def __iter__(self):
+            log.append("iter")
+            return super().__iter__()
+
+    class Mapping(dict):
+        def __setitem__(self, k, v):
+            log.append(("set", k))
+            super().__setitem__(k, (v,))
+
+        def items(self):
+            log.append("items")
+            return super().items()
+
+    class Made(int):
+        def __new__(cls, v=3):
+            log.append(("new", v))
+            return super().__new__(cls, v)
+
+    class Written:
+        __slots__ = ("v",)
+
+        def __setattr__(self, name, value):
+            log.append(("attribute", name))
+            super().__setattr__(name, value)
+
+    def program(x, *things):
+        x = x + 1
+        return x, [(copy.copy(thing), copy.deepcopy(thing)) for thing in things], list(log)
+
+    def make():
+        log.clear()
+        written, own = Written(), Node(1)
+        written.v = [1]
+        own.__reduce_ex__ = lambda protocol: (Node, (9,))
+        return randn(3), Listing([1, 2]), Mapping(a=1), Made(4), written, own
+
+    check(program, make)
+
+
+def test_copyreg_that_is_told_later():
+    class Plain:
+        def __init__(self, v):
+            self.v = v
+
+    held = Plain(1)
+
+    def program(x):
+        return x + 1, copy.copy(held).v
+
+    def scenario(run):
+        compiled = run(program)
+        compiled(torch.ones(2))
+        copyreg.pickle(Plain, lambda plain: (Plain, (5,)))
+        try:
+            compiled(torch.ones(2))
+        finally:
+            del copyreg.dispatch_table[Plain]
+        compiled(torch.ones(2))
+
+    check(scenario)
+
+
+def test_copies_of_tensors_share_memory_and_lie_as_the_originals():
+    def program(x, y):
+        whole, row = copy.deepcopy([x, x[1]])
+        row.mul_(2)
+        column = copy.deepcopy(x[:, 1])
+        first, second = copy.deepcopy((y, y))
+        return whole + 1, column.stride(), column.storage_offset(), column + 0, first is second, first + 1
+
+    check(program, lambda: (randn(3, 2), randn(3)))

@@ -3,8 +3,10 @@
 import functools
 import operator
 
+import torch
 from torch import randn
 
+from tests.differential import check
 from tests.functions.test_lists import errors, trace
 
 
@@ -17,6 +19,54 @@ def test_partials():
         q = functools.partial(p, k=5)
         r = functools.partial(functools.partial(scale, x), n=4)
         return p(x), q(x), r(), r(k=2), q.func is p.func, q.args, q.keywords, r.args[0] is x, errors(lambda: functools.partial(3))
+
+    trace(program, lambda: (randn(3), functools.partial(scale, n=3)))
+
+
+def test_keywords_of_a_partial_are_one_dict_inside_and_behind_the_graph():
+    def program(x):
+        p = functools.partial(scale, x, k=2)
+        given, named = p.args, p.keywords
+        named["n"] = 3
+        q = functools.partial(p, n=4)
+        named["k"] = 5
+        p.note = "n"
+        r = functools.partial(p)
+        return p, given, named, p(), q, q(), r, r.func is p
+
+    trace(program)
+
+
+def test_attributes_of_an_outside_partial_that_come_and_go():
+    held = functools.partial(scale, n=3)
+
+    def program(x):
+        made = functools.partial(held, x)
+        return held(x), getattr(held, "note", 0), held.__doc__, held.keywords, made(), made.func is held
+
+    def scenario(run):
+        compiled = run(program)
+        call = lambda: compiled(torch.ones(2))
+        call()
+        assert functools.partial.__reduce__(held)[2][3] is None  # reading made no `__dict__`, which a partial of this one would show
+        held.note = 1
+        call()
+        held.__doc__ = "Its own."
+        call()
+        held.keywords.update(k=4)
+        call()
+        del held.note, held.__doc__
+        call()
+        held.__setstate__((*held.__reduce__()[2][:2], {"n": 3}, None))
+        call()
+
+    check(scenario)
+
+
+def test_keywords_of_an_outside_partial_written_inside():
+    def program(x, p):
+        p.keywords["n"] = 7
+        return p(x), p.keywords
 
     trace(program, lambda: (randn(3), functools.partial(scale, n=3)))
 

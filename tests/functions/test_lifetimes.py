@@ -98,6 +98,41 @@ def test_a_generator_is_closed_where_its_frame_is_left():
     trace(program)
 
 
+def test_a_generator_that_the_rest_of_a_frame_never_names_is_closed_where_it_is_left():
+    def program(x):
+        log = []
+        held = items(log)
+        x = x + next(held)
+        torch._dynamo.graph_break()
+        log.append("left")
+        return x + 1, log
+
+    def caller(x):
+        return program(x)[1]
+
+    trace(caller, expect=ANY)
+    trace(program, expect=ANY)
+
+
+def test_what_a_breaking_call_makes_ends_where_it_is_dropped():
+    class Broken(Loud):
+        def __init__(self, name, log):
+            torch._dynamo.graph_break()
+            super().__init__(name, log)
+
+    def program(x):
+        log = []
+        held = [Broken("first", log)]
+        held.clear()
+        log.append("cleared")
+        second = Broken("second", log)
+        second = None
+        log.append(second)
+        return x + 1, log
+
+    trace(program, expect=ANY)
+
+
 def test_a_generator_inside_a_checkpoint_is_closed():
     def body(x):
         any(i == 0 for i in batches())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import enum
+import functools
 import types
 import weakref
 from typing import Any
@@ -89,6 +90,8 @@ def with_dict(**values: Any) -> Plain:
 
 
 one_object, other_object = Plain(), Plain()
+noted = functools.partial(len)
+noted.note = 1  # type: ignore[attr-defined]
 alive, dead = weakref.ref(one_object), weakref.ref(Plain())
 
 #: kind, expected, values that match, values that don't
@@ -157,6 +160,9 @@ CASES = [
     ("HASATTR", "a", [with_slot(a=1)], [Point(), Plain()]),
     ("NOHASATTR", "a", [Point(), Plain(), 3], [with_slot(a=1), with_dict(a=1)]),
     ("NOHASATTR", "shared", [Point(), None], [Plain(), Plain]),
+    ("PARTIAL_DICT", False, [functools.partial(len)], [noted, len, None]),
+    ("PARTIAL_DICT", True, [noted], [functools.partial(len), len]),
+    ("PARTIAL_ABSENT", "note", [functools.partial(len)], [noted, None]),
     ("CODE_MATCH", f.__code__, [f, types.FunctionType(f.__code__, {})], [g, len, None, Plain]),
     ("WEAKREF_ALIVE", None, [alive, weakref.ref(Plain)], [dead, None, one_object]),
     ("TUPLE_ITERATOR_LENGTH", 1, [after(iter((1, 2)), 1), iter((5,))], [iter((1, 2)), iter([1]), (1,), None]),

@@ -88,8 +88,9 @@ def partial(ctx: Context, value: Any, source: Source) -> Any:
     ctx.guard(source, "TYPE_MATCH", functools.partial)
     args = ctx.build(value.args, source.attr("args"))
     keywords = ctx.build(value.keywords, source.attr("keywords"))
-    kwargs = {k: ctx.settle(v) for k, v in keywords.items.items()}  # type: ignore[attr-defined]
-    return PartialVariable(ctx.build(value.func, source.attr("func")), args.unpack(ctx), kwargs, source, value)
+    made = PartialVariable(ctx.build(value.func, source.attr("func")), args.unpack(ctx), {}, source, value)
+    made.parts = {"args": args, "keywords": keywords}
+    return made
 
 
 @rules.exact(types.CellType)

@@ -41,9 +41,23 @@ if TYPE_CHECKING:
     from ..sources import Source
 
 
-def _sequence_guards(ctx: Context, value: Any, source: Source) -> None:
+#: What subclasses may have in another form is read as C does.
+_maxlen: Any = collections.deque.maxlen  # type: ignore[attr-defined]
+_default_factory: Any = collections.defaultdict.default_factory
+
+
+def refuse_hidden(value: Any, name: str, base: type, source: Source) -> None:
+    """What C keeps under `name` can't be guarded or written down where the class has something else of that name."""
+    for cls in type.__dict__["__mro__"].__get__(type(value)):
+        if name in type.__dict__["__dict__"].__get__(cls):
+            if cls is not base:
+                raise Break("unsupported-type", expr=source.text, type=type(value).__name__, why=f"its class has its own `{name}`")
+            return
+
+
+def _sequence_guards(ctx: Context, value: Any, source: Source, base: type) -> None:
     ctx.guard(source, "TYPE_MATCH", type(value))
-    ctx.guard(source, "LENGTH", len(value))
+    ctx.guard(source, "LENGTH", base.__len__(value))  # type: ignore[attr-defined]
 
 
 @rules.exact(list)
@@ -65,7 +79,7 @@ def tuple_(ctx: Context, value: Any, source: Source) -> Any:
         if not ctx.config.allow_unspec_int_on_nn_module:
             ctx.guard(source, "EQUALS_MATCH", value)
             return TupleVariable([literal(v) for v in value], type(value), source, value)
-    _sequence_guards(ctx, value, source)
+    _sequence_guards(ctx, value, source, tuple)
     return TupleVariable([Lazy(v, source.item(i)) for i, v in enumerate(value)], type(value), source, value)
 
 
@@ -83,8 +97,8 @@ def deque(ctx: Context, value: Any, source: Source) -> Any:
 @rules.base(tuple)
 def tuple_subclass(ctx: Context, value: Any, source: Source) -> Any:
     """Named tuples and struct sequences are tuples with a class; other subclasses are objects with a tuple in them."""
-    _sequence_guards(ctx, value, source)
-    items: list[Any] = [Lazy(v, source.item(i)) for i, v in enumerate(value)]
+    _sequence_guards(ctx, value, source, tuple)
+    items: list[Any] = [Lazy(v, source.item(i)) for i, v in enumerate(tuple.__iter__(value))]
     if is_named_tuple(type(value)) and not type(value).__dictoffset__ or is_structseq(type(value)):
         return TupleVariable(items, type(value), source, value)
     return ObjectVariable(value, type(value), source, TupleVariable(items, tuple))
@@ -93,7 +107,7 @@ def tuple_subclass(ctx: Context, value: Any, source: Source) -> Any:
 @rules.base(list)
 def list_subclass(ctx: Context, value: Any, source: Source) -> Any:
     """An instance of a list subclass: an object with a list in it."""
-    _sequence_guards(ctx, value, source)
+    _sequence_guards(ctx, value, source, list)
     data = ListVariable([Lazy(v, source.item(i)) for i, v in enumerate(list.__iter__(value))], list, None)
     return _holder(value, source, data)
 
@@ -101,10 +115,12 @@ def list_subclass(ctx: Context, value: Any, source: Source) -> Any:
 @rules.base(collections.deque)
 def deque_subclass(ctx: Context, value: Any, source: Source) -> Any:
     """An instance of a deque subclass: an object with a deque in it."""
-    _sequence_guards(ctx, value, source)
-    ctx.guard(source.attr("maxlen"), "CONSTANT_MATCH" if value.maxlen is None else "EQUALS_MATCH", value.maxlen)
+    _sequence_guards(ctx, value, source, collections.deque)
+    refuse_hidden(value, "maxlen", collections.deque, source)
+    limit = _maxlen.__get__(value)
+    ctx.guard(source.attr("maxlen"), "CONSTANT_MATCH" if limit is None else "EQUALS_MATCH", limit)
     items: list[Any] = [Lazy(v, source.item(i)) for i, v in enumerate(collections.deque.__iter__(value))]
-    return _holder(value, source, ListVariable(items, collections.deque, None, value.maxlen))
+    return _holder(value, source, ListVariable(items, collections.deque, None, limit))
 
 
 def _holder(value: Any, source: Source, data: Any) -> ObjectVariable:
@@ -250,7 +266,8 @@ def dict_subclass(ctx: Context, value: Any, source: Source) -> Any:
     cls = collections.OrderedDict if issubclass(type(value), collections.OrderedDict) else dict
     factory = None
     if issubclass(type(value), collections.defaultdict):
-        cls, factory = collections.defaultdict, ctx.build(value.default_factory, source.attr("default_factory"))
+        refuse_hidden(value, "default_factory", collections.defaultdict, source)
+        cls, factory = collections.defaultdict, ctx.build(_default_factory.__get__(value), source.attr("default_factory"))
     return _holder(value, source, DictVariable(dict_keys(ctx, value, source), cls, None, factory))
 
 
@@ -258,18 +275,18 @@ def dict_subclass(ctx: Context, value: Any, source: Source) -> Any:
 def set_(ctx: Context, value: Any, source: Source) -> Any:
     """A set of constants: its members guarded. Members known by identity are guarded by it; tensors break."""
     ctx.guard(source, "TYPE_MATCH", type(value))
-    base = frozenset if isinstance(value, frozenset) else set
+    base = frozenset if issubclass(type(value), frozenset) else set
     held = list(base.__iter__(value))
     members: dict[Any, None] = {}
     if all(_is_constant_key(k) for k in held):
         members.update((_tuple_key(ctx, m, ctx.pinned(m)) if type(m) is tuple else m, None) for m in held)
     else:
-        if any(isinstance(v, torch.Tensor) for v in held):
+        if any(issubclass(type(v), torch.Tensor) for v in held):
             raise Break("set-of-tensors", expr=source.text, type=type(value).__name__)
         _refuse_user_keys(held, source)
         for member in held:
             pinned = ctx.build(member, ctx.pinned(member))
-            members[pinned.dict_key(ctx) if _is_constant_key(member) or isinstance(member, tuple | frozenset) else IdentityKey(pinned)] = None
+            members[pinned.dict_key(ctx) if _is_constant_key(member) or issubclass(type(member), tuple | frozenset) else IdentityKey(pinned)] = None
     ctx.guard(source, "SET_MATCH", frozenset(value))
     own_way = any(getattr(type(value), name) is not getattr(base, name) for name in ("__iter__", "__len__"))
     data = SetVariable(members, base, source, order=None if own_way else value, origins=() if own_way else ((source, value),))

@@ -10,6 +10,7 @@ import torch
 from ..compat.python_classes import reads_like_object
 from ..signals import Break, Declined
 from ..variables import ConstantVariable, ExceptionVariable, Lazy, ModuleVariable, ObjectVariable, TupleVariable
+from .containers import refuse_hidden
 from .table import rules
 
 if TYPE_CHECKING:
@@ -38,17 +39,23 @@ def script(ctx: Context, value: Any, source: Source) -> Any:
     raise Break("script-function", expr=source.text, type=type(value).__name__, name=source.text)
 
 
+_OF_ERRORS = ("args", "__cause__", "__context__", "__traceback__", "__suppress_context__")
+
+
 @rules.base(BaseException)
 def exception(ctx: Context, value: BaseException, source: Source) -> Any:
     """An exception object from outside (an `except` clause before a break, an argument)."""
     ctx.guard(source, "TYPE_MATCH", type(value))
-    args = ctx.build(value.args, source.attr("args"))
+    for name in _OF_ERRORS:
+        refuse_hidden(value, name, BaseException, source)
+    read = BaseException.__getattribute__  # a class's own way to look attributes up is the program's
+    args = ctx.build(read(value, "args"), source.attr("args"))
     made = ExceptionVariable(type(value), args.unpack(ctx), value, source)
     made.told = args if type(args) is TupleVariable else None
-    made.cause = Lazy(value.__cause__, source.attr("__cause__"))
-    made.context = Lazy(value.__context__, source.attr("__context__"))
-    made.trace = Lazy(value.__traceback__, source.attr("__traceback__"))
-    made.suppress = Lazy(value.__suppress_context__, source.attr("__suppress_context__"))
+    made.cause = Lazy(read(value, "__cause__"), source.attr("__cause__"))
+    made.context = Lazy(read(value, "__context__"), source.attr("__context__"))
+    made.trace = Lazy(read(value, "__traceback__"), source.attr("__traceback__"))
+    made.suppress = Lazy(read(value, "__suppress_context__"), source.attr("__suppress_context__"))
     return made
 
 

@@ -7,9 +7,14 @@ re.Pattern in 3.11, deque and Future in 3.12, Decimal in 3.13). Those can't be c
 from __future__ import annotations
 
 import ctypes
+import functools
 import types
+from typing import Any
 
-__all__ = ["can_be_given", "has_items_in_order", "is_python_class", "maker", "matches_as_mapping", "matches_as_sequence", "reads_like_object"]
+__all__ = [
+    "can_be_given", "dict_of_instance", "entries_of_partial", "has_items_in_order", "is_python_class", "maker", "matches_as_mapping", "matches_as_sequence",
+    "reads_like_object",
+]  # fmt: skip
 
 _IMMUTABLE = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE
 _HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE
@@ -36,6 +41,27 @@ def maker(cls: type) -> type:
         if type(new) is types.BuiltinFunctionType:
             return new.__self__  # type: ignore[return-value]
     return object
+
+
+def entries_of_partial(value: functools.partial[Any]) -> dict[str, Any] | None:
+    """Its `__dict__`; None where it has none yet. Asking for the attribute makes one, which a partial of this one would see."""
+    state: Any = functools.partial.__reduce__(value)[2]
+    return state[3]  # type: ignore[no-any-return]
+
+
+def dict_of_instance(value: Any) -> Any:
+    """The instance's own `__dict__`, whatever its class has under that name; None if it has none."""
+    kind = type(value)
+    if kind is functools.partial:
+        return entries_of_partial(value) or {}
+    for base in type.__dict__["__mro__"].__get__(kind):
+        found = type.__dict__["__dict__"].__get__(base).get("__dict__")
+        if type(found) is types.GetSetDescriptorType or type(found) is types.MemberDescriptorType:
+            try:
+                return found.__get__(value)
+            except Exception:
+                return None
+    return None
 
 
 def matches_as_sequence(cls: type) -> bool:

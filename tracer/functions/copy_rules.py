@@ -47,7 +47,12 @@ _ATOMIC = (ConstantVariable, SymVariable, FunctionVariable, PinnedVariable, Rang
 _LOOKUP = ("__getattr__", "__getattribute__")
 _mro = type.__dict__["__mro__"].__get__
 _entries = type.__dict__["__dict__"].__get__
-_PROTOCOL = ("__reduce_ex__", "__reduce__", "__getstate__", "__setstate__", "__getnewargs__", "__getnewargs_ex__")
+#: What the protocol asks of an object: by its class or by itself.
+_ASKED = ("__reduce_ex__", "__reduce__", "__getstate__", "__getnewargs__", "__getnewargs_ex__")
+#: What it asks of the copy that it has made, or makes it by.
+_FILLING = ("__new__", "__setstate__")
+#: What it fills a copy of a subclass by, and reads the original's items by.
+_ITEMS: dict[type, tuple[str, ...]] = {ListVariable: ("append", "__iter__"), DictVariable: ("__setitem__", "items")}
 
 
 @calls.exact(copy.copy)
@@ -65,9 +70,9 @@ def copy_(ctx: Context, x: Variable) -> Any:
         return x if x.cls is frozenset else copied(x)
     if not isinstance(x, ObjectVariable):
         return _refuse(ctx, x, "copy.copy")
-    own = ctx.protocol.find(ctx, x.cls, "__copy__")
-    if own[0] is not None:
-        return ctx.protocol.special(ctx, x, "__copy__", [], "")
+    own = ctx.protocol.getattr_or_none(ctx, ctx.class_variable(x.cls), "__copy__")  # of the class, which it isn't bound to
+    if own is not None and own.python_type() is not types.NoneType:
+        return ctx.call_now(own, [x])
     _plain_object(ctx, x, "copy.copy")
     _asked(ctx, x, "copy.copy")
     data = x.data
@@ -134,14 +139,19 @@ class _Deep:
         ctx = self.ctx
         if x.cls is not torch.Tensor or x.fake.requires_grad or x.attrs:
             return _refuse(ctx, x, "copy.deepcopy")
+        if any(isinstance(other, TensorVariable) for other in self.seen):
+            return _refuse(ctx, x, "copy.deepcopy", "tensors that share memory share it in their copies, and it has met two")
+        if x.fake.storage_offset() != 0 or not x.fake.is_contiguous():
+            return _refuse(ctx, x, "copy.deepcopy", "the copy lies in memory as the tensor does, which isn't contiguous")
         return ctx.node("call_method", "clone", [x])
 
     def _object(self, x: ObjectVariable) -> Variable:
         ctx = self.ctx
-        if ctx.protocol.has(ctx, x.cls, "__deepcopy__"):
-            return ctx.settle(ctx.protocol.special(ctx, x, "__deepcopy__", [self.memo], ""))
+        own = ctx.protocol.getattr_or_none(ctx, x, "__deepcopy__")  # of the object
+        if own is not None and own.python_type() is not types.NoneType:
+            return ctx.call_now(own, [self.memo])
         _plain_object(ctx, x, "copy.deepcopy")
-        _asked(ctx, x, "copy.deepcopy", "__deepcopy__")
+        _asked(ctx, x, "copy.deepcopy")
         made = ctx.lifetimes.born(ctx, ObjectVariable(None, x.cls, None, None))
         self.seen[x] = made
         if x.data is not None:
@@ -200,24 +210,26 @@ def _plain_object(ctx: Context, x: ObjectVariable, func: str) -> None:
         _refuse(ctx, x, func)
     if x.cls in copyreg.dispatch_table:
         _refuse(ctx, x, func, "copyreg says how its class is copied")
-    for name in _PROTOCOL:
+    ctx.guard(ctx.pinned(copyreg.dispatch_table), "DICT_ABSENT", x.cls, id(x.cls))
+    entries, slots = _state(ctx, x)
+    for name in (*_ASKED, *_FILLING, *_ITEMS.get(type(x.data), ()), *(("__setattr__",) if slots else ())):
         owner, _ = ctx.protocol.find(ctx, x.cls, name)
         if owner is not None and is_python_class(owner):
             _refuse(ctx, x, func, f"its class has its own `{name}`")
+    for name in _ASKED:
+        if name in entries:
+            _refuse(ctx, x, func, f"it has its own `{name}`")
     if x.value is not None and instance_dict(x.value) is None and x.data is None and not hasattr(x.cls, "__slots__"):
         _refuse(ctx, x, func)
 
 
-def _asked(ctx: Context, x: ObjectVariable, func: str, *missing: str) -> None:
+def _asked(ctx: Context, x: ObjectVariable, func: str) -> None:
     """Have a class with its own `__getattr__` or `__getattribute__` answer what the protocol asks of its object; any other answer than
-    an object's own is the class's own way to be copied. `missing`: what nothing may answer."""
+    an object's own is the class's own way to be copied."""
     if not _looks_up(ctx, x.cls):
         return
     if x.data is not None or any(isinstance(raw, types.MemberDescriptorType) for base in _mro(x.cls) for raw in _entries(base).values()):
         _refuse(ctx, x, func, "its class looks attributes up by itself, and its objects hold more than a dict")
-    for name in missing:
-        if ctx.protocol.getattr_or_none(ctx, x, name) is not None:
-            _refuse(ctx, x, func, f"its class answers `{name}` in its own way")
     for name in ("__reduce_ex__", "__reduce__", "__getstate__"):
         found = ctx.protocol.getattr_or_none(ctx, x, name)
         plain = isinstance(found, BoundVariable) and found.owner is x and isinstance(found.function, PinnedVariable)
@@ -255,6 +267,7 @@ def _state(ctx: Context, x: ObjectVariable) -> tuple[dict[str, Any], dict[Any, A
 
 
 def _copied_state(ctx: Context, x: ObjectVariable, made: ObjectVariable, copy_of: Callable[[Variable], Variable], func: str) -> ObjectVariable:
+    copyreg._slotnames(x.cls)  # type: ignore[attr-defined]  # the class remembers the answer, which its dict shows
     entries, slots = _state(ctx, x)
     attrs = {name: copy_of(ctx.settle(value)) for name, value in entries.items()}
     if entries and _looks_up(ctx, x.cls):

@@ -35,14 +35,12 @@ def partial(ctx: Context, function: Variable, *args: Variable, **kwargs: Variabl
         ctx.raise_(TypeError, "the first argument must be callable")
     if args and is_placeholder(args[-1]) or any(map(is_placeholder, kwargs.values())):
         return Declined("an argument that is given later has no place")
-    if isinstance(function, PartialVariable) and not _has_attributes(function):
-        return PartialVariable(function.function, filled(function.args, list(args)), {**function.kwargs, **kwargs})
+    if isinstance(function, PartialVariable) and not function.has_dict(ctx):
+        made = PartialVariable(function.function, filled(function.args, list(args)), {**function.named(ctx), **kwargs})
+        if not args:  # the same tuple
+            made.parts["args"] = function.native_attribute(ctx, "args")
+        return made
     return PartialVariable(function, list(args), kwargs)
-
-
-def _has_attributes(function: PartialVariable) -> bool:
-    held = function.value
-    return bool(function.attributes) if held is None else functools.partial(held).func is held
 
 
 @calls.exact(functools.reduce)

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 
 from ..compat.guards import DICT, MANAGER
+from ..compat.python_classes import dict_of_instance
 from ..errors import TracerError
 from ..iterated import parts
 from ..sources import Source
@@ -39,7 +40,7 @@ class Missing(Exception):
 MUTABLE = object()
 
 _TYPE_DICT = type.__dict__["__dict__"]
-_TYPE_MRO = type.__dict__["__mro__"]
+
 #: Types whose C code answers `value[key]` alone.
 _INDEXED = ids_of(deque, str, bytes, range)
 
@@ -76,14 +77,10 @@ def read_dict(owner: Any) -> Any:
     kind = type(owner)
     if issubclass(kind, type):
         return _TYPE_DICT.__get__(owner)
-    for base in _TYPE_MRO.__get__(kind):
-        found = _TYPE_DICT.__get__(base).get("__dict__")
-        if type(found) is types.GetSetDescriptorType or type(found) is types.MemberDescriptorType:
-            try:
-                return found.__get__(owner)
-            except Exception:
-                break
-    raise Missing
+    found = dict_of_instance(owner)
+    if found is None:
+        raise Missing
+    return found
 
 
 def _lower_dict(manager: Any, owner: Any, _source: Source, example: Any, enum: Any = MANAGER) -> Any:

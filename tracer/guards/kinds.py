@@ -5,12 +5,14 @@ Importing this module fills `KINDS` with them; see `kind` for what a row means. 
 
 from __future__ import annotations
 
+import functools
 import types
 import weakref
 from collections import OrderedDict, deque
 from operator import is_
 from typing import Any
 
+from ..compat.python_classes import entries_of_partial
 from ..iterated import position
 from .accessors import MUTABLE, Missing, proxied, read_dict
 from .constants import NotConstant, canon, is_scalar, is_singleton, same
@@ -461,6 +463,30 @@ define(  # expected: the name
     lambda value, name: not has_attribute(value, name),
     lambda source, name: f"not hasattr({source}, {name!r})",
     lambda at, name, parts: at.manager.add_lambda_guard(whole(lambda v: not has_attribute(v, name)), parts, None),
+    rank=6,
+)
+
+
+def _has_dict(value: Any, expected: bool) -> bool:
+    return type(value) is functools.partial and (entries_of_partial(value) is not None) is expected
+
+
+def _not_in_partial(value: Any, name: str) -> bool:
+    return type(value) is functools.partial and name not in read_dict(value)
+
+
+define(  # of a functools.partial, whose `__dict__` isn't read, since that would make it. expected: whether it has one
+    "PARTIAL_DICT",
+    _has_dict,
+    lambda source, expected: f"{source} has {'a' if expected else 'no'} __dict__",
+    lambda at, expected, parts: at.manager.add_lambda_guard(whole(lambda v: _has_dict(v, expected)), parts, None),
+    rank=6,
+)
+define(  # expected: the name, which the class may have
+    "PARTIAL_ABSENT",
+    _not_in_partial,
+    lambda source, name: f"{name!r} not in the attributes of {source} itself",
+    lambda at, name, parts: at.manager.add_lambda_guard(whole(lambda v: _not_in_partial(v, name)), parts, None),
     rank=6,
 )
 

@@ -165,7 +165,7 @@ def _object(ctx: Context, variable: Variable) -> Any:
         ctx.guard(variable.source, "ID_MATCH", value)
         return value
     if isinstance(variable, PartialVariable):
-        named = {name: _object(ctx, value) for name, value in variable.kwargs.items()}
+        named = {name: _object(ctx, value) for name, value in variable.named(ctx).items()}
         return functools.partial(_object(ctx, variable.function), *(_object(ctx, arg) for arg in variable.args), **named)
     if isinstance(variable, FunctionVariable):
         return _function(ctx, variable)

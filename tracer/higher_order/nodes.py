@@ -46,7 +46,7 @@ def refused(ctx: Context, reason: str, called: str, function: Variable, rejected
 def _of_the_program(ctx: Context, function: Any) -> Iterator[FunctionVariable]:
     """The program's functions in a function that torch makes of them, which flattens what they are given and give."""
     if isinstance(function, PartialVariable):
-        for part in (function.function, *function.args, *function.kwargs.values()):
+        for part in (function.function, *function.args, *function.named(ctx).values()):
             yield from _of_the_program(ctx, part)
     elif isinstance(function, FunctionVariable) and not ctx.session.is_library(function.code):
         yield function

@@ -39,7 +39,9 @@ def _check_idle(ctx: Context, generator: GeneratorVariable) -> None:
 def _resume(ctx: Context, generator: GeneratorVariable, error: ExceptionVariable | None = None) -> Variable | None:
     """Go on where it is suspended, with `error` raised there if one is given."""
     frame, caller = generator.frame, ctx.frame
-    generator.running = generator.started = ctx.lifetimes.matter = True
+    if not generator.started:
+        ctx.lifetimes.began(generator)
+    generator.running = generator.started = True
     frame.generator, frame.back, frame.call = generator, caller, None
     outside = ctx.handling, ctx.beyond
     ctx.beyond, ctx.handling = ctx.handled, generator.handling

@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from .. import handlers
 from ..compat.finalisers import has_finaliser
 from ..signals import Break, Untraceable
+from ..variables import PinnedVariable
 from ..variables.weakrefs import Life
 
 if TYPE_CHECKING:
     from ..context import Context
     from ..sources import Source
-    from ..variables import ObjectVariable, Variable
+    from ..variables import GeneratorVariable, ObjectVariable, Variable
 
 __all__ = ["WEAKLY", "Lifetimes"]
 
@@ -36,13 +37,14 @@ WEAKLY = frozenset({"weakref", "_weakrefset"})
 class Lifetimes:
     """Of one attempt. `ended`: objects that nothing refers to any more, and that were not laid to rest yet; among them, where a signal came, its bell."""
 
-    __slots__ = ("_collecting", "_finalisers", "_lives", "_over", "_thread", "ended", "matter")
+    __slots__ = ("_collecting", "_finalisers", "_lives", "_over", "_suspended", "_thread", "ended", "matter")
 
     def __init__(self) -> None:
         self.ended: list[Any] = []
         self.matter = False  # whether there was an object whose end can be seen
         self._lives: dict[int, Life] = {}
         self._finalisers: weakref.WeakSet[ObjectVariable] = weakref.WeakSet()
+        self._suspended: weakref.WeakSet[GeneratorVariable] = weakref.WeakSet()
         self._thread = get_ident()
         self._over = self._collecting = False
 
@@ -93,9 +95,19 @@ class Lifetimes:
             self._finalisers.add(made)
         return made
 
+    def began(self, generator: GeneratorVariable) -> None:
+        """A generator that runs for the first time: from now on something happens in it when it ends."""
+        self.matter = True
+        self._suspended.add(generator)
+
     def pending(self) -> bool:
         """Whether objects live whose end the program will see."""
-        return any(life.target is not None and not life.outside for life in self._lives.values()) or len(self._finalisers) > 0
+        lives = any(life.target is not None and not life.outside for life in self._lives.values())
+        return lives or len(self._finalisers) > 0 or any(generator.is_left_by_a_handler() for generator in self._suspended)
+
+    def begin_with(self, stack: list[Any]) -> bool:
+        """Whether an operation that takes these may make an object whose end the program will see: it calls a class with `__del__`."""
+        return any(type(held) is PinnedVariable and issubclass(type(held.value), type) and has_finaliser(held.value) for held in stack)
 
     def check_held(self, ctx: Context, source: Source) -> None:
         """A weak reference is asked for an object that existed before. Whether that lives on is known unless the trace changed where it was found."""

@@ -14,7 +14,7 @@ from torch.autograd.function import BackwardCFunction
 
 from ..compat import words
 from ..compat.autograd_functions import KEPT_BY_C
-from ..compat.python_classes import is_python_class
+from ..compat.python_classes import dict_of_instance, is_python_class
 from ..signals import Break, Raised
 from ..variables import (
     UNSET,
@@ -41,11 +41,8 @@ __all__ = [
 
 def instance_dict(value: Any) -> dict[str, Any] | None:
     """The instance's own `__dict__`, read without user code; None if it has none."""
-    try:
-        held = object.__getattribute__(value, "__dict__")
-    except AttributeError:
-        return None
-    return held if isinstance(held, dict) else None
+    held = dict_of_instance(value)
+    return held if issubclass(type(held), dict) else None
 
 
 def native_base(cls: type) -> type:

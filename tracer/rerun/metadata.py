@@ -88,7 +88,7 @@ def described(value: Any) -> Any:
         kind = type(value)
         if kind in _PLAIN:
             return value
-        if isinstance(value, torch.Tensor) and not isinstance(value, torch.nn.Parameter):
+        if issubclass(kind, torch.Tensor) and not isinstance(value, torch.nn.Parameter):  # of `__class__` the program would hear
             if id(value) not in seen:
                 key = value.untyped_storage()._cdata if value.layout is torch.strided else -id(value)
                 seen[id(value)] = Described(value, storages.setdefault(key, len(storages)))

@@ -7,6 +7,7 @@ import types
 from typing import TYPE_CHECKING, Any
 
 from ..compat.builtins import PLACEHOLDER
+from ..compat.python_classes import entries_of_partial
 from ..signals import Break, NotConstant
 from .base import EPOCH, Variable
 from .constants import literal
@@ -339,7 +340,7 @@ def filled(held: list[Variable], given: list[Variable]) -> list[Variable]:
 class PartialVariable(Variable):
     """`functools.partial`."""
 
-    __slots__ = ("__weakref__", "_named", "_parts", "args", "attributes", "born", "function", "value")
+    __slots__ = ("__weakref__", "_named", "args", "attributes", "born", "function", "parts", "value")
 
     def __init__(
         self,
@@ -358,7 +359,7 @@ class PartialVariable(Variable):
             value,
         )
         self.attributes: dict[str, Variable] | None = None  # of one that was made inside
-        self._parts: dict[str, Variable] = {}  # `args` and `keywords` of one, once they were asked for
+        self.parts: dict[str, Variable] = {}  # `args` and `keywords`, of one that was made inside once they were asked for
         self.born = EPOCH.now
 
     def python_type(self) -> type:
@@ -377,7 +378,7 @@ class PartialVariable(Variable):
         return functools.partial(
             self.function.constant(),
             *[a.constant() for a in self.args],
-            **{k: v.constant() for k, v in self.kwargs.items()},
+            **{k: v.constant() for k, v in self._keywords.items()},
         )
 
     def truth(self, ctx: Context) -> bool:
@@ -388,29 +389,38 @@ class PartialVariable(Variable):
 
         if name == "func":
             return self.function
-        if self.source is not None and name in ("args", "keywords"):
-            return ctx.build(getattr(self.value, name), self.source.attr(name))
         if name == "__dict__":  # it may be made by asking, which `partial` of a partial sees
             raise Break("unsupported-attribute", expr=f".{name}", type="partial", name=name)
-        if name in ("args", "keywords") and name not in self._parts:
-            self._parts[name] = TupleVariable(list(self.args), tuple) if name == "args" else DictVariable(dict(self._named))
-        return self._parts.get(name)
+        if name in ("args", "keywords") and name not in self.parts:
+            self.parts[name] = TupleVariable(list(self.args), tuple) if name == "args" else DictVariable(dict(self._named))
+        return self.parts.get(name)
+
+    def named(self, ctx: Context) -> dict[str, Variable]:
+        """The keywords of a call, as they are now."""
+        return {name: ctx.settle(value) for name, value in self._keywords.items()}
 
     @property
-    def kwargs(self) -> dict[str, Variable]:
+    def _keywords(self) -> dict[str, Variable]:
         """Whoever has `keywords` may have changed them."""
-        held: Any = self._parts.get("keywords")
+        held: Any = self.parts.get("keywords")
         return self._named if held is None else held.items
 
     def own_attribute(self, ctx: Context, name: str) -> Any:
         if self.source is None:
             return (self.attributes or {}).get(name)
-        held = functools.partial.__reduce__(self.value)[2][3] or {}  # type: ignore[index]  # asking for `__dict__` would make it
+        held = entries_of_partial(self.value) or {}
         if name in held:
             return ctx.build(held[name], self.source.attr(name))
-        if not hasattr(functools.partial, name):
-            ctx.guard(self.source, "NOHASATTR", name, name)
+        ctx.guard(self.source, "PARTIAL_ABSENT", name, name)
         return None
+
+    def has_dict(self, ctx: Context) -> bool:
+        """Whether it had attributes, ever: a partial of it shows it."""
+        if self.source is None:
+            return self.attributes is not None
+        found = entries_of_partial(self.value) is not None
+        ctx.guard(self.source, "PARTIAL_DICT", found)
+        return found
 
     def set_attribute(self, ctx: Context, name: str, value: Variable) -> Any:
         if self.source is not None or hasattr(functools.partial, name) and name != "__doc__":
@@ -433,20 +443,31 @@ class PartialVariable(Variable):
         return filled(self.args, args)
 
     def call(self, ctx: Context, args: list[Variable], kwargs: dict[str, Variable]) -> Any:
-        return self.function.call(ctx, self.given(ctx, args), {**self.kwargs, **kwargs})
+        return self.function.call(ctx, self.given(ctx, args), {**self.named(ctx), **kwargs})
 
     def rebuild(self, body: Body) -> str:
-        if "keywords" in self._parts:
-            raise Break("unsupported-type", type="partial", why="its `keywords` were read, and both would have to be one dict")
-        name = body.fresh("partial")
-        parts = [body.value(self.function), *[body.value(a) for a in self.args]]
-        if self.kwargs:
-            parts.append(f"**{{{', '.join(f'{k!r}: {body.value(v)}' for k, v in self.kwargs.items())}}}")
-        body.line(f"{name} = {body.pin(functools.partial, 'partial')}({', '.join(parts)})")
-        if self.attributes:
+        name, partial = body.fresh("partial"), body.pin(functools.partial, "partial")
+        if self.parts or isinstance(self.function, PartialVariable):  # its very tuple and dict; and a partial of a partial stays that
+            body.line(f"{name} = {partial}({partial})")
+            body.later(lambda: f"{name}.__setstate__({self._state(body)})", self)
+        else:
+            named = [f"**{self._spelled(body, 'keywords')}"] if self._named else []
+            body.line(f"{name} = {partial}({', '.join([body.value(v) for v in (self.function, *self.args)] + named)})")
+        if self.attributes is not None:
             held = self.attributes
             body.later(lambda: "; ".join(f"setattr({name}, {key!r}, {body.value(value)})" for key, value in held.items()), self)
         return name
+
+    def _state(self, body: Body) -> str:
+        return f"({body.value(self.function)}, {self._spelled(body, 'args')}, {self._spelled(body, 'keywords')}, None)"
+
+    def _spelled(self, body: Body, part: str) -> str:
+        known = self.parts.get(part)
+        if known is not None:
+            return body.value(known)
+        if part == "args":
+            return f"({''.join(f'{body.value(a)}, ' for a in self.args)})"
+        return f"{{{', '.join(f'{k!r}: {body.value(v)}' for k, v in self._named.items())}}}"
 
 
 class SuperVariable(Variable):

@@ -60,6 +60,13 @@ class GeneratorVariable(IteratorVariable):
     def end(self, ctx: Context) -> None:
         ctx.generators.abandon(ctx, self)
 
+    def is_left_by_a_handler(self) -> bool:
+        """Whether it is suspended where code runs when it is closed: in a `try` or a `with`. Around all of a generator's code is a handler of
+        CPython's own (since 3.12)."""
+        ops, pc = self.frame.decoded.ops, self.frame.pc
+        handler = self.frame.decoded.handlers[pc - 1] if self.started and not self.done and pc else None
+        return handler is not None and (ops[handler.target].name, ops[handler.target].arg) != ("CallIntrinsic1", "stopiteration_error")
+
     def describe(self) -> str:
         return f"generator {self.frame.decoded.code.co_qualname}"
 

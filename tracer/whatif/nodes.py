@@ -75,7 +75,7 @@ def _refuse(ctx: Context, override: Override, time: int, why: str) -> NoReturn:
 def followed(ctx: Context, override: Override, variable: Any, args: list[Variable], kwargs: dict[str, Variable], time: int) -> Any:
     """`variable(*args, **kwargs)` inlined where there is Python code, whatever marks or policies say."""
     if type(variable) is PartialVariable:
-        return followed(ctx, override, variable.function, variable.given(ctx, args), {**variable.kwargs, **kwargs}, time)
+        return followed(ctx, override, variable.function, variable.given(ctx, args), {**variable.named(ctx), **kwargs}, time)
     if type(variable) is BoundVariable:
         return followed(ctx, override, variable.function, [variable.owner, *args], kwargs, time)
     if type(variable) is FunctionVariable:
@@ -92,7 +92,7 @@ def followed(ctx: Context, override: Override, variable: Any, args: list[Variabl
 def one_node(ctx: Context, override: Override, variable: Any, args: list[Variable], kwargs: dict[str, Variable], time: int) -> Any:
     """`variable(*args, **kwargs)` as one node that runs the callable as it is."""
     if type(variable) is PartialVariable:
-        return one_node(ctx, override, variable.function, variable.given(ctx, args), {**variable.kwargs, **kwargs}, time)
+        return one_node(ctx, override, variable.function, variable.given(ctx, args), {**variable.named(ctx), **kwargs}, time)
     if type(variable) is BoundVariable and isinstance(variable.owner, TensorVariable | ConstantVariable):
         return one_node(ctx, override, variable.function, [variable.owner, *args], kwargs, time)
     name = variable.describe()
