@@ -6,6 +6,7 @@
 #   make bench   measurements;  make docs  write the generated pages anew
 # Nets that find what nobody thought of, run by hand (CONTRIBUTING.md):
 #   make second-inputs   programs whose surroundings change between calls
+#   make combined        programs that combine features, with a graph break anywhere
 #   make exports         programs that read their arguments, exported and called with others
 #   make databases       torch's own databases of operators, modules and optimizers, traced and untraced
 #   make cpython-tests   CPython's own tests under the compiler
@@ -23,10 +24,10 @@ JOBS   ?= 2
 PYTEST_ARGS ?=
 
 .DELETE_ON_ERROR:
-.PHONY: help install demo test test-torch check lab bench docs clean second-inputs exports databases cpython-tests truth interrupts projects mutants matrix
+.PHONY: help install demo test test-torch check lab bench docs clean second-inputs combined exports databases cpython-tests truth interrupts projects mutants matrix
 
 help:
-	@sed -n '2,16s/^# *//p' Makefile
+	@sed -n '2,17s/^# *//p' Makefile
 
 # A system Python may come without ensurepip: then its own pip installs one into the new environment.
 $(BIN)/python:
@@ -82,6 +83,9 @@ FIRST ?= 0
 
 second-inputs: $(STAMP)
 	TRACER_STRICT=1 $(BIN)/python -m tests.second_inputs $(COUNT) $(FIRST)
+
+combined: $(STAMP)
+	TRACER_STRICT=1 $(BIN)/python -m tests.combined $(COUNT) $(FIRST)
 
 exports: $(STAMP)
 	TRACER_STRICT=1 $(BIN)/python -m tests.export.generated --count $(COUNT) --seed $(FIRST)
