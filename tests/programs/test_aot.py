@@ -36,11 +36,13 @@ OTHERWISE = {
         for name in ("a_policy_of_the_program_is_asked_as_it_is_untraced", "another_policy", "selective_among_layers")
     },
     "checkpoints.random_numbers_again_or_not": "a graph that is compiled always draws the same numbers again",
+    "checkpoints.hooks_that_are_on_outside": "hooks on saved tensors are given what a compiled backward keeps",
     "tensor_fields.grad_with_a_history": "a backward that is compiled gives no gradient a history",
     "operators.numbers_without_an_expression": "a NaN loses its sign in the code of a graph",
 }
 #: As above, and torch.compile differs in yet another way.
 ALONE = {
+    "checkpoints.hooks_on_saved_tensors": "hooks are given what a compiled backward keeps; torch.compile leaves a frame with such a `with` to Python",
     "effects.version_counter_read": "version counters count other writes; torch.compile reads them in the graph",
     "operators.comparison_of_a_size_by_keyword": "torch's description of dropout for symbolic sizes copies; torch.compile refuses the program",
     "raising.random_numbers_and_writes_are_not_done_again": "inputs are written to after the graph, so not at all where it raises",
