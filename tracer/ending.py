@@ -90,7 +90,7 @@ class Ending:
         body = self.body = Body(ctx, args, cells)
         self.point, self.stays = None, False
         if stopped is not None:
-            self.stays = stopped.value.stays or ctx.lifetimes.pending() or ctx.lifetimes.begin_with(root.stack)
+            self.stays = stopped.value.stays or ctx.lifetimes.keep(root)
             self.point, self.answer = _break_state(ctx, body, root, self.stays)
         else:
             assert result is not None

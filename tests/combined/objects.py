@@ -437,7 +437,7 @@ class Double§(torch.autograd.Function):
     "gradient inside": ("", "k§ = x.detach().requires_grad_()\nwith torch.enable_grad():\n    g§, = torch.autograd.grad((k§ * k§ * n).sum(), k§)\nHOLE\nx = x + g§\n", ""),
     "transform": ("", "x = x + torch.func.grad(lambda v: (v * v * n).sum())(x.detach())\nHOLE\nx = torch.vmap(lambda row: row * n)(x)\n", ""),
     "cond": ("", "x = torch.cond(x.sum() > n, lambda v: v * 2, lambda v: v - 1, (x,))\n", ""),
-    "checkpoint": ("", "x = torch.utils.checkpoint.checkpoint(lambda v: torch.sin(v * n) * 2, x, use_reentrant=False)\nHOLE\n", ""),
+    "checkpoint": ("", "x = torch.utils.checkpoint.checkpoint(lambda v, n=n: torch.sin(v * n) * 2, x, use_reentrant=False)\nHOLE\n", ""),
     "sizes": ("", "k§ = x.shape[0] * x.size(1) + x.numel()\nHOLE\nlog.append((k§, x.shape, x.dim(), tuple(x.stride()), x.shape[0] > 2, isinstance(k§, int)))\nx = x * k§ + torch.arange(x.shape[0]).unsqueeze(1)\n", ""),
     "dtypes": ("", "k§ = x.double()\nHOLE\nlog.append((k§.dtype, x.is_floating_point(), torch.result_type(x, 1), x.device.type))\nx = k§.to(x.dtype) * n\n", ""),
     "autocast": ("", "with torch.autocast('cpu', dtype=torch.bfloat16, enabled=n != 1):\n    HOLE\n    k§ = x @ x.t()\nlog.append(k§.dtype)\nx = x + k§.float().mean()\n", ""),

@@ -133,6 +133,20 @@ def test_what_a_breaking_call_makes_ends_where_it_is_dropped():
     trace(program, expect=ANY)
 
 
+def test_a_weak_reference_made_behind_a_break_to_what_was_made_before_it():
+    def program(x):
+        log = []
+        held = Plain()
+        print(end="")
+        seen = weakref.ref(held, lambda _: log.append("gone"))
+        log.append(seen() is held)
+        del held
+        log.append(seen() is None)
+        return x + 1, log
+
+    trace(program, expect=ANY)
+
+
 def test_a_generator_inside_a_checkpoint_is_closed():
     def body(x):
         any(i == 0 for i in batches())

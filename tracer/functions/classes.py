@@ -5,6 +5,7 @@ Reached as `ctx.classes`.
 
 from __future__ import annotations
 
+import collections
 import enum
 import types
 import weakref
@@ -237,6 +238,27 @@ def _initialised(ctx: Context, made: Variable, result: Variable) -> Variable:
 
 
 # ---- builtin descriptors (`list.append`, `object.__setattr__`, …)
+_BUILTIN = (list, dict, tuple, set, frozenset, collections.deque, str, bytes, int, float, bool, complex)
+
+
+def _check_receiver(ctx: Context, receiver: Variable, descriptor: Any) -> None:
+    """A method of one builtin class refuses objects of another, before it looks at anything else."""
+    kind = receiver.python_type()
+    if kind in _BUILTIN and descriptor.__objclass__ in _BUILTIN and not issubclass(kind, descriptor.__objclass__):
+        try:
+            descriptor(kind())
+        except TypeError as error:
+            ctx.raise_from_host(error)
+
+
+def _check_copied(ctx: Context, args: list[Variable], descriptor: Any) -> None:
+    """A dict is copied key by key, by its class's own `keys` and `__getitem__`, where the class has its own `__iter__`."""
+    if descriptor in (dict.copy, dict.__or__, dict.__ror__):
+        for held in args:
+            if isinstance(held, ObjectVariable) and ctx.protocol.overrides(ctx, held.cls, "__iter__"):
+                ctx.break_("unsupported-builtin", func=descriptor.__qualname__, type=held.cls.__name__, why="its class has its own `__iter__`")
+
+
 def call_descriptor(ctx: Context, descriptor: Any, args: list[Variable], kwargs: dict[str, Variable]) -> Any:
     """An unbound builtin method; its own rules were asked already when it was called directly."""
     if isinstance(descriptor, types.ClassMethodDescriptorType):
@@ -244,6 +266,8 @@ def call_descriptor(ctx: Context, descriptor: Any, args: list[Variable], kwargs:
     if not args:
         ctx.raise_(TypeError, f"unbound method {descriptor.__qualname__}() needs an argument")
     receiver = args[0]
+    _check_receiver(ctx, receiver, descriptor)
+    _check_copied(ctx, args, descriptor)
     if isinstance(receiver, ObjectVariable) and receiver.data is not None and descriptor.__objclass__ is not object:
         made = made_by_its_class(ctx, receiver, descriptor, args[1:]) if not kwargs else None
         if made is not None:

@@ -145,6 +145,8 @@ def modulo(ctx: Context, template: Variable, values: Variable) -> Any:
         if isinstance(value, TupleVariable):
             stand_in = tuple(_value(ctx, v) for v in given)
         elif isinstance(value, DictVariable):
+            if ctx.protocol.overrides(ctx, values.python_type(), "__getitem__"):
+                ctx.break_("unsupported-builtin", func="str.__mod__", type=type_name(values.python_type()), why="its class has its own `__getitem__`")
             stand_in = _mapping(ctx, text, value)
         else:
             stand_in = _value(ctx, values)

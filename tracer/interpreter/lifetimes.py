@@ -27,11 +27,15 @@ if TYPE_CHECKING:
     from ..context import Context
     from ..sources import Source
     from ..variables import GeneratorVariable, ObjectVariable, Variable
+    from .frame import Frame
 
 __all__ = ["WEAKLY", "Lifetimes"]
 
 #: Modules whose own code refers weakly to the objects of the program.
 WEAKLY = frozenset({"weakref", "_weakrefset"})
+
+#: What a function refers weakly by.
+_MAKERS = frozenset({id(weakref), *(id(getattr(weakref, name)) for name in weakref.__all__)})
 
 
 class Lifetimes:
@@ -105,9 +109,15 @@ class Lifetimes:
         lives = any(life.target is not None and not life.outside for life in self._lives.values())
         return lives or len(self._finalisers) > 0 or any(generator.is_left_by_a_handler() for generator in self._suspended)
 
-    def begin_with(self, stack: list[Any]) -> bool:
-        """Whether an operation that takes these may make an object whose end the program will see: it calls a class with `__del__`."""
-        return any(type(held) is PinnedVariable and issubclass(type(held.value), type) and has_finaliser(held.value) for held in stack)
+    def keep(self, frame: Frame) -> bool:
+        """Whether the rest of a frame that breaks must run in it, since another one would hold what this one holds: objects live whose end will be
+        seen, the operation that breaks may make one (it calls a class with `__del__`), or the function names what makes weak references."""
+        names, held = frame.globals, frame.stack
+        return (
+            self.pending()
+            or any(type(v) is PinnedVariable and issubclass(type(v.value), type) and has_finaliser(v.value) for v in held)
+            or any(name == "weakref" or id(names.get(name)) in _MAKERS for name in frame.program.code.co_names)
+        )
 
     def check_held(self, ctx: Context, source: Source) -> None:
         """A weak reference is asked for an object that existed before. Whether that lives on is known unless the trace changed where it was found."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..compat.python_classes import matches_as_mapping, matches_as_sequence
-from ..variables import FALSE, NONE, NULL, TRUE, BoundVariable, PinnedVariable, SliceVariable, literal
+from ..variables import FALSE, NONE, NULL, TRUE, BoundVariable, DictVariable, PinnedVariable, SliceVariable, literal
 from .frame import DISCARD, Frame
 from .table import handles
 
@@ -203,12 +203,19 @@ def match_keys(ctx: Context, frame: Frame, _: Any) -> None:
 
     stack = frame.stack
     keys, subject = stack[-1], stack[-2]
-    found = []
+    found, absent = [], None
+    if not isinstance(subject, DictVariable):  # its `get` is asked, as C asks it
+        absent = PinnedVariable(object())
+        get = ctx.protocol.getattr_now(ctx, subject, "get")
     for key in keys.unpack(ctx):
-        if not subject.contains(ctx, key):
+        if absent is not None:
+            value = ctx.call_now(get, [key, absent])
+        else:
+            value = ctx.settle(subject.getitem(ctx, key)) if subject.contains(ctx, key) else absent
+        if value is absent:
             stack.append(NONE)
             return
-        found.append(ctx.settle(subject.getitem(ctx, key)))
+        found.append(value)
     stack.append(TupleVariable(found, tuple))
 
 

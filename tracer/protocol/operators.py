@@ -129,7 +129,8 @@ def binary(ctx: Context, fn: Callable[..., Any], left: Variable, right: Variable
 def _sequence_operator(ctx: Context, fn: Callable[..., Any], left: Variable, right: Variable) -> Any:
     """`sequence + sequence`, `sequence * n`, `n * sequence`: sq_concat and sq_repeat, which have no reflected method."""
     if fn is operator.mul and has(ctx, right.python_type(), "__len__") and has(ctx, right.python_type(), "__mul__"):
-        return special(ctx, right, "__mul__", [left], "")
+        answer = ctx.settle(special(ctx, right, "__mul__", [left], ""))
+        return None if is_not_implemented(answer) else answer
     return None
 
 

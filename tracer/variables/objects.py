@@ -9,7 +9,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from ..signals import Break, NotConstant, Raised
-from .base import EPOCH, Lazy, Variable
+from .base import EPOCH, Lazy, Variable, mention
 from .functions import UNSET
 from .keys import has_user_keys
 from .mappings import DictVariable, set_each
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from ..sources import Source
 
 __all__ = ["ExceptionVariable", "ModuleVariable", "ObjectVariable"]
+
+
+#: What torch's C++ asks of sequences and numbers among the arguments of an operator.
+_READ_BY_TORCH = ("__len__", "__getitem__", "__iter__", "__float__", "__index__", "__int__", "__bool__", "__complex__")
 
 
 class ObjectVariable(Variable):
@@ -130,6 +134,8 @@ class ObjectVariable(Variable):
 
     def argument(self, ctx: Context) -> tuple[Any, Any]:
         if self.data is not None:
+            if ctx.protocol.overrides(ctx, self.cls, *_READ_BY_TORCH):
+                raise Break("unsupported-type", expr=mention(self), type=self.cls.__name__, why="torch would ask its class's own methods what it holds")
             return self.data.argument(ctx)
         return super().argument(ctx)
 
