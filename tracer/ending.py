@@ -90,6 +90,7 @@ class Ending:
         body = self.body = Body(ctx, args, cells)
         self.point, self.stays = None, False
         if stopped is not None:
+            body.goes_on = root
             self.stays = stopped.value.stays or ctx.lifetimes.keep(root)
             self.point, self.answer = _break_state(ctx, body, root, self.stays)
         else:

@@ -133,6 +133,22 @@ def test_what_a_breaking_call_makes_ends_where_it_is_dropped():
     trace(program, expect=ANY)
 
 
+def test_what_a_frame_holds_that_handles_an_error_at_a_break():
+    def program(x):
+        log = []
+        try:
+            log[3]
+        except IndexError:
+            held, others = Loud("first", log), [Loud("second", log)]
+            torch._dynamo.graph_break()
+            held = None
+            log.append(held)
+            others.clear()
+        return x + 1, log
+
+    trace(program, expect=ANY)
+
+
 def test_a_weak_reference_made_behind_a_break_to_what_was_made_before_it():
     def program(x):
         log = []

@@ -58,6 +58,7 @@ class Body:
         self.effects: list[str] = []
         self.changed: list[str] = []  # existing objects that are not as they were afterwards, as a person would write them
         self.outputs: list[Any] = []
+        self.goes_on: Any = None  # the frame that Python runs on with behind a break
         self._queue: list[Callable[[], str]] = []
         self.advanced: dict[Variable, int] = {}
         self._ends: list[Callable[[], str]] = []

@@ -64,7 +64,8 @@ class TracebackVariable(Variable):
         rest = "None"
         if self.following is not None:
             rest = body.load(self.following.source) if type(self.following) is Lazy else body.value(self.following)  # type: ignore[arg-type]
-        held = self._held(body) if body.ctx.lifetimes.pending() else {}
+        # a frame that goes on lets go of what it holds by itself
+        held = self._held(body) if body.ctx.lifetimes.pending() and self.frame is not body.goes_on else {}
         make = body.pin(shell(code, self.frame.globals, tuple(held)), f"frame_of_{code.co_name}")
         values = "".join(f"{body.value(value)}, " for value in held.values())
         name = body.fresh("trace")
