@@ -19,7 +19,7 @@ import torch
 from . import builder, higher_order, protocol
 from .compat.guards import SDPA_KERNELS, device_contexts, mode_count
 from .events import ExceptionObserved, GuardInstalled, InlineFinished, InputLifted, NodeCreated, SideEffect
-from .functions import calls, classes, context_rules, modules, native_methods, torch_tensors
+from .functions import calls, classes, context_rules, modules, native_methods, numpy, torch_tensors
 from .graph import shapes
 from .graph.effects import Effects
 from .graph.modes import MODES
@@ -81,6 +81,7 @@ class Context:
     classes = classes
     native_methods = native_methods
     tensors = torch_tensors
+    arrays = numpy
     modules = modules
     contexts = context_rules
     shapes = shapes

@@ -13,6 +13,7 @@ import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .compat.arrays import tensor_of
 from .iterated import parts
 
 __all__ = ["STEPS", "Roots", "Source", "Step"]
@@ -77,6 +78,7 @@ STEPS: dict[str, Step] = {
     ),
     "deref": Step(lambda owner, _: owner(), lambda p, _: f"{p}()"),
     "context": Step(lambda owner, _: owner.get(), lambda p, _: f"{p}.get()"),
+    "array": Step(lambda owner, _: tensor_of(owner), lambda p, _: f"torch.from_numpy({p})"),
 }
 
 
@@ -142,6 +144,10 @@ class Source:
     def deref(self) -> Source:
         """What a weak reference points at."""
         return self.step("deref")
+
+    def array(self) -> Source:
+        """The tensor in the memory of an array of NumPy's."""
+        return self.step("array")
 
     @property
     def root(self) -> Source:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..events import BuildStarted, VariableBuilt
 from ..signals import Break
 from ..variables import LITERALS, OpaqueVariable, Variable
-from . import callables, containers, iterators, literals, objects, templates, tensors  # noqa: F401  (they fill the table)
+from . import arrays, callables, containers, iterators, literals, objects, templates, tensors  # noqa: F401  (they fill the table)
 from .sourceless import wrap
 from .table import RuleTable, rules
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..compat.builtins import PLACEHOLDER
-from ..signals import Break, Declined
+from ..signals import Declined
 from ..variables import UNSET, BoundVariable, CellVariable, FunctionVariable, Lazy, PartialVariable, PinnedVariable
 from .table import rules
 
@@ -162,18 +162,6 @@ def typing_object(ctx: Context, value: Any, source: Source) -> Any:
     """Type expressions: known by identity."""
     ctx.guard(source, "ID_MATCH", value)
     return PinnedVariable(value, source)
-
-
-def _is_numpy(value: Any) -> bool:
-    return type(value).__module__.split(".")[0] == "numpy" or issubclass(type(value), type) and value.__module__.split(".")[0] == "numpy"
-
-
-@rules.when(_is_numpy, 95)
-def numpy_object(ctx: Context, value: Any, source: Source) -> Any:
-    """Arrays, scalars, dtypes and functions of NumPy: they run as Python."""
-    kind = type(value).__name__
-    name = getattr(value, "__name__", "")
-    raise Break("numpy-unsupported", expr=source.text, name=name, type="" if name else kind)
 
 
 def _is_known_by_identity(value: Any) -> bool:

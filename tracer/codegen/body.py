@@ -15,6 +15,7 @@ import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..compat.arrays import tensor_of
 from ..compat.evalframe import sheltered
 from ..compat.identity import is_unique
 from ..compat.python_classes import is_python_class
@@ -231,6 +232,8 @@ class Body:
             return f"{self.pin(parts, 'iterated')}({base})[{key}]"
         if kind == "context":
             return f"{base}.get()"
+        if kind == "array":
+            return f"{self.pin(tensor_of, 'tensor_of')}({base})"
         return f"{base}.cell_contents" if kind == "contents" else f"{base}()"
 
     def attribute(self, owner: Variable, name: str, key: str, value: str) -> str:

@@ -58,6 +58,7 @@ __all__ = [
     "mode_count",
     "object_aliasing",
     "overlapping",
+    "overlapping_elsewhere",
     "quick_config",
     "shape_expressions",
     "tensor_aliasing",
@@ -108,12 +109,34 @@ disable_torch_function = torch._C.DisableTorchFunction
 mode_count: Callable[[], int] = torch._C._len_torch_function_stack
 
 
+def overlapping_elsewhere(tensors: list[torch.Tensor]) -> set[int]:
+    """The indices of tensors that reach into the memory of another's storage, as arrays of NumPy's do that are views of one array."""
+    spans = sorted((start, end, storage, index) for index, tensor in enumerate(tensors) for start, end, storage in _span(tensor))
+    found: set[int] = set()
+    for place, (_, end, storage, index) in enumerate(spans):
+        for start, _, other, position in spans[place + 1 :]:
+            if start >= end:
+                break
+            if storage != other:
+                found |= {index, position}
+    return found
+
+
+def _span(tensor: torch.Tensor) -> list[tuple[int, int, int]]:
+    """From the first to behind the last byte that it reaches, and its storage; nothing for one without elements or memory."""
+    storage = tensor.untyped_storage()
+    if not tensor.numel() or not storage.nbytes() or tensor.device.type == "meta":
+        return []
+    last = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
+    return [(tensor.data_ptr(), tensor.data_ptr() + (last + 1) * tensor.itemsize, storage._cdata)]
+
+
 def overlapping(tensors: list[torch.Tensor]) -> set[int]:
     """The indices of tensors whose memory overlaps another one's. torch's own function compares offsets only."""
     by_storage: dict[int, list[int]] = {}
     for index, tensor in enumerate(tensors):
         by_storage.setdefault(tensor.untyped_storage()._cdata, []).append(index)
-    found: set[int] = set()
+    found = overlapping_elsewhere(tensors) if len(by_storage) > 1 else set()
     for group in by_storage.values():
         if len(group) > 1:
             among = _c.compute_overlapping_tensors([tensors[index] for index in group], symbolic=False)

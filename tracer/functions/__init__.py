@@ -17,6 +17,7 @@ from . import (  # noqa: F401  (they fill the table)
     math_rules,
     modules,
     numbers_,
+    numpy,
     operator_rules,
     outside_rules,
     re_rules,

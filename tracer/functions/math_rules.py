@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..signals import Declined, NotConstant
-from ..variables import SymVariable, TensorVariable, Variable, literal
+from ..variables import ArrayVariable, SymVariable, TensorVariable, Variable, literal
 from .table import calls
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ def _number(ctx: Context, variable: Variable) -> Variable:
     """The number that a function of `math` takes for this argument."""
     if isinstance(variable, TensorVariable):
         return ctx.settle(ctx.tensors.tensor_number(ctx, variable, float))
+    if isinstance(variable, ArrayVariable):
+        return ctx.settle(ctx.arrays.array_number(ctx, variable, float))
     if isinstance(variable, SymVariable):
         return literal(variable.specialise(ctx))
     return variable

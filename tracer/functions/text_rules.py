@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..signals import Declined, NotConstant
 from ..variables import (
+    ArrayVariable,
     ConstantVariable,
     ObjectVariable,
     OpaqueVariable,
@@ -42,6 +43,8 @@ def _number(cls: type) -> Any:
             value = args[0]
             if isinstance(value, TensorVariable):
                 return ctx.tensors.tensor_number(ctx, value, cls)
+            if isinstance(value, ArrayVariable):
+                return ctx.arrays.array_number(ctx, value, cls)
             if isinstance(value, OpaqueVariable):
                 value.used()
             if isinstance(value, SymVariable):

@@ -324,12 +324,6 @@ def tolist(ctx: Context, value: Variable) -> Any:
     return Declined("one number at a time")
 
 
-@calls.exact(torch.Tensor.numpy, torch.Tensor.__array__)
-def numpy(ctx: Context, value: Variable, *args: Variable, **kwargs: Variable) -> Any:
-    """`x.numpy()` leaves torch: the values are needed."""
-    ctx.break_("numpy-unsupported", expr=".numpy()", func="numpy")
-
-
 def _break_rule(reason: str, name: str) -> Any:
     def rule(ctx: Context, value: Variable, *args: Variable, **kwargs: Variable) -> Any:
         """This method needs real memory or changes what lives outside the graph."""

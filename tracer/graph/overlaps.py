@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..compat import fakes, is_eager
+from ..compat.guards import overlapping_elsewhere
 from ..guards import Guard, memory_layout, overlapping
-from ..signals import Decision, Restart
+from ..signals import Break, Decision, Restart
 from .operators import writes_to
 
 if TYPE_CHECKING:
@@ -36,7 +37,10 @@ def overlap_guard(ctx: Context, sources: list[Any]) -> Guard | None:
 
 def pin_sizes(ctx: Context) -> None:
     """Begin again with static sizes where the backend can't have symbolic ones: inputs that overlap and are written."""
-    if ctx.fake_mode.shape_env is None or is_eager(ctx.session.backend):
+    if is_eager(ctx.session.backend):
+        return
+    _refuse_other_storages(ctx)
+    if ctx.fake_mode.shape_env is None:
         return
     inputs = {i.source: i for i in ctx.inputs if isinstance(i.value, torch.Tensor) and not i.made}
     if not any(map(_symbolic, inputs.values())):
@@ -45,6 +49,15 @@ def pin_sizes(ctx: Context) -> None:
     pinned = frozenset(loose[n].text for n in overlapping([inputs[s].value for s in loose]))
     if any(_symbolic(inputs[s]) and s.text in pinned for s in loose):
         raise Restart(Decision(("static", *sorted(pinned)), pinned, "inputs that overlap are written: the backend needs their sizes"))
+
+
+def _refuse_other_storages(ctx: Context) -> None:
+    """A backend that traces the graph anew takes tensors of different storages for apart, which arrays of NumPy's needn't be."""
+    inputs = {i.source: i for i in ctx.inputs if isinstance(i.value, torch.Tensor) and not i.made}
+    arrays = [source.text for source in inputs if source.kind == "array"]
+    if arrays and (loose := _written(ctx, list(inputs))) and overlapping_elsewhere([inputs[s].value for s in loose]):
+        why = "it shares memory with another input of the graph, and one of them is written to, which the backend wouldn't know of"
+        raise Break("numpy-unsupported", expr=arrays[0], name="", type="ndarray", why=why)
 
 
 def is_pinned(ctx: Context, source: Any) -> bool:

@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 
+from ..compat.arrays import tensor_of
 from ..compat.guards import DICT, MANAGER
 from ..compat.python_classes import dict_of_instance
 from ..errors import TracerError
@@ -266,6 +267,17 @@ def _lower_context(manager: Any, _owner: Any, _source: Source, example: Any) -> 
     return manager.lambda_manager(lambda value: _read_context(value, None), "", example, MANAGER)
 
 
+def _read_array(owner: Any, _key: Any) -> Any:
+    tensor = tensor_of(owner)
+    if tensor is None:
+        raise Missing
+    return tensor
+
+
+def _lower_array(manager: Any, _owner: Any, _source: Source, example: Any) -> Any:
+    return manager.lambda_manager(lambda value: _read_array(value, None), "", example, MANAGER)
+
+
 def _lower_type(manager: Any, _owner: Any, _source: Source, example: Any) -> Any:
     return manager.type_manager("", example, MANAGER)
 
@@ -287,4 +299,5 @@ ACCESSORS: dict[str, Accessor] = {
     "iterated": Accessor(_read_iterated, _lower_iterated),
     "deref": Accessor(_read_deref, _lower_deref),
     "context": Accessor(_read_context, _lower_context),
+    "array": Accessor(_read_array, _lower_array),
 }

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from ..compat.arrays import ARRAY, tensor_of
 from ..compat.guards import (
     STATES,
     GlobalStateGuard,
@@ -33,6 +34,22 @@ __all__ = ["FACTS", "GlobalState", "TensorFacts"]
 _BASE = torch.Tensor
 _PLAIN = ids_of(torch.Tensor, torch.nn.Parameter)
 Dims = list[int | None]
+
+# --- arrays of NumPy's ------------------------------------------------------------------------------------------------
+
+
+def _has_no_tensor(value: Any, _expected: Any) -> bool:
+    return type(value) is ARRAY and tensor_of(value) is None
+
+
+define(  # source: an array of NumPy's that torch has no tensor for
+    "NO_TENSOR",
+    _has_no_tensor,
+    lambda source, _: f"torch can't have the memory of {source} as a tensor",
+    lambda at, expected, parts: at.manager.add_lambda_guard(whole(lambda value: _has_no_tensor(value, expected)), parts, None),
+    rank=3,
+    live=True,
+)
 
 # --- tensors ----------------------------------------------------------------------------------------------------------
 

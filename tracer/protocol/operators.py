@@ -21,6 +21,7 @@ from ..signals import NotConstant, Raised
 from ..variables import (
     FALSE,
     TRUE,
+    ArrayVariable,
     ConstantVariable,
     DictVariable,
     DictViewVariable,
@@ -97,6 +98,10 @@ def binary(ctx: Context, fn: Callable[..., Any], left: Variable, right: Variable
             ctx.raise_from_host(error)
     if kl is TensorVariable or kr is TensorVariable:
         answer = ctx.tensors.tensor_binary(ctx, fn, left, right)
+        if answer is not None:
+            return answer
+    elif kl is ArrayVariable or kr is ArrayVariable:
+        answer = ctx.arrays.array_binary(ctx, fn, left, right)
         if answer is not None:
             return answer
     elif kl is SymVariable or kr is SymVariable:
@@ -186,6 +191,10 @@ def compare(ctx: Context, fn: Callable[..., Any], left: Variable, right: Variabl
             ctx.raise_from_host(error)
     if kl is TensorVariable or kr is TensorVariable:
         answer = ctx.tensors.tensor_binary(ctx, fn, left, right)
+        if answer is not None:
+            return answer
+    elif kl is ArrayVariable or kr is ArrayVariable:
+        answer = ctx.arrays.array_binary(ctx, fn, left, right)
         if answer is not None:
             return answer
     elif kl is SymVariable or kr is SymVariable:

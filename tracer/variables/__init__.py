@@ -1,5 +1,6 @@
 """Families of variables: what is known of the program's objects while a frame is traced."""
 
+from .arrays import ArrayVariable, NumberVariable
 from .base import NULL, Lazy, NullVariable, Variable, mention, shared
 from .constants import FALSE, LITERALS, NONE, TRUE, ConstantVariable, literal
 from .functions import (
@@ -43,10 +44,11 @@ from .sets import SetVariable
 from .tensors import HandleVariable, SymVariable, TensorVariable
 
 __all__ = [
-    "FALSE", "LITERALS", "NONE", "NULL", "TRUE", "UNSET", "BoundVariable", "CallIteratorVariable", "CellVariable", "ConstantVariable",
+    "FALSE", "LITERALS", "NONE", "NULL", "TRUE", "UNSET", "ArrayVariable", "BoundVariable", "CallIteratorVariable", "CellVariable", "ConstantVariable",
     "CountVariable", "DictIteratorVariable", "DictVariable", "DictViewVariable", "EnumerateVariable", "ExceptionVariable",
     "FilterVariable", "FunctionVariable", "GeneratorVariable", "HandleVariable", "IdentityKey", "IteratorVariable", "Lazy", "ListVariable",
-    "MapVariable", "MappingProxyVariable", "ModuleVariable", "NamespaceVariable", "NullVariable", "ObjectVariable", "OpaqueVariable", "PartialVariable",
+    "MapVariable", "MappingProxyVariable", "ModuleVariable", "NamespaceVariable", "NullVariable", "NumberVariable",
+    "ObjectVariable", "OpaqueVariable", "PartialVariable",
     "PinnedVariable", "RangeIteratorVariable", "RangeVariable", "ReverseIteratorVariable", "SequenceIteratorVariable", "SequenceVariable", "SetVariable",
     "SliceVariable", "SuperVariable", "SymVariable", "TensorVariable", "TupleVariable", "UserKey", "ValueKey", "Variable", "ZipVariable", "is_named_tuple",
     "is_structseq", "key_variable", "literal", "mention", "shared",

@@ -1,0 +1,187 @@
+"""Calls of NumPy: torch's own layer computes them on the tensors of the graph, operator by operator.
+
+A call runs three times: NumPy on examples says what the result is, the layer beside it shows that it agrees (`examples.py`); then the layer
+runs on the program's arrays, and each of torch's functions that it calls is called as the program's code would (`recording.py`). So the graph
+holds plain operators of torch, and what a call writes to, and what breaks, is what the rules of those operators say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ...compat.arrays import DTYPE, FACTS, NUMBER, dtype_of, layer, numpy
+from ...signals import Break, NotConstant
+from ...variables import (
+    ArrayVariable,
+    ConstantVariable,
+    DictVariable,
+    ListVariable,
+    NumberVariable,
+    PinnedVariable,
+    SliceVariable,
+    SymVariable,
+    TupleVariable,
+    Variable,
+    key_variable,
+)
+from .examples import Example, Made, Refused, answer, rehearse
+from .recording import Recording
+
+if TYPE_CHECKING:
+    from ...context import Context
+
+__all__ = ["compute", "example_of", "refuse"]
+
+
+def refuse(expr: str, why: str, **more: Any) -> Break:
+    return Break("numpy-unsupported", expr=expr, name=expr, why=why, **more)
+
+
+def compute(
+    ctx: Context, name: str, real: Callable[..., Any], layered: Callable[..., Any] | None, args: list[Variable], kwargs: dict[str, Variable],
+    exact: bool = False,
+) -> Any:
+    """The variable of `real(*args, **kwargs)`, computed by `layered` on the layer's arrays (None: the layer has none, so that only a
+    call of known values is answered). `name` is what a break names. `exact`: what it raises doesn't depend on the arrays' values, but for
+    those of arrays that are indices."""
+    call = _Call(ctx, name, args, kwargs)
+    operands = call.examples()
+    try:
+        fill, examples, result = answer(lambda made: call.run(real, made, True), operands)
+        if not call.arrays and _is_known(result):
+            return ctx.wrap(result)
+        if layered is None:
+            raise Refused("torch's layer for NumPy has no such function")
+        outline = rehearse(lambda arrays: call.run(layered, arrays, False), operands, fill, examples, result)
+    except Refused as refused:
+        if refused.error is not None and (exact and len(call.arrays) < 2 or not call.arrays):
+            ctx.raise_from_host(refused.error)
+        raise refuse(name, str(refused)) from None
+    recording = Recording(ctx, [array.tensor for array in call.arrays])
+    value = recording.run(lambda: call.run(layered, recording.arrays, False))
+    return _wrapped(ctx, outline, value, call.arrays, recording)
+
+
+def _is_known(result: Any) -> bool:
+    """Whether a result of known arguments is a value that stays as it is."""
+    if type(result) in (tuple, list):
+        return all(map(_is_known, result))
+    return isinstance(result, (*NUMBER, *FACTS, bool, int, float, complex, str, type, type(None)))
+
+
+# ---- operands
+class _Place:
+    """Where an operand's array goes: by its number."""
+
+    __slots__ = ("index",)
+
+    def __init__(self, index: int):
+        self.index = index
+
+
+class _Known:
+    """A value that NumPy and torch's layer spell differently."""
+
+    __slots__ = ("layered", "real")
+
+    def __init__(self, real: Any, layered: Callable[[], Any]):
+        self.real, self.layered = real, layered
+
+
+def _fill(tree: Any, arrays: list[Any], real: bool) -> Any:
+    """An argument with `arrays` in their places, as NumPy's own values or as those of the layer."""
+    kind = type(tree)
+    if kind is _Place:
+        return arrays[tree.index]
+    if kind is _Known:
+        return tree.real if real else tree.layered()
+    if kind in (list, tuple):
+        return kind(_fill(part, arrays, real) for part in tree)
+    if kind is dict:
+        return {key: _fill(part, arrays, real) for key, part in tree.items()}
+    if kind is slice:
+        return slice(*[_fill(part, arrays, real) for part in (tree.start, tree.stop, tree.step)])
+    return tree
+
+
+class _Call:
+    """The arguments of a call as trees of values, `_Place`s and `_Known`s, and the arrays in them, each once."""
+
+    def __init__(self, ctx: Context, name: str, args: list[Variable], kwargs: dict[str, Variable]):
+        self.ctx, self.name = ctx, name
+        self.arrays: list[ArrayVariable] = []
+        self.args = [self.take(arg) for arg in args]
+        self.kwargs = {key: self.take(arg) for key, arg in kwargs.items()}
+
+    def run(self, function: Callable[..., Any], arrays: list[Any], real: bool) -> Any:
+        return function(*[_fill(arg, arrays, real) for arg in self.args], **{key: _fill(arg, arrays, real) for key, arg in self.kwargs.items()})
+
+    def take(self, variable: Variable) -> Any:
+        kind = type(variable)
+        if kind is ArrayVariable:
+            if variable not in self.arrays:
+                self.arrays.append(variable)  # type: ignore[arg-type]
+            return _Place(self.arrays.index(variable))  # type: ignore[arg-type]
+        if kind is NumberVariable:
+            value = variable.constant()
+            return _Known(value, lambda: layer().asarray(value.item(), dtype=str(value.dtype)))
+        if kind is ConstantVariable:
+            return variable.constant()
+        if kind is SymVariable:
+            return variable.specialise(self.ctx)  # type: ignore[attr-defined]
+        if isinstance(variable, TupleVariable | ListVariable) and variable.cls in (tuple, list):
+            return variable.cls(self.take(part) for part in variable.settled(self.ctx))
+        if kind is SliceVariable:
+            return slice(*[self.take(part) for part in variable.parts])  # type: ignore[attr-defined]
+        if isinstance(variable, DictVariable) and variable.cls is dict:
+            return {key_variable(k).constant(): self.take(v) for k, v in zip(list(variable.items), variable.values(self.ctx), strict=True)}
+        if kind is PinnedVariable:
+            return self._take_pinned(variable.value)  # type: ignore[attr-defined]
+        try:
+            return variable.constant()
+        except NotConstant:
+            raise refuse(self.name, f"one of its arguments is of type {variable.python_type().__name__}") from None
+
+    def _take_pinned(self, value: Any) -> Any:
+        if isinstance(value, DTYPE) or isinstance(value, type) and issubclass(value, numpy.generic):
+            return _Known(value, lambda: layer().dtype(numpy.dtype(value).name))
+        if value in (bool, int, float, complex):
+            return value
+        raise refuse(self.name, f"one of its arguments is of type {type(value).__name__}")
+
+    def examples(self) -> list[Example]:
+        return [_example(self.ctx, array) for array in self.arrays]
+
+
+def example_of(ctx: Context, array: ArrayVariable) -> Any:
+    """An array of NumPy's with the metadata of this one."""
+    return _example(ctx, array).make(lambda _: None)
+
+
+def _example(ctx: Context, array: ArrayVariable) -> Example:
+    fake = array.tensor.fake
+    sizes, strides = (tuple(_hint(ctx, number) for number in numbers) for numbers in (fake.shape, fake.stride()))
+    return Example(sizes, strides, dtype_of(fake.dtype), not array.is_array, array.writeable)
+
+
+def _hint(ctx: Context, number: Any) -> int:
+    """A size of this call: symbolic ones are fixed, since what NumPy does may depend on them."""
+    return number if type(number) is int else int(ctx.shapes.specialise(ctx, SymVariable(number, lambda c: c.break_("numpy-unsupported", expr="", name=""))))
+
+
+# ---- results
+def _wrapped(ctx: Context, outline: Any, value: Any, arrays: list[ArrayVariable], recording: Recording) -> Variable:
+    if type(outline) is Made:
+        if outline.argument is not None:
+            return arrays[outline.argument]
+        tensor = recording.known[id(value.tensor)]
+        if outline.copied:
+            tensor = ctx.node("call_method", "clone", [tensor])
+        return ArrayVariable(tensor, outline.cls, None, None, outline.writeable, outline.laid)
+    if type(outline) in (tuple, list):
+        parts = [_wrapped(ctx, a, b, arrays, recording) for a, b in zip(outline, value, strict=True)]
+        return TupleVariable(parts, tuple) if type(outline) is tuple else ListVariable(parts)
+    return ctx.wrap(outline)
+
+

@@ -1,0 +1,144 @@
+"""Calls of NumPy's functions, methods and classes, and of torch's functions that go between arrays and tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ...compat.arrays import NUMBER, dtype_of, is_callable, layer, layer_of, numpy
+from ...signals import Declined
+from ...variables import (
+    FALSE,
+    NONE,
+    ArrayVariable,
+    NumberVariable,
+    SequenceVariable,
+    TensorVariable,
+    Variable,
+    literal,
+    mention,
+)
+from ..table import calls
+from .arrays import array_iterator, array_length, array_number, array_truth
+from .calling import compute, refuse
+
+if TYPE_CHECKING:
+    from ...context import Context
+
+__all__ = ["from_tensor"]
+
+
+@calls.when(is_callable, 30)
+def numpy_call(ctx: Context, target: Any, /, *args: Variable, **kwargs: Variable) -> Any:
+    """NumPy's functions and methods: torch's layer for NumPy computes them on tensors; numbers and dtypes that are known NumPy itself does."""
+    name = _name(target)
+    if not ctx.config.trace_numpy:
+        raise refuse(name, "`trace_numpy` is off")
+    given = list(args)
+    if isinstance(target, type):
+        return _construct(ctx, target, name, given, kwargs)
+    if len(given) == 1 and type(given[0]) is ArrayVariable and (ask := _ASKS.get(target.__name__)) is not None and hasattr(target, "__objclass__"):
+        return ask(ctx, given[0])
+    if target in (numpy.asarray, numpy.array) and given and type(given[0]) is TensorVariable:
+        given[0] = from_tensor(ctx, given[0])
+    if given and type(given[0]) is ArrayVariable and not given[0].writeable and target.__name__ in _WRITES:
+        raise given[0].refused(", which may not be written to")
+    if (getattr(target, "__module__", None) or "").startswith("numpy.random"):
+        raise refuse(name, "it draws random numbers from NumPy's generator, which a graph has none of")
+    return compute(ctx, name, target, layer_of(target), given, kwargs, exact=target.__name__ in _BY_INDEX)
+
+
+def _name(target: Any) -> str:
+    owner = getattr(target, "__objclass__", None)
+    return f"{owner.__name__}.{target.__name__}" if owner is not None else f"{target.__module__}.{target.__name__}"
+
+
+#: Methods whose errors don't depend on the values in the array itself.
+_BY_INDEX = frozenset({"__getitem__", "__setitem__"})
+#: Methods that write to their array.
+_WRITES = frozenset({"__setitem__", "fill", "sort", "put", "itemset", "resize", "partition", "byteswap"})
+
+
+def _construct(ctx: Context, cls: type, name: str, args: list[Variable], kwargs: dict[str, Variable]) -> Any:
+    """`np.float32(x)`, `np.dtype(…)`, `np.finfo(…)`."""
+    layered = None
+    if issubclass(cls, NUMBER) and len(args) == 1 and not kwargs:
+        wanted = numpy.dtype(cls).name
+
+        def layered(value: Any) -> Any:
+            return layer().asarray(value).astype(wanted)
+
+    return compute(ctx, name, cls, layered, args, kwargs)
+
+
+#: Methods that need the number in an array, or what its metadata says.
+_ASKS: dict[str, Callable[[Any, ArrayVariable], Any]] = {
+    "item": lambda ctx, array: array_number(ctx, array, None), "__int__": lambda ctx, array: array_number(ctx, array, int),
+    "__float__": lambda ctx, array: array_number(ctx, array, float), "__bool__": lambda ctx, array: literal(array_truth(ctx, array)),
+    "__len__": lambda ctx, array: array_length(ctx, array), "__iter__": lambda ctx, array: array_iterator(ctx, array),
+}  # fmt: skip
+
+
+# ---- between arrays and tensors
+def from_tensor(ctx: Context, tensor: TensorVariable, force: bool = False) -> ArrayVariable:
+    """The array in a tensor's memory. What torch refuses is left to it."""
+    fake = tensor.fake
+    if fake.device.type != "cpu" or fake.layout is not torch.strided or fake.is_conj() or fake.is_neg() or fake.requires_grad and not force:
+        raise refuse(f"{mention(tensor)}.numpy()", "torch refuses it, or copies, for this tensor")
+    if type(fake) is not type(fake.detach()) or dtype_of(fake.dtype) is None:
+        raise refuse(f"{mention(tensor)}.numpy()", f"NumPy has no dtype for {fake.dtype}")
+    return ArrayVariable(_alias(ctx, tensor), numpy.ndarray)
+
+
+def _alias(ctx: Context, tensor: TensorVariable) -> TensorVariable:
+    """Another tensor in the same memory."""
+    alias: TensorVariable = ctx.settle(ctx.call_now(ctx.wrap(torch.Tensor.detach), [tensor]))
+    return alias
+
+
+@calls.exact(torch.Tensor.numpy, torch.Tensor.__array__)
+def tensor_numpy(ctx: Context, value: Variable, *, force: Variable = FALSE) -> Any:
+    """`x.numpy()`: the array in a tensor's memory."""
+    if not isinstance(value, TensorVariable) or not ctx.config.trace_numpy or numpy is None:
+        ctx.break_("numpy-unsupported", expr=".numpy()", func="numpy")
+    return from_tensor(ctx, value, ctx.protocol.truth(ctx, force))
+
+
+@calls.exact(torch.from_numpy)
+def from_numpy(ctx: Context, array: Variable) -> Any:
+    """`torch.from_numpy(a)`: a tensor in an array's memory."""
+    if type(array) is not ArrayVariable or not array.is_array or not array.writeable:
+        raise refuse("torch.from_numpy", f"its argument is of type {array.python_type().__name__}, or may not be written to")
+    return _alias(ctx, array.tensor)
+
+
+def _tensor_rule(copies: bool) -> Callable[..., Any]:
+    def tensor_of_array(ctx: Context, data: Variable, dtype: Variable = NONE, device: Variable = NONE, **kwargs: Variable) -> Any:
+        """A tensor of an array or of a number of NumPy's, which have a dtype of their own."""
+        if not _holds_numpy(ctx, data):
+            return Declined("no value of NumPy's")
+        if kwargs or not isinstance(data, ArrayVariable | NumberVariable) or type(data) is ArrayVariable and not data.writeable:
+            raise refuse("torch.tensor", "values of NumPy's in a list, an array that may not be written to, or another keyword than dtype and device")
+        wanted = {key: value for key, value in (("dtype", dtype), ("device", device)) if value.python_type() is not type(None)}
+        if type(data) is NumberVariable:
+            own = literal(torch.from_numpy(numpy.zeros(1, data.value.dtype)).dtype)
+            return ctx.node("call_function", torch.tensor, [literal(data.value.item())], {"dtype": own, **wanted})
+        assert type(data) is ArrayVariable
+        tensor = _alias(ctx, data.tensor)
+        if copies or not data.is_array:
+            tensor = ctx.node("call_method", "clone", [tensor])
+        return ctx.call(ctx.wrap(torch.Tensor.to), [tensor], wanted) if wanted else tensor
+
+    return tensor_of_array
+
+
+calls.exact(torch.tensor)(_tensor_rule(True))
+calls.exact(torch.as_tensor, torch.asarray)(_tensor_rule(False))
+
+
+def _holds_numpy(ctx: Context, data: Variable) -> bool:
+    if isinstance(data, ArrayVariable | NumberVariable):
+        return True
+    return isinstance(data, SequenceVariable) and any(_holds_numpy(ctx, part) for part in data.settled(ctx))
