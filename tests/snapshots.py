@@ -136,6 +136,8 @@ class Numbering:
             return Node(f"class {value.__module__}.{value.__qualname__}", id(value), None)
         if kind is types.FunctionType and not is_user(value):
             return Node(f"function {value.__module__}.{value.__qualname__}", None, None)
+        if isinstance(value, np.generic):  # immutable, and made anew by whatever computes one
+            return Node(f"{kind.__module__}.{kind.__qualname__}", None, [(".item", value.item())])
         if is_plain(value):
             parts = sorted(value, key=repr) if kind is frozenset else value
             return Node(kind.__qualname__, None, self.items(parts))
@@ -181,11 +183,10 @@ class Numbering:
         if isinstance(value, np.ndarray):
             return [
                 (".dtype", str(value.dtype)),
-                (".strides", value.strides),
+                (".strides", tuple(stride for stride, size in zip(value.strides, value.shape, strict=True) if size > 1)),
+                (".writeable", value.flags.writeable),
                 (".data", Data(torch.tensor(value.copy()))),
             ]
-        if isinstance(value, np.generic):
-            return [(".item", value.item())]
         if isinstance(value, (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType)):
             state = inspect.getgeneratorstate(value) if isinstance(value, types.GeneratorType) else "?"
             return [(".name", value.__qualname__), (".state", state)]

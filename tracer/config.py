@@ -205,7 +205,7 @@ class TraceConfig:
         "fullgraph=True turns it on.",
     )
     trace_numpy: bool = _switch(
-        "Capture", True, "engine='dynamo': NumPy calls are captured as torch calls; False runs them as Python, as the tracer always does."
+        "Capture", True, "NumPy calls are captured as operators of torch where torch's own layer for NumPy computes what NumPy does; False runs them as Python."
     )
     allow_rnn: bool = _switch("Capture", False, "torch.nn.RNN, GRU and LSTM are captured, step by step.")
     reorderable_logging_functions: frozenset[Callable[..., Any]] = _option(

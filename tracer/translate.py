@@ -318,7 +318,8 @@ def _lower(ctx: Context, info: FrameInfo) -> Any:
     guards += [Guard(None, "ANSWER", (function, args, function(*args)), 0) for function, args in ctx.asked]
     tensors = [i.source for i in ctx.inputs if isinstance(i.value, torch.Tensor) and not isinstance(i.value, torch.nn.Parameter) and not i.made]
     if len(tensors) > 1:
-        guards.append(Guard(None, "NO_TENSOR_ALIASING", tensors, 0))
+        found = [source for source in tensors if source.kind != "array"]  # the tensor of an array is made anew each time
+        guards += [Guard(None, "NO_TENSOR_ALIASING", found, 0)] if len(found) > 1 else []
         overlaps = overlap_guard(ctx, tensors)
         if overlaps is not None:
             guards.append(overlaps)

@@ -12,5 +12,4 @@ KNOWN: dict[str, str] = {
     "effects.version_counter_read": "reading a version counter breaks the graph",
     "exceptions.traceback_is_read": "a traceback that is read has to be a real one, so the graph ends",
     "tensors.torch_function_subclass": "subclasses with __torch_function__ run as Python",
-    "text.numpy_functions": "NumPy is not translated yet",
 }

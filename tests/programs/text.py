@@ -142,12 +142,12 @@ def numpy_functions(x):
     return torch.from_numpy(np.clip(array, -1, 1) * 2), float(np.pi), np.float32(3).item()
 
 
-@program(lambda: (randn(3), np.float64(2.5), np.int64(3)), breaks=None, graphs=None)
+@program(lambda: (randn(3), np.float64(2.5), np.int64(3)))
 def numpy_scalars(x, f, i):
     return x * float(f) + int(i), f + 1, i * 2
 
 
-@program(lambda: (np.arange(6.0).reshape(2, 3), randn(3)), breaks=None, graphs=None)
+@program(lambda: (np.arange(6.0).reshape(2, 3), randn(3)))
 def numpy_arguments(a, x):
     return a.sum(axis=0) + 1, torch.as_tensor(a).sum() + x, a.shape, a.dtype == np.float64
 

@@ -60,9 +60,9 @@ ENTRIES = (
     Entry(
         id="numpy-unsupported",
         title="NumPy runs outside the graph",
-        explanation="""{here} uses NumPy[[ in `{expr}`]][[ (`{name}`)| (a value of type {type})]]. Its arrays, numbers and functions live outside torch, and
-            the tracer records none of them. So the graph ends, NumPy runs on the host, and a new graph starts with what it
-            returned.""",
+        explanation="""{here} uses NumPy[[ in `{expr}`]][[ (`{name}`)| (a value of type {type})]][[: {why}]]. The tracer captures what torch's own
+            layer for NumPy computes as NumPy does, and this isn't part of it. So the graph ends, NumPy runs on the host, and a new graph starts
+            with what it returned.""",
         why_it_matters="[[{graphs} graphs, ]]a host round trip, no gradient through this step.",
         fixes=(
             Fix(
@@ -80,7 +80,6 @@ ENTRIES = (
             "Make an array from outside a tensor once, outside the function. Trades: memory for both, unless they share it.",
             "Wrap it in `torch.library.custom_op` and describe the output. Trades: no fusion.",
         ),
-        config="`engine='dynamo'` has torch.compile capture the function, which translates many NumPy functions to torch.",
         reproducer="""
             import numpy as np
             def f(x):

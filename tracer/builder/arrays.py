@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..compat.arrays import ARRAY, DTYPE, NUMBER, is_callable, numpy, tensor_of
+from ..compat.arrays import ARRAY, DTYPE, FACTS, NUMBER, is_callable, numpy, tensor_of
 from ..signals import Break
-from ..variables import ArrayVariable, NumberVariable, OpaqueVariable, PinnedVariable, TensorVariable, Variable
+from ..variables import (
+    ArrayVariable,
+    LimitsVariable,
+    NumberVariable,
+    OpaqueVariable,
+    PinnedVariable,
+    TensorVariable,
+    Variable,
+)
 from .sourceless import sourceless
 from .table import rules
 
@@ -28,9 +36,9 @@ def numpy_object(ctx: Context, value: Any, source: Source) -> Any:
         if isinstance(value, NUMBER):
             ctx.guard(source, "EQUALS_MATCH", value)
             return NumberVariable(value, source)
-        if isinstance(value, DTYPE) and value.isbuiltin == 1 or isinstance(value, (numpy.finfo, numpy.iinfo)) or is_callable(value):
+        if is_callable(value) or isinstance(value, FACTS) and (not isinstance(value, DTYPE) or value.isbuiltin == 1):
             ctx.guard(source, "ID_MATCH", value)
-            return PinnedVariable(value, source)
+            return (LimitsVariable if isinstance(value, FACTS) and not isinstance(value, DTYPE) else PinnedVariable)(value, source)
     name = getattr(value, "__name__", "")
     raise Break("numpy-unsupported", expr=source.text, name=name, type="" if name else type(value).__name__)
 
@@ -55,3 +63,8 @@ if numpy is not None:
     def numpy_number(ctx: Context, value: Any, source: None) -> Variable:
         """A number of NumPy's that is known."""
         return NumberVariable(value)
+
+    @sourceless.base(numpy.finfo, numpy.iinfo)
+    def numpy_limits(ctx: Context, value: Any, source: None) -> Variable:
+        """The limits of a dtype."""
+        return LimitsVariable(value)

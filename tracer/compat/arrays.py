@@ -44,9 +44,11 @@ def tensor_of(array: Any) -> torch.Tensor | None:
         return None
 
 
-def array_of(tensor: torch.Tensor, scalar: bool) -> Any:
+def array_of(tensor: torch.Tensor, scalar: bool, writeable: bool = True) -> Any:
     """The array in the memory of `tensor`, or the number in it."""
     array = tensor.detach().resolve_conj().resolve_neg().numpy()
+    if not writeable:
+        array.flags.writeable = False
     return array[()] if scalar else array
 
 

@@ -27,7 +27,11 @@ def _compare(path: str, left: Any, right: Any, above: dict[tuple[int, int], None
     import torch
 
     pair = id(left), id(right)
-    if isinstance(left, torch.Tensor) and isinstance(right, torch.Tensor):
+    arrays = _array(left), _array(right)
+    if arrays[0] is not None and arrays[1] is not None:
+        found = _tensors(path, *arrays)
+        yield found if type(left) is type(right) else dataclasses.replace(found, note=_became(left, right))
+    elif isinstance(left, torch.Tensor) and isinstance(right, torch.Tensor):
         yield _tensors(path, left, right)
     elif _is_number(left) and _is_number(right):
         yield _numbers(path, left, right)
@@ -53,6 +57,18 @@ def _compare(path: str, left: Any, right: Any, above: dict[tuple[int, int], None
 
 def _became(left: Any, right: Any) -> str:
     return f"{type(left).__name__} became {type(right).__name__}"
+
+
+def _array(value: Any) -> Any:
+    """A tensor of what an array or a number of NumPy's holds; None of anything else, or where torch has no such dtype."""
+    import torch
+
+    if type(value).__module__.partition(".")[0] != "numpy" or not hasattr(value, "dtype"):
+        return None
+    try:
+        return torch.from_numpy(value.copy() if value.ndim else value.reshape(1))
+    except TypeError:
+        return None
 
 
 def _is_number(value: Any) -> bool:

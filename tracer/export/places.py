@@ -224,6 +224,8 @@ def _step(owner: Place, base: Source, source: Source) -> Place:
         if base.kind == "dict" and type(key) is str:
             return Place(owner.root, f"{owner.text.removesuffix('.__dict__')}.{key}", f"{owner.read}[{key!r}]")
         return Place(owner.root, f"{owner.text}[{constant(key)}]", f"{owner.read}[{constant(key)}]")
+    if kind == "array":
+        raise Unreadable(f"{base.text}, an array of NumPy's, and a file takes and gives tensors")
     raise Unreadable(f"{source.text}, which lies in an object that only the program knows")
 
 

@@ -1,6 +1,6 @@
 """Families of variables: what is known of the program's objects while a frame is traced."""
 
-from .arrays import ArrayVariable, NumberVariable
+from .arrays import ArrayVariable, LimitsVariable, NumberVariable
 from .base import NULL, Lazy, NullVariable, Variable, mention, shared
 from .constants import FALSE, LITERALS, NONE, TRUE, ConstantVariable, literal
 from .functions import (
@@ -46,7 +46,8 @@ from .tensors import HandleVariable, SymVariable, TensorVariable
 __all__ = [
     "FALSE", "LITERALS", "NONE", "NULL", "TRUE", "UNSET", "ArrayVariable", "BoundVariable", "CallIteratorVariable", "CellVariable", "ConstantVariable",
     "CountVariable", "DictIteratorVariable", "DictVariable", "DictViewVariable", "EnumerateVariable", "ExceptionVariable",
-    "FilterVariable", "FunctionVariable", "GeneratorVariable", "HandleVariable", "IdentityKey", "IteratorVariable", "Lazy", "ListVariable",
+    "FilterVariable", "FunctionVariable", "GeneratorVariable", "HandleVariable", "IdentityKey", "IteratorVariable", "Lazy", "LimitsVariable",
+    "ListVariable",
     "MapVariable", "MappingProxyVariable", "ModuleVariable", "NamespaceVariable", "NullVariable", "NumberVariable",
     "ObjectVariable", "OpaqueVariable", "PartialVariable",
     "PinnedVariable", "RangeIteratorVariable", "RangeVariable", "ReverseIteratorVariable", "SequenceIteratorVariable", "SequenceVariable", "SetVariable",

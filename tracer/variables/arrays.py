@@ -8,6 +8,7 @@ from ..compat.arrays import array_of
 from ..signals import Break
 from .base import Variable, mention
 from .constants import ConstantVariable
+from .functions import PinnedVariable
 from .tensors import TensorVariable
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from ..context import Context
     from ..sources import Source
 
-__all__ = ["ArrayVariable", "NumberVariable"]
+__all__ = ["ArrayVariable", "LimitsVariable", "NumberVariable"]
 
 
 class NumberVariable(ConstantVariable):
@@ -38,6 +39,18 @@ class NumberVariable(ConstantVariable):
     def argument(self, ctx: Context) -> tuple[Any, Any]:
         value = self.value.item()
         return value, value
+
+
+class LimitsVariable(PinnedVariable):
+    """`np.finfo` or `np.iinfo` of a dtype, whose attributes are facts."""
+
+    __slots__ = ()
+
+    def attribute(self, ctx: Context, name: str) -> Any:
+        try:
+            return ctx.wrap(getattr(self.value, name))
+        except AttributeError as error:
+            ctx.raise_from_host(error)
 
 
 class ArrayVariable(Variable):
@@ -87,7 +100,7 @@ class ArrayVariable(Variable):
 
     def rebuild(self, body: Body) -> str:
         name = body.fresh("array")
-        body.line(f"{name} = {body.pin(array_of, 'array_of')}({body.tensor(self.tensor)}, {not self.is_array})")
+        body.line(f"{name} = {body.pin(array_of, 'array_of')}({body.tensor(self.tensor)}, {not self.is_array}, {self.writeable})")
         return name
 
     @property

@@ -45,6 +45,7 @@ def array_attribute(ctx: Context, array: ArrayVariable, name: str) -> Any:
     raise array.refused(f".{name}")
 
 
+_WHOLE = frozenset({operator.matmul, operator.imatmul})
 _OPERAND = (ArrayVariable, NumberVariable, SymVariable)
 
 
@@ -60,7 +61,7 @@ def array_binary(ctx: Context, fn: Callable[..., Any], left: Variable, right: Va
         fn = INPLACE[fn][0]
     if type(left) is ArrayVariable and fn in INPLACE and not left.writeable:
         raise left.refused(", which may not be written to")
-    return compute(ctx, fn.__name__, fn, fn, [left, right], {}, exact=True)
+    return compute(ctx, fn.__name__, fn, fn, [left, right], {}, exact=True, elementwise=fn not in _WHOLE)
 
 
 def array_truth(ctx: Context, array: ArrayVariable) -> bool:

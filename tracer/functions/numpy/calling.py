@@ -25,7 +25,7 @@ from ...variables import (
     Variable,
     key_variable,
 )
-from .examples import Example, Made, Refused, answer, rehearse
+from .examples import Example, Made, Refused, answer, check_elementwise, rehearse
 from .recording import Recording
 
 if TYPE_CHECKING:
@@ -40,19 +40,22 @@ def refuse(expr: str, why: str, **more: Any) -> Break:
 
 def compute(
     ctx: Context, name: str, real: Callable[..., Any], layered: Callable[..., Any] | None, args: list[Variable], kwargs: dict[str, Variable],
-    exact: bool = False,
+    exact: bool = False, elementwise: bool = False, of_dtypes: bool = False,
 ) -> Any:
     """The variable of `real(*args, **kwargs)`, computed by `layered` on the layer's arrays (None: the layer has none, so that only a
     call of known values is answered). `name` is what a break names. `exact`: what it raises doesn't depend on the arrays' values, but for
-    those of arrays that are indices."""
+    those of arrays that are indices. `elementwise`: each element of the result is computed of those in its place. `of_dtypes`: the result
+    depends on dtypes and sizes alone."""
     call = _Call(ctx, name, args, kwargs)
     operands = call.examples()
     try:
         fill, examples, result = answer(lambda made: call.run(real, made, True), operands)
-        if not call.arrays and _is_known(result):
+        if (of_dtypes or not call.arrays) and _is_known(result):
             return ctx.wrap(result)
         if layered is None:
             raise Refused("torch's layer for NumPy has no such function")
+        if elementwise and call.arrays:
+            check_elementwise(lambda made: call.run(real, made, True), lambda arrays: call.run(layered, arrays, False), operands)
         outline = rehearse(lambda arrays: call.run(layered, arrays, False), operands, fill, examples, result)
     except Refused as refused:
         if refused.error is not None and (exact and len(call.arrays) < 2 or not call.arrays):

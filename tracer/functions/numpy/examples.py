@@ -7,6 +7,7 @@ two differ in dtype, sizes or values of the examples, or where torch has no kern
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +17,7 @@ import torch
 from ...compat.arrays import ARRAY, NUMBER, layer, numpy
 from ...compat.memo import without_dispatch
 
-__all__ = ["Example", "Made", "Refused", "answer", "rehearse"]
+__all__ = ["Example", "Made", "Refused", "answer", "check_elementwise", "rehearse"]
 
 
 class Refused(Exception):
@@ -51,9 +52,11 @@ class Example:
 
 # ---- values to try, in turn: what one can't be computed with (an index out of bounds, a singular matrix) another can
 _SPECIAL = {
-    "f": [0.5, -0.0, 2.0, -2.5, 0.0, 1.5, -1.0, 3.0, 1.0, -0.3], "c": [0.5, -1 + 2j, 2.0, 1j, 0.0], "i": [3, -2, 0, 1, 3, -7, 2], "u": [3, 0, 1, 200, 3, 2],
+    "f": [0.7, -0.0, -1.7, 2.5, 0.0, 1.5, -1.0, 3.0, 1.0, -0.3], "c": [0.5, -1 + 2j, 2.0, 1j, 0.0], "i": [3, -2, 0, 1, 3, -7, 2], "u": [3, 0, 1, 200, 3, 2],
     "b": [True, False, True],
 }  # fmt: skip
+#: How many elements an operand of an elementwise function is tried with, whatever it has.
+_WIDE = 60
 
 
 def _mixed(array: Any) -> None:
@@ -83,6 +86,34 @@ def _identity(array: Any) -> None:
 
 
 _FILLS = (_mixed, _arbitrary, _zeros, _identity)
+
+
+def _everything(turn: int) -> Callable[[Any], None]:
+    """For an elementwise function: the special values and those that are no numbers, shifted by `turn`, so that all meet."""
+
+    def fill(array: Any) -> None:
+        kind = array.dtype.kind
+        values = _SPECIAL[kind] + ([math.inf, -math.inf, math.nan] if kind in "fc" else [])
+        array[...] = numpy.resize(numpy.roll(numpy.array(values).astype(array.dtype), turn), array.shape)
+
+    return fill
+
+
+def check_elementwise(real: Callable[..., Any], layered: Callable[..., Any], operands: list[Example]) -> None:
+    """Raises Refused where a function of single elements differs from NumPy for any pair of values that are tried."""
+    wide = [each if each.scalar else Example((_WIDE,), (1,), each.dtype, False, True) for each in operands]
+    for shift in (0, 1, 2, 5):
+        fills = [_everything(turn * shift) for turn in range(len(wide))]
+        with numpy.errstate(all="ignore"), without_dispatch(), torch.no_grad():
+            tensors = [torch.from_numpy(operand.array(fill)) for operand, fill in zip(wide, fills, strict=True)]
+            try:
+                theirs = real([operand.make(fill) for operand, fill in zip(wide, fills, strict=True)])
+                ours = layered([layer().ndarray(tensor) for tensor in tensors])
+            except Exception as error:
+                raise Refused(f"for some values NumPy or torch raises {type(error).__name__}") from None
+            pairs = zip(theirs, ours, strict=True) if type(theirs) is tuple else [(theirs, ours)]
+            if not all(_alike(a, b.tensor, signs=True) for a, b in pairs):
+                raise Refused("torch's layer gives other values than NumPy for some")
 
 
 def answer(call: Callable[..., Any], operands: list[Example]) -> tuple[Callable[[Any], None], list[Any], Any]:
@@ -160,8 +191,8 @@ def _compare_arrays(real: Any, value: Any, examples: list[Any], storages: list[A
     return Made(ARRAY, None, ours and not theirs, bool(real.flags.writeable), laid)
 
 
-def _alike(real: Any, tensor: torch.Tensor) -> bool:
-    """Whether both have the same dtype and sizes, and values that are equal but for rounding."""
+def _alike(real: Any, tensor: torch.Tensor, signs: bool = False) -> bool:
+    """Whether both have the same dtype and sizes, and values that are equal but for rounding; with `signs` those of zeros too."""
     array = tensor.resolve_conj().resolve_neg().numpy()
     if array.dtype != real.dtype or array.shape != real.shape:
         return False
@@ -169,4 +200,6 @@ def _alike(real: Any, tensor: torch.Tensor) -> bool:
         return bool(numpy.array_equal(array, real))
     precision = numpy.finfo(array.dtype).eps ** 0.75
     with numpy.errstate(all="ignore"):
+        if signs and array.dtype.kind == "f" and not numpy.array_equal(numpy.signbit(array)[real == 0], numpy.signbit(real)[real == 0]):
+            return False
         return bool(numpy.allclose(array, real, rtol=precision, atol=precision, equal_nan=True))

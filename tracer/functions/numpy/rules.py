@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ...compat.arrays import NUMBER, dtype_of, is_callable, layer, layer_of, numpy
+from ...compat.arrays import ARRAY, NUMBER, dtype_of, is_callable, layer, layer_of, numpy
 from ...signals import Declined
 from ...variables import (
     FALSE,
     NONE,
     ArrayVariable,
+    ConstantVariable,
     NumberVariable,
     SequenceVariable,
     TensorVariable,
@@ -47,7 +48,30 @@ def numpy_call(ctx: Context, target: Any, /, *args: Variable, **kwargs: Variable
         raise given[0].refused(", which may not be written to")
     if (getattr(target, "__module__", None) or "").startswith("numpy.random"):
         raise refuse(name, "it draws random numbers from NumPy's generator, which a graph has none of")
-    return compute(ctx, name, target, layer_of(target), given, kwargs, exact=target.__name__ in _BY_INDEX)
+    if target in (numpy.argsort, ARRAY.argsort) and not _is_stable(kwargs):
+        raise refuse(name, "which of equal values comes first is up to NumPy, unless `kind` says `stable`")
+    return compute(
+        ctx, name, target, layer_of(target), given, kwargs,
+        exact=target.__name__ in _BY_INDEX, elementwise=_is_elementwise(target), of_dtypes=target in _OF_DTYPES,
+    )  # fmt: skip
+
+
+def _is_stable(kwargs: dict[str, Variable]) -> bool:
+    return "kind" in kwargs and type(kwargs["kind"]) is ConstantVariable and kwargs["kind"].value == "stable"
+
+
+def _is_elementwise(target: Any) -> bool:
+    """Whether it is a ufunc without a signature of its own, or a method that is one."""
+    ufunc = getattr(numpy, target.__name__, None) if hasattr(target, "__objclass__") else target
+    return isinstance(ufunc, numpy.ufunc) and ufunc.signature is None or target.__name__ in _SIGNS
+
+
+#: Operators of one array, as methods.
+_SIGNS = frozenset({"__neg__", "__pos__", "__abs__", "__invert__"})
+#: What dtypes and sizes alone decide.
+_OF_DTYPES = frozenset() if numpy is None else frozenset({
+    numpy.result_type, numpy.can_cast, numpy.iscomplexobj, numpy.isrealobj, numpy.ndim,
+})  # fmt: skip
 
 
 def _name(target: Any) -> str:
@@ -93,8 +117,8 @@ def from_tensor(ctx: Context, tensor: TensorVariable, force: bool = False) -> Ar
 
 
 def _alias(ctx: Context, tensor: TensorVariable) -> TensorVariable:
-    """Another tensor in the same memory."""
-    alias: TensorVariable = ctx.settle(ctx.call_now(ctx.wrap(torch.Tensor.detach), [tensor]))
+    """Another tensor in the same memory. Neither's version counts what is written through the other, as NumPy counts none."""
+    alias: TensorVariable = ctx.settle(tensor.attribute(ctx, "data"))
     return alias
 
 
