@@ -182,9 +182,9 @@ def _wrapped(ctx: Context, outline: Any, value: Any, arrays: list[ArrayVariable]
         if outline.copied:
             tensor = ctx.node("call_method", "clone", [tensor])
         return ArrayVariable(tensor, outline.cls, None, None, outline.writeable, outline.laid)
-    if type(outline) in (tuple, list):
+    if isinstance(outline, tuple | list):
         parts = [_wrapped(ctx, a, b, arrays, recording) for a, b in zip(outline, value, strict=True)]
-        return TupleVariable(parts, tuple) if type(outline) is tuple else ListVariable(parts)
+        return TupleVariable(parts, type(outline)) if isinstance(outline, tuple) else ListVariable(parts)
     return ctx.wrap(outline)
 
 

@@ -16,6 +16,7 @@ import torch
 
 from ...compat.arrays import ARRAY, NUMBER, layer, numpy
 from ...compat.memo import without_dispatch
+from ...variables import is_named_tuple
 
 __all__ = ["Example", "Made", "Refused", "answer", "check_elementwise", "rehearse"]
 
@@ -159,10 +160,11 @@ def rehearse(call: Callable[..., Any], operands: list[Example], fill: Callable[[
 def _compare(real: Any, value: Any, examples: list[Any], storages: list[Any]) -> Any:
     if isinstance(real, (ARRAY, *NUMBER)):
         return _compare_arrays(real, value, examples, storages)
-    if type(real) in (tuple, list):
+    if type(real) in (tuple, list) or is_named_tuple(type(real)):
         if not isinstance(value, tuple | list) or len(value) != len(real):
             raise Refused("torch's layer gives another number of results")
-        return type(real)(_compare(a, b, examples, storages) for a, b in zip(real, value, strict=True))
+        parts = [_compare(a, b, examples, storages) for a, b in zip(real, value, strict=True)]
+        return type(real)(*parts) if is_named_tuple(type(real)) else type(real)(parts)
     if real is None and value is None:
         return None
     if type(real) in (int, str) and type(real) is type(value) and real == value:
