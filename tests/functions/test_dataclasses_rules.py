@@ -61,3 +61,20 @@ def test_converted():
         )  # fmt: skip
 
     trace(program, lambda: (randn(3), Config(5, ["a"])))
+
+
+def test_asdict_and_astuple_make_what_dataclasses_makes_of_subclasses():
+    class Names(list):
+        pass
+
+    class Table(dict):
+        pass
+
+    def program(x, held):
+        return x + 1, dataclasses.asdict(held), dataclasses.astuple(held), errors(lambda: dataclasses.asdict(3))
+
+    @dataclasses.dataclass
+    class Part:
+        a: object
+
+    trace(program, lambda: (randn(3), Part(Names([Part(1), Table(k=Part([2]))]))))

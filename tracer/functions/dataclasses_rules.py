@@ -48,54 +48,6 @@ def make_dataclass(ctx: Context, *args: Variable, **kwargs: Variable) -> Any:
     ctx.break_("class-definition-inside", what="class", expr="dataclass")
 
 
-@calls.exact(dataclasses.asdict)
-def asdict(ctx: Context, obj: Variable, *, dict_factory: Variable | None = None) -> Any:
-    """`dataclasses.asdict(x)`: field by field, containers rebuilt, everything else deep-copied."""
-    return _Converted(ctx, dict_factory or ctx.wrap(dict), None).of(_instance(ctx, obj, "asdict"))
-
-
-@calls.exact(dataclasses.astuple)
-def astuple(ctx: Context, obj: Variable, *, tuple_factory: Variable | None = None) -> Any:
-    """`dataclasses.astuple(x)`."""
-    return _Converted(ctx, None, tuple_factory or ctx.wrap(tuple)).of(_instance(ctx, obj, "astuple"))
-
-
-def _instance(ctx: Context, obj: Variable, name: str) -> Variable:
-    if isinstance(obj, PinnedVariable) or not ctx.protocol.has(ctx, obj.python_type(), _FIELDS):
-        ctx.raise_(TypeError, f"{name}() should be called on dataclass instances")
-    return obj
-
-
-class _Converted:
-    """asdict and astuple differ only in what a dataclass becomes."""
-
-    def __init__(self, ctx: Context, dict_factory: Variable | None, tuple_factory: Variable | None):
-        self.ctx, self.dict_factory, self.tuple_factory = ctx, dict_factory, tuple_factory
-
-    def of(self, x: Variable) -> Variable:
-        from ..variables import DictVariable, ListVariable, key_variable
-        from .copy_rules import deepcopy
-
-        ctx = self.ctx
-        cls = x.python_type()
-        if not isinstance(x, PinnedVariable) and ctx.protocol.has(ctx, cls, _FIELDS):
-            names = [f.name for f in dataclasses.fields(cls)]
-            values = [self.of(ctx.protocol.getattr_now(ctx, x, name)) for name in names]
-            if self.tuple_factory is not None:
-                return ctx.call_now(self.tuple_factory, [ListVariable(values)])
-            pairs = [TupleVariable([literal(n), v], tuple) for n, v in zip(names, values, strict=True)]
-            assert self.dict_factory is not None
-            return ctx.call_now(self.dict_factory, [ListVariable(pairs)])
-        if isinstance(x, TupleVariable):
-            return TupleVariable([self.of(v) for v in x.settled(ctx)], x.cls)
-        if isinstance(x, ListVariable) and cls is list:
-            return ListVariable([self.of(v) for v in x.settled(ctx)])
-        if isinstance(x, DictVariable):
-            pairs_of = zip(list(x.items), x.values(ctx), strict=True)
-            return DictVariable({self.of(key_variable(k)).dict_key(ctx): self.of(v) for k, v in pairs_of}, cls, None, x.factory)
-        return ctx.settle(deepcopy(ctx, x))
-
-
 # ---- the repr that the decorator generates
 def _is_guarded_repr(value: Any) -> bool:
     if not isinstance(value, types.FunctionType):
