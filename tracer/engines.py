@@ -28,6 +28,7 @@ def hook_of(session: Session) -> Any:
         on_skip=session.skipped,
         on_fault=session._fault,
         strict=session.config.strict,
+        rests=session.stances.rests,
     )
 
 

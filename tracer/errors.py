@@ -6,7 +6,7 @@ error's class says which part of Tracer raised it, so that callers can tell a re
 
 from __future__ import annotations
 
-__all__ = ["BackendError", "CompatError", "FullGraphError", "TracerError"]
+__all__ = ["BackendError", "CompatError", "FullGraphError", "RecompileError", "TracerError"]
 
 
 class TracerError(Exception):
@@ -51,3 +51,7 @@ class FullGraphError(TracerError):
     ):
         super().__init__(text, next=next)
         self.reason, self.brief = reason, brief or text
+
+
+class RecompileError(TracerError, RuntimeError):
+    """`torch.compiler.set_stance("fail_on_recompile")`, and a call that nothing compiled fits; a RuntimeError, as torch.compile's is."""

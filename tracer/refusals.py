@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .breaks import context_of, render
 from .compat.endings import ended_by_torch, is_out_of_memory
-from .errors import BackendError, FullGraphError, TracerError
+from .errors import BackendError, FullGraphError, RecompileError, TracerError
 from .guards import GuardError
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ def _refused_by(error: TracerError) -> str:
         return {"recompile-limit": "limit", "internal-fault": "tracer"}.get(error.reason, "fullgraph")
     if isinstance(error, BackendError):
         return "memory" if error.__cause__ is not None and is_out_of_memory(error.__cause__) else "backend"
+    if isinstance(error, RecompileError):
+        return "stance"
     return "mark" if ended_by_torch(error) == "mark" else "session"
 
 

@@ -35,6 +35,7 @@ from . import records as typed
 from .breaks import context_of, place_of, render
 from .callers import name_of
 from .compat.stacks import other_tracer
+from .compat.stances import setting_code
 from .config import TraceConfig
 from .engines import hook_of, target_of
 from .errors import FullGraphError, TracerError
@@ -65,9 +66,10 @@ from .rerun.running import TracedOnly
 from .runtime import backends
 from .runtime.answers import Entry, Root, Skip
 from .runtime.hook import without_hook
-from .runtime.policy import Facts, Policy
+from .runtime.policy import Facts, Policy, takes_tensors
 from .signals import Break, Decision, Restart
 from .sources import Roots
+from .stances import Stances
 from .translate import Compiled, FrameInfo, translate
 from .whatif import Pins, applied_earlier, compared
 
@@ -118,6 +120,7 @@ class Session(Found, Reruns, Refusals):
         self.facts = Facts(recurrent=self.config.allow_rnn)
         self.policy = Policy(self.facts)
         self.following = Following(self)
+        self.stances = Stances(self)
         self.hook = hook_of(self)
         if self.recorder.on:
             versions = {"torch": str(torch.__version__), "python": sys.version.split()[0]}
@@ -294,17 +297,22 @@ class Session(Found, Reruns, Refusals):
             return Skip("session busy", rule="busy")
         if is_wrapper_code(frame.f_code):
             return self.following.entry(frame.f_code)
+        if (code := setting_code()) is not None and frame.f_code is code:
+            return self.stances.entry(code)
         began = time.perf_counter()
         info = FrameInfo(frame.f_code, dict(frame.f_locals), frame.f_globals, tuple(frame.closure or ()))
         rec, outer = self.recorder, len(self._frame_stack)
         call, name, attempt, depth, parent = rec.mark()
         try:
+            if (left := self.stances.answer(info, takes_tensors(frame))) is not None:
+                return left
             if not self._within_limit(info):
                 if self.config.fullgraph:
                     raise FullGraphError("recompile-limit", f"{info.name} was compiled {self.config.recompile_limit} times.", next=LIMITED)
                 return Skip("recompile limit", rule="limit")
             self.keeper.compiling(self, info)
-            entry = translate(self, info)
+            with self.stances.backend(info.code):
+                entry = translate(self, info)
         finally:  # where an interrupt came, nobody may have put the position back; there is no call here behind which one could come
             del self._frame_stack[outer:]
             rec.call, rec.frame, rec.attempt, rec.depth, rec.parent, rec.where = call, name, attempt, depth, parent, tuple
@@ -320,18 +328,23 @@ class Session(Found, Reruns, Refusals):
         rec = self.recorder
         limit = self.hook.reached(info.code, self.config.recompile_limit)
         if rec.on:
-            roots = Roots(info.locals)
             line = info.origin.co_firstlineno
             with rec.located((info.origin.co_filename, line, 0, line, 0)):
-                for guards in self.hook.entries(info.code, _EXPLAINED):
-                    record: Compiled = guards.entry.record
-                    for failure in record.lowered.failures(roots):
-                        guard = failure.guard
-                        rec.point(GuardFailed, record.frame, guard.source.text if guard.source is not None else "", guard.expression, failure.seen)
+                for record, failure in self.failures(info):
+                    guard = failure.guard
+                    rec.point(GuardFailed, record.frame, guard.source.text if guard.source is not None else "", guard.expression, failure.seen)
                 rec.point(Recompiled, info.name, number, limit)
         if limit:
             self._leave_alone(info)
         return not limit
+
+    def failures(self, info: FrameInfo) -> Iterator[tuple[Compiled, Any]]:
+        """Why none of the entries that would have been asked first fits: (what was compiled, the guard that fails and what it saw)."""
+        roots = Roots(info.locals)
+        for guards in self.hook.entries(info.code, _EXPLAINED):
+            record: Compiled = guards.entry.record
+            for failure in record.lowered.failures(roots):
+                yield record, failure
 
     def _leave_alone(self, info: FrameInfo) -> None:
         """Past the limit a function runs as Python. The function that calls a module stands for the module's forward."""
@@ -548,7 +561,7 @@ class Session(Found, Reruns, Refusals):
 #: Why a recompile was needed is said of so many entries, those that would have been asked first: what one costs doesn't grow.
 _EXPLAINED = 8
 #: Skips that say nothing about the user's program.
-_SILENT_SKIPS = frozenset({"otherwise", "module call", "transform"})
+_SILENT_SKIPS = frozenset({"otherwise", "module call", "named tuple", "transform"})
 
 
 def _folders() -> tuple[str, ...]:

@@ -208,6 +208,12 @@ def test_an_optimizers_step_is_a_root(watch, kind):
     assert ("zero_grad", "optimizer step") not in watch.roots
 
 
+def test_the_constructor_of_a_named_tuple_runs(watch):
+    made = program("from typing import NamedTuple\nclass Pair(NamedTuple):\n    one: object\ndef main(x):\n    return Pair(x), repr(x)\n")
+    watch.run(made, torch.ones(1))  # torch's printing makes one too
+    assert ("<lambda>", "named tuple") in watch.skips and not watch.is_root("<lambda>")
+
+
 def test_a_disabled_function_runs_with_all_that_it_calls(watch):
     inner = program("def inner(x):\n    return x\n", "inner")
     off = torch.compiler.disable(program("def off(x):\n    return inner(x)\n", "off", inner=inner))

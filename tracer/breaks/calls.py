@@ -134,6 +134,16 @@ ENTRIES = (
         measured=(1, 2),
     ),
     Entry(
+        id="stance-change",
+        stands=None,
+        of_line=True,
+        title="Stance of the compiler set mid-function",
+        explanation="""{here} sets the stance of torch's compiler with `torch.compiler.set_stance`: what may be compiled, and what compiled code may run,
+            from there on. That is decided between graphs, not in one. So the graph ends, Python makes the call, and what follows goes by it.""",
+        why_it_matters="[[{graphs} graphs instead of 1; ]]torch.compile doesn't allow it inside a compiled function at all.",
+        also=("Set the stance in the caller, around the compiled call. Trades: nothing; it is the only place that torch.compile allows.",),
+    ),
+    Entry(
         id="user-requested-break",
         stands="call",
         title="Break asked for in the code",

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import torch
 
 from .backends import backend_name, innermost_backend, wrap_backend
+from .evalframe import opaque
 
 __all__ = ["POINTS", "Point", "Probe", "Wrapped", "asking_lock", "compiled", "configured", "entry_count", "own_backend", "probe", "room", "tracing_block"]
 
@@ -387,12 +388,40 @@ def tracing_block(backend: Any, *, fullgraph: bool, dynamic: bool | None, shapes
     import torch._dynamo as dynamo
 
     context = dynamo.optimize(backend, nopython=fullgraph, dynamic=dynamic, **({} if shapes is None else {"dynamic_shapes": shapes}))
+    wrapped = Wrapped()
+    _let_stances_be_set(wrapped, context.callback)
     with dynamo.config.patch(raise_on_ctx_manager_usage=False):
         context.__enter__()
     try:
         yield
     finally:
         context.__exit__(None, None, None)
+        wrapped.remove()
+
+
+def _let_stances_be_set(wrapped: Wrapped, callback: Any) -> None:
+    """The level of a block is in no compiled function, though torch, which sees `callback` on, takes it for one and refuses."""
+    from torch._C._dynamo.eval_frame import get_eval_frame_callback, set_eval_frame
+    from torch._dynamo import decorators, eval_frame
+
+    own = vars(eval_frame)
+    setter, answering, thread = own.get("_set_stance"), own.get("_callback_from_stance"), threading.get_ident()
+    if setter is None or answering is None:
+        return
+
+    @opaque
+    def setting(stance: Any) -> Any:
+        if threading.get_ident() != thread or innermost_backend(get_eval_frame_callback()) is not innermost_backend(answering(callback)):
+            return setter(stance)
+        set_eval_frame(None)
+        try:
+            return setter(stance)
+        finally:
+            set_eval_frame(vars(eval_frame)["_callback_from_stance"](callback))
+
+    setting._dynamo_forbidden = True  # type: ignore[attr-defined]
+    for module in (eval_frame, decorators):
+        wrapped.replace(module.__name__, setter.__name__, setting)
 
 
 def configured(changes: dict[str, Any]) -> Any:

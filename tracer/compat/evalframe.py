@@ -233,7 +233,8 @@ class GuardManagerAdapter:
 
     def __init__(self, root: Any, entry: Any = None, owner: Any = None):
         self.root, self.entry, self.owner = root, entry, owner
-        self.diff_guard_root = self.cache_entry = self.extra_state = self.guard_fail_fn = None
+        self.diff_guard_root = root
+        self.cache_entry = self.extra_state = self.guard_fail_fn = None
         self.args: list[str] = []
         self.code_parts: list[str] = []
         self.verbose_code_parts: list[str] = list(_ForeignGuards.verbose_code_parts)
@@ -258,8 +259,8 @@ class GuardManagerAdapter:
         return self.diff_guard_sources
 
     def populate_diff_guard_manager(self) -> None:
-        """For torch.compile's skip_guard_eval_unsafe: there is none, so such a lookup misses."""
-        self.diff_guard_root = None
+        """For torch.compile's skip_guard_eval_unsafe: all of our guards are checked there as well."""
+        self.diff_guard_root = self.root
 
 
 # --- entries on code objects ------------------------------------------------------------------------------------------
@@ -281,7 +282,7 @@ def invalidate(guards: GuardManagerAdapter) -> None:
     state, entry = guards.extra_state, guards.cache_entry
     if state is not None and entry is not None:
         state.invalidate(entry, _deleted())
-    guards.root = guards.entry = guards.owner = None
+    guards.root = guards.diff_guard_root = guards.entry = guards.owner = None
 
 
 def _deleted() -> Any:

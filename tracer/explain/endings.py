@@ -30,6 +30,10 @@ ENDINGS: dict[str, tuple[str, str]] = {
         "refused: the backend failed",
         "The graph was captured. backend='eager' runs it as it is; backend='aot_eager' tells autograd's faults from the backend's.",
     ),
+    "stance": (
+        "refused: torch.compiler.set_stance('fail_on_recompile') makes a compile an error",
+        "Call it once without that stance, with inputs like these; what changes from call to call can be marked as dynamic.",
+    ),
     "session": ("refused", ""),
     "memory": ("ran out of memory", ""),
     "program": ("of the program raised an exception", ""),

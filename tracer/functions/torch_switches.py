@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..compat.guards import SDPA_KERNELS, SWITCH_GETTERS
+from ..compat.stances import setter
 from ..graph.modes import MODES
 from ..signals import Break, Declined
 from ..variables import NONE, ConstantVariable, Variable, literal
@@ -122,3 +123,19 @@ def _asked(getter: Any) -> Any:
 
 for _getter in SWITCH_GETTERS:
     calls.exact(_getter)(_asked(_getter))
+
+
+@calls.exact(torch.compiler.set_stance)
+def set_stance(ctx: Context, *args: Variable, **settings: Variable) -> Any:
+    """What is compiled from here on: Python makes the call, and what follows goes by it (`tracer.stances`)."""
+    raise Break("stance-change")
+
+
+def _sets_stance(function: Any) -> bool:
+    return function is setter()
+
+
+@calls.when(_sets_stance, 87)
+def enter_stance(ctx: Context, function: Any, /, *args: Variable) -> Any:
+    """What `with` and decorated functions call to set the stance that they hold, and to put back the one before."""
+    raise Break("stance-change")

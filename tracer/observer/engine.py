@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..compat import dynamo
+from ..callers import name_of
+from ..compat import dynamo, stances
 from ..compat import evalframe as ef
 from ..compat.copies import plain_dispatch
 from ..compat.wrappers import original_of
 from ..config import TraceConfig
 from ..errors import TracerError
+from ..events import FrameSkipped
 from ..rerun.rng import RandomState
 from . import switch
 from .watch import Watch
@@ -95,6 +97,10 @@ class DynamoEngine:
     def run(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """`function(*args, **kwargs)` under torch.compile, watched."""
         compiled = self.compiled(function)
+        if stances.current().name == "force_eager" and self.session.recorder.on:
+            code = getattr(function, "__code__", None)
+            file, line = (code.co_filename, code.co_firstlineno) if code is not None else ("", 0)
+            self.session.recorder.aside(FrameSkipped, name_of(function), file, line, "torch.compiler.set_stance('force_eager') is in force")
         with self.active_for_call():
             return compiled(*args, **kwargs)
 

@@ -16,6 +16,7 @@ from ..compat import dynamo
 from ..compat import evalframe as ef
 from ..guards import check_seconds
 from ..runtime.answers import Skip
+from ..runtime.policy import makes_named_tuple
 from ..translate import FrameInfo
 from . import breaks, graphs
 from .switch import Hook, current
@@ -103,7 +104,7 @@ def _answered(watch: Watch, frame: Any) -> Any:
     result, _ = yield
     why = getattr(result, "skip_reason", None)
     code = frame.f_code
-    if why and len(watch.frames) == compiled and not watch.session.is_library(code):
+    if why and len(watch.frames) == compiled and not watch.session.is_library(code) and not makes_named_tuple(frame):
         watch.rec.point(ev.FrameSkipped, watch.name_of(code)[0], code.co_filename, code.co_firstlineno, str(why))
 
 

@@ -40,14 +40,12 @@ from ..compat import evalframe as ef
 from .answers import Entry, Root, Skip
 from .codes import CodeMap, Told
 from .replaced import replaced
+from .resting import NEVER, PLAIN, RUN, STOOD_IN, Resting
 
-__all__ = ["FrameHook", "disabled", "without_hook"]
+__all__ = ["FrameHook", "disabled", "stand", "without_hook"]
 
 Frame = Any  # torch's _PyInterpreterFrame: f_code, f_locals, f_globals, f_builtins, f_lasti, closure
 
-_RUN = ef.run_untraced("tracer: runs as it is")
-_PLAIN = ef.run_plainly("tracer: runs as it is, with what it calls")
-_NEVER = ef.never("tracer: never a root")
 _BUSY = Skip("session busy", rule="busy")
 _REPLACED = Skip("a builtin function was replaced by the program: until it is itself again, functions run as Python", rule="builtin replaced")
 _CLOSED = Skip("session closed", rule="closed")
@@ -64,6 +62,7 @@ class FrameHook:
     on_skip:  (code, Skip), once for each code object and reason.
     on_fault: (frame, exception) when `compile` or `decide` fails.
     strict:   raise such faults instead; by default as TRACER_STRICT says.
+    rests:    why nothing compiled may run now, "" while it may: asked when this hook is put on, and when a stance is set under it.
     """
 
     def __init__(
@@ -74,6 +73,7 @@ class FrameHook:
         on_skip: Callable[[types.CodeType, Skip], None] | None = None,
         on_fault: Callable[[Frame, Exception], None] | None = None,
         strict: bool | None = None,
+        rests: Callable[[], str] | None = None,
     ):
         if ef.UNKNOWN:
             ef.self_test()
@@ -84,6 +84,8 @@ class FrameHook:
         self.muted = 0  # a thread whose frames run as they are: the call that runs there was given up
         owner = compile.__self__ if inspect.ismethod(compile) else None
         self._compile, self._decide = _weakly(compile, owner), _weakly(decide, owner)
+        self._rests = rests
+        self._resting: Resting | None = None
         self._on_skip, self._on_fault = _weakly(on_skip, owner), _weakly(on_fault, owner)
         self._numbers = itertools.count()
         self._lock, self._lock_pid = threading.RLock(), os.getpid()
@@ -114,8 +116,9 @@ class FrameHook:
             if not self.closed:
                 self._meet(function)
             self._runs.add(activation)
-            ef.set_region(self.region)
-            ef.set_eval_frame(self)
+            answering = self.answering()
+            ef.set_region(answering.region)
+            ef.set_eval_frame(answering)
             result = function(*args, **kwargs)
             if self._pending:
                 self._raise_pending()
@@ -126,10 +129,11 @@ class FrameHook:
                 raise
             raise cut from None
         finally:  # an interrupt may come behind any of these calls
-            if region >= ef.FIRST_REGION:  # the process has one: what was found may be another thread's, which has left it by now
-                region = prior.region if type(prior) is FrameHook else ef.COMMON
             try:
                 ef.set_eval_frame(None)
+                prior = _standing(prior)
+                if region >= ef.FIRST_REGION:  # the process has one: what was found may be another thread's, which has left it by now
+                    region = prior.region if type(prior) in _OURS else ef.COMMON
             finally:
                 try:
                     ef.set_region(region)
@@ -140,6 +144,14 @@ class FrameHook:
                             self._settle()
                     finally:
                         ef.set_eval_frame(prior)
+
+    def answering(self) -> FrameHook | Resting:
+        """What answers for this hook's frames as torch's stance is now."""
+        if self._rests is None or not self._rests():
+            return self
+        if self._resting is None:
+            self._resting = Resting(self)
+        return self._resting
 
     def pausing(self) -> contextlib.nullcontext[None]:
         """Entered while a stepped call waits: this hook holds nothing that others need."""
@@ -202,21 +214,21 @@ class FrameHook:
         try:
             if replaced():
                 self._left += (frame.f_code,)
-                return _RUN
+                return RUN
             if self._pending and ef.stoppable(frame.f_code):
                 self._raise_pending()
             if self.muted and self.muted == threading.get_ident():
-                return _RUN
+                return RUN
             answer = self._answer(frame)
             if isinstance(answer, Entry):
                 return self._keep(frame.f_code, answer)
             if answer.callees:
-                return _PLAIN
+                return PLAIN
             if answer.lasting and ef.ISOLATED and ef.current_region() == self.region:
-                return _NEVER
-            return _RUN
+                return NEVER
+            return RUN
         except BaseException as error:
-            return self._stop(frame.f_code, error)
+            return self.stop(frame.f_code, error)
 
     def _answer(self, frame: Frame) -> Entry | Skip:
         code = frame.f_code
@@ -269,6 +281,19 @@ class FrameHook:
         self._lock, self._lock_pid = threading.RLock(), os.getpid()
         return self._lock
 
+    def rest(self, frame: Frame) -> Entry | None:
+        """While nothing compiled may run: what stands in for a frame of torch's that is stood in for all the same. Other roots are told."""
+        if self.closed:
+            return None
+        verdict = self._decide(frame) if self._decide is not None else None
+        if not isinstance(verdict, Root):
+            return None
+        if verdict.rule in STOOD_IN:
+            entry = self._compile(frame)
+            return entry if isinstance(entry, Entry) else None
+        self._skipped(frame.f_code, Skip(self._rests() if self._rests is not None else "", rule="stance"))
+        return None
+
     def _known(self, frame: Frame) -> Entry | None:
         """Another thread's torch.compile may have moved the process to its region, where ours aren't looked up."""
         if ef.current_region() == self.region or not ef.ISOLATED:
@@ -306,11 +331,11 @@ class FrameHook:
             raise fault
         return Skip(f"internal fault: {type(fault).__name__}: {fault}", rule="internal fault")
 
-    def _stop(self, code: types.CodeType, error: BaseException) -> ef.FrameResult:
+    def stop(self, code: types.CodeType, error: BaseException) -> ef.FrameResult:
         """Let `error` leave through the frame."""
         if not ef.stoppable(code):  # a generator's or a body's frame: the next function's, or the end of the run
             self._pending[threading.get_ident()] = error
-            return _RUN
+            return RUN
         guards = ef.GuardManagerAdapter(None, None, self)
         self._stops.append(guards)
         self._compiled[code] = True
@@ -370,6 +395,8 @@ class FrameHook:
                 ef.invalidate(guards)
             if reset_codes and ef.is_vacant(code):
                 ef.reset_code(code)
+        if self._resting is not None:
+            self._resting.free()
         self._compiled.clear()
         self._made.clear()
         self._prepared.clear()
@@ -387,6 +414,25 @@ class FrameHook:
     @staticmethod
     def _in_callback() -> bool:
         return ef.in_callback(FrameHook.__call__.__code__)
+
+
+_OURS = (FrameHook, Resting)
+
+
+def _standing(callback: Any) -> Any:
+    """What is to answer where `callback` did, as torch's stance is now."""
+    if type(callback) not in _OURS:
+        return callback
+    hook = callback if type(callback) is FrameHook else callback.hook()
+    return callback if hook is None else hook.answering()
+
+
+def stand(callback: Any) -> None:
+    """Let frames of this thread be answered for where `callback` did until now."""
+    now = _standing(callback)
+    if now is not callback:
+        ef.set_region(now.region)
+    ef.set_eval_frame(now)
 
 
 def _closed_compile(_frame: Frame) -> Skip:
@@ -456,11 +502,12 @@ class _Active:
         self._region = ef.current_region()
         self._prior = ef.set_eval_frame(None)
         if self._region >= ef.FIRST_REGION:
-            self._region = self._prior.region if type(self._prior) is FrameHook else ef.COMMON
+            self._region = self._prior.region if type(self._prior) in _OURS else ef.COMMON
         hook._runs.add(self)
         _blocks.entered.append(self)
-        ef.set_region(hook.region)
-        ef.set_eval_frame(hook)
+        answering = hook.answering()
+        ef.set_region(answering.region)
+        ef.set_eval_frame(answering)
         return hook
 
     @ef.opaque
@@ -470,8 +517,8 @@ class _Active:
         if self in entered:  # a generator's block may be closed by another thread, which isn't in it
             place = entered.index(self)
             if place == len(entered) - 1:
-                now = self._prior
-                ef.set_region(self._region)
+                now = _standing(self._prior)
+                ef.set_region(self._region if now is self._prior else now.region)
             else:  # whoever entered after us found us here
                 entered[place + 1]._prior, entered[place + 1]._region = self._prior, self._region
             del entered[place]

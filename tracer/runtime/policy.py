@@ -18,14 +18,14 @@ from typing import Any, NamedTuple
 import torch
 
 from ..codegen.resume import is_resume
-from ..compat import marks
+from ..compat import marks, stances
 from ..compat.memo import under_transforms
 from ..compat.wrappers import wrapper_code
 from .answers import Root, Skip
 from .codes import CodeMap
 from .hook import FrameHook
 
-__all__ = ["RULES", "Facts", "Policy", "Rule"]
+__all__ = ["RULES", "Facts", "Policy", "Rule", "makes_named_tuple", "takes_tensors"]
 
 Frame = Any
 _CO_OPTIMIZED, _CO_VARARGS, _CO_VARKEYWORDS = 0x1, 0x4, 0x8
@@ -112,6 +112,10 @@ def _is_wrapper(code: types.CodeType, _: Facts) -> bool:
     return code is wrapper_code()
 
 
+def _sets_stance(code: types.CodeType, _: Facts) -> bool:
+    return code is stances.setting_code()
+
+
 def _is_finalizer(code: types.CodeType, _: Facts) -> bool:
     return code.co_name == "__del__"
 
@@ -174,6 +178,15 @@ def _is_constructor(frame: Frame, _: Facts) -> bool:
         _is(_receiver(frame), torch.nn.Module)
         or (isinstance(_receiver(frame), type) and issubclass(_receiver(frame), torch.nn.Module))
     )
+
+
+def makes_named_tuple(frame: Frame, _: Facts | None = None) -> bool:
+    """The constructor that `collections.namedtuple` wrote, whose text is `<string>`."""
+    cls = _receiver(frame)
+    if not _is(cls, type) or tuple not in type.__dict__["__mro__"].__get__(cls):
+        return False
+    made = _class_attribute(cls, "__new__")
+    return isinstance(made, staticmethod) and getattr(made.__func__, "__code__", None) is frame.f_code and _class_attribute(cls, "_fields") is not None
 
 
 _GLOBAL_HOOKS = (
@@ -270,6 +283,11 @@ def _takes_tensor(frame: Frame, _: Facts) -> bool:
     return any(_holds_tensor(value) for value in _arguments(frame))
 
 
+def takes_tensors(frame: Frame) -> bool:
+    """Whether a frame has tensors or modules among its arguments, or goes on behind a break."""
+    return is_resume(frame.f_code) or _takes_tensor(frame, Facts())
+
+
 def _names_torch(frame: Frame, _: Facts) -> bool:
     names = frame.f_globals
     for name in frame.f_code.co_names:
@@ -300,12 +318,14 @@ RULES: tuple[Rule, ...] = (
     Rule("body", _is_body, False, "module and class bodies run as Python; what they call is traced", True),
     Rule("finalizer", _is_finalizer, False, "finalizers are not traced", True),
     Rule("torch.compile", _is_wrapper, True, "is torch.compile's wrapper: what it wraps is traced", True),
+    Rule("stance", _sets_stance, True, "sets torch's stance: what it asks for holds from here on", True),
     Rule("run target", _is_target, True, "was given to run"),
     Rule("module dispatch", _dispatches, False, "dispatches a module's call; what it calls is traced", True),
     Rule("shell", _in_shell, False, "belongs to the notebook's machinery", True),
     Rule("stdlib", _in_stdlib, False, "belongs to Python's standard library", True),
     Rule("torch", _in_torch_for_good, False, "belongs to torch", True),
     Rule("constructor", _is_constructor, False, "constructors of modules run as Python"),
+    Rule("named tuple", makes_named_tuple, False, "is the constructor of a named tuple"),
     Rule("disabled", _disabled_here, False, "disabled by torch.compiler.disable(recursive=False)"),
     Rule("module call with hooks", _hooked_call, True, "calls a module that has hooks"),
     Rule("module call", _plain_call, False, "calls a module without hooks; its forward is traced"),
