@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import os
+import sys
+import threading
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -9,9 +15,11 @@ import torch
 
 from .compat.wrappers import original_of, owns_call
 
-__all__ = ["entry", "module_of", "name_of", "of_module"]
+__all__ = ["called_from", "entry", "is_module_call", "module_of", "name_of", "of_module"]
 
 _FILE = "<call of "
+_FOLDERS = (os.path.dirname(os.path.abspath(file)) + os.sep for file in (__file__, torch.__file__))
+_NOT_THE_PROGRAM = (*_FOLDERS, contextlib.__file__, threading.__file__, _FILE, "<tracer", "<frozen")
 
 
 def entry(fn: Any) -> Any:
@@ -31,6 +39,23 @@ def of_module(module: torch.nn.Module) -> Callable[..., Any]:
     made.__qualname__ = made.__name__ = type(module).__name__
     made.__code__ = made.__code__.replace(co_name=type(module).__name__, co_qualname=type(module).__name__)
     return made
+
+
+def is_module_call(file: str) -> bool:
+    """Whether this is the file of a function of `of_module`."""
+    return file.startswith(_FILE)
+
+
+def called_from() -> tuple[Any, ...] | None:
+    """(file, line, column, end line, end column, function) of the program's call that is running; None where another thread made it."""
+    frame: types.FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(_NOT_THE_PROGRAM):
+        frame = frame.f_back
+    if frame is None:
+        return None
+    code = frame.f_code
+    line, end_line, column, end_column = next(itertools.islice(code.co_positions(), frame.f_lasti // 2, None), (frame.f_lineno, None, None, None))
+    return code.co_filename, line, column, end_line, end_column, code.co_qualname
 
 
 def module_of(fn: Any) -> Any:

@@ -17,6 +17,7 @@ from weakref import WeakValueDictionary
 import torch
 
 from . import builder, higher_order, protocol
+from .callers import is_module_call
 from .compat.guards import SDPA_KERNELS, device_contexts, mode_count
 from .events import ExceptionObserved, GuardInstalled, InlineFinished, InputLifted, NodeCreated, SideEffect
 from .functions import calls, classes, context_rules, modules, native_methods, numpy, torch_tensors
@@ -529,7 +530,9 @@ class Context:
         while frame is not None:
             stop.stays |= frame.globals.get("__name__") in WEAKLY
             if place := frame.written:
-                frames.append((frame, (*place, frame.decoded.code.co_qualname)))
+                name = frame.decoded.code.co_qualname
+                called = self.session.called_from(name) if is_module_call(place[0]) else None  # our own text calls a module
+                frames.append((frame, called or (*place, name)))
             frame = frame.back
         user = [entry for f, entry in frames if not self.session.is_library(f.decoded.code)] or [entry for _, entry in frames[-1:]]
         stop.user_stack = tuple(reversed(user))

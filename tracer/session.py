@@ -33,7 +33,7 @@ import torch
 
 from . import records as typed
 from .breaks import context_of, place_of, render
-from .callers import name_of
+from .callers import called_from, name_of
 from .compat.stacks import other_tracer
 from .compat.stances import setting_code
 from .config import TraceConfig
@@ -100,6 +100,7 @@ class Session(Found, Reruns, Refusals):
         self._coded: list[types.CodeType] = []  # by number of a frame
         self.keeper = Keeper(self, self.config.keep_inputs, self.config.keep_calls)
         self._callers: dict[int, Any] = {}  # of modules, which they hold
+        self._called: dict[str, tuple[Any, ...]] = {}
         self._frames: dict[int, tuple[int, int]] = {}
         self._frame_stack: list[tuple[str, int]] = []
         self.compiled: list[Compiled] = []
@@ -212,6 +213,15 @@ class Session(Found, Reruns, Refusals):
         from .control import Stepper
 
         return Stepper(self, lambda: self.run(fn, *args, **kwargs))
+
+    def called_from(self, name: str) -> tuple[Any, ...] | None:
+        """Where the program calls the module that is being called by `name`: (place, function). In a re-run, where the recorded call stood."""
+        if self.rerun_of is not None:
+            return self.rerun_of._called.get(name)
+        found = called_from()
+        if found is not None:
+            self._called[name] = found
+        return found
 
     def _elsewhere(self) -> bool:
         """Whether another thread's call is being stepped: until it ends, calls of this thread run what is compiled already,

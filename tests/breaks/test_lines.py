@@ -259,3 +259,15 @@ def test_a_function_of_a_library_that_has_no_name_is_told_by_its_line() -> None:
     line = f.__code__.co_firstlineno + 1
     assert found.location.line == line
     assert f"`x.sum().item()` in `nowhere.py:1`, which line {line} comes to, asks" in found.explanation
+
+
+def test_a_module_that_is_called_itself_is_told_at_the_line_that_calls_it():
+    net = torch.nn.LSTM(3, 4)
+    session, x = tracer.Session(), torch.ones(5, 2, 3)
+    session.run(net, x)
+    (found,) = session.graph_breaks
+    here = test_a_module_that_is_called_itself_is_told_at_the_line_that_calls_it
+    assert (found.location.file, found.location.line) == (__file__, here.__code__.co_firstlineno + 3)
+    assert found.user_stack[-1].function == here.__name__ and "`session.run(net, x)` at line" in found.explanation
+    again = session.recompile()
+    assert again.graph_breaks[0].location == found.location and "break" not in str(session.diff(again)).lower().replace("graph breaks: none", "")

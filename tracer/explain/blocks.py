@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from tracer.explain.excerpts import Excerpt
-from tracer.explain.words import clean, where
-from tracer.records import Guard, Recompile
+from tracer.explain.words import count
 
-__all__ = ["Block", "Items", "Para", "Section", "Source", "Table", "failed_rows"]
+__all__ = ["Block", "Items", "Para", "Section", "Source", "Table", "and_more"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,27 +53,7 @@ class Section:
     folded: bool = False
 
 
-def failed_rows(one: Recompile, guards: Iterable[Guard] = ()) -> tuple[tuple[str, ...], ...]:
-    """Why no compiled entry fitted: a row for each guard that failed, with the line that relied on it where `guards` tell."""
-    several = len(set(one.entries)) > 1
-    lines = {guard.expression: where(guard.location) for guard in guards}
-    rows = []
-    for n, (expression, value) in enumerate(one.failed_guards):
-        entry = (f"entry {clean(one.entries[n])}",) if several and n < len(one.entries) else ()
-        now = f"now {clean(value)}" if value else "does not hold now"
-        at = lines.get(expression) or next(filter(None, (lines.get(fixed) for fixed in _fixed_sizes(expression, value))), "")
-        line = (f"relied on at {at}",) if at else ()
-        rows.append((clean(expression), now, *line, *entry))
-    return tuple(rows)
-
-
-_SIZES = re.compile(r"(?:(.*) is a )?Tensor of .*?, size \[([^]]*)\]")
-
-
-def _fixed_sizes(expression: str, value: str) -> list[str]:
-    """Where the guard on a tensor failed for its sizes: the guards that tell where one of them was fixed, as they are written."""
-    expected, seen = _SIZES.match(expression), _SIZES.match(value)
-    if expected is None or seen is None:
-        return []
-    sizes = enumerate(zip(expected[2].split(", "), seen[2].split(", "), strict=False))
-    return [f"{expected[1]}.shape[{dim}] == {old}" for dim, (old, new) in sizes if old != new]
+def and_more(section: Section, more: int, one: str, where_all: str, many: str = "") -> None:
+    """The line under a list that was cut short."""
+    if more > 0:
+        section.blocks.append(Para(f"and {count(more, one, many)} more: {where_all} has all of them", "muted"))

@@ -1,16 +1,15 @@
-"""Calls that didn't return, each told as what it was; and functions that were compiled too often.
+"""Calls that didn't return, each told as what it was.
 
 In: records. Out: sections. Whose error ended a call was decided when it ended (`tracer.refusals.ended`); here it gets words.
 """
 
 from __future__ import annotations
 
-from tracer.breaks import render
-from tracer.explain.blocks import Items, Para, Section, Table, failed_rows
-from tracer.explain.words import clean, count, where
+from tracer.explain.blocks import Para, Section
+from tracer.explain.words import clean, count
 from tracer.records import Call, Records
 
-__all__ = ["ENDINGS", "calls_that_ended", "left_at_limits"]
+__all__ = ["ENDINGS", "calls_that_ended"]
 
 #: By whose error it was: (what is said behind "1 call", what follows from it or what to do). In the order in which they are told.
 ENDINGS: dict[str, tuple[str, str]] = {
@@ -62,17 +61,3 @@ def calls_that_ended(records: Records) -> list[Section]:
 def _line(call: Call) -> str:
     said = f": {clean(call.said)}" if call.said else ""
     return f"{clean(call.function)}, call {call.number}: {clean(call.text)}{said}"
-
-
-def left_at_limits(records: Records, most: int) -> list[Section]:
-    """Functions that were compiled as often as the limit allows: what is said once of each."""
-    sections = []
-    for one in list({limit.name: limit for limit in reversed(records.limits)}.values())[:most]:
-        words = render("recompile-limit", func=one.name, limit=len(set(one.entries)) or "")
-        section = Section(f"{words.title} · {clean(one.name)}", tone="loud")
-        at = where(one.location)
-        section.blocks += [Para(f"{at}, call {one.call}" if at else f"call {one.call}", "muted"), Para(clean(words.explanation))]
-        section.blocks.append(Table(failed_rows(one, records.guards)))
-        section.blocks += [Para("What to do", "label"), Items(tuple(map(clean, words.hints)))]
-        sections.append(section)
-    return sections

@@ -6,12 +6,13 @@ the user's own line come first, the compiler's words last. Texts in blocks are c
 
 from __future__ import annotations
 
-from tracer.explain.blocks import Items, Para, Section, Source, Table, failed_rows
-from tracer.explain.endings import calls_that_ended, left_at_limits
+from tracer.explain.blocks import Items, Para, Section, Source, Table, and_more
+from tracer.explain.endings import calls_that_ended
 from tracer.explain.excerpts import excerpt, source_of
 from tracer.explain.nothing import earlier_hits, why_nothing
-from tracer.explain.words import clean, count, frame_line, where
-from tracer.records import Followed, Frame, GraphBreak, Guard, Place, Recompile, Records, UserFrame
+from tracer.explain.recompiles import left_at_limits, recompiles
+from tracer.explain.words import clean, count, frame_line, readable, where
+from tracer.records import Followed, Frame, GraphBreak, Guard, Place, Records, UserFrame
 
 __all__ = ["followed_line", "report"]
 
@@ -25,7 +26,7 @@ def report(records: Records, *, most: int = 30) -> list[Section]:
     if total > most:
         sections.append(Section(f"{count(total - most, 'more graph break')}: session.graph_breaks has all of them"))
     sections += left_at_limits(records, most)
-    sections += [part for part in (_recompiles(records, most), _left(records, most), _earlier(records)) if part is not None]
+    sections += [part for part in (recompiles(records, most), _effects(records, most), _left(records, most), _earlier(records)) if part is not None]
     sections += [part for part in (_frames(records, most), _tried(records, most)) if part is not None]
     guards = _guards(records, most)
     return [*sections, guards] if guards is not None else sections
@@ -55,7 +56,7 @@ def _followed(records: Records, most: int) -> list[Section]:
         return []
     section = Section(f"Given to torch.compile · {len(records.followed):,}")
     section.blocks += [Para(followed_line(one)) for one in records.followed[:most]]
-    _and_more(section, len(records.followed) - most, "function", "session.records.followed")
+    and_more(section, len(records.followed) - most, "function", "session.records.followed")
     return [section]
 
 
@@ -134,27 +135,18 @@ def _caller(entry: UserFrame, records: Records) -> tuple[str, ...]:
     return where(entry.place), clean(entry.function), text
 
 
-# --- recompiles -------------------------------------------------------------------------------------------------------
-
-
-def _recompiles(records: Records, most: int) -> Section | None:
-    if not records.recompiles:
-        return None
-    section = Section(f"Recompiles · {len(records.recompiles):,}")
-    for one in records.recompiles[:most]:
-        section.blocks += [Para(_recompile_line(one)), Table(failed_rows(one, records.guards))]
-    _and_more(section, len(records.recompiles) - most, "recompile", "session.recompiles")
-    return section
-
-
-def _recompile_line(one: Recompile) -> str:
-    at = where(one.location)
-    entries = len(set(one.entries))
-    fitted = f"none of {entries} compiled entries fitted" if entries > 1 else "the compiled entry did not fit"
-    return f"{clean(one.name)}{f' ({at})' if at else ''}, call {one.call}: {fitted}"
-
-
 # --- frames -----------------------------------------------------------------------------------------------------------
+
+
+def _effects(records: Records, most: int) -> Section | None:
+    """What was changed outside of the functions, where."""
+    rows = dict.fromkeys((clean(one.target), clean(one.kind), where(one.location)) for one in records.effects if readable(one.target) == one.target)
+    if not rows:
+        return None
+    section = Section(f"Changed outside · {len(rows):,}", [Table(tuple(rows)[:most])], folded=True)
+    section.blocks.append(Para("The change was noted while tracing, and is made when the graph has run, in the order of the program.", "muted"))
+    and_more(section, len(rows) - most, "object", "session.records.effects")
+    return section
 
 
 def _left(records: Records, most: int) -> Section | None:
@@ -165,7 +157,7 @@ def _left(records: Records, most: int) -> Section | None:
     rows = {_left_row(frame): None for frame in left}  # each once
     section = Section(f"Not compiled · {len(rows):,}", tone="loud" if any(frame.id for frame in left) else "")
     section.blocks.append(Table(tuple(rows)[:most]))
-    _and_more(section, len(rows) - most, "function", "session.frames")
+    and_more(section, len(rows) - most, "function", "session.frames")
     return section
 
 
@@ -195,7 +187,7 @@ def _frames(records: Records, most: int) -> Section | None:
     graphs = {graph.name: graph for graph in records.graphs}
     rows = [(clean(f.id), clean(f.name), _frame_place(f), frame_line(f, graphs.get(f.graph))) for f in frames[:most]]
     section = Section(f"Frames · {len(frames):,}", [Table(tuple(rows))])
-    _and_more(section, len(frames) - most, "frame", "session.frames")
+    and_more(section, len(frames) - most, "frame", "session.frames")
     return section
 
 
@@ -208,7 +200,7 @@ def _tried(records: Records, most: int) -> Section | None:
         became = f"graph {clean(one.graph)}" if one.outcome == "committed" else f"{one.outcome}: {clean(one.reason or one.graph)}"
         rows.append((clean(one.operator), clean(one.body), became.rstrip(": "), where(one.location)))
     section = Section(f"Bodies of higher-order operators · {len(records.speculations):,}", [Table(tuple(rows))])
-    _and_more(section, len(records.speculations) - most, "body", "session.speculations", "bodies")
+    and_more(section, len(records.speculations) - most, "body", "session.speculations", "bodies")
     return section
 
 
@@ -227,10 +219,5 @@ def _guards(records: Records, most: int) -> Section | None:
         rows += dict.fromkeys((clean(guard.kind), clean(guard.expression)) for guard in grouped[source])
     title = f"Guards · {len(records.guards):,} on {count(len(grouped), 'source')}"
     section = Section(title, [Table(tuple(rows))], folded=True)
-    _and_more(section, len(grouped) - most, "source", "session.guards")
+    and_more(section, len(grouped) - most, "source", "session.guards")
     return section
-
-
-def _and_more(section: Section, more: int, one: str, where_all: str, many: str = "") -> None:
-    if more > 0:
-        section.blocks.append(Para(f"and {count(more, one, many)} more: {where_all} has all of them", "muted"))

@@ -8,15 +8,21 @@ import unicodedata
 
 from tracer.records import Frame, Graph, Place, Records
 
-__all__ = ["clean", "count", "file_name", "frame_line", "headline", "seconds", "visible", "where", "width"]
+__all__ = ["clean", "count", "file_name", "frame_line", "headline", "readable", "seconds", "visible", "where", "width"]
 
 _CELL = re.compile(r"[\\/]ipykernel_\d+[\\/]\d+\.py$")  # where Jupyter's kernel says that a cell's code lies
+_ON_STACK = re.compile(r"L\['___stack\d+'\]|_{2,3}stack_?\d+")
 _JOINERS = "\u200c\u200d"  # parts of ordinary words and pictures in some scripts
 
 
 def clean(text: str) -> str:
     """The text with what would not be seen as itself (escape codes, direction marks) spelt out."""
     return text if text.isprintable() else "".join(map(visible, text))
+
+
+def readable(expression: str) -> str:
+    """A guard or source as a person reads it: what a graph break left on Python's stack has no name in the program."""
+    return _ON_STACK.sub("a value in use at the graph break", expression)
 
 
 def visible(char: str) -> str:

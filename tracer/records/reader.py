@@ -13,6 +13,7 @@ from tracer.records.types import (
     Artifact,
     Body,
     Call,
+    Effect,
     Fault,
     Followed,
     Frame,
@@ -241,6 +242,9 @@ class _Reader:
         tried = self.tried[event.opens]
         tried.outcome, tried.reason, tried.undone = "rolled back", event.reason, event.undone
 
+    def side_effect(self, event: ev.SideEffect) -> None:
+        self.records.effects.append(Effect(event.kind, event.target, place(event.location), event.frame, event.call))
+
     def guard_failed(self, event: ev.GuardFailed) -> None:
         self.failed.append(event)
 
@@ -340,6 +344,7 @@ _READ: dict[type[Event], tuple[Callable[[_Reader, Any], None], bool]] = {
     ev.ArtifactProduced: (_Reader.artifact, False),
     ev.GraphBreak: (_Reader.graph_break, False),
     ev.GuardFailed: (_Reader.guard_failed, False),
+    ev.SideEffect: (_Reader.side_effect, False),
     ev.Recompiled: (_Reader.recompiled, False),
     ev.WrapperFollowed: (_Reader.wrapper_followed, True),
     ev.OverrideApplied: (_Reader.override_applied, False),

@@ -272,6 +272,17 @@ class Recompile:
 
 
 @dataclass(slots=True)
+class Effect:
+    """An existing object that a frame changed: done when the frame's graph has run, in the order of the program."""
+
+    kind: str
+    target: str
+    location: Place | None = None
+    frame: str = ""
+    call: int = 0
+
+
+@dataclass(slots=True)
 class Fault:
     """The compiler's own failure; the frame ran as ordinary Python."""
 
@@ -340,6 +351,8 @@ class Records:
     limits: list[Recompile] = field(default_factory=list)
     #: By name: how often compiled code ran instead of being compiled.
     hits: dict[str, int] = field(default_factory=dict)
+    #: What frames changed outside of themselves.
+    effects: list[Effect] = field(default_factory=list)
     #: Source lines that came with a recording; without them linecache is asked.
     sources: Mapping[str, Mapping[int, str]] | None = field(default=None, compare=False, repr=False)
 
