@@ -11,15 +11,15 @@ from collections.abc import Hashable, Iterable
 from typing import Any
 
 from tracer.diff.align import align
-from tracer.diff.model import Diff, GraphDiff, NodeDiff, OutputDiff, TimeDiff
+from tracer.diff.model import BodyDiff, Diff, GraphDiff, NodeDiff, OutputDiff, TimeDiff
 from tracer.diff.symbols import names_of, renamed
 from tracer.events import ShapeDecision
 from tracer.explain import count
 from tracer.export.bodies import flat
-from tracer.records import Frame, Graph, GraphBreak, Guard, Node, Records, from_events
+from tracer.records import Frame, Graph, GraphBreak, Guard, Node, Records, Speculation, from_events
 from tracer.rerun.scope import common
 
-__all__ = ["Diff", "GraphDiff", "NodeDiff", "OutputDiff", "TimeDiff", "diff"]
+__all__ = ["BodyDiff", "Diff", "GraphDiff", "NodeDiff", "OutputDiff", "TimeDiff", "diff"]
 
 _MISSING = object()
 
@@ -39,6 +39,7 @@ def diff(left: Any, right: Any) -> Diff:
         guards_lost=guards[1],
         guards_changed=guards[2],
         recompiles=((), ()) if cache else (tuple(a.recompiles), tuple(b.recompiles)),
+        bodies=_bodies(a, b, apart),
         symbols=_symbols(left, right),
         outputs=outputs,
         not_comparable=not_comparable,
@@ -211,6 +212,33 @@ def _place_key(one: GraphBreak) -> tuple[Any, ...]:
 def _text_key(one: GraphBreak) -> Hashable:
     function = one.user_stack[-1].function if one.user_stack else ""
     return one.reason, function, tuple(sorted((name, text) for name, text in one.context.items() if name != "line"))
+
+
+def _bodies(left: Records, right: Records, apart: bool) -> tuple[BodyDiff, ...]:
+    """Bodies by operator, name and line. Engines (`apart`) place and name them in their own ways: of theirs, those of one operator in order."""
+
+    def key(one: Speculation) -> Hashable:
+        return one.operator, _NUMBER.sub("", one.body), tuple(one.location[:2]) if one.location else ()
+
+    def begins(one: Speculation) -> Hashable:
+        return one.operator, tuple(one.location[:2]) if one.location else ()
+
+    found = []
+    for a, b in align(left.speculations, right.speculations, *((lambda one: one.operator,) if apart else (key, begins))):
+        what = () if a is None or b is None else tuple((n, x, y) for n, x, y in _became(a, b, apart) if x != y)
+        if a is None or b is None or what:
+            found.append(BodyDiff(a, b, what))
+    return tuple(found)
+
+
+def _became(one: Speculation, other: Speculation, apart: bool) -> list[tuple[str, str, str]]:
+    """(what is said of both, of the one, of the other)."""
+    rows = [("became", one.outcome, other.outcome)]
+    if not apart:
+        undone, undone_there = (", ".join(f"{number} {what}" for what, number in body.undone) for body in (one, other))
+        rows += [("inputs", str(len(one.inputs)), str(len(other.inputs))), ("gives", one.gives, other.gives)]
+        rows += [("traced anew", one.because, other.because), ("taken back", undone, undone_there), ("reason", one.reason, other.reason)]
+    return rows
 
 
 def _guards(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from tracer.records import Graph, GraphBreak, Guard, Node, Recompile, Records
+from tracer.records import Graph, GraphBreak, Guard, Node, Recompile, Records, Speculation
 
-__all__ = ["Diff", "GraphDiff", "NodeDiff", "OutputDiff", "TimeDiff"]
+__all__ = ["BodyDiff", "Diff", "GraphDiff", "NodeDiff", "OutputDiff", "TimeDiff"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,15 @@ class GraphDiff:
     @property
     def changes(self) -> tuple[NodeDiff, ...]:
         return tuple(node for node in self.nodes if node.state != "same")
+
+
+@dataclass(frozen=True)
+class BodyDiff:
+    """One body of a higher-order operator that was tried in one run only, or became something else: `what` as of a NodeDiff."""
+
+    left: Speculation | None
+    right: Speculation | None
+    what: tuple[tuple[str, str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,6 +90,7 @@ class Diff:
     guards_lost: tuple[Guard, ...] = ()
     guards_changed: tuple[tuple[Guard, Guard], ...] = ()
     recompiles: tuple[tuple[Recompile, ...], tuple[Recompile, ...]] = ((), ())
+    bodies: tuple[BodyDiff, ...] = ()  # those that differ; what became of them is in the graphs
     symbols: tuple[tuple[str, str, str], ...] = ()  # (source of a size, before, now)
     outputs: tuple[OutputDiff, ...] = ()
     not_comparable: str = ""  # why the outputs were not compared

@@ -57,6 +57,7 @@ def sections(diff: Diff) -> list[Section]:
         _breaks(diff),
         _guards(diff),
         _recompiles(diff),
+        _bodies(diff),
         _symbols(diff),
         _outputs(diff),
         _times(diff),
@@ -123,6 +124,18 @@ def _guards(diff: Diff) -> Section | None:
         if rows
         else None
     )
+
+
+def _bodies(diff: Diff) -> Section | None:
+    """Bodies that were tried in one run only, and what became otherwise of the others."""
+    rows = []
+    for found in diff.bodies:
+        one = found.right or found.left
+        assert one is not None
+        sign = "+" if found.left is None else "-" if found.right is None else "~"
+        rows.append((sign, one.operator, one.body, ", ".join(f"{name} {a} → {b}" for name, a, b in found.what) or one.outcome, where(one.location)))
+    title = f"Bodies of operators · {count(len(rows), 'difference')}"
+    return Section(title, [Table(tuple(rows[:MOST])), *_more(len(rows) - MOST, "body")], folded=len(rows) > OPEN) if rows else None
 
 
 def _recompiles(diff: Diff) -> Section | None:

@@ -111,7 +111,9 @@ def _tried(watch: Watch, target: Any) -> Any:
         watch.agree(tracer.graph, name)
         returned = [one for node in tracer.graph.find_nodes(op="output") for one in node.all_input_nodes]
         results = tuple(one.name for one in returned if one.op != "placeholder")
-        rec.end(ev.Committed, opens, name, tuple(proxy.node.name for proxy in tracer.lifted_freevars), results, tuple(_inputs_of(tracer)))
+        lifted = tuple(proxy.node.name for proxy in tracer.lifted_freevars)
+        gives = ", ".join(str(node.args[0]) for node in tracer.graph.find_nodes(op="output"))  # nodes by name
+        rec.end(ev.Committed, opens, name, lifted, results, tuple(_inputs_of(tracer)), gives)
     else:
         rec.end(ev.RolledBack, opens, first_line(error)[:200])
 

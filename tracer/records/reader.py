@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -77,7 +78,7 @@ class _Reader:
     def _finished(self) -> Records:
         records = self.records
         lost = {frame.id for frame in records.frames if frame.id and frame.outcome not in ("compiled", "open")}
-        records.guards = [guard for guard in records.guards if guard.frame not in lost]
+        records.guards = _with_sizes_that_were_fixed([guard for guard in records.guards if guard.frame not in lost])
         records.graphs = [graph for graph in records.graphs if graph.frame not in lost]
         refused = {call.number for call in records.calls if call.by == "limit"}
         records.limits = [one for one in records.limits if one.call not in refused]
@@ -294,6 +295,27 @@ class _Reader:
 
     def _lasted(self, event: ev.Outcome) -> float:
         return (event.t - self.journal.events[event.opens].t) / 1e9
+
+
+_SIZE = re.compile(r"(.+)\.shape\[(\d+)\] == (\d+)")
+_LAYOUT = re.compile(r"size \[([^]]*)\], stride \[[^]]*\]")
+
+
+def _with_sizes_that_were_fixed(guards: list[Guard]) -> list[Guard]:
+    """A tensor is told when it is met, with symbols for its sizes; those that a line fixed later are told as the numbers that they are."""
+    fixed: dict[tuple[str, str], dict[int, str]] = {}
+    for guard in guards:
+        if guard.kind == "SHAPES" and (found := _SIZE.fullmatch(guard.expression)):
+            fixed.setdefault((guard.frame, found[1]), {})[int(found[2])] = found[3]
+    for guard in guards:
+        sizes, layout = fixed.get((guard.frame, guard.source)), _LAYOUT.search(guard.expression)
+        if guard.kind == "TENSOR_MATCH" and sizes and layout:
+            symbols, text = layout[1].split(", "), layout[0]
+            for dim, number in sizes.items():
+                if dim < len(symbols) and symbols[dim].isidentifier():
+                    text = re.sub(rf"\b{symbols[dim]}\b", number, text)
+            guard.expression = guard.expression.replace(layout[0], text)
+    return guards
 
 
 def broken(event: ev.GraphBreak) -> GraphBreak:
