@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import journal, models, observer, page, speculations
+from benchmarks import breaks, journal, models, observer, page, speculations
 
 OUT = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 HEAD = "# Benchmarks\n\nWritten by `make bench`; a report, not a test.\n"
@@ -26,6 +26,7 @@ HEAD = "# Benchmarks\n\nWritten by `make bench`; a report, not a test.\n"
 PARTS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "models": ("Tracing", lambda options: models.table(options.models, options.repeat)),
     "speculations": ("Speculations", lambda options: speculations.table(options.repeat)),
+    "breaks": ("Graph breaks of models", lambda _: breaks.table()),
     "recordings": ("Recordings and time travel", lambda _: journal.table()),
     "observer": ("Watching torch.compile", lambda options: observer.table(options.repeat)),
     "page": ("The page", lambda _: page.table()),

@@ -40,9 +40,9 @@ FORBIDDEN = re.compile(
     r"report an issue|polyfills?|resume function|\w+Variable)\b",
     re.IGNORECASE,
 )
-#: Their program would need a fault, a debugger, special hardware or thousands of frames.
+#: Their program would need a fault, a debugger, special hardware or thousands of frames, or is an error under torch.compile.
 NO_PROGRAM = frozenset(
-    """unsupported-opcode mutated-while-iterating unsupported-type descriptor-unsupported cannot-rebuild star-import
+    """unsupported-opcode mutated-while-iterating unsupported-type descriptor-unsupported stance-change cannot-rebuild star-import
     dynamic-shape-unsupported symbolic-number-escape breakpoint-inside tensor-hook too-deep override-asked-for-break
     backend-limit known-when-run
     backend-failed internal-fault distributed-unsupported triton-unsupported

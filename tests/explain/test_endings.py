@@ -6,6 +6,7 @@ import warnings
 
 import pytest
 import torch
+from torch.compiler import set_stance
 
 import tracer
 import tracer.session
@@ -52,6 +53,15 @@ def yielding(x):
 
 def fixed(x):
     return x + torch.ones(8)
+
+
+def forbidding(x):
+    set_stance("default")
+    return x + 1
+
+
+def unknown(x):
+    return tracer.Session(nonsense=1)
 
 
 def backend_failing(gm, examples):
@@ -128,6 +138,8 @@ ENDS = {
     "memory of a backend, watched": (
         lambda: once(whole, torch.ones(2), backend=backend_exhausted, engine="dynamo"), "memory", "refused", "CUDA out of memory",
     ),
+    "torch": (lambda: once(forbidding, torch.ones(2), engine="dynamo"), "torch", "refused", "forbidden callable"),
+    "session": (lambda: once(unknown, torch.ones(2)), "session", "refused", "there is no setting 'nonsense'"),
     "memory": (lambda: once(exhausted, torch.ones(2)), "memory", "raised", "OutOfMemoryError"),
     "memory of the CPU": (lambda: once(too_large, torch.ones(2)), "memory", "raised", "RuntimeError"),
     "program": (lambda: once(raising, torch.ones(2)), "program", "raised", "ValueError"),

@@ -109,6 +109,14 @@ def test_fail_on_recompile_is_an_error_that_says_what_changed():
         compiled()(x, 1)
 
 
+@pytest.mark.usefixtures("torch_raises")
+def test_fail_on_recompile_of_torch_compile_is_told_as_what_it_is():
+    c, x = compiled(engine="dynamo"), torch.ones(3)
+    with set_stance("fail_on_recompile"), pytest.raises(RuntimeError, match="fail_on_recompile"):
+        c(x, 1)
+    assert c.session.records.calls[-1].by == "stance" and "makes a compile an error" in c.session.explain()
+
+
 def test_eager_then_compile_compiles_the_second_call_with_what_changed_symbolic():
     c, net = compiled(), tracer.compile(torch.nn.Linear(3, 3), backend="eager")
     with set_stance("eager_then_compile"):

@@ -16,6 +16,8 @@ MEANS = {
     "inside": "the library's function is around that line of its file", "var": "the function has such a name", "shape": "a tensor of that shape was seen",
     "dtype": "a tensor of that dtype was seen", "type": "a value of that type was seen", "value": "that value was seen",
     "func": "a callable of that name stands there or was called", "name": "a callable of that name stands there or was called",
+    "called": "that call stands on the line", "running": "the function that the line is in names the generator, or is it",
+    "does": "what happens, in words", "module": "which library's code it is", "number": "a number that was seen", "why": "the reason, in words",
     "excerpt": "the lines that are shown are the file's", "graphs": "as many graphs as the backend was given", "breaks": "as many breaks as are listed",
 }  # fmt: skip
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import types
 
 import torch
 
+from .stances import current
 from .wrappers import wrapper_code
 
 __all__ = ["ended_by_torch", "is_out_of_memory"]
@@ -22,8 +24,8 @@ _REFUSALS = (
 
 
 def ended_by_torch(error: BaseException) -> str:
-    """What torch.compile refused a call for: "fullgraph", "limit", "backend", "mark" (a size that was marked dynamic), "torch" for a fault
-    of its own; "" where the error isn't torch.compile's."""
+    """What torch.compile refused a call for: "fullgraph", "limit", "backend", "mark" (a size that was marked dynamic), "stance", "torch" for
+    a fault or assertion of its own; "" where the error isn't torch.compile's."""
     known = sys.modules.get("torch._dynamo.exc")
     for by, names in _REFUSALS:
         if any(isinstance(error, cls) for name in names if isinstance(cls := getattr(known, name, None), type)):
@@ -32,16 +34,22 @@ def ended_by_torch(error: BaseException) -> str:
     violated = getattr(sys.modules.get("torch.fx.experimental.symbolic_shapes"), "ConstraintViolationError", ())
     if isinstance(error, violated):
         return "mark"
-    code = wrapper_code()
-    return "fullgraph" if code is not None and type(error) is RuntimeError and _raised_in(error, code) else ""
+    raised = _raised_in(error)
+    if raised is None or type(error) not in (RuntimeError, AssertionError):
+        return ""
+    if type(error) is RuntimeError and raised is wrapper_code():  # fullgraph=True, and nothing was compiled
+        return "fullgraph"
+    if os.path.dirname(raised.co_filename) != os.path.dirname(getattr(known, "__file__", "")):
+        return ""
+    return "torch" if type(error) is AssertionError else "stance" if current().name == "fail_on_recompile" else ""
 
 
-def _raised_in(error: BaseException, code: types.CodeType) -> bool:
-    """Whether code itself raised the error. A wrapper does so where `fullgraph=True` and nothing was compiled."""
+def _raised_in(error: BaseException) -> types.CodeType | None:
+    """The code that raised the error itself."""
     entry = error.__traceback__
     while entry is not None and entry.tb_next is not None:
         entry = entry.tb_next
-    return entry is not None and entry.tb_frame.f_code is code
+    return None if entry is None else entry.tb_frame.f_code
 
 
 def is_out_of_memory(error: BaseException) -> bool:
