@@ -60,10 +60,6 @@ def forbidding(x):
     return x + 1
 
 
-def unknown(x):
-    return tracer.Session(nonsense=1)
-
-
 def backend_failing(gm, examples):
     raise RuntimeError("the backend's words")
 
@@ -108,6 +104,16 @@ def given_up():
     return stepper.session, None
 
 
+def refused_in_a_block():
+    session = tracer.Session()
+    try:
+        with session.tracing():
+            tracer.Session(nonsense=1)
+    except tracer.TracerError as error:
+        return session, error
+    return session, None
+
+
 def failing_ours(**settings):
     """With a fault of the compiler itself."""
 
@@ -139,7 +145,7 @@ ENDS = {
         lambda: once(whole, torch.ones(2), backend=backend_exhausted, engine="dynamo"), "memory", "refused", "CUDA out of memory",
     ),
     "torch": (lambda: once(forbidding, torch.ones(2), engine="dynamo"), "torch", "refused", "forbidden callable"),
-    "session": (lambda: once(unknown, torch.ones(2)), "session", "refused", "there is no setting 'nonsense'"),
+    "session": (refused_in_a_block, "session", "refused", "there is no setting 'nonsense'"),
     "memory": (lambda: once(exhausted, torch.ones(2)), "memory", "raised", "OutOfMemoryError"),
     "memory of the CPU": (lambda: once(too_large, torch.ones(2)), "memory", "raised", "RuntimeError"),
     "program": (lambda: once(raising, torch.ones(2)), "program", "raised", "ValueError"),
