@@ -161,6 +161,19 @@ written("""
 """, since=(3, 12), **EITHER)  # fmt: skip
 
 written("""
+    def type_aliases(x):
+        type Plain = int
+        type Pairs[T] = tuple[T, T]
+        return aliased(x + 1, Plain, Pairs, Pairs.__name__)
+""", since=(3, 12), **EITHER)  # fmt: skip
+
+written("""
+    def an_alias_that_stays(x):
+        type Whole[T] = list[T]
+        return x + 1, Whole.__name__, Whole is Whole
+""", since=(3, 12))  # fmt: skip
+
+written("""
     def a_generic_class(x):
         class Box[T]:
             def __init__(self, held: T):
@@ -174,6 +187,12 @@ def generic(made, x):
     torch._dynamo.graph_break()
     first, second = made.__type_params__
     return made(x), first.__bound__, second.__bound__, made.__annotations__["return"] is second, made.__annotations__["y"] is first
+
+
+def aliased(x, plain, pairs, name):
+    """What aliases say, asked from outside of the graph."""
+    torch._dynamo.graph_break()
+    return x, plain.__value__, pairs.__type_params__[0].__name__, pairs[int].__args__, str(pairs.__value__), name
 
 
 # ---- batches that are strict, since 3.13

@@ -19,7 +19,11 @@ __all__ = ["one", "two"]
 def one(ctx: Context, frame: Frame, name: str) -> Any:
     stack = frame.stack
     if name in _MADE:
-        stack.append(TypeParameterVariable(_MADE[name], (name, [stack.pop()])))
+        given = stack.pop()
+        stack.append(TypeParameterVariable(_MADE[name], given, (name, [given])))
+    elif name == "typealias":
+        parts = stack.pop()
+        stack.append(TypeParameterVariable(typing.TypeAliasType, parts.item(ctx, 0), (name, [parts])))  # type: ignore[attr-defined]
     elif name == "stopiteration_error":
         stack.append(_stop_iteration(ctx, stack.pop()))
     else:
@@ -52,14 +56,14 @@ _MADE: dict[str, type] = {"typevar": typing.TypeVar, "paramspec": typing.ParamSp
 def _limited(made: str) -> Callable[[Variable, Variable], Variable]:
     def rule(name: Variable, limit: Variable) -> Variable:
         """A type variable whose bound or constraints a function says when they are asked for."""
-        return TypeParameterVariable(typing.TypeVar, (made, [name, limit]))
+        return TypeParameterVariable(typing.TypeVar, name, (made, [name, limit]))
 
     return rule
 
 
 def _with_default(parameter: Any, default: Variable) -> Variable:
     """The compiler's own step behind the one that makes the parameter: nobody else has it yet."""
-    return TypeParameterVariable(parameter.cls, parameter.made, default)
+    return TypeParameterVariable(parameter.cls, parameter.name, parameter.made, default)
 
 
 def _of_function(function: Any, parameters: Variable) -> FunctionVariable:

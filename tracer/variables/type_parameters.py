@@ -15,20 +15,20 @@ __all__ = ["TypeParameterVariable"]
 
 
 class TypeParameterVariable(Variable):
-    """A new object at each run, made by one of CPython's internal functions: `made` is that one's name and its operands, of which the first is the
-    name. `default`: the function that says it when it is asked for (since 3.13), or None."""
+    """A new object at each run, made by one of CPython's internal functions: `made` is that one's name and its operands. `default`: the function
+    that says it when it is asked for (since 3.13), or None."""
 
-    __slots__ = ("cls", "default", "made")
+    __slots__ = ("cls", "default", "made", "name")
 
-    def __init__(self, cls: type, made: tuple[str, list[Variable]], default: Variable | None = None):
+    def __init__(self, cls: type, name: Variable, made: tuple[str, list[Variable]], default: Variable | None = None):
         super().__init__(None)
-        self.cls, self.made, self.default = cls, made, default
+        self.cls, self.name, self.made, self.default = cls, name, made, default
 
     def python_type(self) -> type:
         return self.cls
 
     def native_attribute(self, ctx: Context, name: str) -> Any:
-        return self.made[1][0] if name == "__name__" else None
+        return self.name if name == "__name__" else None
 
     def rebuild(self, body: Body) -> str:
         made, operands = self.made
