@@ -19,6 +19,7 @@ from ..compat.operators import UNHELD
 from ..compat.python_classes import is_python_class
 from ..signals import Break, Declined, NotConstant, NotHeld
 from ..variables import (
+    ArrayVariable,
     BoundVariable,
     OpaqueVariable,
     PinnedVariable,
@@ -183,6 +184,8 @@ def _refuse_opaque(variable: Variable, callee: Any) -> None:
         reason = pure.reason(callee)
         if variable.stop.reason != "unsupported-type" and reason != "opaque-call":
             variable.used()
+        raise Break(reason, func=_name(callee), name=_name(callee), module=getattr(callee, "__module__", "") or "")
+    if isinstance(variable, ArrayVariable) and (reason := pure.reason(callee)) == "opaque-call":
         raise Break(reason, func=_name(callee), name=_name(callee), module=getattr(callee, "__module__", "") or "")
 
 
