@@ -116,6 +116,34 @@ def test_a_whole_training_step(name):
         assert torch.equal(mine[0], theirs[0]) and torch.equal(mine[1], theirs[1]) and mine[2] == theirs[2]
 
 
+@pytest.mark.parametrize("options", [{}, {"foreach": True}], ids=str)
+def test_a_step_in_a_closure_breaks_at_backward_alone(options):
+    def closed(to_none):
+        net, optimizer = made("AdamW", options)
+        scheduler = torch.optim.lr_scheduler.LinearLR(optimizer, total_iters=3)
+
+        def step(x):
+            loss = net(x).square().mean()
+            loss.backward()
+            nn.utils.clip_grad_norm_(net.parameters(), 0.5)
+            optimizer.step()
+            scheduler.step()
+            optimizer.zero_grad(set_to_none=to_none)
+            return loss.detach()
+
+        return (net, optimizer), step
+
+    for to_none in (True, False):
+        (one, untraced), (other, step) = closed(to_none), closed(to_none)
+        compiled = tracer.compile(step, backend="eager")
+        for number in range(4):
+            assert torch.equal(untraced(torch.full((2, 3), number + 1.0)), compiled(torch.full((2, 3), number + 1.0)))
+            for a, b in zip(one[0].parameters(), other[0].parameters(), strict=True):
+                assert (a.grad is None) == (b.grad is None) and (a.grad is None or torch.equal(a.grad, b.grad))
+        same(other, one)
+        assert {found.reason for found in compiled.session.graph_breaks} == {"backward-inside"}
+
+
 def test_a_scheduler_that_reads_a_loss_is_none():
     def step(scheduler, loss):
         scheduler.step(loss)

@@ -10,9 +10,9 @@ ENTRIES = (
         stands="call",
         of_line=True,
         title="Training step inside the compiled function",
-        explanation="""{here} runs [[`{expr}`|a backward pass]] inside the compiled function. `backward()`,
-            `zero_grad()` and `step()` write into `.grad` fields and parameters that live outside the graph, and what a backward
-            pass runs was recorded by autograd, not by the tracer. So each is left to plain Python, and the function is cut at each of them.""",
+        explanation="""{here} runs [[`{expr}`|a backward pass]] inside the compiled function. What a backward pass runs was recorded by
+            autograd, not by the tracer, and it writes into `.grad` fields of tensors that live outside the graph. So it is left to plain Python,
+            and the function is cut there.""",
         why_it_matters="""[[{breaks} breaks in one step; ]]the pieces left over are often too small to be worth
             compiling.""",
         fixes=(

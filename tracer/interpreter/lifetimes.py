@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from .. import handlers
 from ..compat.finalisers import has_finaliser
 from ..signals import Break, Untraceable
-from ..variables import PinnedVariable
+from ..variables import CellVariable, PinnedVariable
 from ..variables.weakrefs import Life
 
 if TYPE_CHECKING:
@@ -134,6 +134,8 @@ class Lifetimes:
         root = ctx.root_frame
         assert root is not None
         held = root.locals[root.program.names.index(source.key)]
+        if isinstance(held, CellVariable):
+            held = held.value
         if held is None or getattr(held, "source", None) is not source:
             self._lost(source)
 
