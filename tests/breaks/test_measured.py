@@ -16,7 +16,7 @@ pytestmark = [
     pytest.mark.skipif(not torch.__version__.startswith("2.13"), reason="the numbers were measured with torch 2.13"),
 ]
 
-#: Fixes that keep a break, and say so in what they trade.
+#: Fixes that keep a break, and say so in what they trade; and one that torch.compile breaks at all the same, where ours takes one graph.
 NOT_ONE_GRAPH = {("cond-branches-differ", "python-if"), ("user-hash-or-eq", "plain-key"), ("optimizer-step-inside", "optimizer-without-numbers")}
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["array_attribute", "array_binary", "array_iterator", "array_length", "array_number", "array_truth"]
 
 #: Attributes that are arrays.
-_PARTS = frozenset({"T", "real", "imag"})
+_PARTS = {name: operator.attrgetter(name) for name in ("T", "real", "imag")}
 
 
 def array_attribute(ctx: Context, array: ArrayVariable, name: str) -> Any:
@@ -41,7 +41,7 @@ def array_attribute(ctx: Context, array: ArrayVariable, name: str) -> Any:
     if name in ("dtype", "ndim", "itemsize") or name == "strides" and array.laid:
         return ctx.wrap(getattr(example_of(ctx, array), name))
     if name in _PARTS:
-        return compute(ctx, f"{mention(array)}.{name}", operator.attrgetter(name), operator.attrgetter(name), [array], {})
+        return compute(ctx, f"{mention(array)}.{name}", _PARTS[name], _PARTS[name], [array], {})
     raise array.refused(f".{name}")
 
 

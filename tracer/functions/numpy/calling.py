@@ -1,6 +1,6 @@
 """Calls of NumPy: torch's own layer computes them on the tensors of the graph, operator by operator.
 
-A call runs three times: NumPy on examples says what the result is, the layer beside it shows that it agrees (`examples.py`); then the layer
+A call runs three times (the first two once for each kind of arguments): NumPy on examples says what the result is, the layer beside it shows that it agrees (`examples.py`); then the layer
 runs on the program's arrays, and each of torch's functions that it calls is called as the program's code would (`recording.py`). So the graph
 holds plain operators of torch, and what a call writes to, and what breaks, is what the rules of those operators say.
 """
@@ -11,6 +11,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ...compat.arrays import DTYPE, FACTS, NUMBER, dtype_of, layer, numpy
+from ...guards.constants import NotConstant as NoConstant
+from ...guards.constants import canon
 from ...signals import Break, NotConstant
 from ...variables import (
     ArrayVariable,
@@ -48,22 +50,52 @@ def compute(
     depends on dtypes and sizes alone."""
     call = _Call(ctx, name, args, kwargs)
     operands = call.examples()
-    try:
-        fill, examples, result = answer(lambda made: call.run(real, made, True), operands)
-        if (of_dtypes or not call.arrays) and _is_known(result):
-            return ctx.wrap(result)
-        if layered is None:
-            raise Refused("torch's layer for NumPy has no such function")
-        if elementwise and call.arrays:
-            check_elementwise(lambda made: call.run(real, made, True), lambda arrays: call.run(layered, arrays, False), operands)
-        outline = rehearse(lambda arrays: call.run(layered, arrays, False), operands, fill, examples, result)
-    except Refused as refused:
-        if refused.error is not None and (exact and len(call.arrays) < 2 or not call.arrays):
-            ctx.raise_from_host(refused.error)
-        raise refuse(name, str(refused)) from None
+    key = call.key(operands, real, exact, elementwise, of_dtypes)
+    outline = _OUTLINES.get(key)
+    if outline is None:
+        try:
+            outline = _outline(call, operands, real, layered, elementwise, of_dtypes)
+        except Refused as refused:
+            if refused.error is not None and (exact and len(call.arrays) < 2 or not call.arrays):
+                ctx.raise_from_host(refused.error)
+            raise refuse(name, str(refused)) from None
+        if key is not None:
+            if len(_OUTLINES) >= _MOST:
+                _OUTLINES.clear()
+            _OUTLINES[key] = outline
+    if type(outline) is _Result:
+        return ctx.wrap(outline.value)
+    assert layered is not None
     recording = Recording(ctx, [array.tensor for array in call.arrays])
     value = recording.run(lambda: call.run(layered, recording.arrays, False))
     return _wrapped(ctx, outline, value, call.arrays, recording)
+
+
+#: What calls give (`Made`s, or a `_Result`), by what they are given: facts about NumPy and torch.
+_OUTLINES: dict[Any, Any] = {}
+_MOST = 4096
+
+
+class _Result:
+    """A result that is known."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any):
+        self.value = value
+
+
+def _outline(
+    call: _Call, operands: list[Example], real: Callable[..., Any], layered: Callable[..., Any] | None, elementwise: bool, of_dtypes: bool
+) -> Any:
+    fill, examples, result = answer(lambda made: call.run(real, made, True), operands)
+    if (of_dtypes or not call.arrays) and _is_known(result):
+        return _Result(result)
+    if layered is None:
+        raise Refused("torch's layer for NumPy has no such function")
+    if elementwise and call.arrays:
+        check_elementwise(lambda made: call.run(real, made, True), lambda arrays: call.run(layered, arrays, False), operands)
+    return rehearse(lambda arrays: call.run(layered, arrays, False), operands, fill, examples, result)
 
 
 def _is_known(result: Any) -> bool:
@@ -108,6 +140,23 @@ def _fill(tree: Any, arrays: list[Any], real: bool) -> Any:
     return tree
 
 
+def _key(tree: Any) -> Any:
+    kind = type(tree)
+    if kind is _Place:
+        return kind, tree.index
+    if kind is _Known:
+        return kind, str(tree.real) if isinstance(tree.real, FACTS) else _key(tree.real)
+    if kind in (list, tuple):
+        return kind, tuple(_key(part) for part in tree)
+    if kind is dict:
+        return kind, tuple((key, _key(part)) for key, part in tree.items())
+    if kind is slice:
+        return kind, _key((tree.start, tree.stop, tree.step))
+    if isinstance(tree, type):
+        return kind, tree
+    return canon(tree)
+
+
 class _Call:
     """The arguments of a call as trees of values, `_Place`s and `_Known`s, and the arrays in them, each once."""
 
@@ -119,6 +168,15 @@ class _Call:
 
     def run(self, function: Callable[..., Any], arrays: list[Any], real: bool) -> Any:
         return function(*[_fill(arg, arrays, real) for arg in self.args], **{key: _fill(arg, arrays, real) for key, arg in self.kwargs.items()})
+
+    def key(self, operands: list[Example], *more: Any) -> Any:
+        """Two calls of the same key give results of the same kind; None where that can't be told."""
+        try:
+            key = _key((self.args, self.kwargs)), tuple(operand.key() for operand in operands), more
+            hash(key)
+        except (NoConstant, TypeError):
+            return None
+        return key
 
     def take(self, variable: Variable) -> Any:
         kind = type(variable)

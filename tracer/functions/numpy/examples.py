@@ -37,6 +37,9 @@ class Example:
     def __init__(self, sizes: tuple[int, ...], strides: tuple[int, ...], dtype: Any, scalar: bool, writeable: bool):
         self.sizes, self.strides, self.dtype, self.scalar, self.writeable = sizes, strides, dtype, scalar, writeable
 
+    def key(self) -> tuple[Any, ...]:
+        return self.sizes, self.strides, self.dtype, self.scalar, self.writeable
+
     def array(self, fill: Callable[[Any], None]) -> Any:
         """An array of this kind that may be written to."""
         length = 1 + sum((size - 1) * stride for size, stride in zip(self.sizes, self.strides, strict=True)) if 0 not in self.sizes else 0
@@ -56,8 +59,8 @@ _SPECIAL = {
     "f": [0.7, -0.0, -1.7, 2.5, 0.0, 1.5, -1.0, 3.0, 1.0, -0.3], "c": [0.5, -1 + 2j, 2.0, 1j, 0.0], "i": [3, -2, 0, 1, 3, -7, 2], "u": [3, 0, 1, 200, 3, 2],
     "b": [True, False, True],
 }  # fmt: skip
-#: How many elements an operand of an elementwise function is tried with, whatever it has.
-_WIDE = 60
+#: An operand of an elementwise function is tried with so many elements, once for each shift of its values against another's.
+_WIDE, _SHIFTS = 26, (0, 1, 2, 5)
 
 
 def _mixed(array: Any) -> None:
@@ -90,31 +93,31 @@ _FILLS = (_mixed, _arbitrary, _zeros, _identity)
 
 
 def _everything(turn: int) -> Callable[[Any], None]:
-    """For an elementwise function: the special values and those that are no numbers, shifted by `turn`, so that all meet."""
+    """For operand `turn` of an elementwise function: the special values and those that are no numbers, shifted so that many meet those of another."""
 
     def fill(array: Any) -> None:
         kind = array.dtype.kind
-        values = _SPECIAL[kind] + ([math.inf, -math.inf, math.nan] if kind in "fc" else [])
-        array[...] = numpy.resize(numpy.roll(numpy.array(values).astype(array.dtype), turn), array.shape)
+        values = numpy.array(_SPECIAL[kind] + ([math.inf, -math.inf, math.nan] if kind in "fc" else [])).astype(array.dtype)
+        shifted = [numpy.resize(numpy.roll(values, turn * shift), _WIDE) for shift in _SHIFTS]
+        array[...] = numpy.concatenate(shifted) if array.ndim else shifted[0][0]
 
     return fill
 
 
 def check_elementwise(real: Callable[..., Any], layered: Callable[..., Any], operands: list[Example]) -> None:
-    """Raises Refused where a function of single elements differs from NumPy for any pair of values that are tried."""
-    wide = [each if each.scalar else Example((_WIDE,), (1,), each.dtype, False, True) for each in operands]
-    for shift in (0, 1, 2, 5):
-        fills = [_everything(turn * shift) for turn in range(len(wide))]
-        with numpy.errstate(all="ignore"), without_dispatch(), torch.no_grad():
-            tensors = [torch.from_numpy(operand.array(fill)) for operand, fill in zip(wide, fills, strict=True)]
-            try:
-                theirs = real([operand.make(fill) for operand, fill in zip(wide, fills, strict=True)])
-                ours = layered([layer().ndarray(tensor) for tensor in tensors])
-            except Exception as error:
-                raise Refused(f"for some values NumPy or torch raises {type(error).__name__}") from None
-            pairs = zip(theirs, ours, strict=True) if type(theirs) is tuple else [(theirs, ours)]
-            if not all(_alike(a, b.tensor, signs=True) for a, b in pairs):
-                raise Refused("torch's layer gives other values than NumPy for some")
+    """Raises Refused where a function of single elements differs from NumPy for any of the values that are tried."""
+    wide = [each if each.scalar else Example((_WIDE * len(_SHIFTS),), (1,), each.dtype, False, True) for each in operands]
+    fills = [_everything(turn) for turn in range(len(wide))]
+    with numpy.errstate(all="ignore"), without_dispatch(), torch.no_grad():
+        tensors = [torch.from_numpy(operand.array(fill)) for operand, fill in zip(wide, fills, strict=True)]
+        try:
+            theirs = real([operand.make(fill) for operand, fill in zip(wide, fills, strict=True)])
+            ours = layered([layer().ndarray(tensor) for tensor in tensors])
+        except Exception as error:
+            raise Refused(f"for some values NumPy or torch raises {type(error).__name__}") from None
+        pairs = zip(theirs, ours, strict=True) if type(theirs) is tuple else [(theirs, ours)]
+        if not all(_alike(a, b.tensor, signs=True) for a, b in pairs):
+            raise Refused("torch's layer gives other values than NumPy for some")
 
 
 def answer(call: Callable[..., Any], operands: list[Example]) -> tuple[Callable[[Any], None], list[Any], Any]:
