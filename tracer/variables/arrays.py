@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..compat.arrays import array_of
@@ -55,14 +56,18 @@ class LimitsVariable(PinnedVariable):
 
 class ArrayVariable(Variable):
     """An array, or a number that an array gave (`cls` says which): `tensor` lies in its memory. `writeable`: as NumPy says; `laid`:
-    whether its strides are those that NumPy gives it."""
+    whether its strides are those that NumPy gives it. Of a view that torch can't have, `tensor` is a copy: `again(ctx)` makes a new one,
+    `view(array)` the view itself of the array in whose memory it lies, which `base` is."""
 
-    __slots__ = ("cls", "laid", "tensor", "value", "writeable")
+    __slots__ = ("again", "base", "cls", "laid", "tensor", "value", "view", "writeable")
 
     def __init__(
         self, tensor: TensorVariable, cls: type, source: Source | None = None, value: Any = None, writeable: bool = True, laid: bool = True
     ):
         self.tensor, self.cls, self.source, self.vid, self.value, self.writeable, self.laid = tensor, cls, source, 0, value, writeable, laid
+        self.again: Callable[[Context], ArrayVariable] | None = None
+        self.base: ArrayVariable | None = None
+        self.view: Callable[[Any], Any] | None = None
 
     def python_type(self) -> type:
         return self.cls
@@ -100,6 +105,9 @@ class ArrayVariable(Variable):
 
     def rebuild(self, body: Body) -> str:
         name = body.fresh("array")
+        if self.base is not None:
+            body.line(f"{name} = {body.pin(self.view, 'view')}({body.value(self.base)})")
+            return name
         body.line(f"{name} = {body.pin(array_of, 'array_of')}({body.tensor(self.tensor)}, {not self.is_array}, {self.writeable})")
         return name
 

@@ -59,9 +59,17 @@ def array_binary(ctx: Context, fn: Callable[..., Any], left: Variable, right: Va
         return None
     if fn in INPLACE and not (type(left) is ArrayVariable and left.is_array):
         fn = INPLACE[fn][0]
-    if type(left) is ArrayVariable and fn in INPLACE and not left.writeable:
-        raise left.refused(", which may not be written to")
+    if type(left) is ArrayVariable and fn in INPLACE:
+        check_written(left)
     return compute(ctx, fn.__name__, fn, fn, [left, right], {}, exact=True, elementwise=fn not in _WHOLE)
+
+
+def check_written(array: ArrayVariable) -> None:
+    """Called before a call that writes to the array."""
+    if not array.writeable:
+        raise array.refused(", which may not be written to")
+    if array.again is not None:
+        raise array.refused(", a view that torch can't have")
 
 
 def array_truth(ctx: Context, array: ArrayVariable) -> bool:

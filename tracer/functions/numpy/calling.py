@@ -1,8 +1,12 @@
 """Calls of NumPy: torch's own layer computes them on the tensors of the graph, operator by operator.
 
-A call runs three times (the first two once for each kind of arguments): NumPy on examples says what the result is, the layer beside it shows that it agrees (`examples.py`); then the layer
-runs on the program's arrays, and each of torch's functions that it calls is called as the program's code would (`recording.py`). So the graph
-holds plain operators of torch, and what a call writes to, and what breaks, is what the rules of those operators say.
+A call runs three times (the first two once for each kind of arguments): NumPy on examples says what the result is, the layer beside it
+shows that it agrees (`examples.py`); then the layer runs on the program's arrays, and each of torch's functions that it calls is called as
+the program's code would (`recording.py`). So the graph holds plain operators of torch, and what a call writes to, and what breaks, is what
+the rules of those operators say.
+
+A view that torch can't have (`a[::-1]`) is copied anew whenever it is read, so that it shows what its array holds then; it may not be written
+to, and where it leaves the graph NumPy makes it of its array.
 """
 
 from __future__ import annotations
@@ -27,7 +31,7 @@ from ...variables import (
     Variable,
     key_variable,
 )
-from .examples import Example, Made, Refused, answer, check_elementwise, rehearse
+from .examples import Example, Made, Refused, answer, check_elementwise, rehearse, unchanged
 from .recording import Recording
 
 if TYPE_CHECKING:
@@ -66,9 +70,27 @@ def compute(
     if type(outline) is _Result:
         return ctx.wrap(outline.value)
     assert layered is not None
-    recording = Recording(ctx, [array.tensor for array in call.arrays])
+    view = _is_view(call, outline)
+    recording = Recording(ctx, [array.tensor if array.again is None else array.again(ctx).tensor for array in call.arrays])
     value = recording.run(lambda: call.run(layered, recording.arrays, False))
-    return _wrapped(ctx, outline, value, call.arrays, recording)
+    result = _wrapped(ctx, outline, value, call.arrays, recording)
+    if view:
+        assert type(result) is ArrayVariable
+        result.base, result.view = call.arrays[0], lambda base: call.run(real, [base], True)
+        result.again = lambda ctx: compute(ctx, name, real, layered, args, kwargs)
+    return result
+
+
+def _is_view(call: _Call, outline: Any) -> bool:
+    """Whether the result is a view that torch can't have: of itself, or since its operand is one."""
+    if not any(array.again is not None for array in call.arrays):
+        return type(outline) is Made and outline.view
+    parts = outline if isinstance(outline, tuple | list) else [outline]
+    if not any(type(part) is Made and part.lies for part in parts):
+        return False
+    if len(call.arrays) > 1 or type(outline) is not Made:
+        raise refuse(call.name, "a result lies in the memory of a view that torch can't have")
+    return True
 
 
 #: What calls give (`Made`s, or a `_Result`), by what they are given: facts about NumPy and torch.
@@ -95,6 +117,8 @@ def _outline(
         raise Refused("torch's layer for NumPy has no such function")
     if elementwise and call.arrays:
         check_elementwise(lambda made: call.run(real, made, True), lambda arrays: call.run(layered, arrays, False), operands)
+    if any(array.again is not None and not unchanged(operand, fill, made) for array, operand, made in zip(call.arrays, operands, examples, strict=True)):
+        raise Refused("it writes through a view that torch can't have")
     return rehearse(lambda arrays: call.run(layered, arrays, False), operands, fill, examples, result)
 
 

@@ -137,12 +137,14 @@ def answer(call: Callable[..., Any], operands: list[Example]) -> tuple[Callable[
 
 class Made:
     """What is known of one result beside its values. `argument`: the index of the operand that it is; `copied`: NumPy copies where
-    torch's layer doesn't; `laid`: the strides are NumPy's."""
+    torch's layer doesn't; `laid`: the strides are NumPy's; `lies`: it lies in the memory of an operand; `view`: and torch can't
+    have it so."""
 
-    __slots__ = ("argument", "cls", "copied", "laid", "writeable")
+    __slots__ = ("argument", "cls", "copied", "laid", "lies", "view", "writeable")
 
-    def __init__(self, cls: type, argument: int | None, copied: bool, writeable: bool, laid: bool):
+    def __init__(self, cls: type, argument: int | None, copied: bool, writeable: bool, laid: bool, lies: bool = False, view: bool = False):
         self.cls, self.argument, self.copied, self.writeable, self.laid = cls, argument, copied, writeable, laid
+        self.lies, self.view = lies, view
 
 
 def rehearse(call: Callable[..., Any], operands: list[Example], fill: Callable[[Any], None], examples: list[Any], result: Any) -> Any:
@@ -157,7 +159,16 @@ def rehearse(call: Callable[..., Any], operands: list[Example], fill: Callable[[
         for example, tensor in zip(examples, tensors, strict=True):
             if not _alike(example, tensor):
                 raise Refused("torch's layer would write something else to an argument")
-        return _compare(result, value, examples, [tensor.untyped_storage()._cdata for tensor in tensors])
+        outline = _compare(result, value, examples, [tensor.untyped_storage()._cdata for tensor in tensors])
+    if isinstance(outline, tuple | list) and any(type(part) is Made and part.view for part in outline):
+        raise Refused("a result lies in the memory of an argument, and torch's layer would copy it")
+    return outline
+
+
+def unchanged(operand: Example, fill: Callable[[Any], None], made: Any) -> bool:
+    """Whether an example is as it was before the call."""
+    before = operand.make(fill)
+    return bool(numpy.array_equal(before, made, equal_nan=before.dtype.kind in "fc"))
 
 
 def _compare(real: Any, value: Any, examples: list[Any], storages: list[Any]) -> Any:
@@ -190,10 +201,11 @@ def _compare_arrays(real: Any, value: Any, examples: list[Any], storages: list[A
         return Made(ARRAY, argument, False, True, True)
     theirs = any(isinstance(example, ARRAY) and numpy.may_share_memory(example, real) for example in examples)
     ours = tensor.untyped_storage()._cdata in storages
-    if theirs and not ours and real.size:
+    view = theirs and not ours and real.size > 0
+    if view and len(examples) > 1:
         raise Refused("the result lies in the memory of an argument, and torch's layer would copy it")
     laid = all(n < 2 or stride * real.itemsize == s for stride, s, n in zip(tensor.stride(), real.strides, real.shape, strict=True))
-    return Made(ARRAY, None, ours and not theirs, bool(real.flags.writeable), laid)
+    return Made(ARRAY, None, ours and not theirs, bool(real.flags.writeable), laid, theirs, view)
 
 
 def _alike(real: Any, tensor: torch.Tensor, signs: bool = False) -> bool:

@@ -22,7 +22,7 @@ from ...variables import (
     mention,
 )
 from ..table import calls
-from .arrays import array_iterator, array_length, array_number, array_truth
+from .arrays import array_iterator, array_length, array_number, array_truth, check_written
 from .calling import compute, refuse
 
 if TYPE_CHECKING:
@@ -44,8 +44,10 @@ def numpy_call(ctx: Context, target: Any, /, *args: Variable, **kwargs: Variable
         return ask(ctx, given[0])
     if target in (numpy.asarray, numpy.array) and given and type(given[0]) is TensorVariable:
         given[0] = from_tensor(ctx, given[0])
-    if given and type(given[0]) is ArrayVariable and not given[0].writeable and target.__name__ in _WRITES:
-        raise given[0].refused(", which may not be written to")
+    written = given[:1] if target.__name__ in _WRITES else []
+    for array in (*written, *([kwargs["out"]] if "out" in kwargs else [])):
+        if type(array) is ArrayVariable:
+            check_written(array)
     if (getattr(target, "__module__", None) or "").startswith("numpy.random"):
         raise refuse(name, "it draws random numbers from NumPy's generator, which a graph has none of")
     if target in (numpy.argsort, ARRAY.argsort) and not _is_stable(kwargs):
@@ -81,8 +83,8 @@ def _name(target: Any) -> str:
 
 #: Methods whose errors don't depend on the values in the array itself.
 _BY_INDEX = frozenset({"__getitem__", "__setitem__"})
-#: Methods that write to their array.
-_WRITES = frozenset({"__setitem__", "fill", "sort", "put", "itemset", "resize", "partition", "byteswap"})
+#: Functions and methods that write to their first argument.
+_WRITES = frozenset({"__setitem__", "fill", "sort", "put", "itemset", "resize", "partition", "byteswap", "copyto", "place", "putmask", "put_along_axis"})
 
 
 def _construct(ctx: Context, cls: type, name: str, args: list[Variable], kwargs: dict[str, Variable]) -> Any:
@@ -133,8 +135,8 @@ def tensor_numpy(ctx: Context, value: Variable, *, force: Variable = FALSE) -> A
 @calls.exact(torch.from_numpy)
 def from_numpy(ctx: Context, array: Variable) -> Any:
     """`torch.from_numpy(a)`: a tensor in an array's memory."""
-    if type(array) is not ArrayVariable or not array.is_array or not array.writeable:
-        raise refuse("torch.from_numpy", f"its argument is of type {array.python_type().__name__}, or may not be written to")
+    if type(array) is not ArrayVariable or not array.is_array or not array.writeable or array.again is not None:
+        raise refuse("torch.from_numpy", f"its argument is of type {array.python_type().__name__}, or torch can't have its memory")
     return _alias(ctx, array.tensor)
 
 
@@ -143,7 +145,7 @@ def _tensor_rule(copies: bool) -> Callable[..., Any]:
         """A tensor of an array or of a number of NumPy's, which have a dtype of their own."""
         if not _holds_numpy(ctx, data):
             return Declined("no value of NumPy's")
-        if kwargs or not isinstance(data, ArrayVariable | NumberVariable) or type(data) is ArrayVariable and not data.writeable:
+        if kwargs or not isinstance(data, ArrayVariable | NumberVariable) or type(data) is ArrayVariable and (not data.writeable or data.again is not None):
             raise refuse("torch.tensor", "values of NumPy's in a list, an array that may not be written to, or another keyword than dtype and device")
         wanted = {key: value for key, value in (("dtype", dtype), ("device", device)) if value.python_type() is not type(None)}
         if type(data) is NumberVariable:
