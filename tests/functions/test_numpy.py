@@ -65,6 +65,13 @@ def test_classes_and_dtypes_of_results():
     trace(program, lambda: arrays((2, 3)))
 
 
+def test_numpys_own_precision():
+    def program(image, n, b):
+        return image / 255, image / 2.5, n / 2, n / image, np.sqrt(n), np.exp(image), np.mean(image), image * 2, image + n, b / 2, np.sin(b), n / n.max()
+
+    trace(program, lambda: (np.arange(1, 7, dtype=np.uint8), np.arange(1, 7), np.arange(6) > 2))
+
+
 def test_writing():
     def program(a, b, v):
         a += 1

@@ -31,6 +31,7 @@ from ...variables import (
     Variable,
     key_variable,
 )
+from .casts import casting
 from .examples import Example, Made, Refused, answer, check_elementwise, rehearse, unchanged
 from .recording import Recording
 
@@ -55,10 +56,10 @@ def compute(
     call = _Call(ctx, name, args, kwargs)
     operands = call.examples()
     key = call.key(operands, real, exact, elementwise, of_dtypes)
-    outline = _OUTLINES.get(key)
-    if outline is None:
+    found = _OUTLINES.get(key)
+    if found is None:
         try:
-            outline = _outline(call, operands, real, layered, elementwise, of_dtypes)
+            found = _outline(call, operands, real, layered, elementwise, of_dtypes)
         except Refused as refused:
             if refused.error is not None and (exact and len(call.arrays) < 2 or not call.arrays):
                 ctx.raise_from_host(refused.error)
@@ -66,7 +67,8 @@ def compute(
         if key is not None:
             if len(_OUTLINES) >= _MOST:
                 _OUTLINES.clear()
-            _OUTLINES[key] = outline
+            _OUTLINES[key] = found
+    outline, layered = found
     if type(outline) is _Result:
         return ctx.wrap(outline.value)
     assert layered is not None
@@ -93,7 +95,7 @@ def _is_view(call: _Call, outline: Any) -> bool:
     return True
 
 
-#: What calls give (`Made`s, or a `_Result`), by what they are given: facts about NumPy and torch.
+#: What calls give (`Made`s, or a `_Result`) and what of the layer computes it, by what they are given: facts about NumPy and torch.
 _OUTLINES: dict[Any, Any] = {}
 _MOST = 4096
 
@@ -109,17 +111,30 @@ class _Result:
 
 def _outline(
     call: _Call, operands: list[Example], real: Callable[..., Any], layered: Callable[..., Any] | None, elementwise: bool, of_dtypes: bool
-) -> Any:
+) -> tuple[Any, Callable[..., Any] | None]:
     fill, examples, result = answer(lambda made: call.run(real, made, True), operands)
     if (of_dtypes or not call.arrays) and _is_known(result):
-        return _Result(result)
+        return _Result(result), None
     if layered is None:
         raise Refused("torch's layer for NumPy has no such function")
-    if elementwise and call.arrays:
-        check_elementwise(lambda made: call.run(real, made, True), lambda arrays: call.run(layered, arrays, False), operands)
     if any(array.again is not None and not unchanged(operand, fill, made) for array, operand, made in zip(call.arrays, operands, examples, strict=True)):
         raise Refused("it writes through a view that torch can't have")
-    return rehearse(lambda arrays: call.run(layered, arrays, False), operands, fill, examples, result)
+
+    def tried(layered: Callable[..., Any]) -> tuple[Any, Callable[..., Any]]:
+        if elementwise and call.arrays:
+            check_elementwise(lambda made: call.run(real, made, True), lambda arrays: call.run(layered, arrays, False), operands)
+        return rehearse(lambda arrays: call.run(layered, arrays, False), operands, fill, examples, result), layered
+
+    try:
+        return tried(layered)
+    except Refused as refused:
+        cast = casting(real, layered) if elementwise and not call.kwargs else None
+        if cast is None:
+            raise
+        try:
+            return tried(cast)
+        except Refused:
+            raise refused from None
 
 
 def _is_known(result: Any) -> bool:
