@@ -18,7 +18,7 @@ from tracer.journal.replay import Replay
 from tracer.journal.state import STEP, State, Timeline
 
 PROGRAMS = all_programs()
-PARTS = 16
+PARTS = 32
 
 
 class Watched(Traced):

@@ -180,7 +180,7 @@ def test_a_session_that_is_dropped_frees_its_entries(tools, f):
 
 
 def test_many_dropped_sessions_leave_no_pile_of_entries(tools, f):
-    for _ in range(20):
+    for _ in range(8):
         assert tools.Compiler().run(f, 1) == 101
         gc.collect()
     assert tools.total(f.__code__) <= 2
