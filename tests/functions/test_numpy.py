@@ -251,6 +251,26 @@ def test_the_reason_is_said():
     assert "torch's layer gives other values than NumPy for some" in said and "`np.sign(x.numpy())`" in said
 
 
+def test_what_does_more_than_compute_runs_at_each_call(tmp_path):
+    def program(x, path):
+        np.save(path, 3)
+        return x + np.load(path).item(), np.seterr()
+
+    compiled = tracer.compile(program, backend="eager")
+    for number in range(3):
+        assert compiled(torch.ones(2), tmp_path / f"{number}.npy")[0].tolist() == [4, 4] and (tmp_path / f"{number}.npy").exists()
+
+
+def test_errors_of_arithmetic_are_raised_where_numpy_raises_them():
+    def program(a):
+        return a / 0
+
+    compiled = tracer.compile(program, backend="eager")
+    for how in ("ignore", "raise", "ignore", "raise"):
+        with np.errstate(all=how):
+            assert str(errors(lambda: compiled(np.ones(2)))) == str(errors(lambda: program(np.ones(2))))
+
+
 def test_switched_off():
     check(lambda x: np.sqrt(x.numpy()) + 1, lambda: randn(3).abs(), expect=breaks(["numpy-unsupported"] * 3), trace_numpy=False)
 

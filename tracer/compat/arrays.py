@@ -20,7 +20,7 @@ try:
 except ImportError:
     numpy = None  # type: ignore[assignment]
 
-__all__ = ["ARRAY", "DTYPE", "FACTS", "NUMBER", "array_of", "dtype_of", "is_callable", "layer", "layer_of", "numpy", "tensor_of"]
+__all__ = ["ARRAY", "DTYPE", "FACTS", "NUMBER", "array_of", "dtype_of", "errors_raise", "is_callable", "layer", "layer_of", "numpy", "tensor_of"]
 
 #: The classes of arrays, of their numbers (booleans too) and of their dtypes; () where there is no NumPy.
 ARRAY: Any = () if numpy is None else numpy.ndarray
@@ -50,6 +50,11 @@ def array_of(tensor: torch.Tensor, scalar: bool, writeable: bool = True) -> Any:
     if not writeable:
         array.flags.writeable = False
     return array[()] if scalar else array
+
+
+def errors_raise() -> bool:
+    """Whether NumPy does more than warn where arithmetic overflows or divides by zero: raise, or call something."""
+    return not {"warn", "ignore"}.issuperset(numpy.geterr().values())
 
 
 @functools.cache

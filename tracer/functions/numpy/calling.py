@@ -11,10 +11,11 @@ to, and where it leaves the graph NumPy makes it of its array.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ...compat.arrays import DTYPE, FACTS, NUMBER, dtype_of, layer, numpy
+from ...compat.arrays import DTYPE, FACTS, NUMBER, dtype_of, errors_raise, layer, numpy
 from ...guards.constants import NotConstant as NoConstant
 from ...guards.constants import canon
 from ...signals import Break, NotConstant
@@ -49,10 +50,13 @@ def compute(
     ctx: Context, name: str, real: Callable[..., Any], layered: Callable[..., Any] | None, args: list[Variable], kwargs: dict[str, Variable],
     exact: bool = False, elementwise: bool = False, of_dtypes: bool = False,
 ) -> Any:
-    """The variable of `real(*args, **kwargs)`, computed by `layered` on the layer's arrays (None: the layer has none, so that only a
-    call of known values is answered). `name` is what a break names. `exact`: what it raises doesn't depend on the arrays' values, but for
+    """The variable of `real(*args, **kwargs)`, which only computes, by `layered` on the layer's arrays (None: the layer has none, so that
+    only a call of known values is answered). `name` is what a break names. `exact`: what it raises doesn't depend on the arrays' values, but for
     those of arrays that are indices. `elementwise`: each element of the result is computed of those in its place. `of_dtypes`: the result
     depends on dtypes and sizes alone."""
+    ctx.asked[errors_raise, ()] = None
+    if errors_raise():
+        raise refuse(name, "`numpy.errstate` has errors of arithmetic raised or handled, and torch tells of none")
     call = _Call(ctx, name, args, kwargs)
     operands = call.examples()
     key = call.key(operands, real, exact, elementwise, of_dtypes)
@@ -78,9 +82,14 @@ def compute(
     result = _wrapped(ctx, outline, value, call.arrays, recording)
     if view:
         assert type(result) is ArrayVariable
-        result.base, result.view = call.arrays[0], lambda base: call.run(real, [base], True)
+        result.base, result.view = call.arrays[0], functools.partial(_again, real, call.args, call.kwargs)
         result.again = lambda ctx: compute(ctx, name, real, layered, args, kwargs)
     return result
+
+
+def _again(real: Callable[..., Any], args: list[Any], kwargs: dict[str, Any], array: Any) -> Any:
+    """NumPy's own call, of an array of the program's. It is kept with the compiled code, so it holds nothing of the trace."""
+    return real(*[_fill(arg, [array], True) for arg in args], **{key: _fill(arg, [array], True) for key, arg in kwargs.items()})
 
 
 def _is_view(call: _Call, outline: Any) -> bool:

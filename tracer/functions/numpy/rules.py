@@ -48,14 +48,22 @@ def numpy_call(ctx: Context, target: Any, /, *args: Variable, **kwargs: Variable
     for array in (*written, *([kwargs["out"]] if "out" in kwargs else [])):
         if type(array) is ArrayVariable:
             check_written(array)
-    if (getattr(target, "__module__", None) or "").startswith("numpy.random"):
-        raise refuse(name, "it draws random numbers from NumPy's generator, which a graph has none of")
+    layered = layer_of(target)
+    if layered is None and not _only_computes(target):
+        raise refuse(name, "torch's layer for NumPy has no such function")
     if target in (numpy.argsort, ARRAY.argsort) and not _is_stable(kwargs):
         raise refuse(name, "which of equal values comes first is up to NumPy, unless `kind` says `stable`")
     return compute(
-        ctx, name, target, layer_of(target), given, kwargs,
+        ctx, name, target, layered, given, kwargs,
         exact=target.__name__ in _BY_INDEX, elementwise=_is_elementwise(target), of_dtypes=target in _OF_DTYPES,
     )  # fmt: skip
+
+
+def _only_computes(target: Any) -> bool:
+    """Whether a function that the layer doesn't have does nothing but give a result: what it gives for known values is known then."""
+    if hasattr(target, "__objclass__"):
+        return issubclass(target.__objclass__, NUMBER) and (target.__name__ in _OF_NUMBERS or target.__name__.startswith("__"))
+    return target in _OF_DTYPES or target in _PURE
 
 
 def _is_stable(kwargs: dict[str, Variable]) -> bool:
@@ -74,6 +82,12 @@ _SIGNS = frozenset({"__neg__", "__pos__", "__abs__", "__invert__"})
 _OF_DTYPES = frozenset() if numpy is None else frozenset({
     numpy.result_type, numpy.can_cast, numpy.iscomplexobj, numpy.isrealobj, numpy.ndim,
 })  # fmt: skip
+
+#: Functions that the layer doesn't have, of dtypes and numbers; methods of numbers.
+_PURE = frozenset() if numpy is None else frozenset({
+    numpy.issubdtype, numpy.promote_types, numpy.isscalar, numpy.base_repr, numpy.binary_repr, numpy.broadcast_shapes, numpy.size, numpy.shape,
+})  # fmt: skip
+_OF_NUMBERS = frozenset({"is_integer", "as_integer_ratio", "bit_count", "hex", "tobytes", "newbyteorder"})
 
 
 def _name(target: Any) -> str:
