@@ -227,7 +227,7 @@ def _random(x):
 
 REFUSED = {
     "random numbers": (_random, 2), "no such function": (lambda x: x + np.digitize(1.5, np.array([1.0, 2.0])), 1),
-    "an order of ties": (lambda x: np.argsort(x.numpy()), 1), "values of data": (lambda x: x.numpy()[x.numpy() > 0], 1), "a tensor and an array": (lambda x: x + x.numpy(), 1),
+    "an inverse": (lambda x: errors(lambda: np.linalg.inv(x.numpy().reshape(3, 1) * np.zeros(3))), None), "an order of ties": (lambda x: np.argsort(x.numpy()), 1), "values of data": (lambda x: x.numpy()[x.numpy() > 0], 1), "a tensor and an array": (lambda x: x + x.numpy(), 1),
     "division by zero": (lambda x: x.to(torch.int64).numpy() // np.array([0, 1, 2]), 1), "flags": (lambda x: x.numpy().flags.writeable, 2),
     "an object array": (lambda x: np.array([x, None], dtype=object)[1], None), "rounding before the point": (lambda x: np.round(x.to(torch.int64).numpy(), -1), 1),
     "a read-only view": (lambda x: errors(lambda: np.broadcast_to(x.numpy(), (2, 3)).__setitem__(0, 1)), None), "a callback": (lambda x: np.vectorize(int)(x.numpy()), None),

@@ -48,6 +48,8 @@ def numpy_call(ctx: Context, target: Any, /, *args: Variable, **kwargs: Variable
     for array in (*written, *([kwargs["out"]] if "out" in kwargs else [])):
         if type(array) is ArrayVariable:
             check_written(array)
+    if target in _FAIL:
+        raise refuse(name, "whether it fails depends on the values, and torch raises another error than NumPy")
     layered = layer_of(target)
     if layered is None and not _only_computes(target):
         raise refuse(name, "torch's layer for NumPy has no such function")
@@ -83,6 +85,10 @@ _OF_DTYPES = frozenset() if numpy is None else frozenset({
     numpy.result_type, numpy.can_cast, numpy.iscomplexobj, numpy.isrealobj, numpy.ndim,
 })  # fmt: skip
 
+#: What raises `LinAlgError` for some values.
+_FAIL = frozenset() if numpy is None else frozenset(
+    getattr(numpy.linalg, name) for name in ("inv", "solve", "tensorinv", "tensorsolve", "cholesky", "matrix_power")
+)  # fmt: skip
 #: Functions that the layer doesn't have, of dtypes and numbers; methods of numbers.
 _PURE = frozenset() if numpy is None else frozenset({
     numpy.issubdtype, numpy.promote_types, numpy.isscalar, numpy.base_repr, numpy.binary_repr, numpy.broadcast_shapes, numpy.size, numpy.shape,
