@@ -90,12 +90,16 @@ def _functions() -> dict[int, tuple[Any, Callable[..., Any]]]:
 
 def is_callable(value: Any) -> bool:
     """Whether a call of `value` is NumPy's business: a function of its, or a method of its arrays or numbers."""
+    kind = type(value)  # nothing is asked of objects of the program's classes
     if numpy is None:
         return False
-    if isinstance(value, _DESCRIPTORS):
+    if kind in _DESCRIPTORS:
         return issubclass(value.__objclass__, (ARRAY, _SCALAR))
-    if isinstance(value, type):
-        return issubclass(value, (_SCALAR, DTYPE)) or value in (ARRAY, numpy.finfo, numpy.iinfo)
+    if issubclass(kind, type):
+        bases = type.__dict__["__mro__"].__get__(value)
+        return _SCALAR in bases or DTYPE in bases or value is ARRAY or value is numpy.finfo or value is numpy.iinfo
+    if kind not in (types.FunctionType, types.BuiltinFunctionType) and kind.__module__.partition(".")[0] != "numpy":
+        return False
     module = getattr(value, "__module__", None)
     return isinstance(module, str) and module.partition(".")[0] == "numpy" and callable(value)
 

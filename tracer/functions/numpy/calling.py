@@ -253,9 +253,9 @@ class _Call:
             raise refuse(self.name, f"one of its arguments is of type {variable.python_type().__name__}") from None
 
     def _take_pinned(self, value: Any) -> Any:
-        if isinstance(value, DTYPE) or isinstance(value, type) and issubclass(value, numpy.generic):
+        if issubclass(type(value), DTYPE) or issubclass(type(value), type) and numpy.generic in type.__dict__["__mro__"].__get__(value):
             return _Known(value, lambda: layer().dtype(numpy.dtype(value).name))
-        if value in (bool, int, float, complex):
+        if any(value is cls for cls in (bool, int, float, complex)):
             return value
         raise refuse(self.name, f"one of its arguments is of type {type(value).__name__}")
 
