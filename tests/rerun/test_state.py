@@ -362,10 +362,15 @@ DISABLED: Any = torch._disable_dynamo(_doubled)
 
 
 def test_what_torch_writes_at_a_first_call_is_state_as_well() -> None:
+    model = torch.nn.Linear(2, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     function: Any = _doubled
 
     def step(x: torch.Tensor) -> torch.Tensor:
-        return DISABLED(x + 1) + 1
+        optimizer.zero_grad()
+        model(DISABLED(x)).sum().backward()
+        optimizer.step()
+        return x
 
     tracer.trace(step, torch.ones(1, 2)).recompile()  # what else torch remembers of a first time
     function.__dict__.pop("__dynamo_disable")
@@ -373,4 +378,4 @@ def test_what_torch_writes_at_a_first_call_is_state_as_well() -> None:
     assert "__dynamo_disable" in function.__dict__
     replayed = session.replay()
     assert replayed.ok, str(replayed)
-    assert "__dynamo_disable" in function.__dict__
+    assert "__dynamo_disable" in function.__dict__ and "written to" in replayed.notes[0]
