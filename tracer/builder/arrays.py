@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..compat.arrays import ARRAY, DTYPE, FACTS, NUMBER, is_callable, numpy, tensor_of
+from ..compat.arrays import ARRAY, DTYPE, LIMITS, NUMBER, is_callable, numpy, tensor_of
 from ..signals import Break
 from ..variables import (
     ArrayVariable,
@@ -36,9 +36,12 @@ def numpy_object(ctx: Context, value: Any, source: Source) -> Any:
         if isinstance(value, NUMBER):
             ctx.guard(source, "EQUALS_MATCH", value)
             return NumberVariable(value, source)
-        if is_callable(value) or isinstance(value, FACTS) and (not isinstance(value, DTYPE) or value.isbuiltin == 1):
+        if isinstance(value, LIMITS):
             ctx.guard(source, "ID_MATCH", value)
-            return (LimitsVariable if isinstance(value, FACTS) and not isinstance(value, DTYPE) else PinnedVariable)(value, source)
+            return LimitsVariable(value, source)
+        if is_callable(value) or isinstance(value, DTYPE) and value.isbuiltin == 1:
+            ctx.guard(source, "ID_MATCH", value)
+            return PinnedVariable(value, source)
     name = getattr(value, "__name__", "")
     raise Break("numpy-unsupported", expr=source.text, name=name, type="" if name else type(value).__name__)
 
@@ -64,7 +67,7 @@ if numpy is not None:
         """A number of NumPy's that is known."""
         return NumberVariable(value)
 
-    @sourceless.base(numpy.finfo, numpy.iinfo)
+    @sourceless.base(*LIMITS)
     def numpy_limits(ctx: Context, value: Any, source: None) -> Variable:
         """The limits of a dtype."""
         return LimitsVariable(value)

@@ -20,14 +20,17 @@ try:
 except ImportError:
     numpy = None  # type: ignore[assignment]
 
-__all__ = ["ARRAY", "DTYPE", "FACTS", "NUMBER", "array_of", "dtype_of", "errors_raise", "is_callable", "layer", "layer_of", "numpy", "tensor_of"]
+__all__ = [
+    "ARRAY", "DTYPE", "FACTS", "LIMITS", "NUMBER", "array_of", "dtype_of", "errors_raise", "is_callable", "layer", "layer_of", "numpy", "tensor_of",
+]  # fmt: skip
 
 #: The classes of arrays, of their numbers (booleans too) and of their dtypes; () where there is no NumPy.
 ARRAY: Any = () if numpy is None else numpy.ndarray
 NUMBER: Any = () if numpy is None else (numpy.number, numpy.bool_)
 DTYPE: Any = () if numpy is None else numpy.dtype
-#: Objects that only say something of a dtype.
-FACTS: Any = () if numpy is None else (numpy.dtype, numpy.finfo, numpy.iinfo)
+#: The classes of a dtype's limits, and of all objects that only say something of a dtype.
+LIMITS: Any = () if numpy is None else (numpy.finfo, numpy.iinfo)
+FACTS: Any = () if numpy is None else (DTYPE, *LIMITS)
 _SCALAR: Any = () if numpy is None else numpy.generic
 _DESCRIPTORS = (types.MethodDescriptorType, types.WrapperDescriptorType)
 
@@ -97,7 +100,7 @@ def is_callable(value: Any) -> bool:
         return issubclass(value.__objclass__, (ARRAY, _SCALAR))
     if issubclass(kind, type):
         bases = type.__dict__["__mro__"].__get__(value)
-        return _SCALAR in bases or DTYPE in bases or value is ARRAY or value is numpy.finfo or value is numpy.iinfo
+        return _SCALAR in bases or DTYPE in bases or value is ARRAY or any(value is cls for cls in LIMITS)
     if kind not in (types.FunctionType, types.BuiltinFunctionType) and kind.__module__.partition(".")[0] != "numpy":
         return False
     module = getattr(value, "__module__", None)

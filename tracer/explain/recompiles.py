@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from tracer.breaks import Rendered, render
 from tracer.explain.blocks import Block, Items, Para, Section, Table, and_more
-from tracer.explain.words import clean, count, readable, where
+from tracer.explain.words import ON_STACK, clean, count, readable, where
 from tracer.records import Guard, Recompile, Records
 
 __all__ = ["left_at_limits", "recompiles"]
@@ -52,7 +52,7 @@ def left_at_limits(records: Records, most: int) -> list[Section]:
 # ---- what is behind it
 
 _NUMBER = re.compile(r"(.+) == (-?(?:\d[\d.]*(?:e[+-]?\d+)?|inf))")
-_ITERATOR = re.compile(r"(L\['___stack\d+'\]|_{2,3}stack_?\d+) .*iterator")
+_ITERATOR = re.compile(rf"(?:{ON_STACK.pattern}) .*iterator")
 
 
 def _cause(one: Recompile, records: Records) -> tuple[Rendered, str, tuple[str, ...]]:

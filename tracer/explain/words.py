@@ -8,10 +8,11 @@ import unicodedata
 
 from tracer.records import Frame, Graph, Place, Records
 
-__all__ = ["clean", "count", "file_name", "frame_line", "headline", "readable", "seconds", "visible", "where", "width"]
+__all__ = ["ON_STACK", "clean", "count", "file_name", "frame_line", "headline", "readable", "seconds", "visible", "where", "width"]
 
 _CELL = re.compile(r"[\\/]ipykernel_\d+[\\/]\d+\.py$")  # where Jupyter's kernel says that a cell's code lies
-_ON_STACK = re.compile(r"L\['___stack\d+'\]|_{2,3}stack_?\d+")
+#: How guards name what a graph break left on Python's stack: torch.compile's, and ours.
+ON_STACK = re.compile(r"L\['___stack\d+'\]|_{2,3}stack_?\d+")
 _JOINERS = "\u200c\u200d"  # parts of ordinary words and pictures in some scripts
 
 
@@ -22,7 +23,7 @@ def clean(text: str) -> str:
 
 def readable(expression: str) -> str:
     """A guard or source as a person reads it: what a graph break left on Python's stack has no name in the program."""
-    return _ON_STACK.sub("a value in use at the graph break", expression)
+    return ON_STACK.sub("a value in use at the graph break", expression)
 
 
 def visible(char: str) -> str:

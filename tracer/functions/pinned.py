@@ -180,12 +180,12 @@ def fold_call(
 
 def _refuse_opaque(variable: Variable, callee: Any) -> None:
     """An argument that isn't modelled: its own reason counts, or else what the callee is."""
-    if isinstance(variable, OpaqueVariable):
-        reason = pure.reason(callee)
-        if variable.stop.reason != "unsupported-type" and reason != "opaque-call":
-            variable.used()
-        raise Break(reason, func=_name(callee), name=_name(callee), module=getattr(callee, "__module__", "") or "")
-    if isinstance(variable, ArrayVariable) and (reason := pure.reason(callee)) == "opaque-call":
+    if not isinstance(variable, OpaqueVariable | ArrayVariable):
+        return
+    reason = pure.reason(callee)
+    if isinstance(variable, OpaqueVariable) and variable.stop.reason != "unsupported-type" and reason != "opaque-call":
+        variable.used()
+    if isinstance(variable, OpaqueVariable) or reason == "opaque-call":
         raise Break(reason, func=_name(callee), name=_name(callee), module=getattr(callee, "__module__", "") or "")
 
 

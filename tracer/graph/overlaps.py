@@ -39,11 +39,9 @@ def pin_sizes(ctx: Context) -> None:
     """Begin again with static sizes where the backend can't have symbolic ones: inputs that overlap and are written."""
     if is_eager(ctx.session.backend):
         return
-    _refuse_other_storages(ctx)
-    if ctx.fake_mode.shape_env is None:
-        return
     inputs = {i.source: i for i in ctx.inputs if isinstance(i.value, torch.Tensor) and not i.made}
-    if not any(map(_symbolic, inputs.values())):
+    _refuse_other_storages(ctx, inputs)
+    if ctx.fake_mode.shape_env is None or not any(map(_symbolic, inputs.values())):
         return
     loose = _written(ctx, list(inputs))
     pinned = frozenset(loose[n].text for n in overlapping([inputs[s].value for s in loose]))
@@ -51,9 +49,8 @@ def pin_sizes(ctx: Context) -> None:
         raise Restart(Decision(("static", *sorted(pinned)), pinned, "inputs that overlap are written: the backend needs their sizes"))
 
 
-def _refuse_other_storages(ctx: Context) -> None:
+def _refuse_other_storages(ctx: Context, inputs: dict[Any, Any]) -> None:
     """A backend that traces the graph anew takes tensors of different storages for apart, which arrays of NumPy's needn't be."""
-    inputs = {i.source: i for i in ctx.inputs if isinstance(i.value, torch.Tensor) and not i.made}
     arrays = [source.text for source in inputs if source.kind == "array"]
     if arrays and (loose := _written(ctx, list(inputs))) and overlapping_elsewhere([inputs[s].value for s in loose]):
         why = "it shares memory with another input of the graph, and one of them is written to, which the backend wouldn't know of"

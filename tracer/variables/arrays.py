@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..compat.arrays import array_of
+from ..compat.arrays import ARRAY, array_of
 from ..signals import Break
 from .base import Variable, mention
 from .constants import ConstantVariable
@@ -113,4 +113,4 @@ class ArrayVariable(Variable):
 
     @property
     def is_array(self) -> bool:
-        return self.cls.__name__ == "ndarray"
+        return self.cls is ARRAY

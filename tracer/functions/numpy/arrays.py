@@ -72,12 +72,17 @@ def check_written(array: ArrayVariable) -> None:
         raise array.refused(", a view that torch can't have")
 
 
+def _refused_by_numpy(ctx: Context, ask: Callable[[Any], Any], array: ArrayVariable) -> None:
+    """The program raises what NumPy raises when an array of this kind is asked."""
+    try:
+        ask(example_of(ctx, array))
+    except Exception as error:
+        ctx.raise_from_host(error)
+
+
 def array_truth(ctx: Context, array: ArrayVariable) -> bool:
     if array.tensor.fake.numel() != 1:
-        try:
-            bool(example_of(ctx, array))
-        except Exception as error:
-            ctx.raise_from_host(error)
+        _refused_by_numpy(ctx, bool, array)
     return ctx.tensors.tensor_truth(ctx, array.tensor)
 
 
@@ -90,18 +95,12 @@ def array_number(ctx: Context, array: ArrayVariable, cls: type | None) -> Any:
 
 def array_length(ctx: Context, array: ArrayVariable) -> Variable:
     if not array.tensor.fake.dim():
-        try:
-            len(example_of(ctx, array))
-        except TypeError as error:
-            ctx.raise_from_host(error)
+        _refused_by_numpy(ctx, len, array)
     return ctx.size_of(array.tensor, 0)
 
 
 def array_iterator(ctx: Context, array: ArrayVariable) -> Variable:
     """NumPy asks for one index after the other, while the loop runs."""
     if not array.tensor.fake.dim():
-        try:
-            iter(example_of(ctx, array))
-        except TypeError as error:
-            ctx.raise_from_host(error)
+        _refused_by_numpy(ctx, iter, array)
     return IndexIterator(array)

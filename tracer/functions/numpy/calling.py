@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 __all__ = ["compute", "example_of", "refuse"]
 
 
-def refuse(expr: str, why: str, **more: Any) -> Break:
-    return Break("numpy-unsupported", expr=expr, name=expr, why=why, **more)
+def refuse(expr: str, why: str) -> Break:
+    return Break("numpy-unsupported", expr=expr, name=expr, why=why)
 
 
 def compute(
@@ -82,14 +82,19 @@ def compute(
     result = _wrapped(ctx, outline, value, call.arrays, recording)
     if view:
         assert type(result) is ArrayVariable
-        result.base, result.view = call.arrays[0], functools.partial(_again, real, call.args, call.kwargs)
+        result.base, result.view = call.arrays[0], functools.partial(_view_of, real, call.args, call.kwargs)
         result.again = lambda ctx: compute(ctx, name, real, layered, args, kwargs)
     return result
 
 
-def _again(real: Callable[..., Any], args: list[Any], kwargs: dict[str, Any], array: Any) -> Any:
+def _applied(function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any], arrays: list[Any], real: bool) -> Any:
+    """`function` of the arguments with `arrays` in their places, as NumPy's own values or as those of the layer."""
+    return function(*[_fill(arg, arrays, real) for arg in args], **{key: _fill(arg, arrays, real) for key, arg in kwargs.items()})
+
+
+def _view_of(real: Callable[..., Any], args: list[Any], kwargs: dict[str, Any], array: Any) -> Any:
     """NumPy's own call, of an array of the program's. It is kept with the compiled code, so it holds nothing of the trace."""
-    return real(*[_fill(arg, [array], True) for arg in args], **{key: _fill(arg, [array], True) for key, arg in kwargs.items()})
+    return _applied(real, args, kwargs, [array], True)
 
 
 def _is_view(call: _Call, outline: Any) -> bool:
@@ -215,7 +220,7 @@ class _Call:
         self.kwargs = {key: self.take(arg) for key, arg in kwargs.items()}
 
     def run(self, function: Callable[..., Any], arrays: list[Any], real: bool) -> Any:
-        return function(*[_fill(arg, arrays, real) for arg in self.args], **{key: _fill(arg, arrays, real) for key, arg in self.kwargs.items()})
+        return _applied(function, self.args, self.kwargs, arrays, real)
 
     def key(self, operands: list[Example], *more: Any) -> Any:
         """Two calls of the same key give results of the same kind; None where that can't be told."""

@@ -18,7 +18,7 @@ from ...compat.arrays import ARRAY, NUMBER, layer, numpy
 from ...compat.memo import without_dispatch
 from ...variables import is_named_tuple
 
-__all__ = ["Example", "Made", "Refused", "answer", "check_elementwise", "rehearse"]
+__all__ = ["Example", "Made", "Refused", "answer", "check_elementwise", "rehearse", "unchanged"]
 
 
 class Refused(Exception):

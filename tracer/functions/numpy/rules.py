@@ -28,8 +28,6 @@ from .calling import compute, refuse
 if TYPE_CHECKING:
     from ...context import Context
 
-__all__ = ["from_tensor"]
-
 
 @calls.when(is_callable, 30)
 def numpy_call(ctx: Context, target: Any, /, *args: Variable, **kwargs: Variable) -> Any:
@@ -43,7 +41,7 @@ def numpy_call(ctx: Context, target: Any, /, *args: Variable, **kwargs: Variable
     if len(given) == 1 and type(given[0]) is ArrayVariable and (ask := _ASKS.get(target.__name__)) is not None and hasattr(target, "__objclass__"):
         return ask(ctx, given[0])
     if target in (numpy.asarray, numpy.array) and given and type(given[0]) is TensorVariable:
-        given[0] = from_tensor(ctx, given[0])
+        given[0] = _from_tensor(ctx, given[0])
     written = given[:1] if target.__name__ in _WRITES else []
     for array in (*written, *([kwargs["out"]] if "out" in kwargs else [])):
         if type(array) is ArrayVariable:
@@ -128,7 +126,7 @@ _ASKS: dict[str, Callable[[Any, ArrayVariable], Any]] = {
 
 
 # ---- between arrays and tensors
-def from_tensor(ctx: Context, tensor: TensorVariable, force: bool = False) -> ArrayVariable:
+def _from_tensor(ctx: Context, tensor: TensorVariable, force: bool = False) -> ArrayVariable:
     """The array in a tensor's memory. What torch refuses is left to it."""
     fake = tensor.fake
     if fake.device.type != "cpu" or fake.layout is not torch.strided or fake.is_conj() or fake.is_neg() or fake.requires_grad and not force:
@@ -149,7 +147,7 @@ def tensor_numpy(ctx: Context, value: Variable, *, force: Variable = FALSE) -> A
     """`x.numpy()`: the array in a tensor's memory."""
     if not isinstance(value, TensorVariable) or not ctx.config.trace_numpy or numpy is None:
         ctx.break_("numpy-unsupported", expr=".numpy()", func="numpy")
-    return from_tensor(ctx, value, ctx.protocol.truth(ctx, force))
+    return _from_tensor(ctx, value, ctx.protocol.truth(ctx, force))
 
 
 @calls.exact(torch.from_numpy)
