@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import types
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .breaks import context_of, render
-from .compat.endings import ended_by_torch, is_out_of_memory
+from .compat.endings import ended_by_torch, is_out_of_memory, raised_in
 from .errors import BackendError, FullGraphError, RecompileError, TracerError
 from .guards import GuardError
 
@@ -21,6 +22,7 @@ __all__ = ["LIMITED", "NEVER_WHOLE", "WITHOUT", "Refusals", "ended"]
 NEVER_WHOLE = frozenset({"generator", "body", "optimizer step", "limit"})
 WITHOUT = "leave out fullgraph=True to let it run as plain Python"
 LIMITED = "mark what changes as dynamic, or raise recompile_limit"
+_OURS = os.path.dirname(__file__) + os.sep
 
 
 class Ended(NamedTuple):
@@ -39,7 +41,7 @@ def ended(error: BaseException, fault: BaseException | None, watched: bool) -> E
     name = type(error).__name__
     if error is fault:
         return Ended("refused", "tracer", name, "")
-    if isinstance(error, TracerError):
+    if isinstance(error, TracerError) and not _raised_by_program(error):
         return Ended("refused", _refused_by(error), name, _brief(getattr(error, "brief", error.what)))
     if watched and (by := ended_by_torch(error)):
         return Ended("refused", by, name, _brief(str(error)))
@@ -52,6 +54,12 @@ def ended(error: BaseException, fault: BaseException | None, watched: bool) -> E
 
 #: What ends a call without being an `Exception`, by name: the last is the stepper's.
 _ABORTS = {"KeyboardInterrupt": "interrupt", "SystemExit": "exit", "Aborted": "step"}
+
+
+def _raised_by_program(error: TracerError) -> bool:
+    """Whether a line of the program raised it: its class is anybody's to raise."""
+    raised = raised_in(error)
+    return raised is not None and not raised.co_filename.startswith(_OURS)
 
 
 def _refused_by(error: TracerError) -> str:

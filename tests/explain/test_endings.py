@@ -31,6 +31,10 @@ def raising(x):
     raise ValueError("the program's words")
 
 
+def raising_ours(x):
+    raise tracer.TracerError("the program's words")
+
+
 def exhausted(x):
     raise torch.OutOfMemoryError("CUDA out of memory.")
 
@@ -149,6 +153,9 @@ ENDS = {
     "memory": (lambda: once(exhausted, torch.ones(2)), "memory", "raised", "OutOfMemoryError"),
     "memory of the CPU": (lambda: once(too_large, torch.ones(2)), "memory", "raised", "RuntimeError"),
     "program": (lambda: once(raising, torch.ones(2)), "program", "raised", "ValueError"),
+    "program, with a class of ours": (lambda: once(raising_ours, torch.ones(2)), "program", "raised", "TracerError"),
+    "program, with a class of ours, fullgraph": (lambda: once(raising_ours, torch.ones(2), fullgraph=True), "program", "raised", "TracerError"),
+    "program, with a class of ours, watched": (lambda: once(raising_ours, torch.ones(2), engine="dynamo"), "program", "raised", "TracerError"),
     "program, watched": (lambda: once(raising, torch.ones(2), engine="dynamo"), "program", "raised", "ValueError"),
     "interrupt": (lambda: once(whole, torch.ones(2), backend=backend_interrupted), "interrupt", "aborted", "KeyboardInterrupt"),
     "interrupt, watched": (lambda: once(whole, torch.ones(2), backend=backend_interrupted, engine="dynamo"), "interrupt", "aborted", "KeyboardInterrupt"),

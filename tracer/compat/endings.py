@@ -11,7 +11,7 @@ import torch
 from .stances import current
 from .wrappers import wrapper_code
 
-__all__ = ["ended_by_torch", "is_out_of_memory"]
+__all__ = ["ended_by_torch", "is_out_of_memory", "raised_in"]
 
 #: Exceptions of torch.compile, by what its error means for the call, the closest first.
 _REFUSALS = (
@@ -34,7 +34,7 @@ def ended_by_torch(error: BaseException) -> str:
     violated = getattr(sys.modules.get("torch.fx.experimental.symbolic_shapes"), "ConstraintViolationError", ())
     if isinstance(error, violated):
         return "mark"
-    raised = _raised_in(error)
+    raised = raised_in(error)
     if raised is None or type(error) not in (RuntimeError, AssertionError):
         return ""
     if type(error) is RuntimeError and raised is wrapper_code():  # fullgraph=True, and nothing was compiled
@@ -44,7 +44,7 @@ def ended_by_torch(error: BaseException) -> str:
     return "torch" if type(error) is AssertionError else "stance" if current().name == "fail_on_recompile" else ""
 
 
-def _raised_in(error: BaseException) -> types.CodeType | None:
+def raised_in(error: BaseException) -> types.CodeType | None:
     """The code that raised the error itself."""
     entry = error.__traceback__
     while entry is not None and entry.tb_next is not None:
