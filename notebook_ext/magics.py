@@ -251,7 +251,7 @@ class TraceMagics(Magics):
     @argument("path", metavar="PATH", help="The file; its suffix names the format: .py, .pt2, .html, .json, .svg, …")
     @argument("--format", metavar="NAME", help="The format, where the suffix doesn't name it.")
     @argument("--run", metavar="CELL", help="The number of a traced cell; without it, the last one.")
-    @argument("--unchecked", action="store_true", help="Write a .py without running it first, which takes as long as a start of Python and torch.")
+    @argument("--unchecked", action="store_true", help="Write a .py or .pt2 without running it first, which takes as long as a start of Python and torch.")
     @line_magic
     def trace_export(self, line: str) -> None:
         """Write what a traced cell captured as a file, next to the notebook.
@@ -262,8 +262,9 @@ class TraceMagics(Magics):
         """
         with _told():
             options = parse_argstring(self.trace_export, line)
-            for path in self._run(options.run).export(Path(options.path).expanduser(), options.format, check=not options.unchecked):
-                print(path)
+            session, path = self._run(options.run), Path(options.path).expanduser()
+            for written in session.export(path, options.format, check=not options.unchecked, tell=print):
+                print(written)
 
     def _run(self, number: str | None) -> Any:
         """The session of a traced cell. TracerError where there is none."""

@@ -6,6 +6,7 @@ In: `records` and `journal`, which each of them makes in its own way. Imports no
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -80,17 +81,20 @@ class Found:
         """Write the recording: JSON lines, gzip where the path ends in .gz."""
         self.journal.save(path)
 
-    def export(self, path: str | os.PathLike[str], format: str | None = None, *, check: bool = True) -> list[Path]:
+    def export(
+        self, path: str | os.PathLike[str], format: str | None = None, *, check: bool = True, tell: Callable[[str], object] | None = None
+    ) -> list[Path]:
         """Write what was captured in the format that the suffix names (or `format`): py, pt2, html, jsonl, json, perfetto, svg, png,
         dot, txt, and what installed packages add (docs/export.md). Returns the paths that were written.
 
-        py and pt2 run the last call of a session that compiled something once more, on copies; a recording can't. A py is then run by a
-        Python of its own, which takes some seconds, and is there only if that finds what was recorded; `check=False` leaves it out.
-        TracerError where the format is unknown or can't be had, with the reason.
+        py and pt2 run the last call of a session that compiled something once more, on copies; a recording can't. The file is then run by a
+        Python of its own, which takes some seconds, and is there only if that finds what was recorded; `check=False` leaves it out. `tell`
+        hears what is being done, a line each. TracerError where the format is unknown or can't be had, with the reason.
         """
         from tracer.export.table import export
+        from tracer.export.trying import silent
 
-        return export(self, path, format, check=check)
+        return export(self, path, format, check=check, tell=tell or silent)
 
     def _repr_html_(self) -> str:
         return html(self.records)

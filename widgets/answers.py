@@ -60,10 +60,15 @@ def _formats(_widget: Any) -> Any:
     return [[one.name, one.label] for one in exporters().values()]
 
 
+def _telling(widget: Any) -> Callable[[str], None]:
+    """Says in the page what an export is doing: loading and running what was written takes long for a large model."""
+    return lambda words: widget.send({"type": "exporting", "text": words})
+
+
 def _export(widget: Any, *, suffix: str) -> Any:
     return [
         {"name": name, "mime": mime, "data": b64encode(data).decode()}
-        for name, mime, data in files_of(widget.session, suffix)
+        for name, mime, data in files_of(widget.session, suffix, _telling(widget))
     ]
 
 
@@ -73,7 +78,7 @@ def _save(widget: Any, *, suffix: str) -> list[str]:
     while any(Path().glob(f"{stem}.*")):
         number += 1
         stem = f"trace-{number}"
-    return [str(path) for path in export(widget.session, f"{stem}.{suffix}")]
+    return [str(path) for path in export(widget.session, f"{stem}.{suffix}", tell=_telling(widget))]
 
 
 def _state(widget: Any, *, seq: int) -> Any:

@@ -207,7 +207,7 @@ def test_what_only_the_program_has_is_no_program():
 
 # ---- torch.export
 def exported(session: tracer.Session, tmp_path: Any) -> Any:
-    session.export(tmp_path / "captured.pt2")
+    session.export(tmp_path / "captured.pt2", check=False)
     return torch.export.load(io.BytesIO((tmp_path / "captured.pt2").read_bytes())).module()
 
 
@@ -249,19 +249,22 @@ def test_plain_values_of_a_torch_export_program(value, tmp_path):
 def test_what_torch_export_cannot_check_is_refused(name, tmp_path):
     fn, args, dynamic, _ = REFUSED[name]
     with pytest.raises(tracer.TracerError, match="export"):
-        traced(fn, *args, dynamic=dynamic).export(tmp_path / "captured.pt2")
+        traced(fn, *args, dynamic=dynamic).export(tmp_path / "captured.pt2", check=False)
     assert not list(tmp_path.iterdir())
 
 
-def test_what_torch_export_cannot_hold_is_refused(tmp_path, capfd):
-    for fn, args in (
-        (lambda x: (x + 1, "a"), (ONE,)),
-        (lambda d: d["t", 1] + 1, ({("t", 1): ONE},)),
+@pytest.mark.parametrize(
+    ("fn", "args"),
+    [
+        (lambda x: (x + 1, "a"), (ONE,)),  # written, and not to be read again
+        pytest.param(lambda d: d["t", 1] + 1, ({("t", 1): ONE},), marks=pytest.mark.slow),
         (lambda self, y: self * y, (ONE, TWO)),
         (lambda torch, y: torch * y, (ONE, TWO)),
-    ):
-        with pytest.raises(tracer.TracerError, match=r"next: export to \.py"):
-            traced(fn, *args).export(tmp_path / "captured.pt2")
+    ],
+)
+def test_what_torch_export_cannot_hold_is_refused(fn, args, tmp_path, capfd):
+    with pytest.raises(tracer.TracerError, match=r"next: .*export to \.py"):
+        traced(fn, *args).export(tmp_path / "captured.pt2")
     assert not list(tmp_path.iterdir()) and "Traceback" not in capfd.readouterr().err
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import collections
+import functools
+
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.checkpoint import CheckpointPolicy, checkpoint, create_selective_checkpoint_contexts
 
 import tracer
 from tracer.export import constants, pt2, python
@@ -26,7 +31,6 @@ def test_what_runs_is_written_and_nothing_beside_it(session, tmp_path):
 @pytest.mark.parametrize(
     "spoiled, words",
     [
-        (lambda text: text.replace("def check():", "def check("), "SyntaxError"),
         (lambda text: f"raise ValueError('line one\\nline two')\n{text}".replace("from __future__ import annotations", ""), "ValueError: line one line two"),
         (lambda text: "import os, signal; os.kill(os.getpid(), signal.SIGTERM)\n", "signal 15"),
     ],
@@ -41,6 +45,50 @@ def test_what_does_not_run_is_removed_and_what_was_there_stays(session, tmp_path
     assert [path.name for path in tmp_path.iterdir()] == ["captured.py"] and (tmp_path / "captured.py").read_text() == "before"
     session.export(tmp_path / "captured.py", check=False)
     assert (tmp_path / "captured.py").read_text() != "before"
+
+
+def test_a_torch_export_program_is_loaded_and_run_by_a_python_of_its_own(session, tmp_path, monkeypatch):
+    told = []
+    assert session.export(tmp_path / "captured.pt2", tell=told.append) == list(tmp_path.iterdir()) == [tmp_path / "captured.pt2"]
+    assert "checking captured.pt2 in a Python of its own" in told[2] and told[3] == "captured.pt2: its result agrees"
+    recorded = pt2._recorded
+    monkeypatch.setattr(pt2, "_recorded", lambda module: {**recorded(module), "result": [torch.zeros(2)]})
+    written = (tmp_path / "captured.pt2").read_bytes()
+    with pytest.raises(tracer.TracerError, match="doesn't give again what was recorded, so it was removed: AssertionError: result 0"):
+        session.export(tmp_path / "captured.pt2")
+    assert list(tmp_path.iterdir()) == [tmp_path / "captured.pt2"] and (tmp_path / "captured.pt2").read_bytes() == written
+
+
+class Counting(TorchDispatchMode):
+    def __init__(self):
+        super().__init__()
+        self.count = collections.Counter()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.count[func] += 1
+        return func(*args, **(kwargs or {}))
+
+
+def multiplied(x, w):
+    return (x @ w).relu() @ w
+
+
+def test_what_a_checkpoint_keeps_is_in_the_file_where_it_can_be_written_down():
+    kept = [torch.ops.aten.mm.default]
+    policies = {"list": kept, "function": lambda ctx, op, *args, **kwargs: CheckpointPolicy.MUST_SAVE if op in kept else CheckpointPolicy.PREFER_RECOMPUTE}
+    times = {}
+    for name, policy in policies.items():
+        contexts = functools.partial(create_selective_checkpoint_contexts, policy)
+        x = torch.ones(2, 2, requires_grad=True)
+        session = tracer.trace(lambda x, make=contexts: checkpoint(multiplied, x, x, use_reentrant=False, context_fn=make), x)
+        module = Module(python.capture(session), "captured")
+        made = python.load(module)
+        assert made.check() == 1 and (("is up to a function of the program" in module.text) == (name == "function"))
+        (result,) = made.Graph0()(x)
+        with Counting() as seen:
+            result.sum().backward()
+        times[name] = seen.count[torch.ops.aten.mm.default]
+    assert times["list"] < times["function"], times  # what was kept isn't computed again
 
 
 @pytest.mark.slow

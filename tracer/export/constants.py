@@ -20,6 +20,7 @@ __all__ = ["PACKAGES", "constant", "importable", "plain"]
 PACKAGES = frozenset({"torch", "operator", "_operator", "math", "builtins", "collections", "functools", "itertools"})
 #: More digits than Python writes and reads in decimal.
 _LONG = 4000 * 3
+_OVERLOAD = type(torch.ops.aten.mm.default)
 
 
 def _float(value: float) -> str:
@@ -78,6 +79,8 @@ def importable(value: Any) -> str:
     name = getattr(value, "__qualname__", "") or getattr(value, "__name__", "")
     if isinstance(value, types.ModuleType):
         places = [value.__name__]
+    elif type(value) is _OVERLOAD:
+        places = [f"torch.ops.{value}"]
     else:
         module = getattr(value, "__module__", None)
         if module is None and isinstance(value, types.BuiltinFunctionType):

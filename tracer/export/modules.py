@@ -21,9 +21,10 @@ from torch import fx
 from torch.utils import checkpoint
 
 from tracer.compat import promise, set_data
+from tracer.compat.graphs import contexts_of
 from tracer.errors import TracerError
 from tracer.export.capture import CapturedGraph, Input
-from tracer.export.constants import PACKAGES, constant, plain
+from tracer.export.constants import PACKAGES, constant, importable, plain
 from tracer.export.sizes import size_checks
 from tracer.export.tensors import Layout
 from tracer.graph import applied, applied_in_levels
@@ -80,7 +81,8 @@ class GraphClass:
         kept = frozenset() if model is None else frozenset(model.state_dict())
         self.inputs = [one for one in graph.inputs if one.name not in self.weights]
         self.attributes: dict[str, _Attribute] = {}  # by path
-        self.constants: dict[str, str] = {}  # attribute → expression
+        self.constants: dict[str, dict[str, str]] = {}  # class → attribute → expression
+        self.left_out: list[str] = []  # what the file doesn't hold, in words
         self.tensors: dict[str, torch.Tensor] = {f"{name}.rng": graph.rng}
         self.children: list[tuple[str, str, str]] = []  # (attribute, class, its text)
         for one in graph.inputs:
@@ -118,7 +120,7 @@ class GraphClass:
 
     # --- code
     def _code(self, gm: fx.GraphModule, name: str, weights: dict[str, str], *, root: bool) -> str:
-        graph = self._rewritten(gm, weights)
+        graph = self._rewritten(gm, name, weights)
         self._children(gm, graph, name, root)
         python = graph.python_code("self")
         text = python.src.strip()
@@ -135,9 +137,8 @@ class GraphClass:
         checks += [f"    {line}" for line in (size_checks(self.graph) if root else ())]
         return "\n".join([head, *checks, body])
 
-    def _rewritten(self, gm: fx.GraphModule, weights: dict[str, str]) -> fx.Graph:
-        """The graph with weights read from attributes; a checkpointed body is called as any program calls one, without the policy that it
-        has: that is an object of the program, and what it keeps changes no result. So is a nested region's."""
+    def _rewritten(self, gm: fx.GraphModule, name: str, weights: dict[str, str]) -> fx.Graph:
+        """The graph with weights read from attributes; a checkpointed body is called as any program calls one, so is a nested region's."""
         made, known = fx.Graph(), {}
         for node in gm.graph.nodes:
             if node.op == "placeholder" and node.name in weights:
@@ -147,12 +148,14 @@ class GraphClass:
             new.type = None
             if node.op == "call_function" and node.target is torch.ops.higher_order.tag_activation_checkpoint:
                 new.target = checkpoint.checkpoint
+                self._policy(gm, name, new)
             elif node.op == "call_function" and node.target is invoke_subgraph:
                 body, _, *operands = new.args
                 made.erase_node(new)
                 new = made.create_node("call_module", body.target, tuple(operands), {}, name=node.name)  # type: ignore[union-attr]
             elif node.op == "call_function" and isinstance(node.target, Held) and plain(node.target.value):
-                new = self._constant(made, node)
+                made.erase_node(new)
+                new = self._constant(made, name, constant(node.target.value), node.name)
             elif node.op == "call_function" and node.target is set_data:
                 new.target, new.args = setattr, (new.args[0], "data", new.args[1])
             elif node.op == "call_function" and node.target is promise:
@@ -160,17 +163,34 @@ class GraphClass:
             known[node] = new
         return made
 
-    def _constant(self, made: fx.Graph, node: fx.Node) -> fx.Node:
+    def _policy(self, gm: fx.GraphModule, name: str, node: fx.Node) -> None:
+        """What a selective checkpoint keeps, before its node: a list of operators can be written down. A function of the program can't; what
+        is kept changes no result."""
+        body = node.args[0]
+        make = contexts_of(_attribute(gm, body.target))  # type: ignore[union-attr, arg-type]
+        if make is None:
+            return
+        operators, allowed = make.args  # type: ignore[attr-defined]
+        names = [importable(one) for one in operators] if type(operators) is list else [""]
+        if not all(names):
+            self.left_out.append(f"what the checkpoint {body.target} keeps is up to a function of the program: here it keeps nothing")  # type: ignore[union-attr]
+            return
+        self.imports.add("import functools")
+        text = f"functools.partial(torch.utils.checkpoint.create_selective_checkpoint_contexts, [{', '.join(names)}], {allowed})"
+        with node.graph.inserting_before(node):
+            node.kwargs = {**node.kwargs, "context_fn": self._constant(node.graph, name, text)}
+
+    def _constant(self, graph: fx.Graph, name: str, text: str, label: str | None = None) -> fx.Node:
         """A value that has no expression in a graph's code is an attribute of the class."""
-        made.erase_node(next(reversed(made.nodes)))
-        label = f"constant_{len(self.constants)}"
-        self.constants[label] = constant(node.target.value)  # type: ignore[union-attr]
-        return made.create_node("get_attr", label, name=node.name)
+        own = self.constants.setdefault(name, {})
+        attribute = f"constant_{len(own)}"
+        own[attribute] = text
+        return graph.create_node("get_attr", attribute, name=label)
 
     def _children(self, gm: fx.GraphModule, graph: fx.Graph, name: str, root: bool) -> None:
         """Classes for the bodies that the graph calls, and its own tensors among the attributes."""
         for node in graph.nodes:
-            if node.op != "get_attr" or node.target in self.constants or root and node.target in self.attributes:
+            if node.op != "get_attr" or node.target in self.constants.get(name, ()) or root and node.target in self.attributes:
                 continue
             value = _attribute(gm, node.target)
             if isinstance(value, fx.GraphModule):
@@ -209,6 +229,7 @@ class GraphClass:
         ]
         lines += [
             *(["", takes] if takes else []),
+            *(f"\n        Not in this file: {words}." for words in self.left_out),
             '    """',
             "",
             "    def __init__(self, held=None):",
@@ -216,7 +237,7 @@ class GraphClass:
         ]
         lines.append("        held = load() if held is None else held")
         lines += [f"        self.{attribute} = {label}()" for attribute, label in self._bodies(self.name)]
-        lines += [f"        self.{label} = {text}" for label, text in self.constants.items()]
+        lines += [f"        self.{label} = {text}" for label, text in self.constants.get(self.name, {}).items()]
         put: dict[str, str] = {}
         for path, one in self.attributes.items():
             value = layout.texts[one.key]
@@ -237,8 +258,9 @@ class GraphClass:
         return [(attribute, label) for attribute, label, _ in self.children if label == _child(parent, attribute)]
 
     def _nested(self, label: str) -> str:
-        """`__init__` of a body that has bodies itself."""
+        """`__init__` of a body that has bodies or constants itself."""
         own = [f"        self.{attribute} = {other}()" for attribute, other in self._bodies(label)]
+        own += [f"        self.{attribute} = {text}" for attribute, text in self.constants.get(label, {}).items()]
         return "\n".join(["    def __init__(self):", "        super().__init__()", *own]) + "\n\n" if own else ""
 
     def case(self, layout: Layout) -> str:

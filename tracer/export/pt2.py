@@ -1,24 +1,25 @@
 """A call as a torch.export program: `torch.export.load(path).module()` takes the call's arguments and gives its result.
 
 Possible where the call was one graph and nothing beside it (see `tracer.export.calls`) and torch.export takes the graph. Sizes that
-were symbolic in the trace are dynamic in the program. What was written is loaded again and held against the recorded result.
+were symbolic in the trace are dynamic in the program. What was written is loaded and held against the recorded result by a Python of its own.
 """
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from tracer.compat.exported import require
-from tracer.compat.trees import leaves, leaves_with_path, mapped
+from tracer.compat.trees import leaves_with_path, mapped
 from tracer.errors import TracerError
 from tracer.export.capture import capture
 from tracer.export.python import Module, load
+from tracer.export.trying import Tell, aside, run, silent
 from tracer.graph.transaction import standing
 
 __all__ = ["saved", "write"]
@@ -26,9 +27,50 @@ __all__ = ["saved", "write"]
 PYTHON = "export to .py, which has a class for each graph, or change what is in the way"
 
 
-def write(session: Any, path: Path) -> None:
-    """TracerError names what prevents it: a break, a Python side effect, an operator or a value that can't be serialised."""
-    path.write_bytes(saved(Module(capture(session), path.stem)).getvalue())
+
+def flat(value: object) -> list[object]:
+    """Everything in the containers that a result is made of."""
+    if isinstance(value, dict):
+        return [leaf for part in value.values() for leaf in flat(part)]
+    return [leaf for part in value for leaf in flat(part)] if isinstance(value, list | tuple) else [value]
+
+
+#: What that Python runs: `-c CHECK PROGRAM RECORDED`.
+CHECK = '''
+import sys
+
+import torch
+
+FLAT
+held = torch.load(sys.argv[2], weights_only=False)
+with torch.set_grad_enabled(held["grad"]):
+    args, kwargs = held["passed"]
+    torch.set_rng_state(held["rng"])
+    found = flat(torch.export.load(sys.argv[1]).module()(*args, **kwargs))
+if len(found) != len(held["result"]):
+    raise AssertionError(f"it gives {len(found)} values, not {len(held['result'])}")
+for number, (actual, expected) in enumerate(zip(found, held["result"])):
+    if isinstance(expected, torch.Tensor):
+        torch.testing.assert_close(actual, expected, equal_nan=True, msg=lambda text: f"result {number}: {text}")
+    elif repr(actual) != repr(expected):
+        raise AssertionError(f"result {number} is {actual!r}, not {expected!r}")
+print("its result agrees")
+'''.replace("FLAT", inspect.getsource(flat))
+
+
+def write(session: Any, path: Path, *, check: bool = True, tell: Tell = silent) -> None:
+    """TracerError names what prevents it: a break, a Python side effect, an operator or a value that can't be serialised; or what a Python of
+    its own found that loaded and ran the file (`check`)."""
+    tell("running the call once more, on copies")
+    module = Module(capture(session), path.stem)
+    tell(f"torch.export makes {path.name}")
+    with aside(path) as folder:
+        tried, recorded = folder / path.name, folder / "recorded.pt"
+        tried.write_bytes(saved(module).getvalue())
+        if check:
+            torch.save(_recorded(module), recorded)
+            run(path.name, ["-c", CHECK, tried.name, recorded.name], folder, tell, PYTHON)
+        tried.replace(path)
 
 
 def saved(module: Module) -> io.BytesIO:
@@ -52,13 +94,6 @@ def saved(module: Module) -> io.BytesIO:
         torch.export.save(exported, buffer)
     except Exception as error:
         raise TracerError(f"torch.export refuses the graph: {_first(error)}", next=PYTHON) from error
-    try:
-        with contextlib.redirect_stderr(io.StringIO()):  # fx prints the traceback of a module that it made
-            _compare(buffer, module)
-    except TracerError:
-        raise
-    except Exception as error:
-        raise TracerError(f"the torch.export program can't be read and run: {_first(error)}", next=PYTHON) from error
     buffer.seek(0)
     return buffer
 
@@ -78,10 +113,10 @@ def _first(error: BaseException) -> str:
     return f"{type(error).__name__}: {text.splitlines()[0][:300]}" if text else type(error).__name__
 
 
-def _passed(found: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The arguments of the recorded call, as they were before it, as `Program.forward` takes them."""
+def _passed(found: Any, made: Callable[[torch.Tensor], Any] = torch.clone) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments of the recorded call, as they were before it, as `Program.forward` takes them. `made`: of one that is no leaf."""
     before = {
-        id(original): one.value
+        id(original): made(one.value) if isinstance(one.value, torch.Tensor) and one.value.requires_grad and not one.leaf else one.value
         for graph in found.graphs
         for one, original in zip(graph.inputs, graph.originals[0], strict=True)
     }
@@ -110,18 +145,20 @@ def _dynamic(module: Module) -> Any:
     return mapped(lambda _: chosen.get(next(paths)), module.captured.arguments.given)
 
 
-def _compare(buffer: io.BytesIO, module: Module) -> None:
-    """What was saved, loaded and run on the recorded arguments."""
+class _Made:
+    """A tensor that is no leaf, on its way into a file: there it is made again."""
+
+    def __init__(self, value: torch.Tensor):
+        self.value = value
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return torch.Tensor.clone, (self.value,)
+
+
+def _recorded(module: Module) -> dict[str, Any]:
+    """What the call was given and gave."""
     found = module.captured
-    args, kwargs = _passed(found)
-    buffer.seek(0)
     graph = found.graphs[0]
-    with torch.random.fork_rng(), torch.set_grad_enabled(graph.grad):
-        torch.set_rng_state(graph.rng)
-        result = torch.export.load(buffer).module()(*args, **kwargs)
-    expected = {id(original): copy for original, copy in zip(graph.originals[1], graph.outputs, strict=True)}
-    for actual, wanted in zip(leaves(result), leaves(found.result), strict=True):
-        if isinstance(wanted, torch.Tensor) and not torch.allclose(
-            actual, expected.get(id(wanted), wanted), equal_nan=True
-        ):
-            raise TracerError("the torch.export program gives another result than the call did.", next=PYTHON)
+    outputs = {id(original): copy for original, copy in zip(graph.originals[1], graph.outputs, strict=True)}
+    result = [outputs.get(id(leaf), leaf) for leaf in flat(found.result)]
+    return {"passed": _passed(found, _Made), "rng": graph.rng, "grad": graph.grad, "result": result}

@@ -6,11 +6,6 @@ In: a session. Out: `NAME.py`, with a class for each graph, `Program` where the 
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
-import sys
-import tempfile
 import types
 from pathlib import Path
 from typing import Any
@@ -23,6 +18,7 @@ from tracer.export.capture import Captured, capture
 from tracer.export.helpers import HELPERS
 from tracer.export.modules import GraphClass
 from tracer.export.tensors import Layout
+from tracer.export.trying import Tell, aside, run, silent
 
 __all__ = ["Module", "load", "write"]
 
@@ -36,6 +32,7 @@ else the trace relied on (globals, modes, attributes of modules) is as it was th
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -55,11 +52,10 @@ def cases(held):
     """(class, inputs, outputs, {{input: its value afterwards}}, random state, gradients on, autocast dtype) of each recorded run."""
 {cases}
 
-def check():
-    """Run every graph on its recorded inputs; AssertionError says what differs from what was recorded."""
-    count = len(list(cases(load())))
-    for number in range(count):
-        graph, inputs, outputs, after, rng, grad, cast = list(cases(load()))[number]  # loaded anew: graphs may write to them
+def check(tell=lambda line: None):
+    """Run every graph on its recorded inputs; AssertionError says what differs from what was recorded. `tell` hears of each that agrees."""
+    for number in range({count}):
+        graph, inputs, outputs, after, rng, grad, cast = next(islice(cases(load()), number, None))  # loaded anew: graphs may write to them
         kind = next((value.device.type for value in inputs if isinstance(value, torch.Tensor)), "cpu")
         with torch.random.fork_rng(), torch.set_grad_enabled(grad), torch.autocast(kind, cast, enabled=cast is not None):
             torch.set_rng_state(rng)
@@ -68,11 +64,12 @@ def check():
             torch.testing.assert_close(actual, expected, equal_nan=True, msg=lambda text: f"{{graph.__name__}}, output {{index}}: {{text}}")
         for index, expected in after.items():
             torch.testing.assert_close(inputs[index], expected, equal_nan=True, msg=lambda text: f"{{graph.__name__}}, input {{index}} afterwards: {{text}}")
-    return count
+        tell(f"run {{number + 1}} of {count} agrees ({{graph.__name__}})")
+    return {count}
 
 
 if __name__ == "__main__":
-    print(f"{{check()}} recorded run(s) agree")
+    print(f"{{check(print)}} recorded run(s) agree")
 '''
 
 
@@ -101,7 +98,7 @@ class Module:
         )  # fmt: skip
         definitions = {label: text for one in self.classes for label, text in one.definitions.items()}
         parts = [head, HELPERS, *definitions.values(), *(one.text(self.layout) for one in self.classes), self.program.text(self.layout)]
-        parts.append(CHECK.format(cases="".join(one.case(self.layout) for one in self.classes)))
+        parts.append(CHECK.format(cases="".join(one.case(self.layout) for one in self.classes), count=len(self.classes)))
         return "\n".join(part.strip("\n") + "\n\n" for part in parts).rstrip() + "\n"
 
 
@@ -110,49 +107,22 @@ def _words(text: str) -> str:
     return text.replace("\\", "/").replace('"""', "'''")
 
 
-def write(session: Any, path: Path, *, check: bool = True) -> list[Path]:
+def write(session: Any, path: Path, *, check: bool = True, tell: Tell = silent) -> list[Path]:
     """`path` and the .safetensors beside it, which is there when they are read and run by a Python of their own (`check`). TracerError where
     there is nothing to run, what the graphs call or hold can't be written down, or that Python finds anything wrong."""
+    tell("running the call once more, on copies")
     module = Module(capture(session), path.stem)
     beside = path.with_suffix(".safetensors")
-    if not check:
-        _save(module, path, beside)
-        return [path, beside]
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".tracer-") as folder:  # what is there already stays until all is right
-        tried, held = Path(folder) / path.name, Path(folder) / beside.name
-        _save(module, tried, held)
-        _try(tried)
+    tell(f"writing {path.name} and {beside.name}")
+    with aside(path) as folder:
+        tried, held = folder / path.name, folder / beside.name
+        save_file(module.layout.tensors, held)
+        tried.write_text(module.text, encoding="utf-8")
+        if check:
+            run(path.name, [tried.name], folder, tell, "export to .html")
         held.replace(beside)
         tried.replace(path)
     return [path, beside]
-
-
-def _save(module: Module, path: Path, beside: Path) -> None:
-    save_file(module.layout.tensors, beside)
-    path.write_text(module.text, encoding="utf-8")
-
-
-def _try(path: Path) -> None:
-    """Run the file's `check()` in a process that has nothing of ours. Raises TracerError with what it says."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("TRACER_")}
-    environment["PYTHONPATH"] = os.pathsep.join(part for part in sys.path if os.path.isabs(part))  # where torch comes from here
-    done = subprocess.run(
-        [sys.executable, "-P", path.name], capture_output=True, text=True, errors="replace", cwd=path.parent, env=environment, check=False
-    )
-    if done.returncode:
-        raise TracerError(
-            f"what was written for {path.name} doesn't give again what was recorded, so it was removed: {_why(done)}",
-            next="pass check=False to have it written nevertheless, or export to .html",
-        )
-
-
-def _why(done: subprocess.CompletedProcess[str]) -> str:
-    """The last error of a process, which may have more than one line."""
-    if done.returncode < 0:
-        return f"its process was ended by signal {-done.returncode}"
-    lines = done.stderr.rstrip().split("\n")
-    last = max((number for number, line in enumerate(lines) if re.match(r"\w[\w.]*(Error|Exception|Interrupt|Exit)\b", line)), default=len(lines) - 1)
-    return " ".join(" ".join(lines[last:]).split())[:500]
 
 
 def load(module: Module) -> types.ModuleType:

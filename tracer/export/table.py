@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tracer.errors import TracerError
+from tracer.export.trying import Tell, silent
 
 __all__ = ["GROUP", "Exporter", "export", "exporters", "find"]
 
@@ -33,7 +34,7 @@ class Exporter(NamedTuple):
     ours: bool = True
     tried: bool = False
 
-    def write(self, session: Any, path: Path, *, check: bool = True) -> list[Path]:
+    def write(self, session: Any, path: Path, *, check: bool = True, tell: Tell = silent) -> list[Path]:
         """The files that were written, the one that was asked for first."""
         try:
             writer = self.point.load()
@@ -42,7 +43,7 @@ class Exporter(NamedTuple):
                 f"the exporter of .{self.name} can't be loaded ({self.point.value}): {type(error).__name__}: {error}",
                 next="update or uninstall the package that brings it" if not self.ours else "install tracer anew",
             ) from error
-        options = {"check": check} if self.tried else {}
+        options: dict[str, Any] = {"check": check, "tell": tell} if self.tried else {}
         return list(writer(session, path, **options) or [path])
 
 
@@ -53,7 +54,7 @@ def _ours(name: str, label: str, mime: str, place: str, *, live: bool = False, t
 #: In the order of menus. By name: each is imported when it is used, and the page's own package stands above this one.
 OURS: tuple[Exporter, ...] = (
     _ours("py", "Python module that runs on its own", "text/x-python", "tracer.export.python:write", live=True, tried=True),
-    _ours("pt2", "torch.export program", "application/octet-stream", "tracer.export.pt2:write", live=True),
+    _ours("pt2", "torch.export program", "application/octet-stream", "tracer.export.pt2:write", live=True, tried=True),
     _ours("html", "Page with these views, no kernel needed", "text/html", "widgets.document:write"),
     _ours("jsonl", "Recording, for tracer.load and python -m tracer", "application/x-ndjson", "tracer.export.texts:recording"),
     _ours("jsonl.gz", "Recording, compressed", "application/gzip", "tracer.export.texts:recording"),
@@ -98,7 +99,7 @@ def _suffixes(name: str) -> list[str]:
     return [".".join(parts[index:]) for index in range(len(parts))]
 
 
-def export(session: Any, path: str | os.PathLike[str], format: str | None = None, *, check: bool = True) -> list[Path]:
+def export(session: Any, path: str | os.PathLike[str], format: str | None = None, *, check: bool = True, tell: Tell = silent) -> list[Path]:
     """See `Session.export`."""
     target = Path(path)
     exporter = find(target, format)
@@ -108,7 +109,7 @@ def export(session: Any, path: str | os.PathLike[str], format: str | None = None
             next=f"export the session itself, or the recording to {_others(exporters().values())}",
         )
     target.parent.mkdir(parents=True, exist_ok=True)
-    return exporter.write(session, target, check=check)
+    return exporter.write(session, target, check=check, tell=tell)
 
 
 def _others(known: Iterable[Exporter]) -> str:

@@ -33,6 +33,7 @@ export function exporting(app) {
   }
 
   function save(suffix) {
+    refill(status, "Writing…");
     app.ask("save", { suffix }).then((paths) => refill(status, `Written: ${paths.join(", ")}`), (error) => refill(status, error.message));
   }
 
@@ -49,6 +50,7 @@ export function exporting(app) {
   });
   roving(menu, "[role=menuitem]", { vertical: true });
   menu.addEventListener("focusout", (event) => event.relatedTarget && !menu.contains(event.relatedTarget) && event.relatedTarget !== opener && (menu.hidden = true));
+  app.on("exporting", ({ text }) => refill(status, `${text}…`));
   app.on("action", (name) => name === "export" && (menu.hidden ? open(app.acting) : close()));
   return { el: menu };
 }
