@@ -30,12 +30,11 @@ REMEDIES: Mapping[str, tuple[Change | str, ...]] = MappingProxyType({
     "python-loop-over-values": (Change("capture_scalar_outputs", True),),
     "tensor-to-python-number": (Change("capture_scalar_outputs", True),),
     "data-dependent-shape": (Change("capture_dynamic_output_shape_ops", True),),
-    "disabled-function": ("inline", "graph_node"),
+    "disabled-function": ("inline",),
     "user-requested-break": ("inline",),
     "rnn-module": (Change("allow_rnn", True),),
     "too-long": (Change("max_instructions", None), Change("max_trace_seconds", None)),
     "dynamic-shape-unsupported": (Change("dynamic", False),),
-    "symbolic-number-escape": (Change("specialize_int", True),),
 })  # fmt: skip
 
 _ID = re.compile(r"\[([a-z-]+)\]$")  # behind the reason of a frame that runs as Python

@@ -116,16 +116,14 @@ ENTRIES = (
     Entry(
         id="symbolic-number-escape",
         title="Symbolic number leaves for plain Python",
-        explanation="""{here} hands [[`{expr}`|a number]] to code that needs a real Python number, and here it
-            is a symbol that stands for [[{value}|many values]]. Fixing it to one value would be a guess that the
-            next call breaks. So the graph ends, and Python continues with the real number.""",
-        why_it_matters="""[[{graphs} graphs instead of 1; ]]fixing the number instead means a recompile for each
-            new one.""",
+        explanation="""{here} hands [[`{expr}`|a number]] to code that needs a real Python number, and this one comes
+            out of a tensor: it is known when the graph has run, and stands for many values before. So the graph ends,
+            and Python continues with the real number.""",
+        why_it_matters="[[{graphs} graphs instead of 1; ]]the number is waited for.",
         also=(
             "Compute the number in the caller and pass the result. Trades: one more argument.",
             "Keep it in tensor arithmetic (`torch.full`, `torch.arange`). Trades: a tensor instead of a number.",
         ),
-        config="`specialize_int=True` or `dynamic=False` makes it a constant. Trades: one graph for each value.",
     ),
     Entry(
         id="recompile-limit",
