@@ -35,7 +35,9 @@ def why_nothing(records: Records) -> str:
     traced = [frame for frame in records.frames if frame.id]
     empty = [frame for frame in traced if frame.outcome == "compiled"]
     if traced and len(empty) == len(traced):
-        return f"{count(len(empty), 'function')} {'was' if len(empty) == 1 else 'were'} traced, and none of their operations is one on tensors."
+        one = len(empty) == 1
+        beside = "beside what breaks, below, " if records.graph_breaks else ""
+        return f"{count(len(empty), 'function')} {'was' if one else 'were'} traced, and {beside}none of {'its' if one else 'their'} operations is one on tensors."
     if any(call.outcome not in ("returned", "open") for call in records.calls):
         return "The call ended before a graph was finished: see below."
     left = [frame for frame in records.frames if frame.outcome in ("skipped", "failed")]
