@@ -59,6 +59,10 @@ def fixed(x):
     return x + torch.ones(8)
 
 
+def branching_on_half(x):
+    return torch.cond(x.sum() > 0, lambda x: x + 1, lambda x: x + x.sum().item(), (x,))
+
+
 def forbidding(x):
     set_stance("default")
     return x + 1
@@ -148,6 +152,7 @@ ENDS = {
     "memory of a backend, watched": (
         lambda: once(whole, torch.ones(2), backend=backend_exhausted, engine="dynamo"), "memory", "refused", "CUDA out of memory",
     ),
+    "operator, watched": (lambda: once(branching_on_half, torch.ones(2), engine="dynamo"), "operator", "refused", "unless it is captured completely"),
     "torch": (lambda: once(forbidding, torch.ones(2), engine="dynamo"), "torch", "refused", "forbidden callable"),
     "session": (refused_in_a_block, "session", "refused", "there is no setting 'nonsense'"),
     "memory": (lambda: once(exhausted, torch.ones(2)), "memory", "raised", "OutOfMemoryError"),
@@ -202,6 +207,16 @@ def test_what_fullgraph_refuses_is_told_with_all_that_the_explanation_says() -> 
     assert found.title in text and "What to do" in text and "refused in frame 0/0" in text and "splits" not in text
 
 
+def test_what_torch_compile_refuses_an_operator_for_is_told_as_a_break_at_its_line() -> None:
+    session, error = once(branching_on_half, torch.ones(2), engine="dynamo")
+    (found,) = session.graph_breaks
+    assert found.reason == "tensor-to-python-number" and found.location.line == branching_on_half.__code__.co_firstlineno + 1
+    text = " ".join(session.explain().split())
+    assert "fullgraph" not in text and "refused in frame 0/0" in text and session.records.effects == []
+    kept, given_up = session.records.speculations
+    assert kept.undone == () and dict(given_up.undone)["nodes"] >= 1 and "1 graph break" in text
+
+
 def test_a_fault_of_ours_that_python_stood_in_for_is_no_end_of_a_call() -> None:
     session, error = failing_ours()
     (call,) = session.records.calls
@@ -215,7 +230,9 @@ def test_what_was_compiled_too_often_has_its_own_words() -> None:
     text = " ".join(session.explain().split())
     assert "Compiled too often, now left uncompiled · by_text" in text and "What to do" in text and "1 function NOT COMPILED" in text
     assert head(Book(session))["sign"] == "broken"
-    (watched,) = again_and_again(engine="dynamo")[0].graph_breaks
+    other, _ = again_and_again(engine="dynamo")
+    assert len(other.recompiles) == len(session.recompiles) == 1 and len(other.records.limits) == 1 and "1 function NOT COMPILED" in other.explain()
+    (watched,) = other.graph_breaks
     assert watched.reason == "recompile-limit" and watched.location.line == by_text.__code__.co_firstlineno
 
 
@@ -233,7 +250,7 @@ def nothing(x):
 @pytest.mark.parametrize(
     ("make", "why"),
     [
-        (lambda: once(nothing, torch.ones(2)), "1 function was traced, and none of their operations is one on tensors."),
+        (lambda: once(nothing, torch.ones(2)), "1 function was traced, and none of its operations is one on tensors."),
         (lambda: once(yielding, torch.ones(2)), "yielding runs as ordinary Python: generator and coroutine frames run as they are"),
         (lambda: once(raising, torch.ones(2)), "The call ended before a graph was finished"),
         (lambda: once(len, [1]), "No function was called that can become a graph"),

@@ -521,6 +521,11 @@ def is_break(error: BaseException | None) -> bool:
     return isinstance(error, sys.modules["torch._dynamo.exc"].Unsupported)
 
 
+def is_half_captured(error: BaseException | None) -> bool:
+    """Whether the body of an operator breaks, where torch.compile raises."""
+    return isinstance(error, getattr(sys.modules["torch._dynamo.exc"], "UncapturedHigherOrderOpError", ()))
+
+
 def observed_exceptions() -> tuple[type, ...]:
     return (sys.modules["torch._dynamo.exc"].ObservedException,)
 

@@ -17,14 +17,15 @@ __all__ = ["ended_by_torch", "is_out_of_memory", "raised_in"]
 _REFUSALS = (
     ("limit", ("FailOnRecompileLimitHit", "RecompileLimitExceeded", "RecompileError")),
     ("backend", ("BackendCompilerFailed",)),
-    ("fullgraph", ("Unsupported", "UncapturedHigherOrderOpError")),
+    ("operator", ("UncapturedHigherOrderOpError",)),
+    ("fullgraph", ("Unsupported",)),
     ("mark", ("UserError",)),
     ("torch", ("InternalTorchDynamoError", "TorchDynamoException")),
 )
 
 
 def ended_by_torch(error: BaseException) -> str:
-    """What torch.compile refused a call for: "fullgraph", "limit", "backend", "mark" (a size that was marked dynamic), "stance", "torch" for
+    """What torch.compile refused a call for: "fullgraph", "operator" (its body isn't one graph), "limit", "backend", "mark" (a size that was marked dynamic), "stance", "torch" for
     a fault or assertion of its own; "" where the error isn't torch.compile's."""
     known = sys.modules.get("torch._dynamo.exc")
     for by, names in _REFUSALS:

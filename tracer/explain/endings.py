@@ -16,6 +16,10 @@ ENDINGS: dict[str, tuple[str, str]] = {
     "tracer": ("refused: an error of our own", ""),
     "torch": ("ended by a fault of torch.compile", "This is neither the program's nor ours: torch.compile failed on it."),
     "fullgraph": ("refused: with fullgraph=True what isn't one graph is an error", ""),
+    "operator": (
+        "refused: what an operator is given wasn't captured whole",
+        "torch.compile ends no graph there, it raises. In a plain `if` or loop in its place the graph ends, and the program runs.",
+    ),
     "limit": (
         "refused: with fullgraph=True the recompile limit is an error",
         "Recompiles, below, says what changes from call to call. Mark it as dynamic, or raise recompile_limit.",

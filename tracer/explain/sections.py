@@ -123,7 +123,7 @@ def _graph_break(records: Records, found: GraphBreak, number: int, total: int) -
         rows = tuple(_caller(entry, records) for entry in callers)
         section.blocks += [Para("Called from", "label"), Table(rows)]
     frames = "frame" if len(found.frames) == 1 else "frames"
-    whole = any(call.number == found.call and call.by == "fullgraph" for call in records.calls)
+    whole = any(call.number == found.call and call.by in ("fullgraph", "operator") for call in records.calls)
     splits = f", {'refused in' if whole else 'splits'} {frames} {', '.join(map(clean, found.frames))}" if found.frames else ""
     section.blocks.append(Para(f"{clean(found.reason)}, call {found.call}{splits}", "muted"))
     return section

@@ -70,7 +70,8 @@ def headline(records: Records) -> str:
         count(numbers["ops"], "op"),
         seconds(numbers["seconds"]),
     ]
-    left = sum(frame.outcome in ("skipped", "failed") for frame in records.frames if frame.id) + len({one.name for one in records.limits})
+    plain = [frame.id for frame in records.frames if frame.id and frame.outcome in ("skipped", "failed")]
+    left = len(plain) + len({one.name for one in records.limits if one.frame not in plain})
     if left:
         parts.append(f"{count(left, 'function')} NOT COMPILED")
     parts += [f"{count(calls, 'call')} {words}" for words, calls in _ended(records).items()]

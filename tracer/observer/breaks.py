@@ -49,15 +49,15 @@ class Texts:
         self._texts[message] = Text(str(title), str(context), str(explanation), tuple(map(str, hints)), found, location)
 
     def of(self, reason: str) -> Text | None:
-        """The text that a reason quotes: the newest that it holds, else the newest whose title it begins with. A jump on a tensor is
+        """The text that a reason quotes: the newest that it holds, else the newest whose title is a line of it. A jump on a tensor is
         told and ends the graph at once, for a reason that quotes nothing: the newest text is its own."""
         if reason.startswith(_JUMP):
             return next(reversed(self._texts.values()), None)
         for message, text in reversed(self._texts.items()):
             if message in reason or reason and reason in message:
                 return text
-        first = reason.partition("\n")[0].strip()
-        return next((text for text in reversed(self._texts.values()) if text.title == first), None)
+        lines = {line.strip() for line in reason.splitlines()}  # an operator puts a line of its own between title and explanation
+        return next((text for text in reversed(self._texts.values()) if text.title in lines), None)
 
     def clear(self) -> None:
         self._texts.clear()

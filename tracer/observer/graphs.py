@@ -115,7 +115,9 @@ def _tried(watch: Watch, target: Any) -> Any:
         gives = ", ".join(str(node.args[0]) for node in tracer.graph.find_nodes(op="output"))  # nodes by name
         rec.end(ev.Committed, opens, name, lifted, results, tuple(_inputs_of(tracer)), gives)
     else:
-        rec.end(ev.RolledBack, opens, first_line(error)[:200])
+        told = [made.kind for (graph, _), made in attempt.made.items() if graph == name]
+        counts = (("nodes", told.count(ev.NodeCreated)), ("inputs", told.count(ev.InputLifted)))
+        rec.end(ev.RolledBack, opens, first_line(error)[:200], tuple((what, many) for what, many in counts if many))
 
 
 def _inputs_of(tracer: Any) -> Iterator[tuple[str, str, str]]:

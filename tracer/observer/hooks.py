@@ -133,7 +133,8 @@ def frame_(
             result, error = yield
         whole = kwargs.get("one_graph", args[1] if len(args) > 1 else False)
         outcome, why = _outcome(result, error, whole)
-        if dynamo.is_break(error) and rec.on:
+        watch.tell_recompile(limit=True)
+        if (dynamo.is_break(error) or dynamo.is_half_captured(error)) and rec.on:
             breaks.event_of(watch, str(error), getattr(error, "real_stack", None) or [])
         guarded = getattr(result, "guarded_code", None)
         graph = f"graph_{graphs}" if guarded is not None and session.graph_number > graphs else ""
@@ -173,7 +174,7 @@ _FAILED = re.compile(r"^(\d+/\d+): (.*)", re.DOTALL)
 
 @hook("recompile")
 def recompile(watch: Watch, entries: Any, frame: Any, *args: Any, **kwargs: Any) -> Any:
-    """Entries there are, and why none of them fits. Torch hands both over by position."""
+    """Entries there are, and why none of them fits; whether it is compiled again is known when it is read. Torch hands both over by position."""
     reasons, _ = yield
     if not reasons:
         return
@@ -183,13 +184,14 @@ def recompile(watch: Watch, entries: Any, frame: Any, *args: Any, **kwargs: Any)
         expression = text.partition("  # ")[0].strip()
         wanted, _, actual = expression.partition(", actual ")  # how a tensor's check words what differs
         watch.rec.point(ev.GuardFailed, entry, source_in(expression), wanted, actual.rstrip("."))
-    watch.rec.point(ev.Recompiled, watch.name_of(frame.f_code)[0], dynamo.entry_count(entries), False)
+    watch.recompiling = (watch.name_of(frame.f_code)[0], dynamo.entry_count(entries))
 
 
 @hook("attempt", level="nothing")
 def attempt(watch: Watch, code: Any, globals: Any, locals: Any, *args: Any, **kwargs: Any) -> Any:
     """One reading of the frame."""
     rec = watch.rec
+    watch.tell_recompile(limit=False)
     mine = Attempt(watch, code)
     watch.attempts.append(mine)
     bound = tuple(
@@ -392,7 +394,7 @@ def effect_mutation(watch: Watch, effects: Any, var: Any) -> Any:
 def _effect(watch: Watch, kind: str, held: Any, text: str) -> None:
     attempt = watch.attempt
     assert attempt is not None
-    if fields(held).get("source") is not None or kind == "mutation":
+    if fields(held).get("source") is not None:  # else it was made inside
         words = summary(held)
         watch.rec.point(ev.SideEffect, kind, words[5] or words[1], text)
     attempt.numbers.changed(held)

@@ -85,6 +85,7 @@ class Watch:
         self.names: dict[int, tuple[types.CodeType, str, str]] = {}  # resume code → (code, name, frame it goes on from)
         self.codes: dict[int, types.CodeType] = {}
         self.because = ""
+        self.recompiling: tuple[str, int] | None = None  # what no entry fits, and how many there are
         self.regions: dict[int, int] = {}  # of wrappers → that of theirs in this session
         self.marks: dict[int, Mark] = {}  # by backend
         self.skips = Told()  # why functions of a block were left to Python
@@ -262,6 +263,12 @@ class Watch:
                 else:
                     self.announce(node, graph)
 
+    def tell_recompile(self, *, limit: bool) -> None:
+        """What no entry fitted is compiled again, or, where it wasn't read, isn't any more."""
+        waiting, self.recompiling = self.recompiling, None
+        if waiting is not None:
+            self.rec.point(ev.Recompiled, *waiting, limit)
+
     def left_alone(self, code: types.CodeType, skip: Skip) -> None:
         """A function of a block runs as Python, by our own rules."""
         if self.skips.is_new(code, skip.reason):
@@ -298,6 +305,7 @@ class Watch:
         self.attempts.clear()
         self.compiling.clear()
         self.because = ""
+        self.recompiling = None
         self.told.clear()
 
 
