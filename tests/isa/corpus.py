@@ -194,7 +194,13 @@ def heights(code: CodeType, decoded: Decoded, _: list[dis.Instruction]) -> Itera
 
 
 def locations(code: CodeType, decoded: Decoded, instructions: list[dis.Instruction]) -> Iterator[str]:
+    """Each where `dis` says, but what asks for a truth: where CPython makes it a bool, if that is an instruction of its own (3.13)."""
     positions = {each.offset: each.positions for each in instructions}
+    plain = [each for each in instructions if each.opname != "EXTENDED_ARG"]
+    asking = {op.offset for op in decoded.ops if op.asks}
+    for before, each in itertools.pairwise(plain):
+        if each.offset in asking and (before.opname == "TO_BOOL" or before.opname == "COMPARE_OP" and before.argrepr.startswith("bool(")):
+            positions[each.offset] = positions[before.offset]
     for op in decoded.ops:
         expected = positions[op.offset]
         assert expected is not None

@@ -26,23 +26,24 @@ class Op:
     `offset` is that of the instruction's own opcode (what a traceback, `f_lasti` and the exception table speak of);
     `start` is where its bytes begin (EXTENDED_ARGs and what was folded into it included) and `end` where they end
     (inline caches included), so that `co_code[start:end]` is the whole instruction. The parts of a split instruction
-    share all three.
+    share all three. `place` is the offset whose place in the source it has, where that is another's.
     """
 
-    __slots__ = ("name", "arg", "offset", "end", "start", "_locations")
+    __slots__ = ("name", "arg", "offset", "end", "start", "_locations", "_place")
 
-    def __init__(self, name: str, arg: Any, offset: int, end: int, locations: Locations, start: int) -> None:
+    def __init__(self, name: str, arg: Any, offset: int, end: int, locations: Locations, start: int, place: int | None = None) -> None:
         self.name = name
         self.arg = arg
         self.offset = offset
         self.end = end
         self.start = start
         self._locations = locations
+        self._place = offset if place is None else place
 
     @property
     def location(self) -> Location:
         """(line, column, end line, end column), one object for all operations of the code that have the same one."""
-        return self._locations[self.offset]
+        return self._locations[self._place]
 
     @property
     def asks(self) -> bool:

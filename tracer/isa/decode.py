@@ -149,21 +149,22 @@ def _walk(
         arg = higher | raw[at + 1]
         end = at + sizes[number]
         rule = rules[number]
+        place = at
         if isinstance(rule, One):
             argument = rule.argument
             value = None if argument is None else argument(context, arg)
             if value is operator.not_ and rule.name == "UnaryOp":
-                start = _asked(ops, index_of, start, at)
-            ops.append(Op(rule.name, value, at, end, locations, start))
+                start, place = _asked(ops, index_of, start, at)
+            ops.append(Op(rule.name, value, at, end, locations, start, place))
         elif isinstance(rule, Several):
             for name, value in rule.expand(context, arg):
                 ops.append(Op(name, value, at, end, locations, start))
         elif isinstance(rule, JumpTo):
             if rule.condition == "true" or rule.condition == "false":
-                start = _asked(ops, index_of, start, at)
+                start, place = _asked(ops, index_of, start, at)
             ops.extend(Op(name, value, at, end, locations, start) for name, value in rule.before)
             jumps.append((len(ops), end + 2 * arg * rule.direction, rule))
-            ops.append(Op(rule.name, None, at, end, locations, start))
+            ops.append(Op(rule.name, None, at, end, locations, start, place))
             ops.extend(Op(name, value, at, end, locations, start) for name, value in rule.after)
         elif isinstance(rule, Extend):
             higher = arg << 8
@@ -203,18 +204,20 @@ def _take_back(
         ops.append(Op(name, value, offset, end, locations, taken[0].start))
 
 
-def _asked(ops: list[Op], index_of: dict[int, int], start: int, at: int) -> int:
+def _asked(ops: list[Op], index_of: dict[int, int], start: int, at: int) -> tuple[int, int]:
     """Where the operation at `at` begins, a jump or `not`, which here takes any value: with what makes it a bool (3.13), if that is just
-    before. A comparison that would is left to answer what it does."""
-    begins = start
+    before. A comparison that would is left to answer what it does. And the instruction at whose place in the source the truth is asked: in a
+    comprehension the jump itself stands at the element."""
+    begins, place = start, at
     while ops and ops[-1].end == begins:
         last = ops[-1]
         if last.name == "ToBool":
-            begins = ops.pop().start
+            begins, place = last.start, last.offset
+            ops.pop()
         else:
-            if last.name == "Compare":
-                last.arg = (last.arg[0], False)
+            if last.name == "Compare" and last.arg[1]:
+                last.arg, place = (last.arg[0], False), last.offset
             break
     for offset in range(start, at + 2, 2):  # its prefixes too
         index_of[offset] = len(ops)
-    return begins
+    return begins, place
