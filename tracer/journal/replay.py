@@ -114,6 +114,7 @@ class Replay:
     def _bind(self, frame: Slots, name: str, number: int) -> None:
         if number in self.kinds.cells:
             frame.cells[name] = number
+            frame.locals.pop(name, None)
             self._join(number)
         elif number in self.kinds.nulls:
             frame.locals.pop(name, None)
