@@ -133,5 +133,5 @@ def _plain(native: type, value: Any) -> Any:
     if native is str:
         return str.__str__(value)
     if native is bytes:
-        return bytes.__add__(value, b"")
+        return bytes.__getitem__(value, slice(None))  # others may ask for its `__buffer__`
     return native.__add__(value, native(0))  # type: ignore[attr-defined]

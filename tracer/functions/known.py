@@ -59,7 +59,10 @@ def plain(variable: Variable) -> Variable:
 
 
 #: Numbers and texts, with what gives the plain one of an instance of a subclass.
-_VALUES = ((int, int.__index__), (float, float.__float__), (complex, complex.__pos__), (str, str.__str__), (bytes, lambda value: memoryview(value).tobytes()))
+_VALUES = (
+    (int, int.__index__), (float, float.__float__), (complex, complex.__pos__), (str, str.__str__),
+    (bytes, lambda value: bytes.__getitem__(value, slice(None))),
+)  # fmt: skip
 
 
 def value_part(variable: Variable) -> Variable:
