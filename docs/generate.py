@@ -19,6 +19,7 @@ PAGES = {
     "config.md": "tracer.config:markdown",
     "breaks.md": "tracer.breaks:markdown",
     "coverage.md": "tracer.coverage:markdown",
+    "versions.md": "tests.matrix.page:markdown",
 }
 
 

@@ -42,8 +42,8 @@ def coverage() -> str:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_the_page_is_fresh(page: str) -> None:
-    if page == "coverage.md" and not torch.__version__.startswith("2.13"):
-        pytest.skip("the page says what its probes do on torch 2.13")
+    if page == "coverage.md" and (sys.version_info[:2] != (3, 11) or not torch.__version__.startswith("2.13")):
+        pytest.skip("the page lists the rules and says what its probes do on Python 3.11 and torch 2.13")
     make = maker(PAGES[page])
     assert make is not None
     assert (DOCS / page).read_text(encoding="utf-8") == make(), "run make docs"
