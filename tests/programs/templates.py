@@ -1,10 +1,12 @@
 """Template strings and type parameters: syntax that older Pythons don't read, so the programs are texts; as untraced where they can be run."""
 
+import collections.abc  # noqa: F401  (the texts name it)
 import itertools
 import linecache
 import operator
 import sys
 import textwrap
+from typing import Callable, Generic, List, TypeVar, Union  # noqa: F401  (so)
 
 import torch
 from torch import randn
@@ -178,8 +180,49 @@ written("""
         class Box[T]:
             def __init__(self, held: T):
                 self.held = held
-        return Box(x + 1).held
+        return Box(x + 1).held, Box.__type_params__[0].__name__, Box[int].__args__
+""", since=(3, 12), **EITHER | {"breaks": ["class-definition-inside"]})  # fmt: skip
+
+written("""
+    def annotations_over_parameters(x):
+        def made[T, *Ts, **P](
+            a: list[T], b: T | None, c: Callable[[T, int], T], d: tuple[int, *Ts], e: Held[T], f: None | T, g: Callable[P, list[T]], h: List[T],
+            i: collections.abc.Callable[[T], T], *args: *Ts, **kwargs: P.kwargs
+        ) -> Union[T, T]:
+            return a * 2
+        said, first = made.__annotations__, made.__type_params__[0]
+        return made(x, *[0] * 8), len(said), said["return"] is first, said["a"].__args__[0] is first, said["a"].__origin__ is list
+""", since=(3, 12))  # fmt: skip
+
+written("""
+    def expressions_compared(x):
+        def made[T](a: list[T], b: list[T], c: List[T], d: List[T], e: int | T):
+            return a + 1
+        said = made.__annotations__
+        return (
+            made(x, 0, 0, 0, 0), said["a"] is said["b"], said["c"] is said["d"], said["a"] == said["b"], said["a"] != said["e"], bool(said["a"]),
+            len({said["a"]: 1, said["b"]: 2, said["e"]: 3}), attempt(lambda: isinstance(x, said["a"])), attempt(lambda: list[made.__type_params__][1:]),
+        )
+""", since=(3, 12))  # fmt: skip
+
+written("""
+    def expressions_leave(x):
+        type Pairs[A] = tuple[A, A]
+        def made[T, *Ts](y: Pairs[T], *rest: *Ts) -> dict[str, tuple[T, *Ts]]:
+            return y + 1
+        return annotated(made, x)
 """, since=(3, 12), **EITHER)  # fmt: skip
+
+
+class Held(Generic[TypeVar("Kept")]):
+    pass
+
+
+def annotated(made, x):
+    """What annotations say, asked from outside of the graph."""
+    torch._dynamo.graph_break()
+    said, (first, several) = made.__annotations__, made.__type_params__
+    return made(x), str(said), said["y"].__args__[0] is first, said["return"].__args__[1].__args__[0] is first, several.__name__
 
 
 def generic(made, x):

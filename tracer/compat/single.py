@@ -7,6 +7,7 @@ what the numbers of its internal functions stand for.
 
 from __future__ import annotations
 
+import builtins
 import functools
 import opcode
 import types
@@ -32,7 +33,7 @@ def instruction(name: str, count: int, arg: int | None = None) -> Callable[..., 
     code.flags = CompilerFlags.OPTIMIZED | CompilerFlags.NEWLOCALS
     loads = [ConcreteInstr("LOAD_FAST", i) for i in range(count)]
     code.extend([ConcreteInstr("RESUME", 0), *loads, ConcreteInstr(name) if arg is None else ConcreteInstr(name, arg), ConcreteInstr("RETURN_VALUE")])
-    return types.FunctionType(code.to_code(), {})
+    return types.FunctionType(code.to_code(), {"__builtins__": builtins})  # CPython imports `typing` by it
 
 
 def intrinsic(name: str, count: int) -> Callable[..., Any]:

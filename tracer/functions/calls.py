@@ -47,6 +47,7 @@ from .pinned import (
 )
 from .table import calls
 from .torch_opaque import call_opaque
+from .type_expressions import part_of_type, type_expression, type_subscript
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
 __all__ = [
     "call_function", "call_pinned", "function_attribute", "has_rule", "is_node", "import_member", "import_module", "inline", "is_known", "is_torch_owner",
     "pinned_argument", "pinned_attribute", "pinned_contains", "pinned_getitem", "pinned_iterator", "pinned_length", "pinned_truth",
-    "set_pinned_attribute",
+    "part_of_type", "set_pinned_attribute", "type_expression", "type_subscript",
 ]  # fmt: skip
 
 

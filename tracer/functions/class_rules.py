@@ -26,6 +26,7 @@ from ..variables import (
     Variable,
     literal,
 )
+from ..variables.type_parameters import TypeExpressionVariable
 from .known import plain
 from .table import calls
 
@@ -63,8 +64,8 @@ def _check(ctx: Context, value: Variable, classes: Variable, method: str, of_ins
         return any(_check(ctx, value, c, method) for c in several.settled(ctx))
     try:
         wanted = classes.constant()
-    except NotConstant:
-        wanted = None  # no class: what is raised says so
+    except NotConstant:  # no class: what is raised says so
+        wanted = classes.sample if isinstance(classes, TypeExpressionVariable) else None
     if method == "__instancecheck__" and value.python_type() is wanted:
         return True
     if isinstance(wanted, types.UnionType) and all(isinstance(part, type) for part in wanted.__args__):

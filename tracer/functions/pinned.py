@@ -32,6 +32,7 @@ from . import marks, pure
 from .annotations import annotations_of
 from .known import settled_values
 from .table import calls
+from .type_expressions import holds_type_parameters, type_subscript
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -370,6 +371,8 @@ def pinned_getitem(ctx: Context, variable: PinnedVariable, key: Variable) -> Any
         own = _own_subscript(ctx, value)
         if own is not None:
             return ctx.call_now(ctx.settle(ctx.protocol.bind(ctx, *own, None, variable)), [key])
+        if holds_type_parameters(ctx, key):
+            return type_subscript(ctx, variable, key)
         try:
             return ctx.wrap(value[_settled(ctx, variable, key)])
         except Break:

@@ -6,6 +6,7 @@ import typing
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..compat.single import intrinsic
 from ..variables import ExceptionVariable, FunctionVariable, Variable
 from ..variables.type_parameters import TypeParameterVariable
 
@@ -20,10 +21,11 @@ def one(ctx: Context, frame: Frame, name: str) -> Any:
     stack = frame.stack
     if name in _MADE:
         given = stack.pop()
-        stack.append(TypeParameterVariable(_MADE[name], given, (name, [given])))
+        stack.append(TypeParameterVariable(_MADE[name], given, (name, [given]), intrinsic(name, 1)(given.constant())))
     elif name == "typealias":
-        parts = stack.pop()
-        stack.append(TypeParameterVariable(typing.TypeAliasType, parts.item(ctx, 0), (name, [parts])))  # type: ignore[attr-defined]
+        stack.append(_alias(ctx, stack.pop()))
+    elif name == "subscript_generic":
+        stack.append(ctx.functions.type_expression(ctx, intrinsic(name, 1), [stack.pop()]))
     elif name == "stopiteration_error":
         stack.append(_stop_iteration(ctx, stack.pop()))
     else:
@@ -49,6 +51,13 @@ def _stop_iteration(ctx: Context, error: Any) -> Any:
 
 
 # ---- type parameters
+def _alias(ctx: Context, parts: Any) -> TypeParameterVariable:
+    name, parameters, _ = parts.settled(ctx)
+    samples = None if parameters.python_type() is type(None) else tuple(parameter.sample for parameter in parameters.settled(ctx))
+    sample = intrinsic("typealias", 1)((name.constant(), samples, lambda: None))
+    return TypeParameterVariable(typing.TypeAliasType, name, ("typealias", [parts]), sample)  # type: ignore[attr-defined]
+
+
 #: What is made of a name alone.
 _MADE: dict[str, type] = {"typevar": typing.TypeVar, "paramspec": typing.ParamSpec, "typevartuple": typing.TypeVarTuple}
 
@@ -56,14 +65,14 @@ _MADE: dict[str, type] = {"typevar": typing.TypeVar, "paramspec": typing.ParamSp
 def _limited(made: str) -> Callable[[Variable, Variable], Variable]:
     def rule(name: Variable, limit: Variable) -> Variable:
         """A type variable whose bound or constraints a function says when they are asked for."""
-        return TypeParameterVariable(typing.TypeVar, name, (made, [name, limit]))
+        return TypeParameterVariable(typing.TypeVar, name, (made, [name, limit]), intrinsic("typevar", 1)(name.constant()))
 
     return rule
 
 
 def _with_default(parameter: Any, default: Variable) -> Variable:
     """The compiler's own step behind the one that makes the parameter: nobody else has it yet."""
-    return TypeParameterVariable(parameter.cls, parameter.name, parameter.made, default)
+    return TypeParameterVariable(parameter.cls, parameter.name, parameter.made, parameter.sample, default)
 
 
 def _of_function(function: Any, parameters: Variable) -> FunctionVariable:
