@@ -96,6 +96,7 @@ class Context:
         self.pins = session.pins
         self.skipped: set[str] = set()  # guards that overrides leave out
         self.guards: dict[tuple[Any, ...], tuple[Any, int]] = {}
+        self.passed: list[tuple[str, ConstantVariable]] = []  # from outside, with the kinds of their guards, in the order in which they were met
         self.by_source: dict[Source, Variable] = {}
         self.by_id: dict[int, Variable] = {}
         self.global_values: dict[tuple[int, str], Variable] = {}
@@ -169,7 +170,7 @@ class Context:
             self.builtins, self.asked, self.context_states, self.traced_regions,
         ):  # fmt: skip
             table.clear()
-        for held in (self.kept, self.inputs, self.undo, self.leaves, self.globals_read):
+        for held in (self.kept, self.passed, self.inputs, self.undo, self.leaves, self.globals_read):
             held.clear()
         self.entered, self.effects, self.frame, self.root_frame = {}, Effects(), None, None
         self.handling = self.beyond = None

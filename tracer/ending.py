@@ -19,13 +19,14 @@ from .graph.modes import MODES, enter_autocast, leave_autocasts
 from .interpreter.exceptions import ExceptionState
 from .interpreter.frame import Frame
 from .signals import Decision
-from .variables import NULL, UNSET, CellVariable, Lazy, Variable
+from .variables import NULL, UNSET, CellVariable, DictVariable, Lazy, SequenceVariable, TensorVariable, Variable
 
 if TYPE_CHECKING:
     from .context import Context
     from .session import Session
+    from .sources import Source
 
-__all__ = ["Ending", "FrameInfo", "changed_modes", "enter", "fake_mode_of"]
+__all__ = ["Ending", "FrameInfo", "changed_modes", "enter", "fake_mode_of", "given_back"]
 
 
 class FrameInfo:
@@ -122,6 +123,27 @@ class Ending:
 def changed_modes(ctx: Context) -> list[tuple[str, Any]]:
     now = ((name, mode.read()) for name, mode in MODES.items())
     return [(name, value) for name, value in now if value != ctx.modes_at_entry[name]]
+
+
+def given_back(result: Any) -> dict[tuple[Any, ...], Source]:
+    """What the result holds of the frame's arguments, by the keys and indices that lead there: where each was found. Tensors are left out."""
+    found: dict[tuple[Any, ...], Source] = {}
+    open_: list[tuple[tuple[Any, ...], Any]] = [((), result)]
+    seen: set[int] = set()
+    while open_:
+        path, part = open_.pop()
+        if part is None or type(part) is TensorVariable:
+            continue
+        if part.source is not None:
+            if part.source.root.kind == "local":
+                found[path] = part.source
+        elif id(part) not in seen:
+            seen.add(id(part))
+            if isinstance(part, SequenceVariable):
+                open_ += [((*path, index), one) for index, one in enumerate(part.items)]
+            elif isinstance(part, DictVariable):
+                open_ += [((*path, key), one) for key, one in part.items.items()]
+    return found
 
 
 def _break_state(ctx: Context, body: Body, root: Frame, stays: bool) -> tuple[codegen.Point, str]:

@@ -242,6 +242,15 @@ class GuardInstalled(Point):
     expression: str
 
 
+class GuardRelaxed(Point):
+    """A value that was guarded when it was met was only passed on: less of it is checked than event `of` said."""
+
+    of: int
+    source: str
+    kind: str
+    expression: str
+
+
 class NodeCreated(Point):
     """One operation was recorded into a graph."""
 

@@ -18,11 +18,12 @@ import torch
 
 from . import codegen, handlers
 from .breaks import render
+from .builder.literals import relax_guards
 from .compat import fakes, functorch, graphs, is_eager
 from .compat.guards import STATES, function_modes
 from .compat.memo import with_transforms, without_transforms
 from .context import BreakHere, Context
-from .ending import Ending, FrameInfo, changed_modes, enter, fake_mode_of
+from .ending import Ending, FrameInfo, changed_modes, enter, fake_mode_of, given_back
 from .errors import BackendError
 from .events import (
     AttemptEnded,
@@ -68,12 +69,13 @@ MAX_ATTEMPTS = 64
 class Compiled:
     """What a session keeps with an entry."""
 
-    __slots__ = ("changes", "check", "example_inputs", "frame", "gm", "graph", "lowered", "source")
+    __slots__ = ("back", "changes", "check", "example_inputs", "frame", "gm", "graph", "lowered", "source")
 
     def __init__(self, frame: str, graph: str, gm: Any, example_inputs: list[Any], source: str):
         self.frame, self.graph, self.gm, self.example_inputs, self.source = frame, graph, gm, example_inputs, source
         self.lowered: Any = None
         self.check = 0.0  # seconds that its guards take; 0: not measured
+        self.back: dict[tuple[Any, ...], Source] = {}  # where in the result what existed before lies, and where that was found
         self.changes: tuple[str, ...] = ()  # existing objects that the frame leaves changed, but for tensors
 
 
@@ -215,6 +217,7 @@ def _compile(ctx: Context, info: FrameInfo, root: Frame, result: Variable | None
         rec.point(CodeGenerated, graph, name, text, len(code.co_code) // 2)
     record = Compiled(frame_id, graph, compiled.gm, compiled.examples, text)
     record.changes = tuple(ending.body.changed)
+    record.back = given_back(result)
     with _outside(ctx):
         record.lowered = _lower(ctx, info)
         if rec.on:
@@ -301,6 +304,7 @@ def _lower(ctx: Context, info: FrameInfo) -> Any:
     symbolic = _symbolic_inputs(ctx)
     settle = ctx.shapes.tensor_metadata
     sized = {i.source for i in symbolic}
+    relax_guards(ctx)
     superfluous = BACKWARD if backward_unseen(ctx) else UNSET
     guards = [
         Guard(source, kind, settle(expected) if source in sized and kind == "TENSOR_MATCH" else expected, cause)

@@ -152,6 +152,8 @@ KINDS: dict[str, Kind] = {
     ),
 }  # fmt: skip
 BETWEEN = ("(1 if {a} is {b} else 2)", "(1 if {a}.shape == {b}.shape else 2)", "({a} + {b}).sum()", "(1 if {a}.data_ptr() == {b}.data_ptr() else 2)")
+#: What is returned beside a result that was computed: an argument as it was given.
+GIVEN_BACK = ("(y, {a})", "[{a}, y]", "{{'y': y, 'p': ({a}, 1)}}", "(y, [{a}, {a}])")
 NAMES = ("a", "b", "self", "torch", "len", "fits", "tensor", "math", "out", "input", "match", "load", "sized", "held", "module")
 
 
@@ -172,13 +174,16 @@ class Drawn:
             reads.append(f"_{pairs[0]}.add_(1).sum()")
         header = ", ".join(["x", *self.names])
         lines = [f"def program({header}):", *[f"    _{name} = {name}" for name in self.names], "    return run(x, " + ", ".join(f"_{n}" for n in self.names) + ")"]
-        inner = ["", f"def run(x, {', '.join(f'_{n}' for n in self.names)}):", "    y = x.cos() * 2", *[f"    y = y + {read}" for read in reads], "    return y"]
+        inner = ["", f"def run(x, {', '.join(f'_{n}' for n in self.names)}):", "    y = x.cos() * 2", *[f"    y = y + {read}" for read in reads], f"    return {self._result()}"]
         self.text = "\n".join([*lines, *inner]) + "\n"
         self.scope = {"torch": torch, "nn": nn, "math": math, "Box": Box, "Color": Color}
         file = f"<drawn {seed}>"
         linecache.cache[file] = (len(self.text), None, self.text.splitlines(True), file)
         exec(compile(self.text, file, "exec"), self.scope)
         self.program = self.scope["program"]
+
+    def _result(self) -> str:
+        return self.draw.choice(GIVEN_BACK).format(a=f"_{self.draw.choice(self.names)}") if self.draw.random() < 0.3 else "y"
 
     def _read(self, name: str, kind: str) -> str:
         return self.draw.choice(KINDS[kind].reads).format(a=f"_{name}")
@@ -264,8 +269,19 @@ def _compare(drawn: Drawn, made: Any, given: list[Any], refusal: type[Exception]
         return f"{type(found).__name__}: {found}"
     if isinstance(wanted, BaseException):
         return f"{found} where plain Python raises {type(wanted).__name__}"
-    same = type(found) is type(wanted) and torch.allclose(found, wanted, equal_nan=True) and found.dtype == wanted.dtype
-    return "agrees" if same else f"{found}, not {wanted}"
+    return "agrees" if _same(found, wanted) else f"{found}, not {wanted}"
+
+
+def _same(found: Any, wanted: Any) -> bool:
+    if type(found) is not type(wanted):
+        return False
+    if isinstance(wanted, torch.Tensor):
+        return found.dtype == wanted.dtype and found.shape == wanted.shape and torch.allclose(found.to_dense(), wanted.to_dense(), equal_nan=True)
+    if isinstance(wanted, dict):
+        return list(found) == list(wanted) and all(map(_same, found.values(), wanted.values()))
+    if isinstance(wanted, list | tuple):
+        return len(found) == len(wanted) and all(map(_same, found, wanted))
+    return repr(found) == repr(wanted)
 
 
 def _copied(given: list[Any]) -> list[Any]:

@@ -112,6 +112,16 @@ def test_other_arguments_are_refused_by_name(name):
             made(*given)
 
 
+def test_what_the_call_gives_back_is_what_it_is_given():
+    """Of what is only passed on, the type is checked and nothing else."""
+    fn = lambda x, tag, l, d, t: (x + 1, tag, l, {"k": d, "t": t}, [tag, l])
+    made = program(traced(fn, ONE, "a", [1, 2], {"q": 1}, (1, "z")))
+    for args in ((TWO, "a", [1, 2], {"q": 1}, (1, "z")), (TWO, "b", [5], {"q": 2}, (2, "y"))):
+        assert repr(made(*args)) == repr(fn(*args))
+    with pytest.raises(ValueError, match=r"type\(tag\) was"):
+        made(ONE, 1, [1, 2], {"q": 1}, (1, "z"))
+
+
 def test_the_checks_know_equal_from_same():
     fn = lambda x, k, s, t: x[s] * k + t[1]
     made = program(traced(fn, torch.ones(4), float("nan"), slice(0, 2), (1, complex(2, -0.0))))

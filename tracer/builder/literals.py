@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..events import GuardRelaxed
+from ..guards.guard import expression
 from ..signals import Declined
-from ..variables import ConstantVariable, PinnedVariable, literal
+from ..variables import PASSED, ConstantVariable, PinnedVariable, literal
 from .table import rules
 
 if TYPE_CHECKING:
@@ -17,9 +19,35 @@ if TYPE_CHECKING:
     from ..sources import Source
 
 
+def _guarded(ctx: Context, kind: str, value: Any, source: Source) -> ConstantVariable:
+    """A literal that nobody has read yet. If it stays so, this guard is relaxed to one on the type when the trace ends; if somebody else asked for
+    it, it isn't."""
+    if (source, kind, None) in ctx.guards or (source, kind, PASSED) in ctx.guards:
+        return ConstantVariable(value, source)
+    ctx.guard(source, kind, value, PASSED)
+    variable = ConstantVariable.passed(value, source)
+    ctx.passed.append((kind, variable))
+    return variable
+
+
+def relax_guards(ctx: Context) -> None:
+    """At the end of a trace: literals that nobody read were passed on, and of those it relies on the type alone."""
+    for kind, variable in ctx.passed:
+        source = variable.source
+        if source is None or variable.is_read or ctx.by_source.get(source) is not variable:  # of a body that was rolled back
+            continue
+        _, cause = ctx.guards.pop((source, kind, PASSED), (None, -1))
+        if cause >= 0 and (source, kind, None) not in ctx.guards:
+            if ctx.rec.on:
+                ctx.rec.point(GuardRelaxed, cause, source.text, "TYPE_MATCH", expression(source, "TYPE_MATCH", variable.kind))
+            ctx.guards[source, "TYPE_MATCH", None] = variable.kind, cause
+
+
 @rules.exact(type(None), bool, type(Ellipsis), type(NotImplemented))
 def singleton(ctx: Context, value: Any, source: Source) -> Any:
     """None, True, False, Ellipsis, NotImplemented: guarded by identity."""
+    if type(value) is bool:
+        return _guarded(ctx, "CONSTANT_MATCH", value, source)
     ctx.guard(source, "CONSTANT_MATCH", value)
     return literal(value) if type(value) is not type(NotImplemented) else ConstantVariable(value, source)
 
@@ -29,8 +57,7 @@ def integer(ctx: Context, value: int, source: Source) -> Any:
     """A Python int: a constant, or symbolic where it changed before or the configuration says so."""
     if ctx.dynamic.wants(ctx, source, value):
         return ctx.shapes.input_number(ctx, value, source)
-    ctx.guard(source, "EQUALS_MATCH", value)
-    return ConstantVariable(value, source)
+    return _guarded(ctx, "EQUALS_MATCH", value, source)
 
 
 @rules.exact(
@@ -40,8 +67,7 @@ def constant(ctx: Context, value: Any, source: Source) -> Any:
     """Immutable values that are known while tracing: guarded by type and value."""
     if ctx.pins.numbers and type(value) is float:
         ctx.pins.number(source.text, value)
-    ctx.guard(source, "EQUALS_MATCH", value)
-    return ConstantVariable(value, source)
+    return _guarded(ctx, "EQUALS_MATCH", value, source)
 
 
 @rules.exact(types.CodeType)

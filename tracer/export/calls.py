@@ -51,7 +51,7 @@ class Program:
         self.graph, self.checks = classes[0].name, list(found.checks)
         _weights(found, classes[0])
         self.given = [_given(found, one, places, self.constants) for one in classes[0].inputs]
-        self.result = _result(found.result, graph, places)
+        self.result = _Result(found, graph, places).spelled(found.result)
 
     def text(self, layout: Layout) -> str:
         """The class; where there is none, a comment that says why."""
@@ -152,22 +152,38 @@ def _given(found: Captured, one: Input, places: Places, constants: dict[str, tor
 # --- result -----------------------------------------------------------------------------------------------------------
 
 
-def _result(value: Any, graph: CapturedGraph, places: Places) -> str:
+class _Result:
     """The call's result, made of the graph's outputs and of arguments."""
-    if isinstance(value, torch.Tensor):
-        return _tensor(value, graph, places)
-    if type(value) in (int, float) and _symbolic(graph):
-        raise _No("it returns a number that may depend on sizes")
-    if isinstance(value, Mapping):
-        if not all(map(plain, value)):
-            raise _No("it returns a dict whose keys can't be written down")
-        return "{" + ", ".join(f"{constant(k)}: {_result(v, graph, places)}" for k, v in value.items()) + "}"
-    if isinstance(value, list | tuple) and (not isinstance(value, torch.Size) or _symbolic(graph)):
-        inner = ", ".join(_result(part, graph, places) for part in value)
-        return f"[{inner}]" if isinstance(value, list) else f"({inner}{',' if len(value) == 1 else ''})"
-    if plain(value):
-        return constant(value)
-    raise _No(f"it returns a {type(value).__name__}")
+
+    def __init__(self, found: Captured, graph: CapturedGraph, places: Places):
+        self._found, self._graph, self._places = found, graph, places
+
+    def spelled(self, value: Any, path: tuple[Any, ...] = ()) -> str:
+        """As Python writes it; `path` leads to it from the whole result."""
+        graph = self._graph
+        if isinstance(value, torch.Tensor):
+            return _tensor(value, graph, self._places)
+        passed = self._passed(path)
+        if passed:
+            return passed
+        if type(value) in (int, float) and _symbolic(graph):
+            raise _No("it returns a number that may depend on sizes")
+        if isinstance(value, Mapping):
+            if not all(map(plain, value)):
+                raise _No("it returns a dict whose keys can't be written down")
+            return "{" + ", ".join(f"{constant(k)}: {self.spelled(v, (*path, k))}" for k, v in value.items()) + "}"
+        if isinstance(value, list | tuple) and (not isinstance(value, torch.Size) or _symbolic(graph)):
+            inner = ", ".join(self.spelled(part, (*path, index)) for index, part in enumerate(value))
+            return f"[{inner}]" if isinstance(value, list) else f"({inner}{',' if len(value) == 1 else ''})"
+        if plain(value):
+            return constant(value)
+        raise _No(f"it returns a {type(value).__name__}")
+
+    def _passed(self, path: tuple[Any, ...]) -> str:
+        """How the argument that the call gives back there is read, "" where it isn't one: it needn't be what it was."""
+        source = self._found.back.get(path)
+        place = None if source is None else self._found.arguments.place(source)
+        return "" if place is None else place.read
 
 
 def _tensor(value: torch.Tensor, graph: CapturedGraph, places: Places) -> str:

@@ -25,6 +25,7 @@ from tracer.export.places import Arguments, Place, Unreadable
 from tracer.guards import Guard
 from tracer.records import Frame, GraphBreak, GraphInput
 from tracer.rerun.running import find, run_again
+from tracer.sources import Source
 
 __all__ = ["Captured", "CapturedGraph", "Input", "capture"]
 
@@ -72,6 +73,7 @@ class Captured(NamedTuple):
     effects: tuple[str, ...]  # what the call did beside returning, in words
     runs: int  # of graphs, all counted
     reads: dict[str, Place]  # where in the arguments the sources of guards lie, by their text
+    back: dict[tuple[Any, ...], Source]  # where arguments lie in the result, by keys and indices
     checks: list[Check] | str  # of what the trace of the whole call relied on, as far as it is read from arguments, or why there are none
 
 
@@ -153,13 +155,15 @@ def capture(session: Any, call: int | None = None) -> Captured:
     with contextlib.ExitStack() as stack:
         new, keeping, relied = _run(session, kept, session.config.engine)
         stack.callback(new.close)
+        ours = new
         if not keeping.seen:
             raise TracerError("this call has no graph: nothing of it was captured.", next="read session.explain()")
         if session.config.engine == "dynamo":
-            other, ours, relied = _run(session, kept, "tracer")
-            stack.callback(other.close)
-            keeping.arguments.follow(ours.arguments)
-        return _captured(new, keeping, keeping.arguments, relied, _model(kept, keeping))
+            ours, by_ours, relied = _run(session, kept, "tracer")
+            stack.callback(ours.close)
+            keeping.arguments.follow(by_ours.arguments)
+        back = {} if isinstance(relied, str) else ours.compiled[0].back
+        return _captured(new, keeping, keeping.arguments, relied, _model(kept, keeping), back)
 
 
 def _run(session: Any, kept: Any, engine: str) -> tuple[Any, _Keeping, tuple[Guard, ...] | str]:
@@ -203,7 +207,7 @@ def _called(fn: Any) -> Any:
 
 
 def _captured(
-    new: Any, keeping: _Keeping, arguments: Arguments, relied: tuple[Guard, ...] | str, model: torch.nn.Module | None
+    new: Any, keeping: _Keeping, arguments: Arguments, relied: tuple[Guard, ...] | str, model: torch.nn.Module | None, back: dict[tuple[Any, ...], Source]
 ) -> Captured:
     fn, args, kwargs, values = keeping.given
     paths = {id(leaf): path for path, leaf in leaves_with_path(arguments.given) if isinstance(leaf, torch.Tensor)}
@@ -237,7 +241,7 @@ def _captured(
     effects = tuple(dict.fromkeys(text for one in new.compiled for text in one.changes))
     return Captured(
         name, arguments, model, new.result, graphs, list(new.graph_breaks), effects, keeping.runs,
-        _reads(relied, arguments), _checks(relied, arguments, graphs[0].inputs if new.config.engine == "dynamo" else None),
+        _reads(relied, arguments), back, _checks(relied, arguments, graphs[0].inputs if new.config.engine == "dynamo" else None),
     )  # fmt: skip
 
 

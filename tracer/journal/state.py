@@ -139,7 +139,7 @@ class State:
         return self._listed(ev.InputLifted)
 
     @cached_property
-    def guards(self) -> list[ev.GuardInstalled]:
+    def guards(self) -> list[ev.GuardInstalled | ev.GuardRelaxed]:
         """The guards in force."""
         return self._listed(ev.GuardInstalled)
 
@@ -255,6 +255,10 @@ class Timeline:
         self._listed[type(event)].append(event.seq)
         self._named[event.graph, event.name] = event.seq
 
+    def _relaxed(self, event: ev.GuardRelaxed) -> None:
+        self._listed[ev.GuardInstalled].append(event.seq)
+        self._gone.setdefault(event.of, event.seq)
+
     def _removed(self, event: ev.NodeRemoved) -> None:
         seq = self._named.pop((event.graph, event.name), None)
         if seq is not None:
@@ -274,6 +278,7 @@ _NOTE: dict[type[ev.Event], Any] = {
     ev.Summary: Timeline._summary,
     ev.NodeCreated: Timeline._list,
     ev.InputLifted: Timeline._list,
+    ev.GuardRelaxed: Timeline._relaxed,
     ev.NodeRemoved: Timeline._removed,
     ev.RolledBack: Timeline._rolled_back,
 }

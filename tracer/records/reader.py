@@ -58,6 +58,7 @@ class _Reader:
         self.inputs: dict[tuple[str, str | int], dict[str, GraphInput]] = {}
         self.graphs: dict[str, Graph] = {}
         self.tried: dict[int, Speculation] = {}
+        self.guards: dict[int, Guard] = {}  # by the event that installed it
         self.results: dict[int, tuple[str, ...]] = {}  # of the bodies that were committed
         self.failed: list[ev.GuardFailed] = []
         self.artifacts: dict[str, list[Artifact]] = {}
@@ -167,7 +168,12 @@ class _Reader:
     def guard(self, event: ev.GuardInstalled) -> None:
         cause = self.journal.events[event.parent] if event.parent >= 0 else None
         where = place(event.location)
-        self.records.guards.append(Guard(event.source, event.kind, event.expression, event.frame, where, cause))
+        guard = self.guards[event.seq] = Guard(event.source, event.kind, event.expression, event.frame, where, cause)
+        self.records.guards.append(guard)
+
+    def guard_relaxed(self, event: ev.GuardRelaxed) -> None:
+        guard = self.guards[event.of]
+        guard.kind, guard.expression = event.kind, event.expression
 
     def node_created(self, event: ev.NodeCreated) -> None:
         self.nodes.setdefault(self._home(event), {})[event.name] = Node(
@@ -359,6 +365,7 @@ _READ: dict[type[Event], tuple[Callable[[_Reader, Any], None], bool]] = {
     ev.CacheHit: (_Reader.cache_hit, True),
     ev.Reused: (_Reader.reused, True),
     ev.GuardInstalled: (_Reader.guard, False),
+    ev.GuardRelaxed: (_Reader.guard_relaxed, False),
     ev.NodeCreated: (_Reader.node_created, False),
     ev.NodeRemoved: (_Reader.node_removed, False),
     ev.InputLifted: (_Reader.input_lifted, False),

@@ -2,7 +2,7 @@
 
 from .arrays import ArrayVariable, LimitsVariable, NumberVariable
 from .base import NULL, Lazy, NullVariable, Variable, mention, shared
-from .constants import FALSE, LITERALS, NONE, TRUE, ConstantVariable, literal
+from .constants import FALSE, LITERALS, NONE, PASSED, TRUE, ConstantVariable, literal
 from .functions import (
     UNSET,
     BoundVariable,
@@ -44,8 +44,8 @@ from .sets import SetVariable
 from .tensors import HandleVariable, SymVariable, TensorVariable
 
 __all__ = [
-    "FALSE", "LITERALS", "NONE", "NULL", "TRUE", "UNSET", "ArrayVariable", "BoundVariable", "CallIteratorVariable", "CellVariable", "ConstantVariable",
-    "CountVariable", "DictIteratorVariable", "DictVariable", "DictViewVariable", "EnumerateVariable", "ExceptionVariable",
+    "FALSE", "LITERALS", "NONE", "NULL", "PASSED", "TRUE", "UNSET", "ArrayVariable", "BoundVariable", "CallIteratorVariable", "CellVariable",
+    "ConstantVariable", "CountVariable", "DictIteratorVariable", "DictVariable", "DictViewVariable", "EnumerateVariable", "ExceptionVariable",
     "FilterVariable", "FunctionVariable", "GeneratorVariable", "HandleVariable", "IdentityKey", "IteratorVariable", "Lazy", "LimitsVariable",
     "ListVariable",
     "MapVariable", "MappingProxyVariable", "ModuleVariable", "NamespaceVariable", "NullVariable", "NumberVariable",

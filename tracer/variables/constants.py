@@ -15,25 +15,56 @@ if TYPE_CHECKING:
     from ..context import Context
     from ..sources import Source
 
-__all__ = ["FALSE", "LITERALS", "NONE", "TRUE", "ConstantVariable", "literal"]
+__all__ = ["FALSE", "LITERALS", "NONE", "PASSED", "TRUE", "ConstantVariable", "literal"]
 
 LITERALS: frozenset[type] = frozenset({
     type(None), bool, int, float, complex, str, bytes, type(Ellipsis), type(NotImplemented), types.CodeType,
     torch.dtype, torch.device, torch.layout, torch.memory_format, torch._C._SDPBackend,
 })  # fmt: skip
+#: Marks the guard of a literal that may turn out to be only passed on.
+PASSED = object()
 #: Bits of the longest int that is written down in full.
 _WRITTEN = 4096
 _SIMPLE = frozenset({type(None), bool, int, float, complex, str, bytes, type(Ellipsis)})
 
 
 class ConstantVariable(Variable):
-    __slots__ = ("value",)
+    """A literal. `value` is what the trace relies on; of one that came from outside it is not set before somebody asks for it, so that a literal which
+    is only passed on can be told from one that was read."""
+
+    __slots__ = ("kind", "unread", "value")
 
     def __init__(self, value: Any, source: Source | None = None):
-        self.value, self.source, self.vid = value, source, 0
+        self.value, self.source, self.vid, self.kind = value, source, 0, type(value)
+
+    @classmethod
+    def passed(cls, value: Any, source: Source) -> ConstantVariable:
+        """One from outside that nobody has read yet."""
+        self = cls.__new__(cls)
+        self.unread, self.source, self.vid, self.kind = value, source, 0, type(value)
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "value":
+            raise AttributeError(name)
+        self.value = self.unread
+        return self.value
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the trace may rely on more than its type."""
+        try:
+            _VALUE.__get__(self)
+        except AttributeError:
+            return False
+        return True
+
+    def look(self) -> Any:
+        """The value, to show it to a person: nothing may follow from it."""
+        return self.value if self.is_read else self.unread
 
     def python_type(self) -> type:
-        return type(self.value)
+        return self.kind
 
     def real(self) -> Any:
         return self.value
@@ -42,7 +73,7 @@ class ConstantVariable(Variable):
         return self.value
 
     def describe(self) -> str:
-        value = self.value
+        value = self.look()
         if type(value) in _SIMPLE:
             if type(value) is int and value.bit_length() > _WRITTEN:  # Python refuses to write the longest ones down
                 return f"<int of {value.bit_length()} bits>"
@@ -89,6 +120,9 @@ class ConstantVariable(Variable):
     def rebuild(self, body: Body) -> str:
         return body.constant(self.value)
 
+
+#: The slot itself, which doesn't count as a reader.
+_VALUE: Any = ConstantVariable.__dict__["value"]
 
 NONE: ConstantVariable = shared(ConstantVariable(None))
 TRUE: ConstantVariable = shared(ConstantVariable(True))

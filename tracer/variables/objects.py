@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..signals import Break, NotConstant, Raised
 from .base import EPOCH, Lazy, Variable, mention
+from .constants import ConstantVariable
 from .functions import UNSET
 from .keys import has_user_keys
 from .mappings import DictVariable, set_each
@@ -235,6 +236,8 @@ def _is_still(held: Any, stored: Any) -> bool:
     """Whether writing `stored` where `held` is changes nothing."""
     if stored is UNSET or type(stored) is Lazy:
         return held is (stored.value if type(stored) is Lazy else UNSET)
+    if type(stored) is ConstantVariable and not stored.is_read:  # it may be another at the next call, which is no reason to look
+        return False
     try:
         return stored.real() is held
     except NotConstant:
