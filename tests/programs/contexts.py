@@ -94,6 +94,17 @@ def called_under_inference_mode(run):
     f(randn(3))
 
 
+@scenario(recompiles=None, graphs=None)
+def tensors_of_inference_mode_outside_it_and_the_reverse(run):
+    f = run(lambda x: (x.is_inference(), (x + 1).is_inference(), torch.zeros(2).is_inference(), x.view(-1).is_inference(), torch.is_inference_mode_enabled()))
+    with torch.inference_mode():
+        made = randn(2)
+    for context in (torch.inference_mode, torch.no_grad, torch.enable_grad):
+        for x in (made, randn(2), leaf(2), made):
+            with context():
+                f(x)
+
+
 @program(lambda: (randn(4, 4), randn(4, 4)))
 def autocast_block(x, y):
     with torch.autocast("cpu", dtype=torch.bfloat16):

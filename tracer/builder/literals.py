@@ -34,7 +34,7 @@ def relax_guards(ctx: Context) -> None:
     """At the end of a trace: literals that nobody read were passed on, and of those it relies on the type alone."""
     for kind, variable in ctx.passed:
         source = variable.source
-        if source is None or variable.is_read or ctx.by_source.get(source) is not variable:  # of a body that was rolled back
+        if source is None or variable.is_read:
             continue
         _, cause = ctx.guards.pop((source, kind, PASSED), (None, -1))
         if cause >= 0 and (source, kind, None) not in ctx.guards:

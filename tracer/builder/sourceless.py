@@ -141,6 +141,8 @@ def class_(ctx: Context, value: Any, source: None) -> Variable:
 )  # fmt: skip
 def by_identity(ctx: Context, value: Any, source: None) -> Variable:
     """Builtins, modules, descriptors, number limits: known by identity."""
+    if isinstance(getattr(value, "__self__", None), torch.Tensor):
+        raise Break("unsupported-type", type=type(value).__name__, why="it is a method of a tensor that exists only while tracing")
     return PinnedVariable(value)
 
 

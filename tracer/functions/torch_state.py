@@ -265,11 +265,23 @@ def _metadata(name: str) -> Any:
 
 
 for _name in (
-    "dim", "ndimension", "is_contiguous", "element_size", "get_device", "is_inference", "is_signed", "is_conj", "is_neg",
+    "dim", "ndimension", "is_contiguous", "element_size", "get_device", "is_signed", "is_conj", "is_neg",
     "is_coalesced", "is_same_size",
 ):
     if _name != "is_same_size":
         calls.exact(getattr(torch.Tensor, _name))(_metadata(_name))
+
+
+@calls.exact(torch.Tensor.is_inference, torch.is_inference)
+def is_inference(ctx: Context, value: Variable) -> Any:
+    """Whether a tensor was made in inference mode. Views are what their base is, wherever they are made; fakes are never made there."""
+    if not isinstance(value, TensorVariable):
+        return Declined("not a tensor")
+    memory = storage_of(value.fake)
+    for given in ctx.inputs:
+        if isinstance(given.value, torch.Tensor) and storage_of(given.fake) == memory:
+            return literal(given.value.is_inference())
+    return literal(ctx.inference)
 
 
 @calls.exact(torch.Tensor.contiguous)

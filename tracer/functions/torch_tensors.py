@@ -162,7 +162,7 @@ def _layout(fake: Any, name: str) -> Any:
 
 _QUERIES = frozenset({
     "dtype", "ndim", "layout", "is_sparse", "is_cuda", "is_cpu", "is_meta", "is_quantized", "is_mkldnn", "is_nested", "is_mps",
-    "is_xpu", "is_xla", "is_mtia", "is_ipu", "is_maia", "is_vulkan", "is_sparse_csr", "itemsize", "is_inference",
+    "is_xpu", "is_xla", "is_mtia", "is_ipu", "is_maia", "is_vulkan", "is_sparse_csr", "itemsize",
 })  # fmt: skip
 _OF_AUTOGRAD = frozenset({"requires_grad", "is_leaf", "grad_fn", "grad"})
 _VIEWS = frozenset({"T", "mT", "H", "mH", "real", "imag"})

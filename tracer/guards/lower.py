@@ -14,6 +14,8 @@ import types
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import torch
+
 from ..compat.guards import (
     DICT,
     DICT_MANAGER,
@@ -310,9 +312,11 @@ class Lowering:
 
     # ---- for kinds
     @property
-    def tensors(self) -> bool:
-        """Whether a tensor is guarded: that compares dispatch keys, which tell the thread's inference mode."""
-        return any(guard.kind == "TENSOR_MATCH" for guard in self.held)
+    def tells_inference(self) -> bool:
+        """Whether a guard of a tensor tells the thread's inference mode: it compares dispatch keys. Those of a tensor that was made outside, in
+        the mode, are those of one made in the mode, outside: only a tensor of the mode that is on tells."""
+        mode = torch.is_inference_mode_enabled()
+        return any(guard.kind == "TENSOR_MATCH" and guard.source is not None and self.value(guard.source).is_inference() == mode for guard in self.held)
 
     def once(self, key: Any) -> bool:
         """True the first time."""

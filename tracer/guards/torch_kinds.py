@@ -213,7 +213,7 @@ class GlobalState:
 
 def _lower_global(at: Place, expected: GlobalState, parts: list[Any]) -> None:
     at.manager.add_global_state_guard(expected._compared, parts, None)
-    if not at.lowering.tensors:
+    if not at.lowering.tells_inference:
         add_constant(at.lowering.state("INFERENCE_MODE"), expected.inference, parts)
 
 

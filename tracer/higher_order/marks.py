@@ -26,7 +26,7 @@ _TABLES = (
     "guards", "by_source", "by_id", "global_values", "class_lookups", "owners", "namespaces", "memo", "builtins", "asked", "fixed", "asserted", "regions",
     "traced_regions", "context_states", "submodules",
 )  # fmt: skip
-_LISTS = ("kept", "inputs", "leaves", "globals_read")
+_LISTS = ("kept", "passed", "inputs", "leaves", "globals_read")
 _SETS = ("switches", "replaced", "written", "begun", "skipped")
 _PLAIN = ("changes", "outside_changes", "mode_nodes", "protected", "handling", "beyond", "autocast_at_entry")
 

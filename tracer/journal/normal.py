@@ -34,6 +34,7 @@ class Normal:
         "ArtifactProduced": frozenset(("text",)),
         "InternalFault": frozenset(("traceback",)),
         "Reused": frozenset(("of",)),
+        "GuardRelaxed": frozenset(("of",)),
     }
     #: Kinds whose line begins with their frame.
     FRAMED = ("FrameStarted", "CacheHit", "GuardFailed")
