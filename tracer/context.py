@@ -32,6 +32,7 @@ from .interpreter import generators, intrinsics
 from .interpreter.frame import Frame, Program
 from .interpreter.lifetimes import WEAKLY, Lifetimes
 from .interpreter.loop import run
+from .interpreter.managers import told_of_manager
 from .interpreter.paths import visit
 from .protocol import instances
 from .signals import Break, Decision, Raised, Restart, Untraceable
@@ -535,10 +536,12 @@ class Context:
                 called = self.session.called_from(name) if is_module_call(place[0]) else None  # our own text calls a module
                 frames.append((frame, called or (*place, name)))
             frame = frame.back
-        user = [entry for f, entry in frames if not self.session.is_library(f.decoded.code)] or [entry for _, entry in frames[-1:]]
+        own_code = [number for number, (f, _) in enumerate(frames) if not self.session.is_library(f.decoded.code)]
+        user = [frames[number][1] for number in own_code] or [entry for _, entry in frames[-1:]]
+        whole = own_code[0] - 1 if own_code and own_code[0] and told_of_manager(stop, frames[own_code[0] - 1][0]) else 0
         stop.user_stack = tuple(reversed(user))
         stop.location = user[0][:5] if user else ()
-        own = 0  # how many of the innermost are an operator's own Python
+        own = whole  # how many of the innermost are an operator's own Python, or a manager's
         while own + 1 < len(frames) and frames[own][0].globals.get("__name__") in _OPERATORS:
             own += 1
         if frames:

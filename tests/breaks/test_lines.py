@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 import tracer
 from tests.breaks import elsewhere
@@ -44,6 +45,52 @@ def test_torch_unique_keeps_some_elements() -> None:
 
     found = only(f)
     assert found.reason == "data-dependent-shape" and "`torch.unique(x)` at line" in found.explanation
+
+
+def test_a_manager_of_torch_is_told_of_as_what_the_line_enters() -> None:
+    def counted(x: Any) -> Any:
+        with FlopCounterMode(display=False) as mode:
+            y = x @ x
+        return y, mode.get_total_flops()
+
+    def inferring(x: Any) -> Any:
+        with torch.inference_mode():
+            return x * 2
+
+    for function, name, shown in ((counted, "FlopCounterMode", "FlopCounterMode.__enter__"), (inferring, "inference_mode", "inference_mode.__enter__")):
+        found = breaks_of(function)
+        line = function.__code__.co_firstlineno + 1
+        assert {(one.reason, one.location.line) for one in found} == {("context-unsupported", line)} and len(found) <= 2
+        told = " ".join(one.explanation for one in found)
+        assert f"({name})" in told and f"by way of `{shown}`" in told and "weak" not in told and "hash" not in told
+
+
+def test_the_condition_is_named_wherever_a_truth_is_asked() -> None:
+    def chosen(x: Any) -> Any:
+        return x if x.any() else -x
+
+    def kept(x: Any) -> Any:
+        return [one for one in x if one.any()]
+
+    def stated(x: Any) -> Any:
+        if x.any():
+            x = x + 1
+        return x
+
+    def repeated(x: Any) -> Any:
+        while x.any():
+            x = x * 0
+        return x
+
+    def denied(x: Any) -> Any:
+        return 1 if not x.any() else 2
+
+    for function, word, test in (
+        (chosen, "if", "x.any()"), (kept, "if", "one.any()"), (stated, "if", "x.any()"), (repeated, "while", "x.any()"), (denied, "not", "x.any()"),
+    ):  # fmt: skip
+        found = only(function)
+        assert found.title == f"Python `{word}` on a tensor's value" and f"with `{test}`, and `{test}` is a tensor" in found.explanation, function
+        assert any("torch.where" in hint for hint in found.hints) == (function in (chosen, stated))
 
 
 def test_a_list_of_values_is_no_loop_where_there_is_none() -> None:

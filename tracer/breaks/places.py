@@ -121,24 +121,25 @@ def _tested(place: tuple[Any, ...], node: ast.expr, parent: ast.AST, asks: tuple
 
 def _part(place: tuple[Any, ...], asks: tuple[int, tuple[Any, ...]]) -> tuple[ast.expr, ast.AST] | None:
     """The part of a condition that is asked, and its parent. CPython 3.11 asks for `b` of `if a is c and b` at the place of `a is c`: each part
-    at that of the last one before it that has a place of its own. None where nothing of a condition stands at the place."""
+    at that of the last one before it that has a place of its own, the first at that of what the condition is of. None where nothing of a
+    condition stands at the place."""
     index, places = asks
-    for test in (test for node in ast.walk(_tree(place[0])) for test in _tests(node)):
-        parts = list(_parts(*test))
+    for node in ast.walk(_tree(place[0])):
+        parts = [part for test in _tests(node) for part in _parts(*test)]
         at = next((number for number, (part, _) in enumerate(parts) if _span(part) == place[1:]), None)
-        if at is not None:
-            behind = itertools.takewhile(lambda part: _span(part[0]) not in places, parts[at + 1 :])
-            mine = [parts[at], *behind]
-            whole = not places.count(place[1:]) % len(mine)  # a `finally`, and the test of a `while`, are compiled more than once
-            return mine[index % len(mine)] if whole else (ast.Constant(None), test[1])
+        behind = parts if at is None else parts[at + 1 :]
+        if at is not None or parts and _span(node) == place[1:]:
+            mine = [*(parts[at : at + 1] if at is not None else []), *itertools.takewhile(lambda part: _span(part[0]) not in places, behind)]
+            whole = mine and not places.count(place[1:]) % len(mine)  # a `finally`, and the test of a `while`, are compiled more than once
+            return mine[index % len(mine)] if whole else (ast.Constant(None), parts[0][1])
     return None
 
 
 def _tests(node: ast.AST) -> Iterator[tuple[ast.expr, ast.AST]]:
     if isinstance(node, ast.If | ast.While | ast.IfExp | ast.Assert):
         yield node.test, node
-    elif isinstance(node, ast.comprehension):
-        yield from ((test, node) for test in node.ifs)
+    elif isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+        yield from ((test, one) for one in node.generators for test in one.ifs)
 
 
 def _parts(test: ast.expr, parent: ast.AST) -> Iterator[tuple[ast.expr, ast.AST]]:
@@ -152,7 +153,7 @@ def _parts(test: ast.expr, parent: ast.AST) -> Iterator[tuple[ast.expr, ast.AST]
         yield test, parent
 
 
-def _span(node: ast.expr) -> tuple[int | None, ...]:
+def _span(node: Any) -> tuple[int | None, ...]:
     return node.lineno, node.col_offset, node.end_lineno, node.end_col_offset
 
 

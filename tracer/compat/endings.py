@@ -25,8 +25,8 @@ _REFUSALS = (
 
 
 def ended_by_torch(error: BaseException) -> str:
-    """What torch.compile refused a call for: "fullgraph", "operator" (its body isn't one graph), "limit", "backend", "mark" (a size that was marked dynamic), "stance", "torch" for
-    a fault or assertion of its own; "" where the error isn't torch.compile's."""
+    """What torch.compile refused a call for: "fullgraph", "operator" (its body isn't one graph), "limit", "backend", "mark" (a size that was
+    marked dynamic), "stance", "torch" for a fault or assertion of its own; "" where the error isn't torch.compile's."""
     known = sys.modules.get("torch._dynamo.exc")
     for by, names in _REFUSALS:
         if any(isinstance(error, cls) for name in names if isinstance(cls := getattr(known, name, None), type)):

@@ -37,7 +37,8 @@ def why_nothing(records: Records) -> str:
     if traced and len(empty) == len(traced):
         one = len(empty) == 1
         beside = "beside what breaks, below, " if records.graph_breaks else ""
-        return f"{count(len(empty), 'function')} {'was' if one else 'were'} traced, and {beside}none of {'its' if one else 'their'} operations is one on tensors."
+        were, their = ("was", "its") if one else ("were", "their")
+        return f"{count(len(empty), 'function')} {were} traced, and {beside}none of {their} operations is one on tensors."
     if any(call.outcome not in ("returned", "open") for call in records.calls):
         return "The call ended before a graph was finished: see below."
     left = [frame for frame in records.frames if frame.outcome in ("skipped", "failed")]
