@@ -188,7 +188,7 @@ class TraceConfig:
     )
     specialize_int: bool = _switch("Shapes", False, "Python ints among the inputs are always constants of the graph.")
     specialize_float: bool = _switch(
-        "Shapes", False, "Python floats among the inputs are always constants of the graph."
+        "Shapes", False, "Python floats among the inputs are always constants of torch.compile's graphs. Of ours they are in any case."
     )
     allow_unspec_int_on_nn_module: bool = _switch(
         "Shapes", False, "Ints stored on modules may become symbolic instead of a constant for each value."

@@ -50,8 +50,8 @@ ENTRIES = (
         title="Recompiling for every new Python number",
         explanation="""[[`{expr}` is a Python {type} that was {old_value} when this was compiled and is {value}
             now|A Python number[[, `{expr}`,]] changed since this was compiled]]. Its value was written into the
-            graph as a constant (numbers stored on a module, and floats that pass through `math`, always are), so
-            each new value needs a new graph. After [[{limit} of them|a few of them]] the function is left
+            graph as a constant (numbers stored on a module always are, in our own engine all floats, under
+            torch.compile those that pass through `math`), so each new value needs a new graph. After [[{limit} of them|a few of them]] the function is left
             uncompiled.""",
         why_it_matters="""not a break: [[{recompiles} compiles in {calls} calls|one compile for each value]],
             then no speed-up at all.""",
