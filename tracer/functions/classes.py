@@ -33,7 +33,7 @@ from ..variables import (
     is_structseq,
     literal,
 )
-from ..variables.base import mention
+from ..variables.base import native_manager
 from . import policy, weakref_rules
 from .known import settled_values, value_part
 from .subclasses import made_by_its_class, of_base
@@ -298,7 +298,7 @@ def call_descriptor(ctx: Context, descriptor: Any, args: list[Variable], kwargs:
             "unsupported-builtin", func=descriptor.__qualname__, name=descriptor.__qualname__, type=missing.variable.python_type().__name__, why=why
         ) from None
     if name in _ENTERS:
-        raise Break("opaque-context", expr=mention(receiver), type=receiver.python_type().__name__)
+        raise native_manager(receiver)
     if not isinstance(receiver, ConstantVariable | TupleVariable) and receiver.mutable:
         raise Break("unsupported-builtin", func=descriptor.__qualname__, name=descriptor.__qualname__, type=receiver.python_type().__name__, why=why)
     if isinstance(receiver, PinnedVariable) and (name in _WRITES or not _safe_receiver(receiver.value)):
@@ -342,5 +342,3 @@ def _class_method(ctx: Context, descriptor: Any, args: list[Variable], kwargs: d
         raise Break("unsupported-builtin", func=descriptor.__qualname__, name=descriptor.__qualname__, type=descriptor.__objclass__.__name__) from None
     except Exception as error:
         ctx.raise_from_host(error)
-
-

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..compat.type_names import type_name
 from ..signals import Raised
 from ..variables import FALSE, NONE, TRUE, ExceptionVariable, ObjectVariable, PinnedVariable, Variable
-from ..variables.base import mention
+from ..variables.base import native_manager
 from ..variables.contexts import TokenVariable
 from ..variables.tracebacks import TracebackVariable
 from .frame import Frame
@@ -170,7 +170,7 @@ def before_with(ctx: Context, frame: Frame, _: Any) -> Any:
     cls = manager.python_type()
     native = type(ctx.protocol.find(ctx, cls, "__enter__")[1]) is types.MethodDescriptorType
     if native and not isinstance(manager, ObjectVariable | TokenVariable):
-        ctx.break_("opaque-context", expr=mention(manager), type=cls.__name__)
+        raise native_manager(manager)
     if not ctx.protocol.has(ctx, cls, "__enter__"):
         ctx.raise_(TypeError, f"{type_name(cls)!r} object does not support the context manager protocol")
     if not ctx.protocol.has(ctx, cls, "__exit__"):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..context import Context
     from ..sources import Source
 
-__all__ = ["EPOCH", "NULL", "Lazy", "NullVariable", "Variable", "mention", "shared"]
+__all__ = ["EPOCH", "NULL", "Lazy", "NullVariable", "Variable", "mention", "native_manager", "shared"]
 
 
 class _Epoch:
@@ -180,3 +180,10 @@ def mention(variable: Variable) -> str:
     """How an explanation names the object: by its source; a text with `UNNAMED` in it is left out."""
     source = variable.source
     return source.text if source is not None and "__stack_" not in source.text else UNNAMED
+
+
+def native_manager(variable: Variable) -> Break:
+    """Why the graph ends where the program enters or leaves what C code enters: a device or stream of torch's, a lock, a generator."""
+    cls = variable.python_type()
+    reason = "context-unsupported" if cls.__module__.partition(".")[0] == "torch" else "opaque-context"
+    return Break(reason, expr=mention(variable), type=cls.__name__, name=cls.__name__)
