@@ -31,7 +31,7 @@ def written(text, since=(3, 14), **expect):
 def attempt(call):
     try:
         return call()
-    except (TypeError, ValueError, StopIteration) as error:
+    except (TypeError, ValueError, AttributeError, StopIteration) as error:
         return type(error).__name__, str(error)
 
 
@@ -214,8 +214,17 @@ written("""
 """, since=(3, 12), **EITHER)  # fmt: skip
 
 
+written("""
+    def attributes_of_expressions(x):
+        def made[T](a: list[T], b: List[T], c: Held[T]):
+            return a + 1
+        a, b, c = [made.__annotations__[name] for name in "abc"]
+        return made(x, 0, 0), a.append is list.append, b.append is list.append, c.mark, type(a).__name__, c().mark, attempt(lambda: a.nothing)
+""", since=(3, 12), **EITHER)  # fmt: skip
+
+
 class Held(Generic[TypeVar("Kept")]):
-    pass
+    mark = 5
 
 
 def annotated(made, x):

@@ -92,10 +92,12 @@ def _flattened(ctx: Context, origin: Variable, key: Variable) -> Variable:
 _PARTS = frozenset({"__origin__", "__args__", "__parameters__"})
 
 
-def part_of_type(ctx: Context, expression: TypeExpressionVariable, name: str) -> Variable | None:
-    """`__origin__`, `__args__` or `__parameters__` of an expression; None for other names."""
+def part_of_type(ctx: Context, expression: TypeExpressionVariable, name: str) -> Variable:
+    """`__origin__`, `__args__` or `__parameters__` of an expression. Most others are its origin's, each kind of expression in its own way."""
+    if name == "__class__":
+        return ctx.type_of(expression)
     if name not in _PARTS or not hasattr(expression.sample, name):
-        return None
+        raise Break("unsupported-builtin", func=f"{type(expression.sample).__name__}.{name}", type=type(expression.sample).__name__)
     held = {id(leaf.sample): leaf for leaf in _inside(ctx, expression)}
     found = getattr(expression.sample, name)
     if isinstance(found, tuple):
@@ -126,10 +128,8 @@ def _only_looks(method: Any, fn: Callable[..., Any]) -> None:
     @calls.exact(method)
     def of_type_parameters(ctx: Context, left: Variable, right: Variable) -> Any:
         """`T | None`, `list[T] == list[T]`: of type parameters made inside."""
-        if not holds_type_parameters(ctx, left, right):
-            return Declined("no type parameters")
-        if isinstance(left, FunctionVariable) or isinstance(right, FunctionVariable):
-            return Declined("a function")
+        if not holds_type_parameters(ctx, left, right) or isinstance(left, FunctionVariable) or isinstance(right, FunctionVariable):
+            return Declined("")  # nothing of ours to say of the call
         return type_expression(ctx, fn, [left, right])
 
 

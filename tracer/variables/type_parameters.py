@@ -94,7 +94,7 @@ class TypeExpressionVariable(_MadeOfParameters):
         return ValueKey(self.sample, self)
 
     def attribute(self, ctx: Context, name: str) -> Any:
-        return ctx.functions.part_of_type(ctx, self, name) or super().attribute(ctx, name)
+        return ctx.functions.part_of_type(ctx, self, name)
 
     def rebuild(self, body: Body) -> str:
         name = body.fresh("expression")
