@@ -291,3 +291,39 @@ def grad_and_data(w, x, y):
     w.grad = x
     w.data = y + w.grad
     return w * 2
+
+
+# ---- made by their classes, and asked
+@program(lambda: (randn(2),))
+def made_by_the_class(x):
+    sized = torch.Tensor(2, 3)
+    return x + torch.Tensor([1, 2.5]), torch.Tensor([[1, 2], [3, 4]]), sized.shape, torch.Tensor(torch.Size([2, 2])).shape, torch.Tensor().shape
+
+
+@program(lambda: (randn(2),))
+def made_by_the_class_of_a_dtype(x):
+    return x * torch.FloatTensor([1, 2]), torch.LongTensor((1, 2)), torch.BoolTensor([True, False]), torch.Tensor([x.shape[0]])
+
+
+@program(lambda: (randn(2),), breaks=["legacy-tensor-constructor"], graphs=2)
+def made_by_the_class_of_a_tensor(x):
+    return x * 2, torch.Tensor(x) + 1
+
+
+@program(lambda: (randn(2),), breaks=["break-inside-try"], graphs=None)
+def refused_by_the_class(x):
+    try:
+        y = torch.ByteTensor([300])
+    except (RuntimeError, TypeError, ValueError) as error:
+        y = type(error).__name__
+    return x + 1, y
+
+
+@program(lambda: (randn(2),))
+def pinned_or_not(x):
+    return x + 1 if x.is_pinned() else x - 1
+
+
+@program(lambda: (randn(2),), breaks=["unsupported-builtin"], graphs=None)
+def operator_method_without_its_argument(x):
+    return x + 1, x.__and__()

@@ -128,25 +128,25 @@ ENTRIES = (
         id="legacy-tensor-constructor",
         stands="call",
         title="Tensor made by the old constructor",
-        explanation="""{here} makes a tensor with the class itself[[: `{expr}`]]. `torch.Tensor(…)` takes sizes, lists and storages, and
-            gives the default dtype, whatever is in them; the tracer has no rule for it. So the graph ends, Python makes the tensor, and a new
-            graph starts.""",
+        explanation="""{here} makes a tensor with the class itself[[: `{expr}`]]. Of sizes and of known numbers that is recorded; here it is
+            given something else, such as a tensor, whose memory the new one may share or whose values it needs. So the graph ends, Python
+            makes the tensor, and a new graph starts.""",
         why_it_matters="[[{graphs} graphs instead of 1; ]]one break for each tensor made.",
         fixes=(
             Fix(
                 name="torch-tensor",
-                do="Use `torch.tensor(values)`, or `torch.empty(sizes)`",
-                when="the dtype is that of the values, or is said with `dtype=`",
-                trades="integers stay integers unless `dtype=` says otherwise",
+                do="Use the tensor itself, `detach()` for one without its history, `torch.stack(values)` for several",
+                when="what it is given are tensors",
+                trades="the dtype is the tensors' own, not the default one",
                 source="""
                     def f(x):
-                        return torch.tensor([1.0, 2.0]) * x
+                        return x.detach() * x
                 """,
             ),
         ),
         reproducer="""
             def f(x):
-                return torch.Tensor([1.0, 2.0]) * x
+                return torch.Tensor(x) * x
             f(torch.ones(2)), f(torch.zeros(2))
         """,
     ),

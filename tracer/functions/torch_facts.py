@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..compat.memo import without_dispatch
 from ..graph.operators import storage_of
 from ..guards.torch_kinds import FACTS
 from ..signals import Break, Declined
@@ -25,7 +26,8 @@ __all__ = ["hold", "told"]
 
 def hold(ctx: Context, source: Source, value: torch.Tensor, name: str) -> Any:
     """The answer of an input, guarded."""
-    answer = FACTS[name](value)
+    with without_dispatch():  # some are operators, which the fakes' mode would be asked for
+        answer = FACTS[name](value)
     ctx.guard(source, "TENSOR_SAYS", (name, answer), name)
     return answer
 

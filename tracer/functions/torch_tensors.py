@@ -270,6 +270,9 @@ def call_tensor_method(ctx: Context, name: str, args: list[Variable], kwargs: di
         why = answer.why
     del why
     if name.startswith("__") and name in _DUNDERS:
+        if len(args) != 2 or kwargs:
+            why = "it isn't given its one argument, which Python answers"
+            ctx.break_("unsupported-builtin", func=f"Tensor.{name}", name=f"Tensor.{name}", expr=f"{name}()", why=why)
         result = tensor_binary(ctx, _DUNDERS[name], *(args if not name.startswith("__r") or name == "__rshift__" else args[::-1]))
         return ctx.wrap(NotImplemented) if result is None else result
     return ctx.node("call_method", name, args, kwargs)
