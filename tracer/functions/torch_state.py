@@ -75,7 +75,7 @@ def set_grad_enabled(ctx: Context, mode: Variable) -> Any:
 
 @calls.exact(torch.is_inference_mode_enabled)
 def is_inference_mode_enabled(ctx: Context) -> Any:
-    """Inference mode as it was when the frame began; tensor guards tell, by dispatch keys."""
+    """Inference mode as it was when the frame began; guarded."""
     return literal(ctx.inference)
 
 
