@@ -11,6 +11,7 @@ import torch
 from torch.utils.checkpoint import checkpoint
 
 import tracer
+from tests.guards import passed_on
 from tracer.events import GuardRelaxed
 
 VALUES = {"text": ("a", "b", "c"), "int": (1, 7, 1), "float": (1.5, 0.0, -0.0), "bool": (True, False, True)}
@@ -161,3 +162,7 @@ def test_to_record_it_is_not_to_read_it(record):
     told = [guard for guard in session.journal.state_at(at).guards if guard.source == "tag"]
     assert [guard.kind for guard in told] == ["TYPE_MATCH"]
     assert [guard.kind for guard in session.journal.state_at(at - 1).guards if guard.source == "tag"] == ["EQUALS_MATCH"]
+
+
+def test_drawn_programs_that_hand_values_on():
+    assert not [wrong for seed in range(24) if (wrong := passed_on.run(seed))]

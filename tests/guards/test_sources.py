@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import threading
 import types
 import weakref
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+import tracer
 from tests.guards.support import calls, frame, hostile_variants, local, lowered, pinned, verdict
 from tracer.guards import Guard, GuardError, lower
 from tracer.sources import Roots, Source
@@ -261,3 +263,28 @@ _counter = 0
 def _count(value: int) -> None:
     global _counter
     _counter = value
+
+
+def test_attributes_of_a_thread_local_are_those_of_this_thread():
+    """They are in no dict of the object's own: its class's C slot reads them."""
+    held = threading.local()
+    held.number, held.items = 1, [1]
+    session = tracer.Session("trace", strict=True)
+
+    def function(x):
+        return x * held.number + len(held.items), held.number
+
+    for _ in range(3):
+        assert session.run(function, torch.ones(2))[1] == 1
+    assert not session.recompiles
+
+    def elsewhere() -> None:
+        held.number, held.items = 3, []
+        answers.append(session.run(function, torch.ones(2)))
+
+    answers: list[Any] = []
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    assert answers[0][1] == 3 and answers[0][0].tolist() == [3.0, 3.0]
+    assert session.run(function, torch.ones(2))[0].tolist() == [2.0, 2.0] and len(session.recompiles) == 1

@@ -182,6 +182,20 @@ def _lower_key(manager: Any, _owner: Any, source: Source, example: Any) -> Any:
 # --- attr -------------------------------------------------------------------------------------------------------------
 
 
+#: How C reads attributes of all objects but those of types with a way of their own.
+_GENERIC = frozenset({object.__getattribute__, types.ModuleType.__getattribute__})
+
+
+def _own_read(kind: type) -> Any:
+    """The slot by which C reads attributes of this type's objects, where it isn't the generic one: a thread-local's are in no dict of its own.
+    None where it is, or where it is code of the program."""
+    for base in type.__dict__["__mro__"].__get__(kind):
+        found = type.__dict__["__dict__"].__get__(base).get("__getattribute__")
+        if found is not None:
+            return found if type(found) is types.WrapperDescriptorType and found not in _GENERIC else None
+    return None
+
+
 def _read_attr(owner: Any, name: str) -> Any:
     try:
         if issubclass(type(owner), type):
@@ -189,7 +203,7 @@ def _read_attr(owner: Any, name: str) -> Any:
         if issubclass(type(owner), torch.Tensor):
             with torch._C.DisableTorchFunction():
                 return object.__getattribute__(owner, name)
-        return object.__getattribute__(owner, name)
+        return (_own_read(type(owner)) or object.__getattribute__)(owner, name)
     except Exception:
         raise Missing from None
 
@@ -200,6 +214,8 @@ def _lower_attr(manager: Any, owner: Any, source: Source, example: Any) -> Any:
         return manager.getattr_manager(name, "", example, MANAGER)
     if name == "grad" and issubclass(kind, torch.Tensor):
         return manager.grad_manager("", example, MANAGER)
+    if _own_read(kind) is not None:
+        return manager.getattr_manager(name, "", MUTABLE, MANAGER)
     return manager.generic_getattr_manager(name, "", example, MANAGER)
 
 
