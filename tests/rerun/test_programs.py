@@ -20,6 +20,10 @@ NOT_THE_SAME = {
     "tensor_hooks.handle_number": "torch counts the handles of a process",
     "keys.user_keys_that_note_it_leave": "copying a dict asks its keys for their hash",
     "copies.a_memo_of_the_program": "it looks for the address of an object, which is another one",
+    **dict.fromkeys(
+        ("copies.classes_that_look_attributes_up", "copies.classes_that_answer_what_copying_asks", "copies.a_copy_that_is_changed_like_its_original"),
+        "what a call is given is kept as copies: objects that note what copying asks of them note that too",
+    ),
 }
 PROGRAMS = [p for p in all_programs() if p.make_args is not None]
 SAMPLE = PROGRAMS[::9]
