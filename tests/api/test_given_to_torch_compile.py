@@ -302,6 +302,7 @@ def test_what_was_compiled_before_is_compiled_anew_apart() -> None:
         for _ in range(2):
             given(torch.ones(3)), module(torch.ones(2, 3))
     assert len(session.graphs) == 2 and session.records.hits == {"plain": 1, "Linear": 1}
+    assert "compiled before this session" not in session.explain()
     again = tracer.Session(engine="dynamo")
     again.run(given, torch.ones(3))
     assert len(again.graphs) == 1
@@ -319,6 +320,11 @@ def test_hits_of_earlier_compiles_are_told() -> None:
     assert not session.graphs and session.records.hits == {"plain": 2}
     assert session.why_nothing.startswith("plain ran from torch.compile's cache: it was compiled before this session")
     assert "Nothing was captured" in session.explain()
+    other, module = tracer.Session(engine="dynamo", fresh=False), torch.compile(Net(), backend="eager")
+    with other.tracing():
+        given(torch.ones(3)), module(torch.ones(2, 3)), module(torch.ones(2, 3))
+    text = other.explain()
+    assert other.records.hits == {"plain": 1, "Net": 1} and "From torch.compile's cache · 1" in text and "compiled before this session" in text
 
 
 def test_nothing_of_the_watch_is_left() -> None:

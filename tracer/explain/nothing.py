@@ -16,10 +16,16 @@ UNNAMED = "compiled code"
 
 def earlier_hits(records: Records) -> dict[str, int]:
     """How often code ran that was compiled before the session, by name: it was compiled nowhere in here."""
-    if records.engine != "dynamo":  # what our own sessions run they have compiled
+    if records.engine != "dynamo" or records.fresh:  # what such a session runs it has compiled
         return {}
-    compiled = {frame.name for frame in records.frames if frame.id}
+    compiled = {name for frame in records.frames if frame.id for name in (frame.name, _module_of(frame.name))}
     return {name: times for name, times in records.hits.items() if name not in (compiled | {UNNAMED} if compiled else compiled)}
+
+
+def _module_of(name: str) -> str:
+    """What a module is called whose `forward` was compiled under this name."""
+    owner, _, method = name.rpartition(".")
+    return owner.rpartition(".")[2] if method == "forward" else name
 
 
 def why_nothing(records: Records) -> str:

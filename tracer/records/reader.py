@@ -133,6 +133,7 @@ class _Reader:
 
     def session_started(self, event: ev.SessionStarted) -> None:
         self.records.engine = str(event.config.get("engine", ""))
+        self.records.fresh = bool(event.config.get("fresh", True))
 
     def call_started(self, event: ev.CallStarted) -> None:
         self.failed.clear()

@@ -345,6 +345,7 @@ class Records:
     unsafe_runs: list[UnsafeRun] = field(default_factory=list)
     counts: dict[str, float] = field(default_factory=dict)
     engine: str = ""
+    fresh: bool = True  # nothing runs but what was compiled in the session
     #: What the program had given to torch.compile.
     followed: list[Followed] = field(default_factory=list)
     #: Calls from which on a function runs as ordinary Python.
