@@ -149,7 +149,8 @@ class Context:
         self.written: set[int] = set()  # storages that operators wrote to with grad on
         self.begins_within: list[Any] = []  # nodes with which a tensor that the graph makes becomes a leaf, and the operation of the root frame
         self.begun: set[int] = set()  # storages of existing tensors that begin to need a gradient
-        self.regions_met = 0  # calls of nested regions
+        self.regions_met = 0  # calls of nested regions and checkpoints
+        self.recomputed: list[Any] = []  # checkpoints whose functions run again in the backward: `higher_order/recomputed.py`
         self.lasting = 0  # changes of fakes that no roll-back takes back: other sizes, a gradient that is needed from then on
         self.regions: dict[Any, str] = {}  # bodies of nested regions → the submodule that they share
         self.globals_read: list[tuple[int, str]] = []  # (id of the namespace, name), and (id of a cell, "") of closures that were entered
@@ -171,7 +172,7 @@ class Context:
             self.builtins, self.asked, self.context_states, self.traced_regions,
         ):  # fmt: skip
             table.clear()
-        for held in (self.kept, self.passed, self.inputs, self.undo, self.leaves, self.globals_read):
+        for held in (self.kept, self.passed, self.inputs, self.undo, self.leaves, self.globals_read, self.recomputed):
             held.clear()
         self.entered, self.effects, self.frame, self.root_frame = {}, Effects(), None, None
         self.handling = self.beyond = None

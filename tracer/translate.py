@@ -45,7 +45,7 @@ from .graph.places import note_places
 from .graph.transaction import standing, undone
 from .guards import Guard, check_seconds, lower
 from .guards.shapes import shape_guard
-from .higher_order import attention, levels
+from .higher_order import attention, levels, recomputed
 from .interpreter.frame import Frame
 from .interpreter.loop import run
 from .interpreter.paths import pin_break
@@ -197,6 +197,7 @@ def _compile(ctx: Context, info: FrameInfo, root: Frame, result: Variable | None
     session, rec = ctx.session, ctx.rec
     levels.check_left(ctx)
     attention.check_left(ctx)
+    recomputed.check_left(ctx, root if stopped is not None else None)
     if stopped is not None:
         session.check_fullgraph(ctx, stopped.value, frame_id)
     pin_sizes(ctx)

@@ -8,7 +8,7 @@ import functools
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
-from torch import randn
+from torch import linspace, randn
 from torch.utils.checkpoint import (
     CheckpointPolicy,
     checkpoint,
@@ -228,6 +228,71 @@ def reentrant_that_uses_a_result(x, shift):
     w = shift * 2
     y = checkpoint(lambda v: v * w, x, use_reentrant=True)
     return y.sin()
+
+
+# ---- what the function reads has changed by the time of the backward
+class Scaled:
+    def __init__(self):
+        self.by, self.calls = linspace(1, 2, 4), 0
+
+
+@program(trained, ignore=FREE, breaks=["checkpoint-unsupported"], graphs=None)
+def reads_the_variable_of_a_loop(x):
+    total = 0
+    for weight in (WEIGHT, WEIGHT * 2):
+        total = total + checkpoint(lambda v: (v @ weight).sin() * (v @ weight), x, use_reentrant=False)
+    return total.sum()
+
+
+@program(trained, ignore=FREE, breaks=["checkpoint-unsupported"], graphs=None)
+def reads_what_is_bound_anew(x):
+    scale = SHIFT
+    y = checkpoint(lambda v: (v * scale).sin() * scale, x, use_reentrant=False)
+    scale = x.exp()
+    return (y * scale).sum()
+
+
+@program(lambda: (trained(), Scaled()), ignore=FREE, breaks=["checkpoint-unsupported"], graphs=None)
+def reads_an_attribute_that_is_set(x, scaled):
+    y = checkpoint(lambda v: (v * scaled.by).sin(), x, use_reentrant=False)
+    scaled.by = SHIFT + 3
+    return y.sum()
+
+
+@program(lambda: (trained(), [SHIFT, SHIFT + 1]), ignore=FREE, breaks=["checkpoint-unsupported"], graphs=None)
+def reads_a_list_that_changes(x, shifts):
+    y = checkpoint(lambda v: (v * shifts[-1]).sin(), x, use_reentrant=False)
+    shifts.append(SHIFT + 5)
+    return y.sum()
+
+
+@program(trained, ignore=FREE, breaks=["checkpoint-unsupported", "print-call"], graphs=None, recompiles=None)
+def reads_what_the_rest_of_the_frame_binds_anew(x):
+    several = []
+    for weight in (WEIGHT, WEIGHT * 2):
+        several.append(checkpoint(lambda v: (v @ weight).sin(), x, use_reentrant=False))
+        print(end="")
+    return several[0].sum() + several[1].sum()
+
+
+@program(lambda: (trained(), Scaled()), ignore=FREE)
+def what_it_does_not_read_changes(x, scaled):
+    y = checkpoint(lambda v: (v * scaled.by).sin(), x, use_reentrant=False)
+    scaled.calls += 1
+    with torch.no_grad():
+        other = y.detach() * scaled.calls
+    return y.sum(), other
+
+
+@program(lambda: (trained(), Scaled()), ignore=FREE)
+def what_it_reads_is_as_before(x, scaled):
+    by, several = scaled.by, []
+    for _ in range(2):
+        with torch.autocast("cpu"):
+            several.append(checkpoint(lambda v: torch.mm(v, WEIGHT).sin() * scaled.by + v, x, use_reentrant=False))
+        scaled.by = None
+        scaled.by = by
+    return several[0].sum() + several[1].sum()
 
 
 # ---- hooks on saved tensors

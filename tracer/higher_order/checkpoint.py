@@ -33,6 +33,7 @@ from ..variables import (
     Variable,
 )
 from .nodes import as_node, install, speculated, values_of
+from .recomputed import Recomputed, has_backward
 from .results import LEAF
 from .speculate import Body, Policy
 
@@ -64,7 +65,13 @@ def checkpoint(ctx: Context, function: Variable, *args: Variable, **kwargs: Vari
         _stop("torch refuses its `determinism_check`")
     if reentrant and (kwargs or contexts is not None or options.get("debug")) or contexts is not None and options.get("debug"):
         _stop("torch refuses these arguments together")
+    ctx.regions_met += 1
+    key, read = ("checkpoint", ctx.regions_met), len(ctx.globals_read)
+    if key in ctx.decisions:
+        _stop(ctx.decisions[key].value)
     body = speculated(ctx, _POLICY, "checkpoint-body-rejected", "checkpoint", "checkpoint_body", function, list(args), kwargs)
+    if not ctx.speculating and not ctx.levels and has_backward(body):
+        ctx.recomputed.append(Recomputed(ctx, key, _POLICY, function, list(args), kwargs, body, read))
     if reentrant:
         _check_reentrant(ctx, body, args)
     given = {"use_reentrant": False, "preserve_rng_state": True, **options}

@@ -24,7 +24,7 @@ from ..variables.base import Lazy
 if TYPE_CHECKING:
     from ..context import Context
 
-__all__ = ["escaping", "is_inner"]
+__all__ = ["escaping", "is_inner", "parts_of"]
 
 _SEEN_THROUGH = (
     SequenceVariable, DictVariable, ObjectVariable, CellVariable, FunctionVariable, NamespaceVariable, TensorVariable, ConstantVariable, PinnedVariable,
@@ -50,7 +50,7 @@ def escaping(ctx: Context, changed: list[Variable], given_out: list[TensorVariab
             return "stores outside itself a number that it makes"
         if not isinstance(variable, _SEEN_THROUGH):
             return f"changes {variable.describe()} outside itself"
-        pending += _parts(variable)
+        pending += parts_of(variable)
     return ""
 
 
@@ -68,7 +68,8 @@ def is_inner(ctx: Context, number: SymVariable) -> bool:
     return False
 
 
-def _parts(variable: Variable) -> list[Any]:
+def parts_of(variable: Variable) -> list[Any]:
+    """What a variable holds, as far as it was read."""
     if isinstance(variable, SequenceVariable):
         return [v for v in (variable.held if isinstance(variable, ListVariable) else variable.items) if type(v) is not Lazy]
     if isinstance(variable, DictVariable):

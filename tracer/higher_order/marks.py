@@ -18,7 +18,7 @@ from ..variables.generators import Weakly
 if TYPE_CHECKING:
     from ..context import Context
 
-__all__ = ["Mark"]
+__all__ = ["Mark", "same_state"]
 
 #: What is compared by value where a state is compared with another one.
 _COMPARED = (bool, int, str, type(None))
@@ -26,7 +26,7 @@ _TABLES = (
     "guards", "by_source", "by_id", "global_values", "class_lookups", "owners", "namespaces", "memo", "builtins", "asked", "fixed", "asserted", "regions",
     "traced_regions", "context_states", "submodules",
 )  # fmt: skip
-_LISTS = ("kept", "passed", "inputs", "leaves", "globals_read")
+_LISTS = ("kept", "passed", "inputs", "leaves", "globals_read", "recomputed")
 _SETS = ("switches", "replaced", "written", "begun", "skipped")
 _PLAIN = ("changes", "outside_changes", "mode_nodes", "protected", "handling", "beyond", "autocast_at_entry")
 
@@ -103,7 +103,7 @@ class Mark:
         for entry, state in itertools.islice(ctx.undo, self.undo, None):
             if isinstance(entry, kinds):
                 before.setdefault(entry, state)
-        found = {variable for variable, state in before.items() if _same(_with_what_was_read(ctx, variable, state), variable.snapshot())}
+        found = {variable for variable, state in before.items() if same_state(_with_what_was_read(ctx, variable, state), variable.snapshot())}
         for variable in self.changed(ctx):
             if variable in found:
                 ctx.effects.forget(variable)
@@ -131,7 +131,7 @@ def _with_what_was_read(ctx: Context, variable: Variable, state: Any) -> Any:
     return {**entries, **{name: found for name, found in read.items() if found is not None}}, *rest
 
 
-def _same(one: Any, other: Any) -> bool:
+def same_state(one: Any, other: Any) -> bool:
     """Whether two states of an object hold the same objects. A slot that was read meanwhile holds what was in it."""
     if one is other:
         return True
@@ -140,9 +140,9 @@ def _same(one: Any, other: Any) -> bool:
     if type(one) is not type(other):
         return False
     if isinstance(one, dict):
-        return list(one) == list(other) and all(map(_same, one.values(), other.values()))
+        return list(one) == list(other) and all(map(same_state, one.values(), other.values()))
     if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(_same, one, other))
+        return len(one) == len(other) and all(map(same_state, one, other))
     if type(one) is ConstantVariable:
         return type(one.value) is type(other.value) and type(one.value) in _COMPARED and one.value == other.value
     return type(one) in _COMPARED and bool(one == other)

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from ..context import Context
 
 __all__ = [
-    "alike", "as_node", "graded", "install", "module_of", "note_effects", "note_written", "parts", "refused", "shared_inputs", "speculated", "values_of",
-    "with_inputs", "written",
+    "alike", "as_node", "form_of", "graded", "install", "module_of", "note_effects", "note_written", "parts", "refused", "shared_inputs", "speculated",
+    "values_of", "with_inputs", "written",
 ]  # fmt: skip
 
 
@@ -182,3 +182,28 @@ def module_of(ctx: Context, graph: fx.Graph, name: str) -> fx.GraphModule:
     settle_powers(graph)
     used = {node.target for node in graph.nodes if node.op == "get_attr"}
     return graphs.make_graph_module({k: ctx.submodules[k] for k in used if k in ctx.submodules}, graph, name)
+
+
+# ---- what a graph does
+def form_of(ctx: Context, graph: fx.Graph) -> str:
+    """Equal for two graphs that do the same with inputs of the same description."""
+    index: dict[fx.Node, str] = {}
+    lines = []
+    for node in graph.nodes:
+        index[node] = f"%{len(index)}"
+        args, kwargs = fx.map_arg((node.args, node.kwargs), lambda n: _Place(index[n]))
+        inner = ctx.submodules.get(node.target) if node.op == "get_attr" else None
+        target = f"({form_of(ctx, inner.graph)})" if inner is not None else node.target if isinstance(node.target, str) else id(node.target)
+        lines.append(f"{node.op} {'' if node.op == 'placeholder' else target} {args} {kwargs} {_described(node.meta.get('example_value'))}")
+    return "\n".join(lines)
+
+
+class _Place(str):
+    __slots__ = ()
+    __repr__ = str.__str__
+
+
+def _described(value: Any) -> Any:
+    if not isinstance(value, torch.Tensor):
+        return type(value).__name__, str(value) if isinstance(value, int | float | torch.SymInt | torch.SymFloat) else ""
+    return tuple(value.shape), value.stride(), value.dtype, value.device, value.requires_grad, value.storage_offset(), type(value).__name__

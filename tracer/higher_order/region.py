@@ -15,7 +15,7 @@ from ..variables import FunctionVariable, Variable
 from .again import Traced, conditions
 from .calls_alike import Call, Different
 from .marks import Mark
-from .nodes import as_node, graded, install, note_effects, parts
+from .nodes import as_node, form_of, graded, install, note_effects, parts
 from .results import rebuild
 from .speculate import Body, Policy, Rejected, speculate
 from .told import Tried
@@ -122,7 +122,7 @@ class _Read:
                 traced = str(different)
 
         def leading(graph: fx.Graph) -> tuple[Any, ...]:
-            form = (self.code, _form(graph))
+            form = (self.code, form_of(ctx, graph))
             name = ctx.regions.get(form)
             if name is not None and name in ctx.submodules:
                 module = ctx.create_node("get_attr", name, (), {}, None)
@@ -145,26 +145,3 @@ def invoke_subgraph(graph: Any, name: str, *operands: Any) -> Any:
 
 
 invoke_subgraph.__module__ = "tracer"
-
-
-def _form(graph: fx.Graph) -> str:
-    """Equal for two graphs that do the same with inputs of the same description."""
-    index: dict[fx.Node, str] = {}
-    lines = []
-    for node in graph.nodes:
-        index[node] = f"%{len(index)}"
-        args, kwargs = fx.map_arg((node.args, node.kwargs), lambda n: _Place(index[n]))
-        target = "" if node.op == "placeholder" else node.target if isinstance(node.target, str) else id(node.target)
-        lines.append(f"{node.op} {target} {args} {kwargs} {_described(node.meta.get('example_value'))}")
-    return "\n".join(lines)
-
-
-class _Place(str):
-    __slots__ = ()
-    __repr__ = str.__str__
-
-
-def _described(value: Any) -> Any:
-    if not isinstance(value, torch.Tensor):
-        return type(value).__name__, str(value) if isinstance(value, int | float | torch.SymInt | torch.SymFloat) else ""
-    return tuple(value.shape), value.stride(), value.dtype, value.device, value.requires_grad, value.storage_offset(), type(value).__name__

@@ -8,7 +8,7 @@ nothing remains. What is found of a body is found when it ends, from what it cha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -60,7 +60,7 @@ class Policy:
 class Rejected(Exception):
     """The body can't be captured; everything it did was taken back. `does` completes "the branch …", `at` is where in the body it does that, if known.
     `kind`: what it goes against, one of the names that the catalogue's words ask for: "effect" outside itself, "write" to memory that it found,
-    "memory" of its results, "result" (anything else that it is given or gives), "raises", "ends" the graph (`stop`: how).
+    "memory" of its results, "result" (anything else that it is given or gives), "raises", "ends" the graph (`stop`: how), "looked at".
     `lasting`: but for what no roll-back takes back: who goes on must begin the frame again."""
 
     def __init__(self, does: str, reason: str = "", stop: Break | None = None, kind: str = "result", at: tuple[Any, ...] = ()):
@@ -110,9 +110,10 @@ class Body:
 
 def speculate(
     ctx: Context, policy: Policy, name: str, function: Variable, args: list[Any], kwargs: dict[str, Variable] | None = None, because: str = "",
+    looked_at: Callable[[Body], str] | None = None,
 ) -> Body:  # fmt: skip
     """Trace `function(*args, **kwargs)` into a graph of its own; among the arguments may be `Given` ones. Raises Rejected, rolled back.
-    `because`: why it is traced, where an earlier body might have served."""
+    `because`: why it is traced, where an earlier body might have served. `looked_at`: the body is wanted for what this says of it and is rejected so."""
     tried, mark = Tried(ctx, policy.operator, name, because), Mark(ctx)
     try:
         with attempt(ctx, name, mark) as (subgraph, born):
@@ -123,6 +124,8 @@ def speculate(
             subgraph.graph.output(tuple(ctx.argument(leaf)[0] for leaf in leaves))
             body = Body(name, subgraph, leaves, structure, given_out, tried.opens)
             _check_memory(body, policy)
+            if looked_at is not None:
+                raise Rejected(looked_at(body), kind="looked at")
     except Break as stop:
         ctx.locate(stop)
         raise _rolled_back(ctx, tried, mark, Rejected("ends the graph", stop.reason, stop, "ends"), stop.reason) from None
