@@ -1,6 +1,7 @@
 """What classes may redefine: subclasses of numbers, strings and tuples, descriptors, metaclasses, operators, attribute hooks."""
 
 import functools
+import operator
 
 import torch
 from torch import randn
@@ -525,3 +526,56 @@ def attribute_hooks_new(x):
     g = GA()
     g.v = x
     return g.v[0] + 1, g.nm, g.__dict__, sorted(dir(g)) if False else 0
+
+
+# ---- sequences of C have no number slots
+class Factor:
+    def __mul__(self, other):
+        return "mul", type(other).__name__
+
+    def __rmul__(self, other):
+        return "rmul", type(other).__name__
+
+    def __radd__(self, other):
+        return "radd", type(other).__name__
+
+
+class Declines:
+    def __rmul__(self, other):
+        return NotImplemented
+
+
+class Twice:
+    def __index__(self):
+        return 2
+
+
+class OwnProduct(list):
+    def __mul__(self, other):
+        return "own", type(other).__name__
+
+
+class OwnBytes(bytes):
+    pass
+
+
+@program(lambda: (torch.ones(2),))
+def sequences_times_anything(x):
+    found = []
+    makers = (
+        lambda: [1], lambda: (2,), lambda: "s", lambda: b"z", Factor, Declines, Twice, lambda: OwnProduct([1]), lambda: 1.5, lambda: {1: 2},
+    )  # fmt: skip
+    for left in makers:
+        for right in makers:
+            for operation in (operator.mul, operator.imul, operator.iadd):
+                try:
+                    found.append(operation(left(), right()))
+                except TypeError as error:
+                    found.append(str(error))
+    return x + 1, [one for one in found if type(one) in (str, tuple, list)]
+
+
+@program(lambda: (torch.ones(2),))
+def parts_of_texts_of_own_classes(x):
+    text, raw = St("ab"), OwnBytes(b"cd")
+    return x + 1, [one for one in text], list(raw), list(enumerate(text)), next("ab".__iter__()), type(iter(raw)).__name__, max(text), "".join(text), {*text}

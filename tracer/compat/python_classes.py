@@ -12,8 +12,8 @@ import types
 from typing import Any
 
 __all__ = [
-    "can_be_given", "dict_of_instance", "entries_of_partial", "has_items_in_order", "is_python_class", "maker", "matches_as_mapping", "matches_as_sequence",
-    "reads_like_object",
+    "can_be_given", "dict_of_instance", "entries_of_partial", "has_items_in_order", "has_sequence_slots",
+    "is_python_class", "maker", "matches_as_mapping", "matches_as_sequence", "reads_like_object",
 ]  # fmt: skip
 
 _IMMUTABLE = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE
@@ -23,6 +23,11 @@ _HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 def is_python_class(cls: type) -> bool:
     """Whether a class statement made it, or it can be changed like one that did (pybind11 makes such classes)."""
     return cls.__flags__ & (_HEAP | _IMMUTABLE) == _HEAP
+
+
+def has_sequence_slots(cls: type) -> bool:
+    """Whether C sees a sequence in it, of whatever kind: in every class that isn't a static one, and in those with a length or members."""
+    return bool(cls.__flags__ & _HEAP) or any({"__len__", "__contains__"} & type.__dict__["__dict__"].__get__(base).keys() for base in cls.__mro__)
 
 
 def can_be_given(cls: type) -> bool:

@@ -136,7 +136,8 @@ def iter_(ctx: Context, receiver: Variable) -> Any:
         return DictViewVariable(receiver, "keys").iterator(ctx)
     if isinstance(receiver, IteratorVariable):
         return receiver
-    return receiver.iterator(ctx) if isinstance(receiver, _CONTAINERS) else None
+    text = isinstance(receiver, ConstantVariable) and isinstance(receiver.value, str | bytes)
+    return receiver.iterator(ctx) if text or isinstance(receiver, _CONTAINERS) else None
 
 
 @_method("__next__")
@@ -277,7 +278,7 @@ def iadd(ctx: Context, receiver: Variable, other: Variable) -> Any:
 def mul(ctx: Context, receiver: Variable, count: Variable) -> Any:
     if not isinstance(receiver, SequenceVariable):
         return None
-    times = ctx.protocol.index(ctx, count, "can't multiply sequence by non-int of type {!r}")
+    times = ctx.protocol.index(ctx, count)
     if times == 1 and receiver.cls is tuple:
         return receiver  # CPython gives the tuple itself
     items = _times(ctx, receiver, times)
@@ -297,7 +298,7 @@ def _times(ctx: Context, receiver: SequenceVariable, times: int) -> list[Variabl
 def imul(ctx: Context, receiver: Variable, count: Variable) -> Any:
     if not isinstance(receiver, ListVariable):
         return None
-    items = _times(ctx, receiver, ctx.protocol.index(ctx, count, "can't multiply sequence by non-int of type {!r}"))
+    items = _times(ctx, receiver, ctx.protocol.index(ctx, count))
     ctx.mutate(receiver)
     receiver.items[:] = items
     return receiver

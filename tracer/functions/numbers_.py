@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..compat.type_names import type_name
 from ..protocol.operators import BINARY, COMPARE
 from ..signals import Declined
-from ..variables import ConstantVariable, SequenceVariable, SymVariable, TensorVariable, Variable, shared
+from ..variables import ConstantVariable, SequenceVariable, SymVariable, Variable, shared
 from .known import value_part
 from .table import calls
 
@@ -48,10 +48,8 @@ def _sequence(cls: type, name: str) -> Any:
             return Declined("the other may be a buffer")
         kind = type_name(right.python_type())
         if name == "__add__":
-            ctx.raise_(TypeError, f'can only concatenate str (not "{kind}") to str' if cls is str else f"can't concat {kind} to bytes")
-        if isinstance(b, TensorVariable):
-            ctx.raise_(TypeError, f"can't multiply sequence by non-int of type {kind!r}")
-        return ctx.literal(a.value * ctx.protocol.index(ctx, right, "can't multiply sequence by non-int of type {!r}"))
+            ctx.raise_(TypeError, f'can only concatenate str (not "{kind}") to str' if cls is str else f"can't concat {kind} to {type_name(left.python_type())}")
+        return ctx.literal(a.value * ctx.protocol.index(ctx, right))
 
     rule.__name__ = name
     return rule
