@@ -48,7 +48,7 @@ def _sequence(cls: type, name: str) -> Any:
             return Declined("the other may be a buffer")
         kind = type_name(right.python_type())
         if name == "__add__":
-            ctx.raise_(TypeError, f'can only concatenate str (not "{kind}") to str' if cls is str else f"can't concat {kind} to {type_name(left.python_type())}")
+            ctx.raise_(TypeError, f'can only concatenate str (not "{kind}") to str' if cls is str else f"can't concat {kind} to bytes")
         return ctx.literal(a.value * ctx.protocol.index(ctx, right))
 
     rule.__name__ = name
