@@ -155,6 +155,13 @@ written("""
 """, since=(3, 13))  # fmt: skip
 
 written("""
+    def a_default_leaves(x):
+        def usual[T = int](y: T) -> T:
+            return y + 1
+        return x + 1, defaults(usual)
+""", since=(3, 13), **EITHER)  # fmt: skip
+
+written("""
     def a_generic_function_leaves(x):
         scale = 3
         def scaled[T: int, U](y: T) -> U:
@@ -219,7 +226,7 @@ written("""
         def made[T](a: list[T], b: List[T], c: Held[T]):
             return a + 1
         a, b, c = [made.__annotations__[name] for name in "abc"]
-        return made(x, 0, 0), a.append is list.append, b.append is list.append, c.mark, type(a).__name__, c().mark, attempt(lambda: a.nothing)
+        return made(x, 0, 0), a.append is list.append, b.append is list.append, type(a).__name__, c().mark, attempt(lambda: a.nothing)
 """, since=(3, 12), **EITHER)  # fmt: skip
 
 
@@ -232,6 +239,12 @@ def annotated(made, x):
     torch._dynamo.graph_break()
     said, (first, several) = made.__annotations__, made.__type_params__
     return made(x), str(said), said["y"].__args__[0] is first, said["return"].__args__[1].__args__[0] is first, several.__name__
+
+
+def defaults(made):
+    """What a function's parameters are by default, asked from outside of the graph."""
+    torch._dynamo.graph_break()
+    return [parameter.__default__ for parameter in made.__type_params__]
 
 
 def generic(made, x):

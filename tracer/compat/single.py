@@ -33,7 +33,8 @@ def instruction(name: str, count: int, arg: int | None = None) -> Callable[..., 
     code.flags = CompilerFlags.OPTIMIZED | CompilerFlags.NEWLOCALS
     loads = [ConcreteInstr("LOAD_FAST", i) for i in range(count)]
     code.extend([ConcreteInstr("RESUME", 0), *loads, ConcreteInstr(name) if arg is None else ConcreteInstr(name, arg), ConcreteInstr("RETURN_VALUE")])
-    return types.FunctionType(code.to_code(), {"__builtins__": builtins})  # CPython imports `typing` by it
+    made = code.to_code(count + 1, compute_exception_stack_depths=False)  # else `bytecode` wants to know the instruction, and doesn't know all
+    return types.FunctionType(made, {"__builtins__": builtins})  # CPython imports `typing` by it
 
 
 def intrinsic(name: str, count: int) -> Callable[..., Any]:
