@@ -1,7 +1,7 @@
 """`make matrix`: makes each environment, runs what it has to run, and keeps what was found. Hours, and several GB for each torch.
 
     python -m tests.matrix [PAIR ...] [--folder .matrix] [--jobs 2] [--tests PATH ...] [--write]
-    python -m tests.matrix PAIR --report REPORT.xml [--versions "3.13.0 2.15.0+cpu"] [--write]
+    python -m tests.matrix PAIR --report REPORT.xml [--versions "3.13.0 2.15.0+cpu"] [--commit COMMIT] [--write]
 
 PAIR is py3.13-torch2.15.0; without any, all. Results are kept pair by pair in FOLDER/results, so a run may be cut in pieces; `--write` keeps them
 in tests/matrix/results instead, of which docs/versions.md is made. `--report` takes the JUnit report of a suite that was run by itself.
@@ -26,7 +26,8 @@ def main() -> int:
     results.mkdir(parents=True, exist_ok=True)
     known, found = kept(results), []
     for pair in options.wanted:
-        result = _merged(known.get(str(pair), {}), _of_report(pair, options) if options.report else _one(pair, options), options.tests)
+        new, commit = (_of_report(pair, options), options.commit) if options.report else (_one(pair, options), _commit())
+        result = _merged(known.get(str(pair), {}), new, options.tests, commit)
         (results / f"{pair}.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         print(pair, json.dumps({key: value for key, value in result.items() if key != "skipped"})[:2000], flush=True)
         found.append(result)
@@ -44,6 +45,7 @@ def _options() -> Any:
     parser.add_argument("--tests", nargs="*", default=[], help="only these: kept as a part, beside what is known of the whole")
     parser.add_argument("--report", type=Path, help="a JUnit report, of the whole suite or of --tests")
     parser.add_argument("--versions", default="", help="of the interpreter and of torch, as the report's run had them")
+    parser.add_argument("--commit", default="", help="which the report's run had checked out")
     parser.add_argument("--write", action="store_true", help="keep the results in the repository and write docs/versions.md")
     options = parser.parse_args()
     options.wanted = [pair for pair in PAIRS if not options.pairs or str(pair) in options.pairs]
@@ -60,20 +62,19 @@ def _of_report(pair: Pair, options: Any) -> dict[str, Any]:
     return {**found, "versions": [options.versions]} if options.versions else found
 
 
-def _merged(known: dict[str, Any], new: dict[str, Any], tests: list[str]) -> dict[str, Any]:
+def _merged(known: dict[str, Any], new: dict[str, Any], tests: list[str], commit: str) -> dict[str, Any]:
     """What is known of a pair, with what was found now: a part of the suite stands beside the whole, a new whole in the place of the old one."""
     merged = {"versions": [f"{new['python']} {new['torch']}"], "cell": "–", "demo": "–", **known, **{key: new[key] for key in new if key != "suite"}}
     if "counts" not in new.get("suite", {}):
         return {**merged, **({"suite": new["suite"]} if "suite" in new else {})}
-    suite = {**new["suite"], **_commit()}
+    suite = {**new["suite"], **({"commit": commit} if commit else {})}
     if tests:
         return {**merged, "parts": [*known.get("parts", []), {"tests": ", ".join(tests), **suite}]}
     return {**merged, "suite": suite, "since": {}}
 
 
-def _commit() -> dict[str, str]:
-    asked = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
-    return {} if asked.returncode else {"commit": asked.stdout.strip()}
+def _commit() -> str:
+    return subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
 
 
 #: Under which the tests in a browser are run: what a browser shows doesn't depend on either version.
