@@ -6,7 +6,7 @@ import collections
 import threading
 import types
 import weakref
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import pytest
 import torch
@@ -288,3 +288,23 @@ def test_attributes_of_a_thread_local_are_those_of_this_thread():
     thread.join()
     assert answers[0][1] == 3 and answers[0][0].tolist() == [3.0, 3.0]
     assert session.run(function, torch.ones(2))[0].tolist() == [2.0, 2.0] and len(session.recompiles) == 1
+
+
+Kept = TypeVar("Kept")
+
+
+class Held(Generic[Kept]):
+    mark = 3
+
+
+ALIAS = Held[int]
+
+
+def test_attributes_of_an_alias_are_its_classs(monkeypatch):
+    session = tracer.Session("trace", strict=True)
+    for number in (3, 3, 5, 5, 3):
+        monkeypatch.setattr(Held, "mark", number)
+        assert session.run(lambda x: (x * ALIAS.mark, ALIAS.mark, hasattr(ALIAS, "other")), torch.ones(2))[1:] == (number, False)
+        assert session.run(lambda x: (x + 1, ALIAS.mark), torch.ones(2))[1] == number
+    session.close()
+    assert len(session.recompiles) == 2

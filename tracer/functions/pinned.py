@@ -11,6 +11,7 @@ import enum
 import functools
 import sys
 import types
+import typing
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -43,6 +44,8 @@ __all__ = [
 ]  # fmt: skip
 
 _NATIVE_DATA = (types.GetSetDescriptorType, types.MemberDescriptorType)
+#: Aliases such as `Held[int]` answer by it what their origin has under the name.
+_FORWARDS = type(typing.List[int]).__getattr__  # noqa: UP006
 _DESCRIPTORS = (types.MethodDescriptorType, types.WrapperDescriptorType, types.ClassMethodDescriptorType)
 
 
@@ -316,6 +319,9 @@ def _object_attribute(ctx: Context, variable: PinnedVariable, value: Any, name: 
         return ctx.protocol.bind(ctx, owner, name, raw, variable, ctx.type_of(variable))
     if isinstance(raw, _DESCRIPTORS):
         return BoundVariable(PinnedVariable(raw), variable)
+    if owner is None and held is not None and "__origin__" in held and not (name.startswith("__") and name.endswith("__")):
+        if ctx.protocol.find(ctx, cls, "__getattr__")[1] is _FORWARDS:
+            return ctx.build(held["__origin__"], source.dict().item("__origin__")).attribute(ctx, name)
     try:
         result = getattr(value, name)
     except AttributeError as error:
