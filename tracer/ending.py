@@ -15,7 +15,7 @@ from .codegen.body import Body
 from .compat import fakes
 from .compat.memo import without_cache
 from .graph.finish import finish_graph
-from .graph.modes import MODES, enter_autocast, leave_autocasts
+from .graph.modes import MODES, PutBack, enter_autocast, leave_autocasts
 from .interpreter.exceptions import ExceptionState
 from .interpreter.frame import Frame
 from .signals import Decision
@@ -112,6 +112,11 @@ class Ending:
             f"{body.pin(MODES[n].write, n)}({repr(value) if isinstance(value, bool) else body.pin(value, n)})"
             for n, value in changed_modes(self.ctx)
         ] + [f"{body.pin(enter_autocast, 'enter_autocast')}({', '.join(body.pin(v, 'setting') for v in args)})" for args in self.autocasts]
+
+    def put_back(self) -> PutBack:
+        """For what is raised before those lines are done."""
+        ctx = self.ctx
+        return PutBack({name: ctx.modes_at_entry[name] for name, _ in changed_modes(ctx)}, ctx.autocast_at_entry)
 
     def code(self, python: Callable[..., Any], may_end: bool = False) -> types.CodeType:
         """What runs in place of the frame's code, with `python` as its body. `may_end`: that may raise `codegen.Instead`."""

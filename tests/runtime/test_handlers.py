@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import tracer
-from tracer import handlers
+from tracer import ending, handlers
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 NUMBER = signal.SIGUSR1
@@ -207,6 +207,36 @@ def test_an_interrupt_before_a_graph_behind_a_break_leaves_the_blocks_that_are_o
     assert torch.is_grad_enabled()
     assert torch.equal(compiled(x), f(x))
     assert not interrupts and len(compiled.session.graphs) == 2
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["inside", "before"])
+def test_an_interrupt_behind_a_graph_that_leaves_blocks_open_leaves_the_switches_as_they_were(before, monkeypatch):
+    """The frame breaks inside of the blocks: what leaves them runs only behind the break."""
+    real, interrupts = ending.enter_autocast, []
+
+    def enter(*settings):
+        entered = None if before and interrupts else real(*settings)
+        if interrupts:
+            interrupts.clear()
+            raise KeyboardInterrupt
+        return entered
+
+    def f(x):
+        with torch.no_grad(), torch.autocast("cpu"):
+            y = x @ x
+            print(end="")
+            return y * 2
+
+    monkeypatch.setattr(ending, "enter_autocast", enter)
+    compiled = tracer.compile(f, backend="eager")
+    x = torch.ones(3, 3, requires_grad=True)
+    compiled(x)
+    interrupts.append(True)
+    with pytest.raises(KeyboardInterrupt):
+        compiled(x)
+    assert torch.is_grad_enabled() and not torch.is_autocast_enabled("cpu")
+    assert (x @ x).dtype is torch.float32, "nothing of autocast is left"
+    assert torch.equal(compiled(x), f(x)) and not interrupts
 
 
 @pytest.mark.parametrize("number", range(1, 8))

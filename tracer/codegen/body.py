@@ -303,6 +303,13 @@ class Body:
             f"if {raised}: return failed({given})",
         ]
 
+    def _all_or_none(self, rest: list[str], put_back: Callable[[BaseException], Any]) -> list[str]:
+        """Do the rest, which leaves switches of torch; where an interrupt comes between, they are put back."""
+        self.names["put_back"] = put_back
+        raised, caught = self.fresh("raised"), self.fresh("caught")
+        handled = [f"except BaseException as {caught}:", f"    {raised}.append({caught})", f"if {raised}: return put_back({raised}.pop())"]
+        return [f"{raised} = []", "try:", *(f"    {line}" for line in rest), *handled]
+
     def _own(self, constant: Any) -> Any:
         """The program's own object where the text writes it down: it may have been asked which one it is, or be asked later."""
         if type(constant) is tuple:
@@ -310,10 +317,12 @@ class Body:
         return self._objects.get((type(constant), repr(constant)), constant)
 
     def finish(
-        self, name: str, graph: Callable[..., Any] | None, inputs: list[str], ending: str, modes: list[str], hit: Any, failed: Callable[..., Any] | None
+        self, name: str, graph: Callable[..., Any] | None, inputs: list[str], ending: str, modes: list[str], hit: Any, failed: Callable[..., Any] | None,
+        put_back: Callable[[BaseException], Any],
     ) -> tuple[types.FunctionType, str]:
         """(the compiled function, its source). `graph` takes `inputs` and returns the tuple of outputs. `failed`: what is called with the
-        error, the inputs and the parameters where the graph raises; None where nothing but the error itself comes of that."""
+        error, the inputs and the parameters where the graph raises; None where nothing but the error itself comes of that. `put_back`: with
+        what is raised behind it, where `modes` are lines that leave torch's switches otherwise."""
         lines, run = list(self.loads), []
         if hit is not None:
             self.names["cache_hit"] = hit
@@ -327,7 +336,8 @@ class Body:
             run = self._unwinding(run, failed, inputs)
         elif graph is not None and self.ctx.asserted:
             run = self._checked(run)
-        lines += run + self.views + self.builds + self.effects + self.ends + modes + [ending]
+        rest = self.views + self.builds + self.effects + self.ends + modes
+        lines += [*run, *(self._all_or_none(rest, put_back) if modes else rest), ending]
         text = f"def body({', '.join(self.parameters)}):\n" + "".join(f"    {line}\n" for line in lines)
         filename = f"<tracer {name}>"
         namespace: dict[str, Any] = self.names

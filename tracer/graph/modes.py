@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
 
@@ -16,7 +16,7 @@ from .operators import Effect
 if TYPE_CHECKING:
     from ..context import Context
 
-__all__ = ["MODES", "AutocastState", "Mode", "enter_autocast", "inference", "leave_autocasts", "restoring"]
+__all__ = ["MODES", "AutocastState", "Mode", "PutBack", "enter_autocast", "inference", "leave_autocasts", "restoring"]
 
 
 class Mode:
@@ -140,6 +140,23 @@ def restoring(function: Callable[..., Any]) -> Callable[..., Any]:
             raise
 
     return call
+
+
+class PutBack:
+    """What a body that leaves switches otherwise than it found them calls with what is raised behind its graph: the `with` of the program that
+    would put them back isn't entered yet."""
+
+    __slots__ = ("autocast", "modes")
+
+    def __init__(self, modes: dict[str, Any], autocast: AutocastState | None):
+        self.modes, self.autocast = [(MODES[name], value) for name, value in modes.items()], autocast
+
+    def __call__(self, error: BaseException) -> NoReturn:
+        for mode, value in self.modes:
+            mode.write(value)
+        if self.autocast is not None:
+            self.autocast.restore()
+        raise error
 
 
 def inference(wanted: bool) -> Any:
