@@ -209,7 +209,7 @@ def test_numpy_is_said_to_be_translated_where_it_is() -> None:
 
 def test_the_old_constructor_makes_no_subclass() -> None:
     def f(x: Any) -> Any:
-        return torch.Tensor([1.0, 2.0, 3.0]) * x
+        return torch.Tensor(x) * x
 
     assert "subclass" not in only(f).explanation
 
