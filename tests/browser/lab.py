@@ -184,6 +184,10 @@ class Lab:
                 return
             if now != "*" and time.monotonic() > asked + 3:
                 if (dialog := self.page.locator(".jp-Dialog")).count():
+                    if "Select Kernel" in dialog.first.inner_text():  # it hadn't started one in time: the one that it proposes
+                        dialog.first.locator("button.jp-mod-accept").click()
+                        asked = time.monotonic()
+                        continue
                     raise RuntimeError(f"JupyterLab asks: {dialog.first.inner_text()}")
                 cell.locator(".cm-content").click()
                 self.page.keyboard.press("Control+Enter")
