@@ -236,7 +236,7 @@ class Unwinding:
                 gm = ending.graph.gm
                 function = without_hook(graphs.plain_forward(gm)) if gm is not None else None
                 python, _ = ending.body.finish(
-                    f"{self._name} unwinding", function, ending.inputs(), f"{ends} {ending.answer}", ending.modes(), None, None, ending.put_back()
+                    f"{self._name} unwinding", function, ending.inputs(), f"{ends} {ending.answer}", ending.modes(), None, None, ending.put_back
                 )
                 return ending.code(python), python.__globals__
         finally:

@@ -209,7 +209,7 @@ def _compile(ctx: Context, info: FrameInfo, root: Frame, result: Variable | None
     failed = Unwinding(ctx, info, compiled.gm, stopped is not None) if unwinds else None
     function = _backend(ctx, compiled) if compiled.gm is not None else None
     hit = session.hit_recorder(frame_id, info.name)
-    python, text = ending.body.finish(name, function, ending.inputs(), f"return {ending.answer}", ending.modes(), hit, failed, ending.put_back())
+    python, text = ending.body.finish(name, function, ending.inputs(), f"return {ending.answer}", ending.modes(), hit, failed, ending.put_back)
     code = ending.code(python, failed is not None)
     if stopped is not None:
         session.note_break(ctx, stopped.value, frame_id)

@@ -292,23 +292,24 @@ class Body:
     def _unwinding(self, run: list[str], failed: Callable[..., Any], inputs: list[str]) -> list[str]:
         """Run the graph; where it raises, or an interrupt comes before, `failed` goes on as the program does from the operator that raised."""
         self.names["failed"] = failed
-        raised, caught = self.fresh("raised"), self.fresh("caught")
-        given = ", ".join([f"{raised}.pop()", f"({''.join(f'{name}, ' for name in inputs)})", *self.parameters])
-        return [
-            f"{raised} = []",
-            "try:",
-            *(f"    {line}" for line in run),
-            f"except BaseException as {caught}:",
-            f"    {raised}.append({caught})",
-            f"if {raised}: return failed({given})",
-        ]
+        return self._caught(run, "failed", [f"({''.join(f'{name}, ' for name in inputs)})", *self.parameters])
 
     def _all_or_none(self, rest: list[str], put_back: Callable[[BaseException], Any]) -> list[str]:
         """Do the rest, which leaves switches of torch; where an interrupt comes between, they are put back."""
         self.names["put_back"] = put_back
+        return self._caught(rest, "put_back", [])
+
+    def _caught(self, lines: list[str], handler: str, given: list[str]) -> list[str]:
+        """These lines; what they raise is given to `handler`, outside of the `except`, whose answer is returned."""
         raised, caught = self.fresh("raised"), self.fresh("caught")
-        handled = [f"except BaseException as {caught}:", f"    {raised}.append({caught})", f"if {raised}: return put_back({raised}.pop())"]
-        return [f"{raised} = []", "try:", *(f"    {line}" for line in rest), *handled]
+        return [
+            f"{raised} = []",
+            "try:",
+            *(f"    {line}" for line in lines),
+            f"except BaseException as {caught}:",
+            f"    {raised}.append({caught})",
+            f"if {raised}: return {handler}({', '.join([f'{raised}.pop()', *given])})",
+        ]
 
     def _own(self, constant: Any) -> Any:
         """The program's own object where the text writes it down: it may have been asked which one it is, or be asked later."""
@@ -318,11 +319,11 @@ class Body:
 
     def finish(
         self, name: str, graph: Callable[..., Any] | None, inputs: list[str], ending: str, modes: list[str], hit: Any, failed: Callable[..., Any] | None,
-        put_back: Callable[[BaseException], Any],
+        put_back: Callable[[], Callable[[BaseException], Any]],
     ) -> tuple[types.FunctionType, str]:
         """(the compiled function, its source). `graph` takes `inputs` and returns the tuple of outputs. `failed`: what is called with the
-        error, the inputs and the parameters where the graph raises; None where nothing but the error itself comes of that. `put_back`: with
-        what is raised behind it, where `modes` are lines that leave torch's switches otherwise."""
+        error, the inputs and the parameters where the graph raises; None where nothing but the error itself comes of that. `put_back`: makes
+        what is called with the error that is raised behind it, where `modes` are lines that leave torch's switches otherwise."""
         lines, run = list(self.loads), []
         if hit is not None:
             self.names["cache_hit"] = hit
@@ -337,7 +338,7 @@ class Body:
         elif graph is not None and self.ctx.asserted:
             run = self._checked(run)
         rest = self.views + self.builds + self.effects + self.ends + modes
-        lines += [*run, *(self._all_or_none(rest, put_back) if modes else rest), ending]
+        lines += [*run, *(self._all_or_none(rest, put_back()) if modes else rest), ending]
         text = f"def body({', '.join(self.parameters)}):\n" + "".join(f"    {line}\n" for line in lines)
         filename = f"<tracer {name}>"
         namespace: dict[str, Any] = self.names
