@@ -16,6 +16,7 @@ import torch
 
 from ..signals import Break
 from ..variables import ConstantVariable, ListVariable, SymVariable, TensorVariable, TupleVariable, Variable, literal
+from .known import leaves
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -69,7 +70,7 @@ def _in_a_body(ctx: Context, variable: TensorVariable, key: Variable) -> Variabl
 
 def _under_the_mode(ctx: Context, variable: TensorVariable, key: Variable) -> Variable | None:
     """All indices, also those in lists, are integers and tensors: the mode makes tensors of them all, and one operator."""
-    indices = list(_leaves(ctx, key))
+    indices = list(leaves(ctx, key))
     if not all(isinstance(each, TensorVariable) or _is_number(each) for each in indices):
         return None
     if any(isinstance(each, TensorVariable) and each.fake.dtype in (torch.bool, torch.uint8) for each in indices):
@@ -89,11 +90,3 @@ def _as_tensor(ctx: Context, number: Variable, like: TensorVariable | None, vari
 
 def _is_number(variable: Variable) -> bool:
     return isinstance(variable, ConstantVariable | SymVariable) and variable.python_type() in _NUMBERS
-
-
-def _leaves(ctx: Context, key: Variable) -> Iterator[Variable]:
-    if isinstance(key, ListVariable | TupleVariable):
-        for part in key.settled(ctx):
-            yield from _leaves(ctx, part)
-    else:
-        yield key

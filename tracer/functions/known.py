@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..signals import NotConstant
@@ -27,7 +28,16 @@ from ..variables import (
 if TYPE_CHECKING:
     from ..context import Context
 
-__all__ = ["is_none", "known", "plain", "settled_values", "value_part"]
+__all__ = ["is_none", "known", "leaves", "plain", "settled_values", "value_part"]
+
+
+def leaves(ctx: Context, variable: Variable) -> Iterator[Variable]:
+    """What lists and tuples hold, at any depth; the variable itself where it is neither."""
+    if isinstance(variable, ListVariable | TupleVariable):
+        for part in variable.settled(ctx):
+            yield from leaves(ctx, part)
+    else:
+        yield variable
 
 
 def known(ctx: Context, variable: Variable) -> Any:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ..signals import Break, Declined, NotConstant
 from ..variables import FunctionVariable, ListVariable, PinnedVariable, TupleVariable, Variable, literal
 from ..variables.type_parameters import TypeExpressionVariable, TypeParameterVariable
-from .known import settled_values
+from .known import leaves, settled_values
 from .table import calls
 
 if TYPE_CHECKING:
@@ -27,17 +27,9 @@ __all__ = ["holds_type_parameters", "part_of_type", "type_expression", "type_sub
 _MADE = (TypeParameterVariable, TypeExpressionVariable)
 
 
-def _leaves(ctx: Context, operand: Variable) -> Iterator[Variable]:
-    if isinstance(operand, TupleVariable | ListVariable):
-        for item in operand.settled(ctx):
-            yield from _leaves(ctx, item)
-    else:
-        yield operand
-
-
 def holds_type_parameters(ctx: Context, *operands: Variable) -> bool:
     """Whether one of them is made of type parameters of this trace, or a tuple or list with such a one."""
-    return any(isinstance(leaf, _MADE) for operand in operands for leaf in _leaves(ctx, operand))
+    return any(isinstance(leaf, _MADE) for operand in operands for leaf in leaves(ctx, operand))
 
 
 def type_expression(ctx: Context, fn: Callable[..., Any], operands: list[Variable]) -> Variable:
@@ -51,7 +43,7 @@ def type_expression(ctx: Context, fn: Callable[..., Any], operands: list[Variabl
     if sample is NotImplemented or type(sample) is bool:
         return literal(sample)
     for operand in operands:
-        for leaf in _leaves(ctx, operand):
+        for leaf in leaves(ctx, operand):
             if isinstance(leaf, _MADE) and leaf.sample is sample:
                 return leaf  # `Union[T, T]` is T
     return TypeExpressionVariable(fn, operands, sample)
@@ -107,7 +99,7 @@ def part_of_type(ctx: Context, expression: TypeExpressionVariable, name: str) ->
 
 def _inside(ctx: Context, expression: TypeExpressionVariable) -> Iterator[Any]:
     for operand in expression.operands:
-        for leaf in _leaves(ctx, operand):
+        for leaf in leaves(ctx, operand):
             if isinstance(leaf, _MADE):
                 yield leaf
             if isinstance(leaf, TypeExpressionVariable):

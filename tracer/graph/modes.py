@@ -16,7 +16,7 @@ from .operators import Effect
 if TYPE_CHECKING:
     from ..context import Context
 
-__all__ = ["MODES", "AutocastState", "Mode", "PutBack", "enter_autocast", "inference", "leave_autocasts", "restoring"]
+__all__ = ["MODES", "AutocastState", "Mode", "PutBack", "enter_autocast", "inference", "leave_autocasts", "put_modes", "restoring"]
 
 
 class Mode:
@@ -124,19 +124,25 @@ def leave_autocasts(ctx: Context) -> list[tuple[Any, ...]]:
     return [node.args for _, _, node in ctx.autocasts]
 
 
+def put_modes(values: dict[str, Any], autocast: AutocastState | None) -> None:
+    """Set the switches that aren't so by now."""
+    for name, value in values.items():
+        if MODES[name].read() != value:
+            MODES[name].write(value)
+    if autocast is not None and autocast.changed():
+        autocast.restore()
+
+
 def restoring(function: Callable[..., Any]) -> Callable[..., Any]:
     """`function`, which flips modes on its way: where it raises, they are as they were before. In the program a `with` would
     have seen to that."""
 
     def call(*args: Any) -> Any:
-        before, autocast = [(mode, mode.read()) for mode in MODES.values()], AutocastState()
+        before, autocast = {name: mode.read() for name, mode in MODES.items()}, AutocastState()
         try:
             return function(*args)
         except BaseException:
-            for mode, value in before:
-                if mode.read() != value:
-                    mode.write(value)
-            autocast.restore()
+            put_modes(before, autocast)
             raise
 
     return call
@@ -149,13 +155,10 @@ class PutBack:
     __slots__ = ("autocast", "modes")
 
     def __init__(self, modes: dict[str, Any], autocast: AutocastState | None):
-        self.modes, self.autocast = [(MODES[name], value) for name, value in modes.items()], autocast
+        self.modes, self.autocast = modes, autocast
 
     def __call__(self, error: BaseException) -> NoReturn:
-        for mode, value in self.modes:
-            mode.write(value)
-        if self.autocast is not None:
-            self.autocast.restore()
+        put_modes(self.modes, self.autocast)
         raise error
 
 

@@ -18,7 +18,7 @@ from ..compat.stacks import Stacks
 from ..interpreter.lifetimes import Lifetimes
 from ..signals import Restart, Untraceable
 from .fakes import hushed
-from .modes import MODES, AutocastState
+from .modes import MODES, AutocastState, put_modes
 
 __all__ = ["standing", "undone"]
 
@@ -31,18 +31,14 @@ class _Before:
     __slots__ = ("autocast", "collectors", "hushed", "modes", "stacks")
 
     def __init__(self) -> None:
-        self.modes = [(mode, mode.read()) for mode in MODES.values()]
+        self.modes = {name: mode.read() for name, mode in MODES.items()}
         self.autocast, self.stacks, self.hushed, self.collectors = AutocastState(), Stacks(), hushed.on, gc.callbacks[:]
 
     def put_back(self, error: BaseException | None) -> None:
         if error is not None and not isinstance(error, Restart | Untraceable):
             # Context managers that the error cut off are still entered, and would leave at some later time: now.
             traceback.clear_frames(error.__traceback__)
-        for mode, value in self.modes:
-            if mode.read() != value:
-                mode.write(value)
-        if self.autocast.changed():
-            self.autocast.restore()
+        put_modes(self.modes, self.autocast)
         self.stacks.put_back()
         for collector in gc.callbacks[:]:
             owner = getattr(collector, "__self__", None)

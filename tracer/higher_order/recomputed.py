@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..graph.modes import MODES, AutocastState
+from ..graph.modes import MODES, AutocastState, put_modes
 from ..isa.flow import successors
 from ..signals import Decision, Restart
 from ..variables import CellVariable, Lazy, PartialVariable, TensorVariable, Variable
@@ -89,11 +89,7 @@ class Recomputed:
 
 
 def _write(ctx: Context, modes: dict[str, Any], autocast: AutocastState) -> None:
-    for name, value in modes.items():
-        if MODES[name].read() != value:
-            MODES[name].write(value)
-    if autocast.changed():
-        autocast.restore()
+    put_modes(modes, autocast)
     ctx.refresh_modes()
 
 
