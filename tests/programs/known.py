@@ -7,7 +7,6 @@ from __future__ import annotations
 
 #: Program → what is missing.
 KNOWN: dict[str, str] = {
-    "contexts.torch_function_mode_entered_inside": "the stack of torch-function modes is not modelled",
     "contexts.random_object_argument": "draws of a random.Random are not inputs of the graph yet",
     "effects.version_counter_read": "reading a version counter breaks the graph",
     "exceptions.traceback_is_read": "a traceback that is read has to be a real one, so the graph ends",

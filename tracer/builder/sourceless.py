@@ -135,7 +135,7 @@ def class_(ctx: Context, value: Any, source: None) -> Variable:
 
 @sourceless.exact(
     types.BuiltinFunctionType, types.ModuleType, types.MethodDescriptorType, types.WrapperDescriptorType, types.GetSetDescriptorType,
-    types.MemberDescriptorType, types.ClassMethodDescriptorType, types.MethodWrapperType, property, classmethod, staticmethod,
+    types.MemberDescriptorType, types.ClassMethodDescriptorType, property, classmethod, staticmethod,
     functools.partial, functools._lru_cache_wrapper, types.UnionType, torch.finfo, torch.iinfo, torch.Generator,
     operator.itemgetter, operator.attrgetter, operator.methodcaller,
 )  # fmt: skip
@@ -144,6 +144,14 @@ def by_identity(ctx: Context, value: Any, source: None) -> Variable:
     if isinstance(getattr(value, "__self__", None), torch.Tensor):
         raise Break("unsupported-type", type=type(value).__name__, why="it is a method of a tensor that exists only while tracing")
     return PinnedVariable(value)
+
+
+@sourceless.exact(types.MethodWrapperType)
+def method_wrapper(ctx: Context, value: Any, source: None) -> Variable:
+    """A slot wrapper bound to an object (`torch.Tensor.shape.__get__`): its parts, since it is a new object each time."""
+    if isinstance(value.__self__, torch.Tensor):
+        raise Break("unsupported-type", type=type(value).__name__, why="it is a method of a tensor that exists only while tracing")
+    return BoundVariable(PinnedVariable(getattr(type(value.__self__), value.__name__)), wrap(ctx, value.__self__))
 
 
 @sourceless.base(object)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..compat import original_callable
 from ..compat.optimizers import is_set_aside
+from ..compat.overriding import is_told
 from ..compat.type_names import type_name
 from ..compat.wrappers import Wrapper, wrapper_of
 from ..interpreter.frame import Frame, Program
@@ -85,7 +86,7 @@ def call_function(ctx: Context, variable: FunctionVariable, args: list[Variable]
         if ctx.pins.by_name:
             plan = ctx.pins.named(ctx, function, plan)
         ctx.session.remember_plan(function, plan)
-    if plan == "inline":
+    if plan == "inline" or ctx.tensors.told_of_python(ctx, function, args, kwargs) and _tells(plan, function):
         return inline(ctx, variable, args, kwargs)
     if type(plan) is Overridden:
         if plan.applies(ctx):
@@ -125,6 +126,11 @@ def call_function(ctx: Context, variable: FunctionVariable, args: list[Variable]
         expr=f"{function.__name__}()",
         module=function.__module__,
     )
+
+
+def _tells(plan: Any, function: types.FunctionType) -> bool:
+    """Whether torch's own function, which is one node or has a rule, is to tell by itself what overrides it."""
+    return plan == "node" or type(plan) in (list, Overridden) and is_told(function)
 
 
 def _node(ctx: Context, variable: FunctionVariable, args: list[Variable], kwargs: dict[str, Variable]) -> Any:

@@ -262,35 +262,9 @@ def _native_query(target: Any) -> None:
 for _target in (
     torch.cuda.is_available, torch.cuda.device_count, torch.backends.cudnn.is_available, torch.promote_types, torch.can_cast,
     torch.accelerator.current_accelerator, torch.accelerator.is_available, torch.accelerator.device_count,
-    torch._C._is_torch_function_enabled, torch._C._get_privateuse1_backend_name, torch.distributed.is_available,
+    torch._C._get_privateuse1_backend_name, torch.distributed.is_available,
 ):  # fmt: skip
     _native_query(_target)
-
-
-@calls.exact(torch.overrides.has_torch_function_unary, torch.overrides.has_torch_function_variadic)
-def has_torch_function(ctx: Context, *values: Variable) -> Any:
-    """Whether one of the arguments has a `__torch_function__` that isn't switched off."""
-    return literal(any(_overrides_torch(ctx, value) for value in values))
-
-
-@calls.exact(torch.overrides.has_torch_function)
-def has_torch_function_of(ctx: Context, values: Variable) -> Any:
-    """The same of the items of a sequence."""
-    return has_torch_function(ctx, *ctx.protocol.unpack(ctx, values))
-
-
-def _overrides_torch(ctx: Context, value: Variable) -> bool:
-    cls = value.python_type()
-    if cls in (torch.Tensor, torch.nn.Parameter) or not torch._C._is_torch_function_enabled():
-        return False
-    owner, raw = ctx.protocol.find(ctx, cls, "__torch_function__")
-    return owner is not None and raw is not torch._C._disabled_torch_function_impl
-
-
-@calls.exact(torch.overrides.is_tensor_like)
-def is_tensor_like(ctx: Context, value: Variable) -> Any:
-    """Tensors and what overrides torch functions."""
-    return literal(isinstance(value, TensorVariable) or hasattr(value.python_type(), "__torch_function__"))
 
 
 @calls.exact(torch._C._log_api_usage_once, *bookkeeping())

@@ -39,6 +39,7 @@ from .torch_failing import check_failing
 from .torch_fields import set_field
 from .torch_operators import PLAIN, is_leaf_input, record, target_name
 from .torch_optimizers import followed, undecided
+from .torch_overriding import answered, by_class, told, told_field, told_of_python
 from .torch_retraced import check_masked_write, takes_sizes_of_data
 
 if TYPE_CHECKING:
@@ -46,8 +47,9 @@ if TYPE_CHECKING:
     from ..sources import Source
 
 __all__ = [
-    "args_text", "call_tensor_method", "check_failing", "followed", "input_name", "is_leaf_input", "item", "record", "set_tensor_attribute", "target_name",
-    "tensor_attribute", "tensor_binary", "tensor_getitem", "tensor_number", "tensor_setitem", "tensor_truth", "undecided", "wrap_result",
+    "answered", "args_text", "by_class", "call_tensor_method", "check_failing", "followed", "input_name", "is_leaf_input", "item", "plain_attribute",
+    "record", "set_plain_attribute", "set_tensor_attribute", "target_name", "tensor_attribute", "tensor_binary", "tensor_getitem", "tensor_number",
+    "tensor_setitem", "tensor_truth", "told", "told_of_python", "undecided", "wrap_result",
 ]  # fmt: skip
 
 
@@ -95,6 +97,8 @@ def _methods(fn: Callable[..., Any]) -> tuple[str, ...]:
 
 def tensor_binary(ctx: Context, fn: Callable[..., Any], left: Variable, right: Variable) -> Any:
     """An operator with a tensor on a side; None where the other side's class decides (its own `__radd__`, …)."""
+    if answered(ctx, left, right):
+        return None
     if isinstance(left, TensorVariable):
         right = _plain_number(right)
     elif isinstance(left, ObjectVariable) and not ctx.protocol.overrides(ctx, left.cls, *_methods(fn)):
@@ -170,6 +174,12 @@ _VIEWS = frozenset({"T", "mT", "H", "mH", "real", "imag"})
 
 def tensor_attribute(ctx: Context, variable: TensorVariable, name: str) -> Any:
     """`tensor.name`."""
+    answer = told_field(ctx, variable, name, []) if ctx.overriding.modes else None
+    return plain_attribute(ctx, variable, name) if answer is None else answer
+
+
+def plain_attribute(ctx: Context, variable: TensorVariable, name: str) -> Any:
+    """`tensor.name` that nobody is told of."""
     stored = variable.attrs
     if stored is not None and name in stored:
         return stored[name]
@@ -247,15 +257,21 @@ def _looked_up(ctx: Context, variable: TensorVariable, name: str) -> Any:
 
 
 def set_tensor_attribute(ctx: Context, variable: TensorVariable, name: str, value: Variable) -> Any:
+    if ctx.overriding.modes and told_field(ctx, variable, name, [value]) is not None:
+        return None
+    return set_plain_attribute(ctx, variable, name, value)
+
+
+def set_plain_attribute(ctx: Context, variable: TensorVariable, name: str, value: Variable) -> None:
+    """`tensor.name = value` that nobody is told of."""
     if name in ("grad", "data", "requires_grad", "names", "real", "imag"):
         set_field(ctx, variable, name, value)
-        return None
+        return
     _, raw = ctx.protocol.find(ctx, variable.cls, name)
     if isinstance(raw, property | types.GetSetDescriptorType | types.MemberDescriptorType) or name.startswith("__"):
         raise Break("outside-state-write", expr=f"{mention(variable)}.{name}", type="Tensor")
     ctx.mutate(variable)
     variable.attrs = {**(variable.attrs or {}), name: value}
-    return None
 
 
 # ---- methods
@@ -269,6 +285,8 @@ def call_tensor_method(ctx: Context, name: str, args: list[Variable], kwargs: di
             return answer
         why = answer.why
     del why
+    if name in _SLOTS and not kwargs and len(args) == _SLOTS[name].__code__.co_argcount - 1:
+        return _SLOTS[name](ctx, *args)
     if name.startswith("__") and name in _DUNDERS:
         if len(args) != 2 or kwargs:
             why = "it isn't given its one argument, which Python answers"
@@ -278,6 +296,26 @@ def call_tensor_method(ctx: Context, name: str, args: list[Variable], kwargs: di
     return ctx.node("call_method", name, args, kwargs)
 
 
+def _truth(ctx: Context, variable: Any) -> Variable:
+    return literal(tensor_truth(ctx, variable))
+
+
+def _set_item(ctx: Context, variable: Any, key: Variable, value: Variable) -> Variable:
+    tensor_setitem(ctx, variable, key, value)
+    return NONE
+
+
+def _number(cls: type) -> Callable[..., Any]:
+    def number(ctx: Context, variable: Any) -> Any:
+        return tensor_number(ctx, variable, cls)
+
+    return number
+
+
+#: Methods of C's that are more than an operation of the graph.
+_SLOTS: dict[str, Any] = {
+    "__bool__": _truth, "__getitem__": tensor_getitem, "__setitem__": _set_item, "__int__": _number(int), "__float__": _number(float),
+}  # fmt: skip
 _DUNDERS: dict[str, Any] = {}
 for _n in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "lshift", "rshift", "and", "or", "xor"):
     _f = getattr(operator, _n if _n not in ("and", "or") else _n + "_")

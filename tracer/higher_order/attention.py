@@ -73,7 +73,7 @@ def check_left(ctx: Context) -> None:
 @calls.exact(torch._C._push_on_torch_function_stack)
 def push_mode(ctx: Context, mode: Variable) -> Any:
     """A torch-function mode is entered: of those, the one that makes an index of a tensor is followed."""
-    if not picks_by_tensors(mode.python_type()):
+    if not picks_by_tensors(mode.python_type()) or ctx.overriding.modes:
         return Declined("what it does to every call of torch isn't followed")
     ctx.indexing.append(IndexMode(mode, moment_of(ctx.root_frame)))
     return NONE

@@ -139,7 +139,7 @@ def unary(ctx: Context, fn: Callable[..., Any], value: Variable) -> Any:
     kind = type(value)
     if kind is ConstantVariable:
         return fold(ctx, fn, [value])
-    if kind is TensorVariable:
+    if kind is TensorVariable and not ctx.tensors.answered(ctx, value):
         return ctx.node("call_function", fn, [value])
     if kind is SymVariable:
         return ctx.shapes.unary(ctx, fn, value)

@@ -66,17 +66,25 @@ class TensorVariable(Variable):
         return ctx.tensors.set_tensor_attribute(ctx, self, name, value)
 
     def truth(self, ctx: Context) -> bool:
+        if ctx.tensors.answered(ctx, self):
+            return ctx.protocol.truth_through_type(ctx, self)
         return ctx.tensors.tensor_truth(ctx, self)
 
     def length(self, ctx: Context) -> Variable:
+        if ctx.tensors.answered(ctx, self):
+            return ctx.protocol.length_through_type(ctx, self)
         if not self.fake.dim():
             ctx.raise_(TypeError, "len() of a 0-d tensor")
         return ctx.size_of(self, 0)
 
     def getitem(self, ctx: Context, key: Variable) -> Any:
+        if ctx.tensors.answered(ctx, self, key):
+            return ctx.tensors.by_class(ctx, self, "__getitem__", key)
         return ctx.tensors.tensor_getitem(ctx, self, key)
 
     def setitem(self, ctx: Context, key: Variable, value: Variable) -> Any:
+        if ctx.tensors.answered(ctx, self, key, value):
+            return ctx.tensors.by_class(ctx, self, "__setitem__", key, value)
         return ctx.tensors.tensor_setitem(ctx, self, key, value)
 
     def contains(self, ctx: Context, item: Variable) -> bool:
@@ -85,9 +93,14 @@ class TensorVariable(Variable):
     def iterator(self, ctx: Context) -> Variable:
         from .iterators import SequenceIteratorVariable
 
+        if ctx.tensors.answered(ctx, self):
+            return ctx.tensors.by_class(ctx, self, "__iter__")
+
         return SequenceIteratorVariable(self.unpack(ctx), type(iter([])))
 
     def unpack(self, ctx: Context) -> list[Variable]:
+        if ctx.tensors.answered(ctx, self):
+            return ctx.protocol.unpack(ctx, self.iterator(ctx))
         if not self.fake.dim():
             ctx.raise_(TypeError, "iteration over a 0-d tensor")
         count = ctx.protocol.index(ctx, ctx.size_of(self, 0))
