@@ -251,6 +251,15 @@ class GuardRelaxed(Point):
     expression: str
 
 
+class GuardSettled(Point):
+    """A guard of event `of` named symbols; the trace has ended, and some of them are numbers or other symbols: this is what is checked."""
+
+    of: int
+    source: str
+    kind: str
+    expression: str
+
+
 class NodeCreated(Point):
     """One operation was recorded into a graph."""
 

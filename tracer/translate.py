@@ -375,6 +375,7 @@ def _shape_guard(ctx: Context, inputs: list[Any]) -> Guard | None:
             if now.is_number:
                 with ctx.rec.located(at):
                     ctx.rec.point(GuardInstalled, "", "SHAPES", f"{what} == {now}")
+        ctx.shapes.tell_settled(ctx, inputs)
     return shapes
 
 

@@ -67,13 +67,13 @@ def resized(x):
 def native(x):
     out = []
     exec(
-        "for _ in range(3): out.append(helper(x))", {"out": out, "helper": helper, "x": x}
+        "for n in (5, 3, 3): out.append(helper(x[:n]))", {"out": out, "helper": helper, "x": x}
     )  # module code: what it calls is traced on its own
     return out
 
 
 def helper(x):
-    return x.relu() + x.shape[0]
+    return x.relu() + (3 if x.shape[0] == 3 else x.shape[0])
 
 
 def doomed(x):

@@ -109,6 +109,41 @@ def test_both_engines_tell_of_one_graph_alike(program) -> None:
     assert [node for node in graph.nodes if node.state != "same"] == []
 
 
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.ReLU())
+        self.scale = torch.nn.Parameter(torch.ones(2))
+
+    def forward(self, x):
+        return self.layers(x) * self.scale
+
+
+NET, NORM = Net(), torch.nn.BatchNorm1d(2)
+
+
+def through(x):
+    return NET(x) + 1
+
+
+@pytest.mark.parametrize("program", [NET, NET.layers, NORM, through], ids=["own", "of torch's", "inherited forward", "inside"])
+def test_both_engines_tell_of_modules_alike(program) -> None:
+    """Where a module is of torch's own, a function of torch.compile's calls it: it is told by the module's name, as what `self` is."""
+    runs = []
+    for engine in ("tracer", "dynamo"):
+        session = tracer.Session(engine=engine, fresh=False)
+        for rows in (3, 4, 5):
+            assert session.run(program, torch.ones(rows, 2)).shape == (rows, 2)
+        runs.append(session)
+    ours, theirs = runs
+    assert len(ours.graphs) == len(theirs.graphs) == 2
+    assert [node for graph in ours.diff(theirs).graphs for node in graph.nodes if node.state != "same"] == []
+    sources = [{one.source for one in graph.inputs if "self" in one.source or "NET" in one.source} for graph in (ours.graphs[1], theirs.graphs[1])]
+    assert sources[0] == sources[1] != set()
+    assert {frame.name for frame in theirs.frames} <= {"Net.forward", "Sequential", "BatchNorm1d", "through"}
+    assert "compiled before" not in theirs.explain() and "wrap_inline" not in theirs.explain()
+
+
 SCRIPT = """
 import json
 import torch

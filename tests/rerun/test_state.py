@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 import tracer
 from tracer.errors import TracerError
@@ -352,6 +353,38 @@ def test_classes_that_are_not_python_s_are_left_alone() -> None:
 
     again = tracer.trace(program, torch.ones(1)).recompile(dynamic=True)
     assert again.error is None and again.result.tolist() == [2.0]
+
+
+@pytest.mark.parametrize("then", [False, True], ids=["added since", "taken away since"])
+def test_hooks_on_all_modules_and_optimizers_are_those_of_then(then: bool) -> None:
+    model, seen = torch.nn.Linear(2, 2), []
+    weight = torch.nn.Parameter(torch.ones(2))
+    weight.grad = torch.ones(2)
+    optimizer = torch.optim.SGD([weight], lr=0.0)
+
+    def step(x: torch.Tensor) -> torch.Tensor:
+        optimizer.step()
+        return model(x) + len(seen)
+
+    def add() -> list[Any]:
+        return [
+            torch.nn.modules.module.register_module_forward_hook(lambda _m, _i, out: out * 100),
+            register_optimizer_step_post_hook(lambda *_: seen.append(1)),
+        ]
+
+    handles = add() if then else []
+    try:
+        session = tracer.trace(step, torch.ones(1, 2))
+        if then:
+            [handle.remove() for handle in handles]
+        else:
+            handles = add()
+        again = session.recompile(dynamic=True)
+        assert torch.equal(again.result, session.result) and len(seen) == then
+        assert session.replay().ok
+        assert not torch.equal(model(torch.ones(1, 2)), session.result)  # what is there now stays
+    finally:
+        [handle.remove() for handle in handles]
 
 
 def _doubled(x: torch.Tensor) -> torch.Tensor:

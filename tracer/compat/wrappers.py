@@ -17,7 +17,8 @@ import torch
 from .backends import backend_name, innermost_backend
 
 __all__ = [
-    "Wrapper", "are_settings", "called_by_wrapper", "is_optimized", "is_optimized_call", "note_identity", "original_of", "over", "owns_call",
+    "Wrapper", "are_settings", "called_by_wrapper", "called_module", "calls_only", "is_optimized", "is_optimized_call", "note_identity",
+    "original_of", "over", "owns_call",
     "wrapper_code", "wrapper_namespace", "wrapper_of",
 ]  # fmt: skip
 
@@ -27,6 +28,8 @@ _CALLS_MODULES = os.path.abspath(torch.nn.modules.module.__file__)
 _TRACERS = os.path.join(_TORCH, "_dynamo") + os.sep
 #: The cells that a wrapper reads: what it wraps, the settings, what answers for its frames.
 _CELLS = frozenset({"fn", "self", "callback"})
+#: The cell of what `calls_only` finds.
+_CALLED = "fn"
 _DISPATCH = (torch.nn.Module._wrapped_call_impl, torch.nn.Module._call_impl)
 
 
@@ -48,6 +51,22 @@ def _code_in(context: type) -> types.CodeType | None:
 def wrapper_namespace() -> dict[str, Any]:
     """The globals of wrappers."""
     return vars(sys.modules["torch._dynamo.eval_frame"])
+
+
+def calls_only(code: types.CodeType, cells: Any) -> tuple[str, Any] | None:
+    """Of a function of torch's own that only calls what torch.compile was given (a module of torch's, a builtin): the name of its cell, and
+    what that holds. None for any other code."""
+    helpers = sys.modules.get("torch._dynamo.external_utils")
+    if helpers is None or code.co_filename != helpers.__file__ or _CALLED not in code.co_freevars:
+        return None
+    held = dict(zip(code.co_freevars, cells or (), strict=False)).get(_CALLED)
+    return None if held is None else (_CALLED, held.cell_contents)
+
+
+def called_module(code: types.CodeType, cells: Any) -> str:
+    """The name under which such a function holds a module; "" for any other code."""
+    found = calls_only(code, cells)
+    return found[0] if found is not None and isinstance(found[1], torch.nn.Module) else ""
 
 
 class Wrapper:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..events import GuardInstalled, GuardRelaxed, NodeCreated, Shape, Summary
+from ..events import GuardInstalled, GuardRelaxed, GuardSettled, NodeCreated, Shape, Summary
 
 __all__ = ["GuardShown", "NodeShown", "Value"]
 
@@ -61,7 +61,7 @@ class GuardShown(NamedTuple):
     expression: str
 
     @classmethod
-    def of(cls, event: GuardInstalled | GuardRelaxed) -> GuardShown:
+    def of(cls, event: GuardInstalled | GuardRelaxed | GuardSettled) -> GuardShown:
         return cls(event.source, event.kind, event.expression)
 
     def __repr__(self) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from tracer.diff.align import align
 from tracer.diff.model import BodyDiff, Diff, GraphDiff, NodeDiff, OutputDiff, TimeDiff
-from tracer.diff.symbols import names_of, renamed
+from tracer.diff.symbols import names_of, paired, renamed
 from tracer.events import ShapeDecision
 from tracer.explain import count
 from tracer.export.bodies import flat
@@ -128,6 +128,8 @@ def _graph(left: tuple[Graph, Frame | None] | None, right: tuple[Graph, Frame | 
     held = b or a
     assert held is not None
     names = names_of(a), names_of(b)
+    if apart:
+        names = paired(((x[0].shape, y[0].shape) for x, y in nodes if x and y), *names)
     return GraphDiff(held.name, a, b, tuple(_node(x and x[0], y and y[0], *names) for x, y in nodes))
 
 
@@ -161,14 +163,19 @@ def _node_key(placed: _Placed) -> Hashable:
 def _target_key(placed: _Placed) -> tuple[str, ...]:
     """For nodes of lines that moved within the function."""
     node = placed[0]
+    return node.op, node.name if node.op == "placeholder" else node.target, _path(node)
+
+
+def _path(node: Node) -> str:
+    """The module around a node. Code of the module itself is in `self` where the call of it was followed, in none where it began there."""
     path = _NUMBER.sub("", node.module_path) if "/" in node.name else node.module_path
-    return node.op, node.name if node.op == "placeholder" else node.target, path
+    return "" if path == "self" else path
 
 
 def _line_key(placed: _Placed) -> Hashable:
     """For nodes whose operator changed: one that the same line made."""
     node, line = placed
-    return node.op, line, node.module_path
+    return node.op, line, _path(node)
 
 
 def _node(left: Node | None, right: Node | None, before: dict[str, str], after: dict[str, str]) -> NodeDiff:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import ast
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from tracer.events import Shape
 from tracer.records import Graph
 
-__all__ = ["names_of", "renamed"]
+__all__ = ["names_of", "paired", "renamed"]
 
 _NAME = re.compile(r"\b[a-z]+\d+\b")
 
@@ -27,6 +27,17 @@ def names_of(graph: Graph | None) -> dict[str, str]:
             if isinstance(size, str) and _NAME.fullmatch(size):
                 found.setdefault(size, re.sub(r"\W", "_", f"{one.source}_dim_{dim}"))
     return found
+
+
+def paired(shapes: Iterable[tuple[Shape, Shape]], before: dict[str, str], after: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Both sides' names, where the inputs themselves are named in two ways (`args[0]` here, `x` there): symbols that stand in one place of
+    the same node are one, if they are so wherever they stand first."""
+    left, right = ({symbol: name for symbol, name in side.items() if name in other.values()} for side, other in ((before, after), (after, before)))
+    for one, other in shapes:
+        for a, b in zip(one or (), other or (), strict=False):
+            if isinstance(a, str) and isinstance(b, str) and _NAME.fullmatch(a) and _NAME.fullmatch(b) and a not in left and b not in right:
+                left[a] = right[b] = f"size_{len(left)}"
+    return {**before, **left}, {**after, **right}
 
 
 def renamed(shape: Shape, names: dict[str, str]) -> Shape:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..compat import fakes, promise
-from ..events import ShapeDecision
+from ..events import GuardInstalled, GuardSettled, ShapeDecision
+from ..guards.guard import expression
 from ..guards.shapes import torch_source
 from ..signals import Break
 from ..variables import ConstantVariable, SymVariable, TensorVariable, TupleVariable, Variable, literal
@@ -171,6 +172,15 @@ def where_fixed(ctx: Context, inputs: list[Any]) -> list[tuple[str, Any, tuple[A
             if symbol is not None and symbol in ctx.fixed:
                 found.append((f"{one.source.text}.shape[{dim}]", ctx.fake_mode.shape_env.replacements[symbol], ctx.fixed[symbol]))
     return found
+
+
+def tell_settled(ctx: Context, inputs: list[Any]) -> None:
+    """Guards on tensors were told when the tensors were met, with symbols that a line may have fixed since."""
+    for one in inputs:
+        expected, cause = ctx.guards.get((one.source, "TENSOR_MATCH", None), (None, -1))
+        said = ctx.rec.events[cause] if cause >= 0 else None
+        if isinstance(said, GuardInstalled) and (now := expression(one.source, "TENSOR_MATCH", expected)) != said.expression:
+            ctx.rec.point(GuardSettled, cause, one.source.text, "TENSOR_MATCH", now)
 
 
 def note_unbacked(ctx: Context, node: fx.Node, value: Any) -> None:

@@ -35,6 +35,7 @@ class Normal:
         "InternalFault": frozenset(("traceback",)),
         "Reused": frozenset(("of",)),
         "GuardRelaxed": frozenset(("of",)),
+        "GuardSettled": frozenset(("of",)),
     }
     #: Kinds whose line begins with their frame.
     FRAMED = ("FrameStarted", "CacheHit", "GuardFailed")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tracer.events import Event, InputLifted, NodeCreated
+from tracer.events import Event, InputLifted, Location, NodeCreated
 from tracer.journal.index import Journal
 
-__all__ = ["is_library", "makers", "user_place"]
+__all__ = ["is_library", "makers", "user_location", "user_place"]
 
 #: Code of these belongs to nobody who reads here.
 _LIBRARIES = ("/torch/", "/lib/python3.", "<frozen", "<call of")
@@ -20,11 +20,17 @@ def is_library(file: str) -> bool:
 
 def user_place(events: Sequence[Event], event: Event) -> tuple[str, int] | None:
     """(file, line) of the innermost code around an event that is no library's: the caller's, where a library did it."""
-    first: tuple[str, int] | None = None
+    here = user_location(events, event)
+    return (str(here[0]), here[1]) if here and isinstance(here[1], int) else None
+
+
+def user_location(events: Sequence[Event], event: Event) -> Location:
+    """The same place with its columns; () where nothing around the event has one."""
+    first: Location = ()
     while True:
-        if event.location and event.location[1]:
-            here = (str(event.location[0]), int(event.location[1]))
-            if not is_library(here[0]):
+        here = event.location
+        if here and here[1]:
+            if not is_library(str(here[0])):
                 return here
             first = first or here
         if event.parent < 0:

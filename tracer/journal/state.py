@@ -139,7 +139,7 @@ class State:
         return self._listed(ev.InputLifted)
 
     @cached_property
-    def guards(self) -> list[ev.GuardInstalled | ev.GuardRelaxed]:
+    def guards(self) -> list[ev.GuardInstalled | ev.GuardRelaxed | ev.GuardSettled]:
         """The guards in force."""
         return self._listed(ev.GuardInstalled)
 
@@ -255,7 +255,7 @@ class Timeline:
         self._listed[type(event)].append(event.seq)
         self._named[event.graph, event.name] = event.seq
 
-    def _relaxed(self, event: ev.GuardRelaxed) -> None:
+    def _changed(self, event: ev.GuardRelaxed | ev.GuardSettled) -> None:
         self._listed[ev.GuardInstalled].append(event.seq)
         self._gone.setdefault(event.of, event.seq)
 
@@ -278,7 +278,8 @@ _NOTE: dict[type[ev.Event], Any] = {
     ev.Summary: Timeline._summary,
     ev.NodeCreated: Timeline._list,
     ev.InputLifted: Timeline._list,
-    ev.GuardRelaxed: Timeline._relaxed,
+    ev.GuardRelaxed: Timeline._changed,
+    ev.GuardSettled: Timeline._changed,
     ev.NodeRemoved: Timeline._removed,
     ev.RolledBack: Timeline._rolled_back,
 }

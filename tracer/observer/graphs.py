@@ -15,7 +15,7 @@ from ..translate import Compiled
 from . import breaks
 from .switch import Hook, current
 from .table import hook, wrapping
-from .values import first_line, readable, source_in, source_text
+from .values import first_line, source_in
 from .watch import Watch
 
 __all__: list[str] = []
@@ -60,7 +60,7 @@ def input_(
     """A value from outside, as an input of a graph."""
     proxy, error = yield
     if error is None and watch.attempt is not None:
-        watch.lifted(proxy.node.name, watch.graph_of(tracer), source_text(source) or name, example_value)
+        watch.lifted(proxy.node.name, watch.graph_of(tracer), watch.source_text(source) or name, example_value)
 
 
 @wrapping("body")
@@ -136,7 +136,7 @@ def automatic(watch: Watch, translator: Any, name: str, entry: Any, *args: Any, 
         before, now = str(entry.render()), str(merged.render())
         if before != now:
             watch.rec.point(
-                ev.ShapeDecision, "", readable(name), f"automatic dynamic: {before} here, {now} from now on"
+                ev.ShapeDecision, "", watch.readable(name), f"automatic dynamic: {before} here, {now} from now on"
             )
 
 
@@ -145,7 +145,7 @@ def symbol(watch: Watch, env: Any, val: Any, source: Any, *args: Any, **kwargs: 
     """A size became a symbol."""
     made, error = yield
     if error is None and watch.attempt is not None and getattr(made, "free_symbols", None):
-        watch.rec.point(ev.ShapeDecision, str(made), source_text(source), f"symbolic, {val} in this call")
+        watch.rec.point(ev.ShapeDecision, str(made), watch.source_text(source), f"symbolic, {val} in this call")
 
 
 #: What torch logs of a size and what that comes to. Where guards are suppressed nothing does.
@@ -166,7 +166,7 @@ def shape_checks(watch: Watch, env: Any, *args: Any, **kwargs: Any) -> Any:
     made, error = yield
     if error is None and len(watch.attempts) < len(watch.compiling):
         for expression in dynamo.shape_checks(made):
-            watch.rec.point(ev.GuardInstalled, source_in(expression), "SHAPE_ENV", readable(expression))
+            watch.rec.point(ev.GuardInstalled, source_in(expression, watch.called), "SHAPE_ENV", watch.readable(expression))
 
 
 @hook("specialised")

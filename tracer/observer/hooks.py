@@ -14,6 +14,7 @@ from typing import Any
 from .. import events as ev
 from ..compat import dynamo
 from ..compat import evalframe as ef
+from ..compat.wrappers import called_module
 from ..guards import check_seconds
 from ..runtime.answers import Skip
 from ..runtime.policy import makes_named_tuple
@@ -30,7 +31,6 @@ from .values import (
     readable,
     resolved,
     source_in,
-    source_text,
     summary,
 )
 from .watch import Attempt, Watch, location
@@ -115,7 +115,7 @@ def frame_(
     """One compile of one frame: from the question to the entry, or to why there is none."""
     session, rec = watch.session, watch.rec
     began = time.perf_counter()
-    name, resumes = watch.name_of(code)
+    name, resumes = watch.name_of(code, closure)
     info = FrameInfo(code, dict(locals), globals, tuple(closure or ()))
     session.keeper.compiling(session, info)
     number = session.begin_frame(info)
@@ -123,6 +123,7 @@ def frame_(
     watch.codes[id(code)] = code
     watch.frames[str(kwargs.get("compile_id", number))] = number
     watch.compiling.append(name)
+    called, watch.called = watch.called, called_module(code, closure)
     watch.because = ""
     at = (code.co_filename, code.co_firstlineno, None, code.co_firstlineno, None)
     outer, rec.where = rec.where, lambda: watch.where() or at
@@ -149,6 +150,7 @@ def frame_(
         session.trace_seconds += time.perf_counter() - began
         if watch.compiling:
             watch.compiling.pop()
+        watch.called = called
         rec.restore(mark)
         session.end_frame()
         rec.where = outer
@@ -178,13 +180,14 @@ def recompile(watch: Watch, entries: Any, frame: Any, *args: Any, **kwargs: Any)
     reasons, _ = yield
     if not reasons:
         return
+    called = called_module(frame.f_code, frame.closure)
     for reason in reasons:
         found = _FAILED.match(reason)
         entry, text = (watch.frames.get(found[1], found[1]), found[2]) if found else ("", reason)
         expression = text.partition("  # ")[0].strip()
         wanted, _, actual = expression.partition(", actual ")  # how a tensor's check words what differs
-        watch.rec.point(ev.GuardFailed, entry, source_in(expression), wanted, actual.rstrip("."))
-    watch.recompiling = (watch.name_of(frame.f_code)[0], dynamo.entry_count(entries))
+        watch.rec.point(ev.GuardFailed, entry, source_in(expression, called), readable(wanted, called), actual.rstrip("."))
+    watch.recompiling = (watch.name_of(frame.f_code, frame.closure)[0], dynamo.entry_count(entries))
 
 
 @hook("attempt", level="nothing")
@@ -330,7 +333,7 @@ def build(watch: Watch, builder: Any, value: Any) -> Any:
     if attempt is None or looked_at(builder.tx.output.variable_tracker_cache.get(source)):
         return
     parent = rec.parent
-    opens = rec.begin(ev.BuildStarted, source_text(source), type(value).__name__)
+    opens = rec.begin(ev.BuildStarted, watch.source_text(source), type(value).__name__)
     tracker, error = yield
     if error is None:
         made = resolved(tracker)
@@ -360,7 +363,7 @@ def _guarded(watch: Watch, guards: Any, guard: Any) -> Any:
     if watch.attempt is not None and dynamo.in_frame_guards(guards):
         kind = guard.inner_create_fn().__name__
         name = guard.name
-        source = readable(str(name() if callable(name) else name))
+        source = watch.readable(str(name() if callable(name) else name))
         watch.rec.point(ev.GuardInstalled, source, kind, guard_text(kind, source))
     yield
 
@@ -395,6 +398,6 @@ def _effect(watch: Watch, kind: str, held: Any, text: str) -> None:
     attempt = watch.attempt
     assert attempt is not None
     if fields(held).get("source") is not None:  # else it was made inside
-        words = summary(held)
+        words = summary(held, watch.called)
         watch.rec.point(ev.SideEffect, kind, words[5] or words[1], text)
     attempt.numbers.changed(held)

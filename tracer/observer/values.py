@@ -12,32 +12,41 @@ from typing import Any
 import torch
 
 from ..events import Shape
+from ..export.nodes import module_of
 from ..journal import Recorder
 
-__all__ = ["Numbers", "dtype_of", "first_line", "plain_text", "readable", "resolved", "shape_of", "source_in", "source_text"]
+__all__ = ["Numbers", "dtype_of", "first_line", "module_path", "plain_text", "readable", "resolved", "shape_of", "source_in", "source_text"]
 
 _ROOT = re.compile(r"[LG]\['([A-Za-z_]\w*)'\]")
 _HELD = re.compile(r"\._(?:modules|parameters|buffers)\['([^']+)'\]")
-
+_ENTRY = re.compile(r"\.(\d+)(?!\w)")
 
 _BUILTIN = re.compile(r"__builtins_dict___\d+\['(\w+)'\]")
 _IMPORTED = re.compile(r"__import_(\w+)")
 
 
-def readable(name: str) -> str:
-    """`L['self']._modules['a']._parameters['weight']` → `self.a.weight`, `L['x'].size()[0]` → `x.shape[0]`; builtins and modules by their
-    own names."""
-    text = _HELD.sub(r".\1", _BUILTIN.sub(r"\1", _ROOT.sub(r"\1", name))).replace(".size()[", ".shape[")
+def readable(name: str, called: str = "") -> str:
+    """`L['self']._modules['0']._parameters['weight']` → `self[0].weight`, `L['x'].size()[0]` → `x.shape[0]`; builtins and modules by their
+    own names. `called`: the local that is the module which torch.compile was given, `self` to whoever reads."""
+    own = name.replace(f"L['{called}']", "self") if called else name
+    held = _HELD.sub(lambda found: f"[{found[1]}]" if found[1].isdigit() else f".{found[1]}", own)
+    text = _BUILTIN.sub(r"\1", _ROOT.sub(r"\1", held)).replace(".size()[", ".shape[")
     return _IMPORTED.sub(lambda found: found[1].replace("_dot_", "."), text)
 
 
-def source_text(source: Any) -> str:
+def module_path(node: Any, called: str) -> str:
+    """The innermost module around a node, as our own engine spells it: `L['self'].layers.0` → `layers[0]`."""
+    path = readable(module_of(node), called)
+    return _ENTRY.sub(r"[\1]", path).removeprefix("self.")
+
+
+def source_text(source: Any, called: str = "") -> str:
     """Where a value is found, as the program would say; "" for none."""
     if source is None:
         return ""
     try:
         name = getattr(source, "name", "")
-        return readable(str(name() if callable(name) else name))
+        return readable(str(name() if callable(name) else name), called)
     except NotImplementedError:  # a place that only the generated code has
         return type(source).__name__
 
@@ -99,16 +108,16 @@ def looked_at(tracker: Any) -> bool:
     return tracker is not None and _lazy(resolved(tracker)) is None
 
 
-def summary(tracker: Any) -> tuple[str, str, str, Shape, str, str]:
+def summary(tracker: Any, called: str = "") -> tuple[str, str, str, Shape, str, str]:
     """(kind, text, python type, shape, dtype, source), of a tracker that `resolved` gave."""
     cache = _lazy(tracker)
     if cache is not None:
         value = getattr(cache, "value", None)
         kind = type(value).__name__
-        return "Lazy", f"{kind}, not looked at", kind, None, "", source_text(getattr(cache, "source", None))
+        return "Lazy", f"{kind}, not looked at", kind, None, "", source_text(getattr(cache, "source", None), called)
     held = fields(tracker)
     kind = type(tracker).__name__.removesuffix("Variable")
-    source = source_text(held.get("source"))
+    source = source_text(held.get("source"), called)
     node = getattr(held.get("proxy"), "node", None)
     if node is not None:
         value = node.meta.get("example_value")
@@ -187,42 +196,42 @@ def first_line(error: BaseException) -> str:
 _SOURCE = re.compile(r"(?:[LG]\['\w+'\]|tensor '[^']+')[\w.\[\]']*")
 
 
-def source_in(expression: str) -> str:
+def source_in(expression: str, called: str = "") -> str:
     """What an expression of torch's guards asks about: `L['x'].size()[0] == 3` → `x`."""
     found = _SOURCE.search(expression)
     if found is None:
         return ""
     if found[0].startswith("tensor"):
-        return readable(found[0].removeprefix("tensor '").rstrip("'"))
-    called = expression[found.end() :].startswith("(")  # a method of it: `L['x'].size()[0]`
-    return readable(found[0].rpartition(".")[0] if called else found[0])
+        return readable(found[0].removeprefix("tensor '").rstrip("'"), called)
+    asks = expression[found.end() :].startswith("(")  # a method of it: `L['x'].size()[0]`
+    return readable(found[0].rpartition(".")[0] if asks else found[0], called)
 
 
 class _Seen:
     """A tracker with the number that it has in the recording."""
 
-    __slots__ = ("tracker", "vid")
+    __slots__ = ("called", "tracker", "vid")
 
-    def __init__(self, tracker: Any):
-        self.tracker = tracker
+    def __init__(self, tracker: Any, called: str):
+        self.tracker, self.called = tracker, called
         self.vid: int | None = 0
 
     def summary(self) -> tuple[str, str, str, Shape, str, str]:
-        return summary(self.tracker)
+        return summary(self.tracker, self.called)
 
 
 class Numbers:
     """The trackers of one attempt and their numbers. It holds them, so that none is taken for another; ends with the attempt."""
 
-    def __init__(self, recorder: Recorder):
-        self._recorder = recorder
+    def __init__(self, recorder: Recorder, called: str):
+        self._recorder, self._called = recorder, called
         self._seen: dict[int, _Seen] = {}
 
     def of(self, tracker: Any) -> int:
         tracker = resolved(tracker)
         seen = self._seen.get(id(tracker))
         if seen is None:
-            seen = self._seen[id(tracker)] = _Seen(tracker)
+            seen = self._seen[id(tracker)] = _Seen(tracker, self._called)
         return seen.vid or self._recorder.variable(seen)
 
     def changed(self, tracker: Any) -> None:

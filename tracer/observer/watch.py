@@ -13,13 +13,13 @@ from .. import events as ev
 from ..callers import name_of
 from ..compat import dynamo
 from ..compat import evalframe as ef
-from ..export.nodes import module_of
+from ..compat.wrappers import calls_only
 from ..functions.torch_tensors import args_text, target_name
 from ..runtime.answers import Skip
 from ..runtime.codes import Told
 from .breaks import Texts
 from .switch import Body
-from .values import Numbers, device_of, dtype_of, shape_of
+from .values import Numbers, device_of, dtype_of, module_path, readable, shape_of, source_text
 
 if TYPE_CHECKING:
     from ..session import Session
@@ -57,7 +57,7 @@ class Attempt:
     def __init__(self, watch: Watch, code: types.CodeType):
         self.code = code
         self.graph = watch.session.next_graph_name()
-        self.numbers = Numbers(watch.rec)
+        self.numbers = Numbers(watch.rec, watch.called)
         self.stacks: dict[int, tuple[Any, list[int]]] = {}
         self.graphs: dict[int, tuple[Any, str]] = {}  # tracers of subgraphs
         self.pending: dict[Any, str] = {}  # nodes whose value isn't known yet, with their graph
@@ -81,6 +81,7 @@ class Watch:
         self.told = Texts()
         self.attempts: list[Attempt] = []
         self.compiling: list[str] = []  # names of the frames being compiled, outermost first
+        self.called = ""  # of the frame being compiled: the local that is the module which torch.compile was given
         self.frames: dict[str, str] = {}  # compile id → frame
         self.names: dict[int, tuple[types.CodeType, str, str]] = {}  # resume code → (code, name, frame it goes on from)
         self.codes: dict[int, types.CodeType] = {}
@@ -157,10 +158,20 @@ class Watch:
         return location(translator, getattr(translator, "current_instruction", None))
 
     # ---- frames
-    def name_of(self, code: types.CodeType) -> tuple[str, str]:
-        """(name, the frame that it goes on from): resume functions go by the function that they are a part of."""
+    def name_of(self, code: types.CodeType, cells: Any = ()) -> tuple[str, str]:
+        """(name, the frame that it goes on from): resume functions go by the function that they are a part of, functions of torch's own
+        that only call what torch.compile was given go by that."""
         known = self.names.get(id(code))
-        return (known[1], known[2]) if known is not None else (code.co_qualname, "")
+        if known is not None:
+            return known[1], known[2]
+        found = calls_only(code, cells)
+        return code.co_qualname if found is None else name_of(found[1]), ""
+
+    def readable(self, name: str) -> str:
+        return readable(name, self.called)
+
+    def source_text(self, source: Any) -> str:
+        return source_text(source, self.called)
 
     def note_resumes(self, code: types.CodeType, namespace: dict[str, Any], name: str, frame: str) -> None:
         """The generated code of a frame calls the functions that go on behind its break by their global names."""
@@ -192,7 +203,7 @@ class Watch:
             shape_of(value),
             dtype_of(value),
             device_of(value),
-            module_of(node),
+            module_path(node, self.called),
         )
         place = attempt.places.setdefault(node, self.where())
         levels = tuple(("", name) for name in attempt.levels.get(node, ()))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import tracer.events as ev
 from tracer.events import Event
 from tracer.journal import Journal
+from tracer.journal.places import user_location
 from tracer.records.types import (
     Artifact,
     Body,
@@ -79,7 +79,7 @@ class _Reader:
     def _finished(self) -> Records:
         records = self.records
         lost = {frame.id for frame in records.frames if frame.id and frame.outcome not in ("compiled", "open")}
-        records.guards = _with_sizes_that_were_fixed([guard for guard in records.guards if guard.frame not in lost])
+        records.guards = [guard for guard in records.guards if guard.frame not in lost]
         records.graphs = [graph for graph in records.graphs if graph.frame not in lost]
         refused = {call.number for call in records.calls if call.by == "limit"}
         records.limits = [one for one in records.limits if one.call not in refused]
@@ -172,7 +172,7 @@ class _Reader:
         guard = self.guards[event.seq] = Guard(event.source, event.kind, event.expression, event.frame, where, cause)
         self.records.guards.append(guard)
 
-    def guard_relaxed(self, event: ev.GuardRelaxed) -> None:
+    def guard_changed(self, event: ev.GuardRelaxed | ev.GuardSettled) -> None:
         guard = self.guards[event.of]
         guard.kind, guard.expression = event.kind, event.expression
 
@@ -231,8 +231,9 @@ class _Reader:
                 one.elsewhere = event.text
 
     def speculation_started(self, event: ev.SpeculationStarted) -> None:
+        asked = place(user_location(self.journal.events, event))  # torch's own functions may stand between
         self.tried[event.seq] = Speculation(
-            event.operator, event.body, location=place(event.location), frame=event.frame, call=event.call, because=event.because
+            event.operator, event.body, location=asked, frame=event.frame, call=event.call, because=event.because
         )
 
     def committed(self, event: ev.Committed) -> None:
@@ -304,27 +305,6 @@ class _Reader:
         return (event.t - self.journal.events[event.opens].t) / 1e9
 
 
-_SIZE = re.compile(r"(.+)\.shape\[(\d+)\] == (\d+)")
-_LAYOUT = re.compile(r"size \[([^]]*)\], stride \[[^]]*\]")
-
-
-def _with_sizes_that_were_fixed(guards: list[Guard]) -> list[Guard]:
-    """A tensor is told when it is met, with symbols for its sizes; those that a line fixed later are told as the numbers that they are."""
-    fixed: dict[tuple[str, str], dict[int, str]] = {}
-    for guard in guards:
-        if guard.kind == "SHAPES" and (found := _SIZE.fullmatch(guard.expression)):
-            fixed.setdefault((guard.frame, found[1]), {})[int(found[2])] = found[3]
-    for guard in guards:
-        sizes, layout = fixed.get((guard.frame, guard.source)), _LAYOUT.search(guard.expression)
-        if guard.kind == "TENSOR_MATCH" and sizes and layout:
-            symbols, text = layout[1].split(", "), layout[0]
-            for dim, number in sizes.items():
-                if dim < len(symbols) and symbols[dim].isidentifier():
-                    text = re.sub(rf"\b{symbols[dim]}\b", number, text)
-            guard.expression = guard.expression.replace(layout[0], text)
-    return guards
-
-
 def broken(event: ev.GraphBreak) -> GraphBreak:
     """The record of one event; records join those of one call and place."""
     stack = tuple(user_frame(entry) for entry in event.user_stack)
@@ -366,7 +346,8 @@ _READ: dict[type[Event], tuple[Callable[[_Reader, Any], None], bool]] = {
     ev.CacheHit: (_Reader.cache_hit, True),
     ev.Reused: (_Reader.reused, True),
     ev.GuardInstalled: (_Reader.guard, False),
-    ev.GuardRelaxed: (_Reader.guard_relaxed, False),
+    ev.GuardRelaxed: (_Reader.guard_changed, False),
+    ev.GuardSettled: (_Reader.guard_changed, False),
     ev.NodeCreated: (_Reader.node_created, False),
     ev.NodeRemoved: (_Reader.node_removed, False),
     ev.InputLifted: (_Reader.input_lifted, False),

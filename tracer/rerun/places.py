@@ -27,6 +27,7 @@ import torch
 from ..compat.environment import put_back, taken
 from ..compat.marks import late_marks
 from ..compat.python_classes import can_be_given
+from ..compat.registries import registries
 
 __all__ = ["MISSING", "Place", "Walk", "in_context", "places", "put"]
 
@@ -262,6 +263,9 @@ class Walk:
         elif isinstance(value, property):
             self.waiting += [function for function in (value.fget, value.fset, value.fdel) if function is not None]
         elif not isinstance(value, (types.ModuleType, types.BuiltinFunctionType)) and not _foreign(value):
+            cls: Any = type(value)
+            for namespace, name in registries(cls):
+                self.name(namespace, name, set())
             self.inside(value)
 
     def inside(self, value: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tracer.events import GuardFailed, GuardInstalled, GuardRelaxed, Recompiled
+from tracer.events import GuardFailed, GuardInstalled, GuardRelaxed, GuardSettled, Recompiled
 from tracer.explain import clean
 from widgets.models.book import Book
 
@@ -29,13 +29,14 @@ def guards(book: Book) -> dict[str, Any]:
     """
     journal = book.journal
     rows: list[list[Any]] = []
-    relaxed = {event.of: event for event in journal.of(GuardRelaxed)}
+    changed: dict[int, GuardSettled | GuardRelaxed] = {event.of: event for event in journal.of(GuardSettled)}
+    changed |= {event.of: event for event in journal.of(GuardRelaxed)}
     for event in journal.of(GuardInstalled):
         if journal.abandoned(event.seq):
             continue
         place = book.user_place(event)
         line = f"{place[0]}:{place[1]}" if place else ""
-        kept = relaxed.get(event.seq, event)
+        kept = changed.get(event.seq, event)
         rows.append([event.seq, clean(event.source), kept.kind, clean(kept.expression), event.frame, line, event.parent])
     return {
         "list": rows,
