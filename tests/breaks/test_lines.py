@@ -154,6 +154,20 @@ def test_a_number_from_data_is_no_tensor() -> None:
     assert any("torch._check" in hint for hint in found.hints)
 
 
+def test_an_error_that_is_seen_coming_is_told_as_that_and_one_of_the_data_is_not() -> None:
+    def guarded(x, wrong):
+        try:
+            return x.reshape(3) if wrong else torch.histc(x, bins=2)
+        except RuntimeError as error:
+            return x + len(str(error))
+
+    for wrong, words in ((True, "For what it is given here it raises RuntimeError."), (False, "An error is known in full only when the operation runs")):
+        session = tracer.Session()
+        assert torch.equal(session.run(guarded, torch.ones(2), wrong), guarded(torch.ones(2), wrong))
+        text = " ".join(session.graph_breaks[0].explanation.split())
+        assert words in text and ("For what it is given" in text) is wrong and "only the data" not in text
+
+
 def test_the_try_is_named_with_its_file() -> None:
     def f(x: Any) -> Any:
         try:

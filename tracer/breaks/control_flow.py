@@ -171,9 +171,9 @@ ENTRIES = (
         id="break-inside-try",
         title="try/except around code that breaks",
         explanation="""[[`{expr}` {at}|This operation]] sits inside [[the `{block}` that opens at line {try_line}[[
-            of {try_file}]]|a `try`]]. An error that only the data can cause would be raised when the graph runs,
-            after this handler has been left. So the operation runs as ordinary Python, where the handler still
-            works, and the graph ends before it.""",
+            of {try_file}]]|a `try`]]. [[For what it is given here it raises {error}. ]]An error is known
+            in full only when the operation runs, and in a graph that is after this handler has been left. So it
+            runs as ordinary Python, where the handler still works, and the graph ends before it.""",
         why_it_matters="""[[{graphs} graphs instead of 1; ]]what stands inside the `try` gets little speed-up,
             and under torch.compile all of the function runs uncompiled. Worse once the break is gone there: an
             error raised by data while the graph runs is not caught by this `except`.""",

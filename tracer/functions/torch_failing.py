@@ -123,10 +123,11 @@ def _check(ctx: Context, target: Any, likely: int) -> None:
         stop(ctx, target, where)
 
 
-def stop(ctx: Context, target: Any, where: Where | None) -> None:
-    """End the graph before the operator, for the sake of a handler."""
+def stop(ctx: Context, target: Any, where: Where | None, error: str = "") -> None:
+    """End the graph before the operator, for the sake of a handler. `error`: the class of what it is known to raise."""
     covered = {} if where is None else {"covered": _first_line(where), "covered_file": where.frame.decoded.code.co_filename}
-    raise Break("break-inside-try", expr=ctx.tensors.target_name(target), func=ctx.tensors.target_name(target), **covered)
+    known = {"error": error} if error else {}
+    raise Break("break-inside-try", expr=ctx.tensors.target_name(target), func=ctx.tensors.target_name(target), **covered, **known)
 
 
 class Where(NamedTuple):

@@ -168,7 +168,7 @@ class _Call:
         def before(facts: Declared, found: list[tuple[Any, int]]) -> None:
             subjects = [self.tensors[i] for _, i in found]
             if any(t.requires_grad and is_leaf_input(ctx, t) for t in subjects):
-                self._under_handler()
+                self._under_handler("RuntimeError")
                 if refused is not None:
                     raise refused
                 ctx.raise_(RuntimeError, "a leaf Variable that requires grad is being used in an in-place operation.")
@@ -219,10 +219,10 @@ class _Call:
             for _, index in found:
                 check_replaced(self.ctx, self.tensors[index])
 
-    def _under_handler(self) -> None:
+    def _under_handler(self, error: str = "") -> None:
         strength, where = torch_failing.handling(self.ctx)
         if strength == torch_failing.CATCHES:
-            torch_failing.stop(self.ctx, self.target, where)
+            torch_failing.stop(self.ctx, self.target, where, error)
 
 
 def _fixed(ctx: Context, variable: Variable, kind: type) -> Variable:
@@ -287,7 +287,7 @@ def raise_operator_error(ctx: Context, target: Any, error: Exception) -> NoRetur
         raise Break("fake-op-failed", func=target_name(target), expr=target_name(target), why=str(error)[:200]) from None
     strength, where = torch_failing.handling(ctx)
     if strength == torch_failing.CATCHES:
-        torch_failing.stop(ctx, target, where)  # the text of a fake operator's error may differ from the real one's
+        torch_failing.stop(ctx, target, where, name)  # the text of a fake operator's error may differ from the real one's
     ctx.raise_from_host(error)
 
 
