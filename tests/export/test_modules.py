@@ -114,6 +114,10 @@ def halves() -> tuple[torch.Tensor, torch.Tensor]:
     return base[:4], base[2:]
 
 
+def open_ended(x: torch.Tensor, *rest: Any, **named: Any) -> torch.Tensor:
+    return x * named["k"] + rest[0] + named["bias"]
+
+
 CASES: dict[str, Callable[[], tuple[Any, tuple[Any, ...], dict[str, Any]]]] = {
     "everything": lambda: (Everything().eval(), (torch.randn(2, 3), {"q": torch.ones(3)}), {"k": 3}),
     "bodies": lambda: (bodies, (torch.randn(2, 4),), {}),
@@ -125,6 +129,7 @@ CASES: dict[str, Callable[[], tuple[Any, tuple[Any, ...], dict[str, Any]]]] = {
     "tied": lambda: (tied()[0], (torch.randn(2, 3),), {}),
     "transposed": lambda: (lambda x: x @ x.t(), (torch.randn(3, 4).t(),), {}),
     "complex": lambda: (lambda x: x.abs(), (torch.randn(3, dtype=torch.complex128),), {}),
+    "open_ended": lambda: (open_ended, (torch.ones(2), 3), {"k": 3, "bias": torch.ones(2)}),
     "under_autocast": lambda: (nn.Linear(3, 3), (torch.randn(2, 3),), {}),
 }
 
@@ -198,7 +203,7 @@ def test_graphs_round_a_break_are_classes_each(tmp_path, capsys):
     assert not (tmp_path / "captured.pt2").exists()
 
 
-@pytest.mark.parametrize("name", ["everything", "bodies", "overlapping", "batch_norm", "tied"])
+@pytest.mark.parametrize("name", ["everything", "bodies", "overlapping", "batch_norm", "tied", "open_ended"])
 def test_a_torch_export_program(name, tmp_path):
     fn, args, kwargs = CASES[name]()
     held = pytree.tree_map(lambda v: v.clone() if isinstance(v, torch.Tensor) else v, (args, kwargs))

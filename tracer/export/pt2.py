@@ -85,15 +85,18 @@ def saved(module: Module) -> io.BytesIO:
     conditions = _conditions(module)
     args, kwargs = _passed(found)
     program = load(module).Program().train(False)
+    varying = _dynamic(module)
     program.check = lambda *_: None  # what it asks of fake tensors says nothing: the conditions go into the program by themselves
     try:
         with torch.set_grad_enabled(found.graphs[0].grad):
-            exported = standing(torch.export.export)(program, args, kwargs, dynamic_shapes=_dynamic(module), strict=False)
+            exported = standing(torch.export.export)(program, args, kwargs, dynamic_shapes=varying, strict=False)
         require(exported, conditions)
         buffer = io.BytesIO()
         torch.export.save(exported, buffer)
     except Exception as error:
-        raise TracerError(f"torch.export refuses the graph: {_first(error)}", next=PYTHON) from error
+        named = [name for name, kind in found.arguments.kinds.items() if kind is inspect.Parameter.VAR_KEYWORD]
+        beside = f" (it can't have sizes that vary beside **{named[0]})" if named and varying is not None else ""
+        raise TracerError(f"torch.export refuses the graph{beside}: {_first(error)}", next=PYTHON) from error
     buffer.seek(0)
     return buffer
 
@@ -137,10 +140,13 @@ def _passed(found: Any, made: Callable[[torch.Tensor], Any] = torch.clone) -> tu
 
 
 def _dynamic(module: Module) -> Any:
-    """For each argument, in its own structure, the dimensions that were symbolic."""
+    """For each argument, in its own structure, the dimensions that were symbolic; None where none was (torch.export compares a structure
+    wrongly where there are `**kwargs`)."""
     chosen: dict[tuple[Any, ...] | None, Any] = {}
     for one in module.classes[0].inputs:
         chosen[one.path] = {index: torch.export.Dim.AUTO for index, size in enumerate(one.shape) if size is None} or None
+    if not any(chosen.values()):
+        return None
     paths = iter([path for path, _ in leaves_with_path(module.captured.arguments.given)])
     return mapped(lambda _: chosen.get(next(paths)), module.captured.arguments.given)
 
