@@ -39,6 +39,46 @@ def only(function: Any, *args: Any, **config: Any) -> Any:
     return found
 
 
+def test_writing_the_environment_is_told_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    def put(x: Any) -> Any:
+        os.environ["TRACER_TEST_WRITTEN"] = "1"
+        return x + len(os.environ["TRACER_TEST_WRITTEN"])
+
+    def take(x: Any) -> Any:
+        del os.environ["TRACER_TEST_WRITTEN"]
+        return x + 2
+
+    def refused(x: Any) -> Any:
+        try:
+            os.environ["TRACER_TEST_WRITTEN"] = 3  # type: ignore[assignment]
+        except TypeError as error:
+            return x + len(str(error))
+        return x
+
+    monkeypatch.setenv("TRACER_TEST_WRITTEN", "")
+    for function in (put, refused, take):
+        session = tracer.Session()
+        found = session.run(function, X)
+        written = os.environ.get("TRACER_TEST_WRITTEN")
+        os.environ["TRACER_TEST_WRITTEN"] = "1"
+        assert torch.equal(found, function(X)) and written == os.environ.get("TRACER_TEST_WRITTEN")
+        (cut,) = session.graph_breaks
+        assert cut.reason == "outside-state-write" and "TRACER_TEST_WRITTEN" in cut.explanation and cut.location.line > function.__code__.co_firstlineno
+
+
+def test_the_first_call_of_a_lazy_module_is_one_break() -> None:
+    lazy = torch.nn.LazyLinear(2)
+    session = tracer.Session()
+
+    def f(x: Any) -> Any:
+        return lazy(x) + 1
+
+    first = session.run(f, X)
+    assert [cut.reason for cut in session.graph_breaks] == ["module-uninitialised"] and type(lazy) is torch.nn.Linear
+    again = session.run(f, X)
+    assert torch.equal(first, again) and torch.equal(again, f(X)) and len(session.graph_breaks) == 1
+
+
 def test_torch_unique_keeps_some_elements() -> None:
     def f(x: Any) -> Any:
         return torch.unique(x)

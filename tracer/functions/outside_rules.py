@@ -63,6 +63,25 @@ def environ_contains(ctx: Context, mapping: Variable, key: Variable) -> Any:
     return literal(_variable(ctx, key) is not None) if _is_environ(mapping) else Declined("not os.environ")
 
 
+@calls.exact(type(os.environ).__setitem__)
+def environ_setitem(ctx: Context, mapping: Variable, key: Variable, value: Variable) -> Any:
+    """`os.environ[name] = text`, which is the process's at once."""
+    return _written(mapping, key, "os.environ[{}] = …")
+
+
+@calls.exact(type(os.environ).__delitem__)
+def environ_delitem(ctx: Context, mapping: Variable, key: Variable) -> Any:
+    """`del os.environ[name]`, which is the process's at once."""
+    return _written(mapping, key, "del os.environ[{}]")
+
+
+def _written(mapping: Variable, key: Variable, text: str) -> Any:
+    if not _is_environ(mapping):
+        return Declined("not os.environ")
+    named = repr(key.value) if type(key) is ConstantVariable else "…"
+    raise Break("outside-state-write", expr=text.format(named), type=type(os.environ).__name__)
+
+
 @calls.exact(type(os.environ).__getitem__)
 def environ_getitem(ctx: Context, mapping: Variable, key: Variable) -> Any:
     """`os.environ[name]`, guarded by the value."""

@@ -67,6 +67,7 @@ def is_pure(value: Any) -> bool:
 
 _CLOCKS = frozenset({"time", "_random", "_datetime", "_uuid", "_secrets"})
 _FILES = frozenset({"_io", "io", "posix", "nt", "_socket", "select", "fcntl", "_posixsubprocess", "mmap"})
+_ENVIRONMENT = frozenset({"putenv", "unsetenv"})
 _FRAMES = frozenset({"exec", "eval", "compile", "globals", "vars", "dir", "_getframe", "settrace", "setprofile"})
 
 
@@ -78,6 +79,8 @@ def reason(value: Any) -> str:
         return "waiting-inside"
     if module in _CLOCKS:
         return "time-or-random"
+    if getattr(value, "__name__", "") in _ENVIRONMENT and module in _FILES:
+        return "outside-state-write"
     if module in _FILES or value is builtins.open or value is builtins.input:
         return "file-or-socket"
     if getattr(value, "__name__", "") in _FRAMES:

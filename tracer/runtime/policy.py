@@ -208,6 +208,13 @@ def _hooked_call(frame: Frame, _: Facts) -> bool:
     return frame.f_code is _CALL_IMPL and _is(_receiver(frame), torch.nn.Module) and has_hooks(_receiver(frame))
 
 
+def _first_call(frame: Frame, _: Facts) -> bool:
+    """The first call of a lazy module, which makes its parameters and becomes another class: who calls it stops there."""
+    module = _receiver(frame) if frame.f_code is _CALL_IMPL else None
+    lazy = torch.nn.modules.lazy.LazyModuleMixin
+    return _is(module, lazy) and bool(lazy.has_uninitialized_params(module))  # type: ignore[arg-type]
+
+
 def _plain_call(frame: Frame, _: Facts) -> bool:
     return frame.f_code is _CALL_IMPL
 
@@ -327,6 +334,7 @@ RULES: tuple[Rule, ...] = (
     Rule("constructor", _is_constructor, False, "constructors of modules run as Python"),
     Rule("named tuple", makes_named_tuple, False, "is the constructor of a named tuple"),
     Rule("disabled", _disabled_here, False, "disabled by torch.compiler.disable(recursive=False)"),
+    Rule("first call of a lazy module", _first_call, False, "gives a lazy module its parameters, once"),
     Rule("module call with hooks", _hooked_call, True, "calls a module that has hooks"),
     Rule("module call", _plain_call, False, "calls a module without hooks; its forward is traced"),
     Rule("recurrent module", _is_recurrent, False, "is the forward of a recurrent module, which has a kernel of its own"),
