@@ -14,6 +14,7 @@ from . import codegen
 from .codegen.body import Body
 from .compat import fakes
 from .compat.memo import without_cache
+from .compat.overriding import function_mode_count, push_function_mode
 from .graph.finish import finish_graph
 from .graph.modes import MODES, PutBack, enter_autocast, leave_autocasts
 from .interpreter.exceptions import ExceptionState
@@ -97,6 +98,7 @@ class Ending:
         else:
             assert result is not None
             self.answer = body.value(result)
+        self.entered = [(body.value(manager), manager in ctx.overriding.modes) for manager in ctx.overriding.entered]
         body.settle_later()
         body.replay_effects(cells[: len(info.code.co_cellvars)] if stopped is None else ())
         self.autocasts = leave_autocasts(ctx)
@@ -111,12 +113,16 @@ class Ending:
         return [
             f"{body.pin(MODES[n].write, n)}({repr(value) if isinstance(value, bool) else body.pin(value, n)})"
             for n, value in changed_modes(self.ctx)
-        ] + [f"{body.pin(enter_autocast, 'enter_autocast')}({', '.join(body.pin(v, 'setting') for v in args)})" for args in self.autocasts]
+        ] + [
+            *(f"{body.pin(enter_autocast, 'enter_autocast')}({', '.join(body.pin(v, 'setting') for v in args)})" for args in self.autocasts),
+            *(f"{body.pin(push_function_mode, 'push_mode')}({name})" if mode else f"{name}.__enter__()" for name, mode in self.entered),
+        ]
 
     def put_back(self) -> PutBack:
         """For what is raised before those lines are done."""
         ctx = self.ctx
-        return PutBack({name: ctx.modes_at_entry[name] for name, _ in changed_modes(ctx)}, ctx.autocast_at_entry)
+        overriding = (function_mode_count(), ctx.overriding.entry) if self.entered else None
+        return PutBack({name: ctx.modes_at_entry[name] for name, _ in changed_modes(ctx)}, ctx.autocast_at_entry, overriding)
 
     def code(self, python: Callable[..., Any], may_end: bool = False) -> types.CodeType:
         """What runs in place of the frame's code, with `python` as its body. `may_end`: that may raise `codegen.Instead`."""

@@ -232,8 +232,6 @@ class Unwinding:
                     raise _GivenUp("the operator isn't met again")
                 if ctx.levels:
                     raise _GivenUp("a level of torch.func is on")
-                if ctx.overriding.modes or ctx.overriding.switches:
-                    raise _GivenUp("a torch-function mode is on")
                 ending = Ending(ctx, info, root, result, stopped)
                 gm = ending.graph.gm
                 function = without_hook(graphs.plain_forward(gm)) if gm is not None else None

@@ -36,7 +36,6 @@ from .events import (
     GuardInstalled,
 )
 from .failing import Unwinding
-from .functions import torch_overriding
 from .functions.modules import BACKWARD, backward_unseen
 from .functions.torch_parameters import check_leaves
 from .graph.finish import examples_of
@@ -198,7 +197,6 @@ def _compile(ctx: Context, info: FrameInfo, root: Frame, result: Variable | None
     session, rec = ctx.session, ctx.rec
     levels.check_left(ctx)
     attention.check_left(ctx)
-    torch_overriding.check_left(ctx, None if stopped is None else stopped.value)
     recomputed.check_left(ctx, root if stopped is not None else None)
     if stopped is not None:
         session.check_fullgraph(ctx, stopped.value, frame_id)

@@ -148,7 +148,7 @@ def graph_that_raises_under_a_mode(run):
         except IndexError:
             y = table + 1
         with Negating():
-            z = F.embedding(i.clamp(max=3), table)
+            z = table.sum(0)
             try:
                 w = F.embedding(i, table) + 1
             except IndexError:

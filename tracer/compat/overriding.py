@@ -17,8 +17,8 @@ from torch.overrides import BaseTorchFunctionMode, TorchFunctionMode, _get_overl
 from .memo import without_dispatch
 
 __all__ = [
-    "ALL_OFF", "DISABLED", "ENABLED", "FIELDS", "SUBCLASSES_OFF", "BaseTorchFunctionMode", "Told", "current", "is_told", "kept_plain", "listen",
-    "overloaded", "stand_in_tensor", "state", "with_state",
+    "ALL_OFF", "DISABLED", "ENABLED", "FIELDS", "SUBCLASSES_OFF", "BaseTorchFunctionMode", "Told", "current", "function_mode_count", "is_told",
+    "kept_plain", "listen", "overloaded", "push_function_mode", "put_back_overriding", "stand_in_tensor", "state", "with_state",
 ]  # fmt: skip
 
 _c = torch._C
@@ -43,6 +43,17 @@ def with_state(wanted: Any) -> Iterator[None]:
 def state(wanted: Any) -> Any:
     """`with_state`, or nothing where it is so already."""
     return contextlib.nullcontext() if current() == wanted else with_state(wanted)
+
+
+push_function_mode = _c._push_on_torch_function_stack
+function_mode_count = _c._len_torch_function_stack
+
+
+def put_back_overriding(modes: int, wanted: Any) -> None:
+    """Only so many modes on, the outermost, and this state."""
+    while _c._len_torch_function_stack() > modes:
+        _c._pop_torch_function_stack()
+    _c._set_torch_function_state(wanted)
 
 
 # ---- what is told

@@ -14,7 +14,6 @@ import torch
 
 from ..compat import overriding as told_by_torch
 from ..compat.overriding import ALL_OFF, ENABLED, SUBCLASSES_OFF, Told
-from ..interpreter.paths import break_at, moment_of
 from ..protocol.instances import native_base
 from ..protocol.lookup import MISSING
 from ..signals import Break, Declined
@@ -39,19 +38,20 @@ from .table import calls
 if TYPE_CHECKING:
     from ..context import Context
 
-__all__ = ["Overriding", "check_left", "answered", "by_class", "check_told", "overrides", "told", "told_field", "told_of_python"]
+__all__ = ["Overriding", "answered", "by_class", "check_told", "overrides", "told", "told_field", "told_of_python"]
 
 
 class Overriding:
-    """What the program has made of overriding by now. `modes`: those that it entered, the innermost last, each with the operation of the root
-    frame in which that was; `switches`: the managers that switch overriding off, in the same way."""
+    """What the program has made of overriding by now. `modes`: those that it entered, the innermost last; `switches`: the managers that switch
+    overriding off, each with the state of before; `entered`: all of both, in order. The compiled code enters for real what is left at its end."""
 
-    __slots__ = ("modes", "seen", "state", "switches")
+    __slots__ = ("entered", "entry", "modes", "seen", "state", "switches")
 
     def __init__(self) -> None:
-        self.modes: list[tuple[Variable, Any]] = []
-        self.switches: list[tuple[Variable, Any, Any]] = []
-        self.state = told_by_torch.current()
+        self.modes: list[Variable] = []
+        self.switches: list[tuple[Variable, Any]] = []
+        self.entered: list[Variable] = []
+        self.state = self.entry = told_by_torch.current()
         self.seen: set[type] = set()  # classes of tensors that override, met in this attempt
 
     @property
@@ -241,7 +241,7 @@ def _tell(ctx: Context, heard: Told, subjects: list[Variable], args: Variable, k
     if overriding.by_modes:
         entered = overriding.modes.pop()
         try:
-            answer = _ask(ctx, entered[0], given)
+            answer = _ask(ctx, entered, given)
         finally:
             overriding.modes.append(entered)
         if not ctx.protocol.is_not_implemented(answer):
@@ -267,7 +267,7 @@ def _refuse(ctx: Context, heard: Told, subjects: list[Variable], why: str) -> No
 
 
 def _unknown(ctx: Context, why: str) -> Break:
-    name = ctx.overriding.modes[-1][0].python_type().__name__
+    name = ctx.overriding.modes[-1].python_type().__name__
     return Break("context-unsupported", expr=name, name=name, type="torch-function mode", why=why)
 
 
@@ -277,31 +277,24 @@ def check_told(ctx: Context, target: Any) -> None:
         raise _unknown(ctx, f"how it is told of {ctx.tensors.target_name(target)} isn't known")
 
 
-def check_left(ctx: Context, stopped: Break | None) -> None:
-    """At the end of a graph: modes that are still on, and overriding that is still off, can't be carried over to Python. The graph ends
-    before what entered them."""
-    for manager, began, *_ in (*ctx.overriding.modes, *ctx.overriding.switches):
-        name = manager.python_type().__name__
-        why = f" ({stopped.reason})" if stopped is not None else ""
-        raise break_at(began, Break("context-unsupported", expr=name, name=name, type=f"torch-function mode that the graph doesn't leave{why}"))
-
-
 # ---- modes
 @calls.exact(torch._C._push_on_torch_function_stack)
 def push_mode(ctx: Context, mode: Variable) -> Any:
     """A torch-function mode is entered: from here on it is told of calls."""
     if ctx.indexing or not isinstance(mode, ObjectVariable) or ctx.graph is not ctx.root_graph or ctx.levels:
         return Declined("what it does to every call of torch isn't followed here")
-    ctx.overriding.modes.append((mode, moment_of(ctx.root_frame)))  # type: ignore[arg-type]
+    ctx.overriding.modes.append(mode)
+    ctx.overriding.entered.append(mode)
     return NONE
 
 
 @calls.exact(torch._C._pop_torch_function_stack)
 def pop_mode(ctx: Context) -> Any:
     """The mode that was entered last is left."""
-    if not ctx.overriding.modes:
+    if not ctx.overriding.modes or ctx.overriding.entered[-1] is not ctx.overriding.modes[-1]:
         return Declined("it was entered elsewhere")
-    return ctx.overriding.modes.pop()[0]
+    ctx.overriding.entered.pop()
+    return ctx.overriding.modes.pop()
 
 
 @calls.exact(torch._C._len_torch_function_stack)
@@ -316,7 +309,7 @@ def mode_at(ctx: Context, index: Variable) -> Any:
     at = ctx.protocol.index(ctx, index) - torch._C._len_torch_function_stack()
     if not 0 <= at < len(ctx.overriding.modes):
         return Declined("it was entered elsewhere")
-    return ctx.overriding.modes[at][0]
+    return ctx.overriding.modes[at]
 
 
 # ---- is it on?
@@ -364,7 +357,8 @@ def enter_switch(ctx: Context, manager: Variable) -> Any:
     if ctx.graph is not ctx.root_graph:
         return Declined("the body of an operator may run at another time")
     overriding = ctx.overriding
-    overriding.switches.append((manager, moment_of(ctx.root_frame), overriding.state))  # type: ignore[arg-type]
+    overriding.switches.append((manager, overriding.state))
+    overriding.entered.append(manager)
     overriding.state = wanted
     return NONE
 
@@ -373,9 +367,10 @@ def enter_switch(ctx: Context, manager: Variable) -> Any:
 def leave_switch(ctx: Context, manager: Variable, *error: Variable) -> Any:
     """What was there before is there again."""
     overriding = ctx.overriding
-    if not overriding.switches or overriding.switches[-1][0] is not manager:
+    if not overriding.entered or overriding.entered[-1] is not manager:
         return Declined("it was entered elsewhere")
-    overriding.state = overriding.switches.pop()[2]
+    overriding.entered.pop()
+    overriding.state = overriding.switches.pop()[1]
     return NONE
 
 

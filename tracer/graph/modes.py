@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import torch
 
 from ..compat.guards import SDPA_KERNELS
+from ..compat.overriding import put_back_overriding
 from ..compat.stacks import aside
 from .operators import Effect
 
@@ -152,12 +153,14 @@ class PutBack:
     """What a body that leaves switches otherwise than it found them calls with what is raised behind its graph: the `with` of the program that
     would put them back isn't entered yet."""
 
-    __slots__ = ("autocast", "modes")
+    __slots__ = ("autocast", "modes", "overriding")
 
-    def __init__(self, modes: dict[str, Any], autocast: AutocastState | None):
-        self.modes, self.autocast = modes, autocast
+    def __init__(self, modes: dict[str, Any], autocast: AutocastState | None, overriding: tuple[int, Any] | None = None):
+        self.modes, self.autocast, self.overriding = modes, autocast, overriding
 
     def __call__(self, error: BaseException) -> NoReturn:
+        if self.overriding is not None:
+            put_back_overriding(*self.overriding)
         put_modes(self.modes, self.autocast)
         raise error
 
