@@ -143,7 +143,7 @@ def given_back(result: Any) -> dict[tuple[Any, ...], Source]:
     seen: set[int] = set()
     while open_:
         path, part = open_.pop()
-        if part is None or type(part) is TensorVariable:
+        if part is None or isinstance(part, TensorVariable):
             continue
         if part.source is not None:
             if part.source.root.kind == "local":

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from . import codegen
 from .compat import graphs, is_eager
 from .compat.memo import without_transforms
+from .compat.overriding import plainly, unseen
 from .context import BreakHere, Context, GraphInput
 from .ending import Ending, FrameInfo, enter, fake_mode_of
 from .errors import TracerError
@@ -216,7 +217,7 @@ class Unwinding:
         ctx.rec, ctx.failing = Recorder("nothing"), failing
         ctx.lifetimes.open()
         try:
-            with inference(False), without_transforms() as ctx.transforms, graphs.tracing_context(mode), mode:
+            with unseen(), inference(False), without_transforms() as ctx.transforms, graphs.tracing_context(mode), mode:
                 root = enter(ctx, info)
                 result: Variable | None = None
                 stopped, ends = None, "return"
@@ -234,7 +235,7 @@ class Unwinding:
                     raise _GivenUp("a level of torch.func is on")
                 ending = Ending(ctx, info, root, result, stopped)
                 gm = ending.graph.gm
-                function = without_hook(graphs.plain_forward(gm)) if gm is not None else None
+                function = without_hook(plainly(graphs.plain_forward(gm))) if gm is not None else None
                 python, _ = ending.body.finish(
                     f"{self._name} unwinding", function, ending.inputs(), f"{ends} {ending.answer}", ending.modes(), None, None, ending.put_back
                 )

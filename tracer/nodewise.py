@@ -14,6 +14,7 @@ import torch
 from torch import fx
 
 from .compat.functorch import enters_dual
+from .compat.overriding import plainly
 from .graph.modes import restoring
 from .graph.operators import storage_of
 from .graph.transaction import standing
@@ -58,7 +59,7 @@ class Nodewise:
         runner = fx.Interpreter(self._gm, garbage_collect_values=False)
         ran: dict[str, Any] = {}
         try:
-            without_hook(standing(restoring(self._run), enters_dual(self._gm)))(runner, inputs, stops, ran)
+            without_hook(plainly(standing(restoring(self._run), enters_dual(self._gm))))(runner, inputs, stops, ran)
         except _Stopped as stopped:
             return Place(stopped.name, stopped.error, ran) if stopped.error is not None else None
         return None

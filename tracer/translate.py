@@ -22,6 +22,7 @@ from .builder.literals import relax_guards
 from .compat import fakes, functorch, graphs, is_eager
 from .compat.guards import STATES, function_modes
 from .compat.memo import with_transforms, without_transforms
+from .compat.overriding import is_plain, on_plain, plainly, state, unseen
 from .context import BreakHere, Context
 from .ending import Ending, FrameInfo, changed_modes, enter, fake_mode_of, given_back
 from .errors import BackendError
@@ -43,7 +44,7 @@ from .graph.modes import MODES, AutocastState, inference, restoring
 from .graph.overlaps import overlap_guard, pin_sizes
 from .graph.places import note_places
 from .graph.transaction import standing, undone
-from .guards import Guard, check_seconds, lower
+from .guards import GlobalState, Guard, check_seconds, lower
 from .guards.shapes import shape_guard
 from .higher_order import attention, levels, recomputed
 from .interpreter.frame import Frame
@@ -162,7 +163,7 @@ def _run_attempt(session: Session, info: FrameInfo, decisions: dict[tuple[Any, .
     try:
         ctx.lifetimes.open()
         # Fakes are traced as ordinary tensors, whose version counters tell what an operator writes to.
-        with inference(False), without_transforms() as ctx.transforms, graphs.tracing_context(mode), mode:
+        with unseen(), inference(False), without_transforms() as ctx.transforms, graphs.tracing_context(mode), mode:
             root = enter(ctx, info)
             try:
                 result: Variable | None = run(ctx, root)
@@ -220,7 +221,8 @@ def _compile(ctx: Context, info: FrameInfo, root: Frame, result: Variable | None
     record.changes = tuple(ending.body.changed)
     record.back = given_back(result)
     with _outside(ctx):
-        record.lowered = _lower(ctx, info)
+        with unseen():
+            record.lowered = _lower(ctx, info)
         if rec.on:
             record.check = check_seconds(record.lowered.root, info.locals)
     session.keep_graph(record)
@@ -240,9 +242,10 @@ def _backend(ctx: Context, compiled: Any) -> Any:
     graphs.force_code(compiled.gm)  # a graph that can't be written down is our fault, and must not surface in the program's call
     held = not is_eager(session.backend) and handlers.let_go()
     try:
-        with _outside(ctx), contextlib.nullcontext() if is_eager(session.backend) else unmoved():
+        with _outside(ctx), unseen(), contextlib.nullcontext() if is_eager(session.backend) else unmoved():
+            examples = examples_of(compiled.inputs, plain=not is_eager(session.backend))
             function = compile_graph(
-                compiled.gm, examples_of(compiled.inputs), session.backend, fake_mode=ctx.fake_mode, name=name, number=session.graph_number, shown=shown
+                compiled.gm, examples, session.backend, fake_mode=ctx.fake_mode, name=name, number=session.graph_number, shown=shown
             )
     except BackendError as failure:
         error = str(failure)
@@ -264,6 +267,8 @@ def _backend(ctx: Context, compiled: Any) -> Any:
     dual = "DUAL_LEVEL" in ctx.switches and functorch.enters_dual(compiled.gm)
     if ctx.submodules or "FUNCTORCH_STACK" in ctx.switches or dual:
         call = standing(call, dual)
+    if any(isinstance(i.value, torch.Tensor) and not is_plain(type(i.value)) for i in compiled.inputs):
+        call = plainly(call) if is_eager(session.backend) else on_plain(call)
     if ctx.submodules and is_eager(session.backend):
         call = handlers.waiting(call)
     return session.without_hook(call)
@@ -279,7 +284,7 @@ def _outside(ctx: Context) -> Iterator[None]:
     if autocast is not None:
         ctx.autocast_at_entry.restore()
     try:
-        with inference(ctx.inference), with_transforms(ctx.transforms), torch.utils._python_dispatch._disable_current_modes():
+        with state(ctx.overriding.entry), inference(ctx.inference), with_transforms(ctx.transforms), torch.utils._python_dispatch._disable_current_modes():
             yield
     finally:
         if autocast is not None:
@@ -312,7 +317,8 @@ def _lower(ctx: Context, info: FrameInfo) -> Any:
         for (source, kind, extra), (expected, cause) in ctx.guards.items()
         if extra is not superfluous
     ]
-    guards.append(Guard(None, "GLOBAL_STATE", None, 0))
+    with state(ctx.overriding.entry):
+        guards.append(Guard(None, "GLOBAL_STATE", GlobalState(), 0))
     guards.append(Guard(None, "TORCH_FUNCTION_MODE_STACK", modes := function_modes(), 0))
     if modes:  # only the default device's gets here, which leaves its device to be told
         guards.append(Guard(None, "DEVICE_CONTEXTS", STATES["DEVICE_CONTEXTS"](), 0))

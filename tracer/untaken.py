@@ -46,7 +46,7 @@ def restart_before(ctx: Context, compiled: Finished, failure: BackendError) -> E
 def _refused(ctx: Context, compiled: Finished, count: int) -> str:
     """Why AOTAutograd can't take the first `count` operations; empty where it can."""
     part, kept = _part(compiled.gm, count)
-    examples = examples_of([entry for entry, keep in zip(compiled.inputs, kept, strict=True) if keep])
+    examples = examples_of([entry for entry, keep in zip(compiled.inputs, kept, strict=True) if keep], plain=True)
     try:
         compile_graph(part, examples, "aot_eager", fake_mode=ctx.fake_mode, name=ctx.root_graph.name)
     except BackendError as refused:

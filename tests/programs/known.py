@@ -10,5 +10,4 @@ KNOWN: dict[str, str] = {
     "contexts.random_object_argument": "draws of a random.Random are not inputs of the graph yet",
     "effects.version_counter_read": "reading a version counter breaks the graph",
     "exceptions.traceback_is_read": "a traceback that is read has to be a real one, so the graph ends",
-    "tensors.torch_function_subclass": "subclasses with __torch_function__ run as Python",
 }

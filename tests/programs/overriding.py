@@ -159,3 +159,191 @@ def graph_that_raises_under_a_mode(run):
     g = run(f)
     for index in (1, 9, 2):
         g(randn(4, 4), torch.tensor([index]))
+
+
+# ---- classes of tensors
+class Sub(torch.Tensor):
+    pass
+
+
+class Noted(torch.Tensor):
+    told = []
+
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        cls.told.append((func.__name__, [t.__name__ for t in types]))
+        return super().__torch_function__(func, types, args, kwargs)
+
+
+class Inner(Noted):
+    pass
+
+
+class Doubled(torch.Tensor):
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        out = super().__torch_function__(func, types, args, kwargs)
+        return out * 2 if func is torch.add else out
+
+
+class Tagged(torch.Tensor):
+    @staticmethod
+    def __new__(cls, data, tag=None):
+        return torch.Tensor._make_subclass(cls, data)
+
+    def __init__(self, data, tag=None):
+        self.tag = tag
+
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        with torch._C.DisableTorchFunctionSubclass():
+            out = func(*args, **(kwargs or {}))
+        if isinstance(out, torch.Tensor):
+            out = out.as_subclass(cls)
+            out.tag = [getattr(a, "tag", None) for a in args]
+        return out
+
+    @property
+    def twice(self):
+        return self + self
+
+    def norm2(self):
+        return (self * self).sum()
+
+
+HANDLED = {
+    torch.add: lambda x, y: torch.mul(x, y),
+    torch.Tensor.shape.__get__: lambda x: "a shape",
+    F.relu: lambda x, inplace=False: x.abs(),
+}
+
+
+class ByTable(torch.Tensor):
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        if func in HANDLED and all(issubclass(t, torch.Tensor) for t in types):
+            return HANDLED[func](*args, **(kwargs or {}))
+        return super().__torch_function__(func, types, args, kwargs)
+
+
+class Operators(torch.Tensor):
+    def __add__(self, other):
+        return "own sum"
+
+    def __getitem__(self, index):
+        return "item", index
+
+    def __len__(self):
+        return 77
+
+
+class Nobody(torch.Tensor):
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        return NotImplemented
+
+
+class Like:
+    """No tensor, and told like one."""
+
+    def __init__(self, value):
+        self.value = value
+
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        args = [a.value if isinstance(a, Like) else a for a in args]
+        out = func(*args, **(kwargs or {}))
+        return Like(out) if isinstance(out, torch.Tensor) else out
+
+
+def of(cls, *shape, grad=False):
+    with torch._C.DisableTorchFunctionSubclass():
+        return randn(*shape).as_subclass(cls).requires_grad_(grad)
+
+
+@program(lambda: of(Sub, 2, 3))
+def class_without_an_override(x):
+    x.add_(1)
+    x[0] = 5
+    return x + 1, 1 - x, x.relu(), x.shape, x.T, torch.cat([x, x]), torch.max(x, 0), [*x], x.clone().mul_(3), F.softmax(x, 1), len(x), x.sum() > 0
+
+
+def noted(*made):
+    Noted.told.clear()
+    return made
+
+
+@program(lambda: noted(of(Noted, 2, 3)))
+def class_is_told_of_every_kind_of_call(x):
+    out = x + 1, 1 - x, F.relu(x), x[0], x.size(), len(x), -x, x @ x.T, x.sum(), torch.max(x, 0), list(x), x.requires_grad, x.view(3, 2).mean(0)
+    return out, list(Noted.told)
+
+
+@program(lambda: noted(of(Noted, 3), of(Inner, 3), randn(3)))
+def several_classes_in_one_call(x, y, z):
+    out = x + y, y + x, z + y, torch.cat([z, x, y]), torch.where(z > 0, x, y), z.mul(x)
+    return out, list(Noted.told)
+
+
+@program(lambda: (of(Doubled, 3, grad=True), randn(3).requires_grad_()))
+def override_that_changes_results(x, y):
+    return torch.add(x, y), torch.add(y, x), x + y, torch.add(y.as_subclass(Doubled), 1).as_subclass(torch.Tensor)
+
+
+@program(lambda: randn(3))
+def class_made_inside(x):
+    made = Tagged(x, "t")
+    out = made + 1
+    return made, made.tag, out, out.tag, made.twice, made.norm2(), type(out) is Tagged, isinstance(out, torch.Tensor), torch.is_tensor(made)
+
+
+@program(lambda: of(ByTable, 3))
+def class_with_a_table(x):
+    return torch.add(x, 2), x.shape, F.relu(x), x.sum()
+
+
+@program(lambda: of(Operators, 3))
+def class_with_operators(x):
+    return x + 1, 1 + x, x[0], len(x), x * 2, x - torch.ones(3)
+
+
+@program(lambda: (torch.nn.Parameter(of(Sub, 3)), randn(3)))
+def parameter_of_a_class(w, x):
+    return (w * x).sum()
+
+
+@program(lambda: noted(of(Noted, 3)))
+def classes_switched_off(x):
+    with torch._C.DisableTorchFunctionSubclass():
+        a = x + 1, torch.overrides.has_torch_function((x,))
+    with torch._C.DisableTorchFunction():
+        b = x + 1
+    return a, b, torch.overrides.has_torch_function((x,)), x * 1
+
+
+@program(lambda: (Like(randn(3)), randn(3)))
+def no_tensor_but_told(o, x):
+    made = Like(x)
+    return torch.add(o, x).value, torch.mul(x, made).value, F.relu(o).value, torch.numel(made), torch.overrides.is_tensor_like(o)
+
+
+@program(lambda: of(Noted, 3), **UNKNOWN)
+def break_between_overrides(x):
+    y = x + 1
+    print("here")
+    return y * 2 if y.sum() > 0 else y, y.shape
+
+
+@program(lambda: of(Nobody, 3), **UNKNOWN)
+def nobody_implements_it(x):
+    try:
+        return x + 1
+    except TypeError as error:
+        return str(error)
+
+
+@scenario(graphs=4, recompiles=None)
+def class_changes_between_calls(run):
+    f = run(lambda x: torch.add(x, 1) + x.sum())
+    for cls in (torch.Tensor, Sub, Doubled, ByTable, Sub):
+        f(of(cls, 3))

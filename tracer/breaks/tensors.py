@@ -83,9 +83,9 @@ ENTRIES = (
     ),
     Entry(
         id="tensor-subclass-unsupported",
-        title="Tensor subclass that cannot be taken apart",
-        explanation="""{here} uses a tensor subclass[[, {type}]], which does not say which plain tensors it
-            holds (`__tensor_flatten__`) nor how to act as one (`__torch_function__`)[[: {why}]]. A graph could only
+        title="Class of tensors that a graph can't hold",
+        explanation="""{here} uses a class of tensors[[, {type}]], which does more than override torch's functions
+            (`__torch_function__`), or does so in a way that isn't followed[[: {why}]]. A graph could only
             treat it as an ordinary tensor, and lose what makes it special. So the graph ends, and Python uses the
             real object.""",
         why_it_matters="[[{graphs} graphs instead of 1; ]]every operation on such a tensor is a break of its own.",
@@ -104,7 +104,10 @@ ENTRIES = (
                 """,
             ),
         ),
-        also=("Add `__tensor_flatten__` and `__tensor_unflatten__` to the class. Trades: two methods to keep true.",),
+        also=(
+            "Override torch's functions instead of its operators: `__torch_function__` in place of `__torch_dispatch__`. "
+            "Trades: what torch's own code calls inside is not seen.",
+        ),
         reproducer="""
             class Logged(torch.Tensor):
                 @classmethod

@@ -9,10 +9,12 @@ import torch
 
 from ..compat import FakeTensor, fake_of
 from ..compat.memo import is_transformed, without_transforms
+from ..compat.overriding import is_followed
+from ..compat.python_classes import is_python_class
 from ..graph.operators import storage_of
 from ..graph.overlaps import is_pinned
 from ..signals import Break
-from ..variables import TensorVariable
+from ..variables import SubclassVariable, TensorVariable
 from .table import rules
 
 if TYPE_CHECKING:
@@ -20,7 +22,10 @@ if TYPE_CHECKING:
     from ..sources import Source
 
 
-@rules.exact(torch.Tensor, torch.nn.Parameter, torch.nn.Buffer)
+_PLAIN = (torch.Tensor, torch.nn.Parameter, torch.nn.Buffer)
+
+
+@rules.exact(*_PLAIN)
 def tensor(ctx: Context, value: torch.Tensor, source: Source) -> Any:
     """A plain tensor, parameter or buffer: an input of the graph; sizes that changed before are symbolic."""
     if is_transformed(value):
@@ -47,7 +52,8 @@ def tensor(ctx: Context, value: torch.Tensor, source: Source) -> Any:
     node = ctx.add_input(source, value, fake)
     if dims:
         ctx.shapes.note_unbacked(ctx, node, fake)
-    return TensorVariable(node, fake, source, type(value), value)
+    cls = type(value)
+    return (TensorVariable if cls in _PLAIN else SubclassVariable)(node, fake, source, cls, value)
 
 
 @rules.exact(FakeTensor)
@@ -58,5 +64,7 @@ def fake_tensor(ctx: Context, value: Any, source: Source) -> Any:
 
 @rules.base(torch.Tensor)
 def tensor_subclass(ctx: Context, value: Any, source: Source) -> Any:
-    """Tensor subclasses carry behaviour of their own."""
+    """Tensors of other classes: an input of the graph too where all that is their own is Python's (`__torch_function__`), which is followed."""
+    if is_followed(value) and is_python_class(type(value)):
+        return tensor(ctx, value, source)
     raise Break("tensor-subclass-unsupported", type=type(value).__name__, expr=source.text)

@@ -15,9 +15,11 @@ import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..compat import is_eager
 from ..compat.arrays import tensor_of
 from ..compat.evalframe import sheltered
 from ..compat.identity import is_unique
+from ..compat.overriding import as_class, as_class_of_graph, made_of
 from ..compat.python_classes import is_python_class
 from ..graph.retained import view_again
 from ..iterated import parts
@@ -28,6 +30,7 @@ from ..variables import (
     DictVariable,
     Lazy,
     SequenceVariable,
+    SubclassVariable,
     SymVariable,
     TensorVariable,
     TupleVariable,
@@ -159,6 +162,15 @@ class Body:
 
     def tensor(self, variable: TensorVariable) -> str:
         return self._output(variable.node, "tensor")
+
+    def subclass(self, variable: SubclassVariable) -> str:
+        """The graph's result as one of its class."""
+        name, cls = self.fresh("tensor"), self.pin(variable.cls, variable.cls.__name__)
+        plain, apart = self.tensor(variable), variable.apart and not variable.fake.requires_grad
+        again = as_class if is_eager(self.ctx.session.backend) else as_class_of_graph
+        made = f"{self.pin(made_of, 'made_of')}({cls}, {plain})" if apart else f"{self.pin(again, 'as_class')}({plain}, {cls})"
+        self.line(f"{name} = {made}")
+        return name
 
     def result(self, node: Any) -> None:
         """The graph gives the value of this node, whoever uses it."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -17,8 +17,9 @@ from torch.overrides import BaseTorchFunctionMode, TorchFunctionMode, _get_overl
 from .memo import without_dispatch
 
 __all__ = [
-    "ALL_OFF", "DISABLED", "ENABLED", "FIELDS", "SUBCLASSES_OFF", "BaseTorchFunctionMode", "Told", "current", "function_mode_count", "is_told",
-    "kept_plain", "listen", "overloaded", "push_function_mode", "put_back_overriding", "stand_in_tensor", "state", "with_state",
+    "ALL_OFF", "DISABLED", "ENABLED", "FIELDS", "SUBCLASSES_OFF", "BaseTorchFunctionMode", "Told", "as_class", "as_class_of_graph", "as_plain",
+    "current", "function_mode_count", "is_followed", "is_overriding", "is_plain", "is_told", "kept_plain", "listen", "made_of", "on_plain",
+    "overloaded", "plainly", "push_function_mode", "put_back_overriding", "stand_in_tensor", "state", "unseen",
 ]  # fmt: skip
 
 _c = torch._C
@@ -29,20 +30,90 @@ DISABLED = _c._disabled_torch_function_impl
 current = _c._get_torch_function_state
 
 
-@contextlib.contextmanager
-def with_state(wanted: Any) -> Iterator[None]:
-    """Overriding on or off for this thread."""
-    before = current()
-    _c._set_torch_function_state(wanted)
-    try:
-        yield
-    finally:
-        _c._set_torch_function_state(before)
+_MANAGERS = {ENABLED: _c._EnableTorchFunction, SUBCLASSES_OFF: _c.DisableTorchFunctionSubclass, ALL_OFF: _c.DisableTorchFunction}
 
 
 def state(wanted: Any) -> Any:
-    """`with_state`, or nothing where it is so already."""
-    return contextlib.nullcontext() if current() == wanted else with_state(wanted)
+    """A context with overriding on or off in this thread. C++'s own: no interrupt comes between its being entered and left."""
+    return contextlib.nullcontext() if current() == wanted else _MANAGERS[wanted]()
+
+
+def unseen() -> Any:
+    """A context in which no class is told of what is done to its objects."""
+    return state(SUBCLASSES_OFF) if current() == ENABLED else contextlib.nullcontext()
+
+
+def plainly(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function`, of whose calls no class is told."""
+
+    def call(*args: Any) -> Any:
+        with unseen():
+            return function(*args)
+
+    return call
+
+
+def on_plain(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, given plain tensors of the same memory: AOTAutograd knows no other ones."""
+
+    def call(*args: Any) -> Any:
+        with unseen():
+            return function(*map(as_plain, args))
+
+    return call
+
+
+def is_plain(cls: type) -> bool:
+    """Whether it is torch's own class of tensors, of parameters or of buffers."""
+    return cls in (torch.Tensor, torch.nn.Parameter, torch.nn.Buffer)
+
+
+def as_plain(value: Any) -> Any:
+    """A tensor of a class that C++ takes for an ordinary one, as a plain one of the same memory; anything else as it is."""
+    if not isinstance(value, torch.Tensor) or is_plain(type(value)) or _dispatches(value):
+        return value
+    return value.as_subclass(torch.Tensor)
+
+
+class _PlainGradient(torch.autograd.Function):
+    """Hands a tensor on; what comes back for it is made plain."""
+
+    @staticmethod
+    def forward(ctx: Any, tensor: torch.Tensor) -> torch.Tensor:
+        return tensor.view_as(tensor)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Any) -> Any:  # type: ignore[override]
+        with unseen():
+            return as_plain(gradient)
+
+
+def as_class_of_graph(tensor: torch.Tensor, cls: type) -> torch.Tensor:
+    """`as_class` of what a backend's graph gave: AOTAutograd's backward takes plain gradients only."""
+    return as_class(_PlainGradient.apply(tensor) if tensor.requires_grad else tensor, cls)  # type: ignore[no-untyped-call]
+
+
+def is_overriding(cls: type) -> bool:
+    """Whether calls with tensors of this class are told to it."""
+    return getattr(cls, "__torch_function__", DISABLED) is not DISABLED
+
+
+def is_followed(value: torch.Tensor) -> bool:
+    """Whether a tensor of a subclass is an ordinary one for C++: all that is its own is Python's."""
+    cls = type(value)
+    return cls.__torch_dispatch__ is torch.Tensor.__torch_dispatch__ and not hasattr(cls, "__tensor_flatten__") and not _dispatches(value)
+
+
+def _dispatches(value: torch.Tensor) -> bool:
+    return bool(_c._dispatch_keys(value).has(_c.DispatchKey.Python))
+
+
+made_of = torch.Tensor._make_subclass
+
+
+def as_class(tensor: torch.Tensor, cls: type) -> torch.Tensor:
+    """The tensor as one of a class, of the same memory."""
+    return tensor if type(tensor) is cls else tensor.as_subclass(cls)
 
 
 push_function_mode = _c._push_on_torch_function_stack
@@ -99,7 +170,7 @@ def overloaded(relevant: list[Any]) -> tuple[Any, ...]:
 
 def stand_in_tensor(like: Any, cls: type) -> Any:
     """A tensor of class `cls` without data; of as many dimensions and the dtype of `like`, which C's parsers look at."""
-    with with_state(ALL_OFF), without_dispatch():
+    with state(ALL_OFF), without_dispatch():
         made = torch.empty((1,) * like.dim(), dtype=like.dtype, device="meta", requires_grad=like.requires_grad)
         return made if cls is torch.Tensor else made.as_subclass(cls)
 

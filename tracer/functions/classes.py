@@ -204,13 +204,19 @@ def _refuse(ctx: Context, cls: type) -> None:
         raise Break(reason, expr=f"{cls.__name__}()", func=cls.__name__, name=cls.__name__, type=cls.__name__, module=cls.__module__)
     if cls is torch.Tensor:
         raise Break("legacy-tensor-constructor", expr="torch.Tensor()")
-    if issubclass(cls, torch.Tensor):
-        raise Break("tensor-subclass-unsupported", type=cls.__name__, expr=f"{cls.__name__}()")
+    if issubclass(cls, torch.Tensor) and not _makes_itself(ctx, cls):
+        raise Break("tensor-subclass-unsupported", type=cls.__name__, expr=f"{cls.__name__}()", why="the constructor of `torch.Tensor` makes it")
     abstract = getattr(cls, "__abstractmethods__", None)
     if abstract and cls.__flags__ & (1 << 20):
         names = ", ".join(sorted(abstract))
         plural = "s" if len(abstract) > 1 else ""
         ctx.raise_(TypeError, f"Can't instantiate abstract class {cls.__name__} with abstract method{plural} {names}")
+
+
+def _makes_itself(ctx: Context, cls: type) -> bool:
+    """Whether a class of tensors has a `__new__` of the program's, which says by which of torch's functions a tensor is made."""
+    owner, new = ctx.protocol.find(ctx, cls, "__new__")
+    return owner is not None and is_python_class(owner) and isinstance(new, staticmethod | types.FunctionType) and owner is not torch.nn.Parameter
 
 
 def _initialise(ctx: Context, cls: type, made: Variable, args: list[Variable], kwargs: dict[str, Variable]) -> Any:

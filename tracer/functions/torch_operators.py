@@ -104,7 +104,7 @@ class _Call:
                 return variable
             if isinstance(variable, ListVariable | TupleVariable) and isinstance(value, torch.Tensor):
                 for item in variable.items:
-                    if type(item) is TensorVariable and item.fake is value:
+                    if isinstance(item, TensorVariable) and item.fake is value:
                         return item
         return None
 

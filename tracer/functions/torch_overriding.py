@@ -16,6 +16,7 @@ from ..compat import overriding as told_by_torch
 from ..compat.overriding import ALL_OFF, ENABLED, SUBCLASSES_OFF, Told
 from ..protocol.instances import native_base
 from ..protocol.lookup import MISSING
+from ..protocol.operators import BINARY, COMPARE, INPLACE, UNARY
 from ..signals import Break, Declined
 from ..variables import (
     NONE,
@@ -26,6 +27,7 @@ from ..variables import (
     ObjectVariable,
     PinnedVariable,
     SliceVariable,
+    SubclassVariable,
     SymVariable,
     TensorVariable,
     TupleVariable,
@@ -38,36 +40,32 @@ from .table import calls
 if TYPE_CHECKING:
     from ..context import Context
 
-__all__ = ["Overriding", "answered", "by_class", "check_told", "overrides", "told", "told_field", "told_of_python"]
+__all__ = ["Overriding", "answered", "by_class", "check_plain", "check_told", "overrides", "own_classes", "told", "told_field", "told_of_python"]
 
 
 class Overriding:
     """What the program has made of overriding by now. `modes`: those that it entered, the innermost last; `switches`: the managers that switch
     overriding off, each with the state of before; `entered`: all of both, in order. The compiled code enters for real what is left at its end."""
 
-    __slots__ = ("entered", "entry", "modes", "seen", "state", "switches")
+    __slots__ = ("entered", "entry", "modes", "state", "switches")
 
     def __init__(self) -> None:
         self.modes: list[Variable] = []
         self.switches: list[tuple[Variable, Any]] = []
         self.entered: list[Variable] = []
         self.state = self.entry = told_by_torch.current()
-        self.seen: set[type] = set()  # classes of tensors that override, met in this attempt
 
     @property
     def by_modes(self) -> bool:
         """Whether a mode is told of what is called."""
-        return bool(self.modes) and self.state is not ALL_OFF
+        return bool(self.modes) and self.state != ALL_OFF
 
 
 def overrides(ctx: Context, variable: Variable) -> bool:
     """Whether calls with this argument are told to its class."""
-    if ctx.overriding.state is not ENABLED or not isinstance(variable, TensorVariable | ObjectVariable):
+    if ctx.overriding.state != ENABLED or not isinstance(variable, SubclassVariable | ObjectVariable):
         return False
-    cls = variable.python_type()
-    if isinstance(variable, TensorVariable) and cls not in ctx.overriding.seen:
-        return False
-    found = ctx.protocol.find(ctx, cls, "__torch_function__")[1]
+    found = ctx.protocol.find(ctx, variable.python_type(), "__torch_function__")[1]
     return found is not MISSING and found is not told_by_torch.DISABLED
 
 
@@ -85,7 +83,7 @@ def _concerned(ctx: Context, args: list[Variable], kwargs: dict[str, Variable]) 
     """Whether anybody might have to be told of a call with these arguments."""
     if ctx.overriding.by_modes:
         return True
-    return ctx.overriding.state is ENABLED and _any_overrides(ctx, [*args, *kwargs.values()])
+    return ctx.overriding.state == ENABLED and _any_overrides(ctx, [*args, *kwargs.values()])
 
 
 # ---- stand-ins
@@ -108,7 +106,7 @@ class _StandIns:
 
     def _make(self, variable: Variable) -> Any:
         if isinstance(variable, TensorVariable):
-            return told_by_torch.stand_in_tensor(variable.fake, variable.cls if variable.cls in self.ctx.overriding.seen else torch.Tensor)
+            return told_by_torch.stand_in_tensor(variable.fake, variable.cls if type(variable) is SubclassVariable else torch.Tensor)
         if isinstance(variable, ConstantVariable | PinnedVariable):
             return variable.value
         if isinstance(variable, SymVariable):
@@ -144,6 +142,13 @@ class _StandIns:
 
 
 # ---- telling
+_MRO = torch.Tensor.__mro__
+_OPERATORS = frozenset({
+    *(name for names in BINARY.values() for name in names[:2]), *(name for _, name in INPLACE.values()), *(names[0] for names in COMPARE.values()),
+    *(names[0] for names in UNARY.values()), "__getitem__", "__setitem__", "__len__", "__bool__", "__iter__", "__contains__",
+})  # fmt: skip
+
+
 def told(ctx: Context, function: Any, args: list[Variable], kwargs: dict[str, Variable]) -> Variable | None:
     """What an override makes of a call of C's `function`; None where nobody is told of it."""
     if not (is_torch_operator(function) or told_by_torch.is_told(function)) or not _concerned(ctx, args, kwargs):
@@ -194,17 +199,28 @@ def write_field(ctx: Context, descriptor: Variable, subject: Variable, value: Va
 def answered(ctx: Context, *operands: Variable) -> bool:
     """Whether an operator with these operands is answered by the methods of their classes, which tell of it."""
     overriding = ctx.overriding
-    return overriding.by_modes or bool(overriding.seen) and any(isinstance(each, TensorVariable) and own_way(ctx, each) for each in operands)
+    return overriding.by_modes or any(type(each) is SubclassVariable and (overrides(ctx, each) or _has_methods(ctx, each)) for each in operands)
 
 
-def own_way(ctx: Context, variable: TensorVariable) -> bool:
-    """Whether its class decides."""
-    return overrides(ctx, variable)
+def _has_methods(ctx: Context, variable: SubclassVariable) -> bool:
+    """Whether its class has operators of its own."""
+    return any(name.startswith("__") and name in _OPERATORS for base in own_classes(variable.cls) for name in vars(base))
 
 
 def by_class(ctx: Context, variable: Variable, name: str, *args: Variable) -> Variable:
     """What the class's own method gives."""
     return ctx.settle(ctx.protocol.special(ctx, variable, name, list(args), ""))
+
+
+def own_classes(cls: type) -> list[type]:
+    """The program's classes on the MRO of a tensor's."""
+    return [base for base in type.__dict__["__mro__"].__get__(cls) if base not in _MRO]
+
+
+def check_plain(ctx: Context, variable: Variable, what: str) -> None:
+    """What is done to it now, its class should have been told of, if it overrides."""
+    if overrides(ctx, variable):
+        raise Break("tensor-subclass-unsupported", type=variable.python_type().__name__, expr=what, why="how its class is told of it isn't known")
 
 
 def told_of_python(ctx: Context, function: types.FunctionType, args: list[Variable], kwargs: dict[str, Variable]) -> bool:
@@ -316,19 +332,19 @@ def mode_at(ctx: Context, index: Variable) -> Any:
 @calls.exact(torch._C._is_torch_function_enabled)
 def is_enabled(ctx: Context) -> Any:
     """Whether classes of arguments are told, at this point of the trace; guarded as it was at entry."""
-    return literal(ctx.overriding.state is ENABLED)
+    return literal(ctx.overriding.state == ENABLED)
 
 
 @calls.exact(torch._C._is_torch_function_all_disabled)
 def is_all_disabled(ctx: Context) -> Any:
     """Whether modes aren't told either."""
-    return literal(ctx.overriding.state is ALL_OFF)
+    return literal(ctx.overriding.state == ALL_OFF)
 
 
 @calls.exact(torch._C._is_torch_function_mode_enabled)
 def is_mode_enabled(ctx: Context) -> Any:
     """Whether a mode is told of what is called."""
-    return literal(ctx.overriding.state is not ALL_OFF and torch._C._len_torch_function_stack() + len(ctx.overriding.modes) > 0)
+    return literal(ctx.overriding.state != ALL_OFF and torch._C._len_torch_function_stack() + len(ctx.overriding.modes) > 0)
 
 
 _SWITCHES = {torch._C.DisableTorchFunctionSubclass: SUBCLASSES_OFF, torch._C.DisableTorchFunction: ALL_OFF}
@@ -352,7 +368,7 @@ for _cls in _SWITCHES:
 def enter_switch(ctx: Context, manager: Variable) -> Any:
     """`with torch._C.DisableTorchFunctionSubclass():` classes, or classes and modes, aren't told from here on."""
     wanted = _SWITCHES.get(manager.python_type())
-    if wanted is None or wanted is ALL_OFF and torch._C._len_torch_function_stack():
+    if wanted is None or wanted == ALL_OFF and torch._C._len_torch_function_stack():
         return Declined("the default device is a mode, which it switches off too")
     if ctx.graph is not ctx.root_graph:
         return Declined("the body of an operator may run at another time")

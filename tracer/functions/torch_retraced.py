@@ -28,7 +28,7 @@ def _differentiated(ctx: Context, *values: Variable) -> bool:
 
 def _needs_grad(ctx: Context, value: Variable) -> bool:
     value = ctx.settle(value)
-    if type(value) is TensorVariable:
+    if isinstance(value, TensorVariable):
         return bool(value.fake.requires_grad)
     return isinstance(value, ListVariable | TupleVariable) and any(_needs_grad(ctx, item) for item in value.items)
 
@@ -71,12 +71,12 @@ def _check(ctx: Context, subject: Variable, indices: list[Variable], value: Vari
         return
     masks = [index for index in map(ctx.settle, indices) if _is_mask(ctx, index)]
     if masks and _differentiated(ctx, value):
-        shape = {"shape": str(tuple(masks[0].fake.shape))} if type(masks[0]) is TensorVariable else {}
+        shape = {"shape": str(tuple(masks[0].fake.shape))} if isinstance(masks[0], TensorVariable) else {}
         raise Break("data-dependent-shape", expr=f"{mention(subject)}[{mention(masks[0])}]", var=mention(masks[0]), **shape)
 
 
 def _is_mask(ctx: Context, index: Variable) -> bool:
-    if type(index) is TensorVariable:
+    if isinstance(index, TensorVariable):
         return index.fake.dtype in (torch.bool, torch.uint8)
     return type(index) is ListVariable and any(ctx.settle(item).python_type() is bool for item in index.items)
 

@@ -39,17 +39,19 @@ from .torch_failing import check_failing
 from .torch_fields import set_field
 from .torch_operators import PLAIN, is_leaf_input, record, target_name
 from .torch_optimizers import followed, undecided
-from .torch_overriding import answered, by_class, told, told_field, told_of_python
+from .torch_overriding import answered, by_class, check_plain, told, told_field, told_of_python
 from .torch_retraced import check_masked_write, takes_sizes_of_data
+from .torch_subclasses import set_subclass_attribute, subclass_attribute
 
 if TYPE_CHECKING:
     from ..context import Context
     from ..sources import Source
 
 __all__ = [
-    "answered", "args_text", "by_class", "call_tensor_method", "check_failing", "followed", "input_name", "is_leaf_input", "item", "plain_attribute",
-    "record", "set_plain_attribute", "set_tensor_attribute", "target_name", "tensor_attribute", "tensor_binary", "tensor_getitem", "tensor_number",
-    "tensor_setitem", "tensor_truth", "told", "told_of_python", "undecided", "wrap_result",
+    "answered", "args_text", "by_class", "call_tensor_method", "check_failing", "check_plain", "followed", "input_name", "is_leaf_input", "item",
+    "plain_attribute", "record", "set_plain_attribute", "set_subclass_attribute", "set_tensor_attribute", "subclass_attribute", "target_name",
+    "tensor_attribute", "tensor_binary", "tensor_getitem", "tensor_number", "tensor_setitem", "tensor_truth", "told", "told_of_python", "undecided",
+    "wrap_result",
 ]  # fmt: skip
 
 
@@ -150,7 +152,7 @@ def tensor_getitem(ctx: Context, variable: TensorVariable, key: Variable) -> Any
 def _check_index(ctx: Context, variable: TensorVariable, key: Variable) -> None:
     """Boolean masks give a size that depends on data."""
     for part in key.items if isinstance(key, TupleVariable) else [key]:
-        if type(part) is TensorVariable and part.fake.dtype in (torch.bool, torch.uint8) and not takes_sizes_of_data(ctx):
+        if isinstance(part, TensorVariable) and part.fake.dtype in (torch.bool, torch.uint8) and not takes_sizes_of_data(ctx):
             raise Break("data-dependent-shape", expr=f"{mention(variable)}[{mention(part)}]", var=mention(variable), shape=str(tuple(variable.fake.shape)))
 
 

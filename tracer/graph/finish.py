@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..compat import graphs, is_eager, is_symbolic
+from ..compat.overriding import as_plain
 from ..events import NodeRemoved
 from .modes import MODES
 from .operators import Effect
@@ -116,10 +117,11 @@ def _drop(ctx: Context, graph: Any, node: Any) -> None:
         ctx.rec.point(NodeRemoved, ctx.root_graph.name, node.name)
 
 
-def examples_of(inputs: list[GraphInput]) -> list[Any]:
+def examples_of(inputs: list[GraphInput], plain: bool) -> list[Any]:
     """What a backend makes its own fakes of: the inputs as they are when the frame begins. Tracing wrote to its fakes; those with
-    symbolic sizes, and what shares memory with them, have nothing else to be made of."""
+    symbolic sizes, and what shares memory with them, have nothing else to be made of. `plain`: without the program's classes."""
     tensors = [i for i in inputs if isinstance(i.value, torch.Tensor)]
     symbolic = {i.fake.untyped_storage()._cdata for i in tensors if any(map(is_symbolic, (*i.fake.shape, *i.fake.stride(), i.fake.storage_offset())))}
     real = {id(i) for i in tensors if i.fake.untyped_storage()._cdata not in symbolic}
-    return [i.value if id(i) in real else i.fake for i in inputs]
+    found = [i.value if id(i) in real else i.fake for i in inputs]
+    return [*map(as_plain, found)] if plain else found

@@ -99,7 +99,7 @@ class Call:
         return self._form(value)
 
     def _form(self, value: Variable) -> Any:
-        if type(value) is TensorVariable:
+        if isinstance(value, TensorVariable):
             return "tensor", value.source is not None, _tensor(self._ctx, value)
         if type(value) is SymVariable:
             return "number", number(value.sym)

@@ -245,7 +245,7 @@ def _is_outside(variable: Variable, graph: fx.Graph, born: int) -> bool:
     """Whether a changed object is older than the body. Context variables aside: they hold what they held before, or `attempt` says so."""
     if variable.source is not None:
         return True
-    if type(variable) is TensorVariable:
+    if isinstance(variable, TensorVariable):
         return variable.node.graph is not graph
     return bool(getattr(variable, "born", born) < born)
 

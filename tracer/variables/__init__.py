@@ -41,7 +41,7 @@ from .sequences import (
     is_structseq,
 )
 from .sets import SetVariable
-from .tensors import HandleVariable, SymVariable, TensorVariable
+from .tensors import HandleVariable, SubclassVariable, SymVariable, TensorVariable
 
 __all__ = [
     "FALSE", "LITERALS", "NONE", "NULL", "PASSED", "TRUE", "UNSET", "ArrayVariable", "BoundVariable", "CallIteratorVariable", "CellVariable",
@@ -51,6 +51,7 @@ __all__ = [
     "MapVariable", "MappingProxyVariable", "ModuleVariable", "NamespaceVariable", "NullVariable", "NumberVariable",
     "ObjectVariable", "OpaqueVariable", "PartialVariable",
     "PinnedVariable", "RangeIteratorVariable", "RangeVariable", "ReverseIteratorVariable", "SequenceIteratorVariable", "SequenceVariable", "SetVariable",
-    "SliceVariable", "SuperVariable", "SymVariable", "TensorVariable", "TupleVariable", "UserKey", "ValueKey", "Variable", "ZipVariable", "is_named_tuple",
+    "SliceVariable", "SubclassVariable", "SuperVariable", "SymVariable",
+    "TensorVariable", "TupleVariable", "UserKey", "ValueKey", "Variable", "ZipVariable", "is_named_tuple",
     "is_structseq", "key_variable", "literal", "mention", "shared",
 ]  # fmt: skip

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..context import Context
     from ..sources import Source
 
-__all__ = ["HandleVariable", "SymVariable", "TensorVariable"]
+__all__ = ["HandleVariable", "SubclassVariable", "SymVariable", "TensorVariable"]
 
 
 class TensorVariable(Variable):
@@ -125,11 +125,14 @@ class TensorVariable(Variable):
         self.attrs, self.hooks = state
 
     def rebuild(self, body: Body) -> str:
-        name = body.tensor(self) if self.made is None else body.load(self.made)
+        name = self._rebuild(body) if self.made is None else body.load(self.made)
         if self.attrs:
             body.declare(self, name)
             body.later(lambda: self._assign(body, name), self)
         return name
+
+    def _rebuild(self, body: Body) -> str:
+        return body.tensor(self)
 
     def replay(self, body: Body, name: str) -> None:
         if self.attrs:
@@ -147,6 +150,37 @@ class TensorVariable(Variable):
             values = ", ".join(f"{key!r}: {body.value(value)}" for key, value in attrs.items())
             lines.append(f"{body.pin(vars, 'vars')}({name}).update({{{values}}})")
         return "; ".join(lines)
+
+
+class SubclassVariable(TensorVariable):
+    """A tensor of a class of the program's that C++ takes for an ordinary one: what is its own, Python does (`functions/torch_overriding.py`).
+    `apart`: whether it was made of another's data, whose view it isn't."""
+
+    __slots__ = ("apart",)
+
+    def __init__(self, node: fx.Node, fake: torch.Tensor, source: Source | None, cls: type, value: Any = None, apart: bool = False):
+        super().__init__(node, fake, source, cls, value)
+        self.apart = apart
+
+    def attribute(self, ctx: Context, name: str) -> Any:
+        return ctx.tensors.subclass_attribute(ctx, self, name)
+
+    def set_attribute(self, ctx: Context, name: str, value: Variable) -> Any:
+        return ctx.tensors.set_subclass_attribute(ctx, self, name, value)
+
+    def contains(self, ctx: Context, item: Variable) -> bool:
+        return ctx.protocol.contains_through_type(ctx, self, item)
+
+    def dict_key(self, ctx: Context) -> Any:
+        ctx.tensors.check_plain(ctx, self, "hash()")
+        return super().dict_key(ctx)
+
+    def argument(self, ctx: Context) -> tuple[Any, Any]:
+        ctx.tensors.check_plain(ctx, self, "a call")
+        return super().argument(ctx)
+
+    def _rebuild(self, body: Body) -> str:
+        return body.subclass(self)
 
 
 class HandleVariable(Variable):
