@@ -242,7 +242,7 @@ def _backend(ctx: Context, compiled: Any) -> Any:
     graphs.force_code(compiled.gm)  # a graph that can't be written down is our fault, and must not surface in the program's call
     held = not is_eager(session.backend) and handlers.let_go()
     try:
-        with _outside(ctx), unseen(), contextlib.nullcontext() if is_eager(session.backend) else unmoved():
+        with _outside(ctx), unseen() if is_eager(session.backend) else unmoved():
             examples = examples_of(compiled.inputs, plain=not is_eager(session.backend))
             function = compile_graph(
                 compiled.gm, examples, session.backend, fake_mode=ctx.fake_mode, name=name, number=session.graph_number, shown=shown

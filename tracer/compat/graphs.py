@@ -12,6 +12,8 @@ import torch
 from torch import fx
 from torch._guards import CompileContext, CompileId, TracingContext, tracing
 
+from .overriding import ENABLED, state
+
 __all__ = [
     "compile_context", "contexts_of", "current_fake_mode", "force_code", "get_data", "has_loops", "insert_asserts", "is_code_of", "keep_contexts",
     "make_graph_module", "plain_forward", "promise", "set_data", "tracing_context",
@@ -156,7 +158,8 @@ def insert_asserts(gm: fx.GraphModule, shape_env: Any, name: str) -> list[fx.Nod
     program itself promises is checked before them, in its own words; torch has an operator for those that are RuntimeErrors."""
     from torch.fx.passes.runtime_assert import insert_deferred_runtime_asserts
 
-    insert_deferred_runtime_asserts(gm, shape_env, name)
+    with state(ENABLED):  # it computes with proxies, which override torch's functions
+        insert_deferred_runtime_asserts(gm, shape_env, name)
     promises = [node for node in gm.graph.nodes if node.target is promise]
     promised = {node.args[0] for node in promises}
     inserted = []
