@@ -347,3 +347,16 @@ def class_changes_between_calls(run):
     f = run(lambda x: torch.add(x, 1) + x.sum())
     for cls in (torch.Tensor, Sub, Doubled, ByTable, Sub):
         f(of(cls, 3))
+
+
+@program(lambda: of(Sub, 3))
+def operators_that_give_an_argument_back(x):
+    y = torch.broadcast_tensors(x, x)
+    return y[0] is x, type(y[1]) is Sub, y[0] + 1, x.contiguous(), x.expand(3), torch.atleast_1d(x, x)
+
+
+@program(lambda: (of(Sub, 3, grad=True),), **UNKNOWN)
+def hook_on_a_tensor_of_a_class(x):
+    x.register_hook(lambda g: g * 2)
+    x.grad = torch.ones(3)
+    return (x * 3).sum(), x.grad

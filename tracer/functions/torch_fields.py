@@ -13,7 +13,7 @@ import torch
 from ..compat import is_eager, set_data
 from ..graph.operators import Effect, storage_of
 from ..signals import Break
-from ..variables import ConstantVariable, TensorVariable, Variable, mention
+from ..variables import ConstantVariable, SubclassVariable, TensorVariable, Variable, mention
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -59,6 +59,8 @@ def _untaken(ctx: Context, tensor: TensorVariable, value: TensorVariable) -> str
     """Why a backend that traces the graph anew can't have the assignment; empty where it can."""
     if is_eager(ctx.session.backend):
         return ""
+    if type(tensor) is SubclassVariable:
+        return "the backend is given a plain tensor of the same memory instead, whose data it would change"
     if tensor.node.op != "placeholder":
         return "the tensor is made in the graph, and the backend would take it for the one whose memory it gets"
     if storage_of(value.fake) in ctx.written:

@@ -15,6 +15,7 @@ from ..variables import (
     FunctionVariable,
     HandleVariable,
     PinnedVariable,
+    SubclassVariable,
     TensorVariable,
     Variable,
     mention,
@@ -43,6 +44,8 @@ def _not_later(ctx: Context, tensor: TensorVariable, hook: Variable) -> str:
         return "the body of an operator must not change what is outside it"
     if tensor.source is None or tensor.value is None:
         return "the tensor is made inside"
+    if type(tensor) is SubclassVariable:
+        return f"its class, {tensor.cls.__name__}, would be told of it once more where it is registered"
     if not tensor.fake.requires_grad:
         return "the tensor doesn't require grad"
     if not tensor.value.is_leaf:

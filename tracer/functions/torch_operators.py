@@ -17,7 +17,7 @@ from ..compat.operators import number_keywords, writes_first
 from ..graph.operators import Effect, WritesArgument, refuse_writing, storage_of
 from ..graph.spelling import Held, spelled
 from ..signals import Break, Raised
-from ..variables import ListVariable, SymVariable, TensorVariable, TupleVariable, Variable
+from ..variables import ListVariable, SubclassVariable, SymVariable, TensorVariable, TupleVariable, Variable
 from . import torch_facts, torch_failing
 from .torch_fields import check_replaced
 from .torch_optimizers import followed, undecided
@@ -61,7 +61,7 @@ def record(ctx: Context, op: str, target: Any, args: list[Variable], kwargs: dic
     node = call.node(value)
     if stays or may_fail:
         node.meta["effect"] = Effect(outcome.writes, outcome.again)
-    return same if same is not None else ctx.tensors.wrap_result(ctx, value, node)
+    return same if same is not None else call.with_arguments(ctx.tensors.wrap_result(ctx, value, node))
 
 
 def _with_numbers(ctx: Context, target: Any, kwargs: dict[str, Variable]) -> dict[str, Variable]:
@@ -107,6 +107,14 @@ class _Call:
                     if isinstance(item, TensorVariable) and item.fake is value:
                         return item
         return None
+
+    def with_arguments(self, made: Variable) -> Variable:
+        """`made`, with arguments of the program's classes in it as they are: what an operator gives back stays what it is."""
+        given = (*self.args, *(item for each in self.args if isinstance(each, ListVariable | TupleVariable) for item in each.items))
+        known = {id(each.fake): each for each in given if type(each) is SubclassVariable}
+        if known and isinstance(made, ListVariable | TupleVariable):
+            made.items = [known.get(id(item.fake), item) if isinstance(item, TensorVariable) else item for item in made.items]
+        return made
 
     def _hold(self, held: Held) -> Any:
         return self.ctx.create_node("call_function", held, (), {}, held.value)
