@@ -355,6 +355,26 @@ def test_classes_that_are_not_python_s_are_left_alone() -> None:
     assert again.error is None and again.result.tolist() == [2.0]
 
 
+SPACE = types.SimpleNamespace(hist=[], inner=types.SimpleNamespace(count=0))
+SPACE.own = vars(SPACE)
+
+
+def test_a_namespace_is_state_and_so_is_its_dict() -> None:
+    def step(x: torch.Tensor) -> torch.Tensor:
+        SPACE.hist.append(1)
+        SPACE.inner.count += 1
+        SPACE.own["extra"] = len(SPACE.hist)
+        return x + SPACE.inner.count + SPACE.extra
+
+    session = tracer.Session()
+    for _ in range(2):
+        session.run(step, torch.ones(2))
+    before = (len(SPACE.hist), SPACE.inner.count, SPACE.extra)
+    for again in (session.recompile(dynamic=True), session.recompile(engine="dynamo")):
+        assert torch.equal(again.result, session.result) and not again.rerun_notes and not again.not_comparable
+        assert (len(SPACE.hist), SPACE.inner.count, SPACE.extra) == before == (2, 2, 2)
+
+
 @pytest.mark.parametrize("then", [False, True], ids=["added since", "taken away since"])
 def test_hooks_on_all_modules_and_optimizers_are_those_of_then(then: bool) -> None:
     model, seen = torch.nn.Linear(2, 2), []

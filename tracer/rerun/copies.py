@@ -318,6 +318,9 @@ class Copier:
         if state is not None:
             own = instance_dict(value)
             is_own = own is not None and (state[0] if isinstance(state, tuple) and len(state) == 2 else state) is own
+            if is_own and not _takes_a_dict(type(made)):
+                self._fill(made, own)
+                return made
             state = self._copy(state)
             if hasattr(made, "__setstate__"):
                 made.__setstate__(state)
@@ -334,6 +337,16 @@ class Copier:
         for key, member in items or ():
             made[self._copy(key)] = self._copy(member)
         return made
+
+    def _fill(self, made: Any, own: Any) -> None:
+        """The dict of an instance into that of its copy, which can't be exchanged; so it stands for the original's wherever that is held."""
+        members: Any = instance_dict(made)
+        if id(own) in self._memo:
+            self.notes.append(f"what holds the `__dict__` of a {type(made).__qualname__} holds another one in the copy")
+        else:
+            self._keep(own, members)
+            self._held.append(own)
+        members.update({self._copy(name): self._copy(member) for name, member in own.items()})
 
     # ---- tensors
     def _tensor(self, tensor: torch.Tensor) -> Any:
@@ -460,6 +473,12 @@ class _NonLeaf(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
         return None, None
+
+
+def _takes_a_dict(cls: type) -> bool:
+    """Whether the `__dict__` of an instance can be set; not so of a C class whose member it is, such as SimpleNamespace."""
+    holder = next((base.__dict__["__dict__"] for base in cls.__mro__ if "__dict__" in base.__dict__), None)
+    return not isinstance(holder, types.MemberDescriptorType)
 
 
 def _emptied(made: Any) -> bool:
