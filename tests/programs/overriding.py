@@ -360,3 +360,14 @@ def hook_on_a_tensor_of_a_class(x):
     x.register_hook(lambda g: g * 2)
     x.grad = torch.ones(3)
     return (x * 3).sum(), x.grad
+
+
+@program(lambda: of(Sub, 3, grad=True), **UNKNOWN)
+def leaf_of_a_class_is_written_to(x):
+    y = x * 2
+    with torch.no_grad():
+        print("here")
+        x *= 2
+    with torch._C.DisableTorchFunctionSubclass():
+        x += y
+    return y

@@ -87,9 +87,14 @@ class _PlainGradient(torch.autograd.Function):
             return as_plain(gradient)
 
 
+def _plain_gradient(tensor: torch.Tensor) -> Any:
+    with torch.enable_grad():
+        return _PlainGradient.apply(tensor)  # type: ignore[no-untyped-call]
+
+
 def as_class_of_graph(tensor: torch.Tensor, cls: type) -> torch.Tensor:
     """`as_class` of what a backend's graph gave: AOTAutograd's backward takes plain gradients only."""
-    return as_class(_PlainGradient.apply(tensor) if tensor.requires_grad else tensor, cls)  # type: ignore[no-untyped-call]
+    return as_class(_plain_gradient(tensor) if tensor.requires_grad else tensor, cls)
 
 
 def is_overriding(cls: type) -> bool:
@@ -111,8 +116,11 @@ made_of = torch.Tensor._make_subclass
 
 
 def as_class(tensor: torch.Tensor, cls: type) -> torch.Tensor:
-    """The tensor as one of a class, of the same memory."""
-    return tensor if type(tensor) is cls else tensor.as_subclass(cls)
+    """The tensor as one of a class, of the same memory: with its history, whatever grad mode the graph has left on."""
+    if type(tensor) is cls:
+        return tensor
+    with torch.enable_grad():
+        return tensor.as_subclass(cls)
 
 
 push_function_mode = _c._push_on_torch_function_stack

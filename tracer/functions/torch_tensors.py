@@ -115,7 +115,7 @@ def tensor_binary(ctx: Context, fn: Callable[..., Any], left: Variable, right: V
             if fn in (operator.eq, operator.ne):
                 return literal(fn is operator.ne)
             return None
-    if type(left) is not TensorVariable:
+    if not isinstance(left, TensorVariable):
         fn = _REVERSED_INPLACE.get(fn, fn)
     return ctx.node("call_function", fn, [left, right])
 
