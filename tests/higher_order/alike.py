@@ -46,11 +46,11 @@ def outcome(function, *args):
 
 
 def compared(function, *calls, backends=("eager", "aot_eager"), **settings):
-    """Runs every call untraced and traced, with each backend; the session of the first one. A call makes its arguments."""
-    sessions = []
+    """Runs every call untraced, and traced with each backend; the session of the first one. A call makes its arguments."""
+    sessions, wanted = [], [outcome(function, *call()) for call in calls]
     for backend in backends:
         session = tracer.Session("trace", backend=backend, **settings)
-        for call in calls:
-            assert outcome(functools.partial(session.run, function), *call()) == outcome(function, *call()), backend
+        for call, untraced in zip(calls, wanted, strict=True):
+            assert outcome(functools.partial(session.run, function), *call()) == untraced, backend
         sessions.append(session)
     return sessions[0]

@@ -146,7 +146,7 @@ def rwkv() -> Work:
 class Gru(nn.Module):
     """A recurrent network whose turns are one scan, in layers, the last of them from the end."""
 
-    def __init__(self, width: int = 6, layers: int = 3):
+    def __init__(self, width: int = 6, layers: int = 2):
         super().__init__()
         self.cells = nn.ModuleList(nn.GRUCell(width, width) for _ in range(layers))
 

@@ -64,16 +64,13 @@ def made(name: str) -> Work:
 @pytest.mark.parametrize("name", sorted(WORKS))
 def test_as_untraced(name: str) -> None:
     work = made(name)
+    wanted = outcomes(work, work.function)
     found, counts = took(work, Traced())
-    close(found, outcomes(work, work.function), 1e-6)
+    close(found, wanted, 1e-6)
     assert (counts.graphs, len(counts.breaks), counts.recompiles) == (*BROKEN.get(name, (1, 0)), 0), counts
-
-
-@pytest.mark.parametrize("name", sorted(set(WORKS) - {"diffusion", "diffusion_reentrant"}))
-def test_through_aot_autograd(name: str) -> None:
     work = made(name)
     found, counts = took(work, Traced("aot_eager"))
-    close(found, outcomes(work, work.function), 1e-4)
+    close(found, wanted, 1e-4)
     assert (counts.graphs, len(counts.breaks)) == BROKEN.get(name, (1, 0)), counts
 
 
