@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import breaks, journal, models, observer, page, speculations
+from benchmarks import against, breaks, journal, models, observer, page, speculations
 
 OUT = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 HEAD = "# Benchmarks\n\nWritten by `make bench`; a report, not a test.\n"
@@ -30,7 +30,10 @@ PARTS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "recordings": ("Recordings and time travel", lambda _: journal.table()),
     "observer": ("Watching torch.compile", lambda options: observer.table(options.repeat)),
     "page": ("The page", lambda _: page.table()),
+    "against": ("Against an earlier build", lambda options: against.table(options.commit, options.models, options.repeat)),
 }
+#: Measured only where it is asked for: it needs the project's history.
+ASKED = frozenset({"against"})
 
 
 def sections(text: str) -> dict[str, str]:
@@ -41,11 +44,12 @@ def sections(text: str) -> dict[str, str]:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} (default: all)")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} (default: all but {', '.join(sorted(ASKED))})")
     parser.add_argument(
         "--models", nargs="+", default=[], metavar="MODEL", help=f"of {', '.join(models.MODELS)} (default: all)"
     )
     parser.add_argument("--repeat", type=int, default=5, help="rounds of which the median is taken")
+    parser.add_argument("--commit", default="9669282", help="what `against` compares with (default: before guards held all that was read)")
     parser.add_argument("--out", type=Path, default=OUT, help="the page that is brought up to date; '-' for none")
     options = parser.parse_args(arguments)
     for kind, given, known in (("part", options.parts, PARTS), ("model", options.models, models.MODELS)):
@@ -56,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     machine = f"torch {torch.__version__}, Python {platform.python_version()}, {cores} cores, torch on {torch.get_num_threads()} thread."
     found = sections(options.out.read_text(encoding="utf-8")) if options.out.is_file() else {}
-    for part in options.parts or PARTS:
+    for part in options.parts or [part for part in PARTS if part not in ASKED]:
         title, measure = PARTS[part]
         found[title] = f"\n{measure(options)}\n\nOn {machine}\n"
         print(f"\n## {title}\n{found[title]}", flush=True)

@@ -74,28 +74,32 @@ define(  # expected: anything
 
 
 def _is_code(value: Any, expected: Any) -> bool:
-    code, namespace = expected if type(expected) is tuple else _of_function(expected)
+    code, namespace, function = expected if type(expected) is tuple else _of_function(expected)
     if type(value) is not types.FunctionType or not _is(value.__code__, code):
         return False
-    return namespace is None or _is(value.__globals__, namespace)
+    return (namespace is None or _is(value.__globals__, namespace)) and (function is None or _is(value, function))
 
 
-def _of_function(expected: Any) -> tuple[Any, Any]:
-    """(its code, its globals where the code names any)."""
+def _of_function(expected: Any) -> tuple[Any, Any, Any]:
+    """(its code, its globals where the code names any, itself). A function whose `def` stands in no other function is made anew only with new
+    code, when its module runs again: itself says as much as its globals, and costs C++ nothing."""
     if type(expected) is not types.FunctionType:
-        return expected, None
+        return expected, None, None
     code = expected.__code__
+    if "<locals>" not in code.co_qualname:
+        return code, None, expected
     inner = any(type(part) is types.CodeType for part in code.co_consts)
-    return code, expected.__globals__ if code.co_names or inner else None
+    return code, expected.__globals__ if code.co_names or inner else None, None
 
 
-def _hold_code(expected: Any, keeper: Keeper) -> tuple[Ref, Ref | None]:
-    code, namespace = _of_function(expected)
-    return keeper.ref(code), None if namespace is None else keeper.ref(namespace)
+def _hold_code(expected: Any, keeper: Keeper) -> tuple[Ref | None, ...]:
+    return tuple(None if part is None else keeper.ref(part) for part in _of_function(expected))
 
 
-def _lower_code(at: Place, expected: tuple[Ref, Ref | None], parts: list[Any]) -> None:
-    enum, (code, namespace) = at.lowering.enum, expected
+def _lower_code(at: Place, expected: tuple[Ref, Ref | None, Ref | None], parts: list[Any]) -> None:
+    enum, (code, namespace, function) = at.lowering.enum, expected
+    if function is not None:
+        at.manager.add_id_match_guard(function.id, parts, None)
     at.manager.code_manager("", MUTABLE, enum).add_id_match_guard(code.id, parts, None)
     if namespace is not None:
         assert at.source is not None
