@@ -70,6 +70,13 @@ def g(a: int = 1) -> int:
     return a
 
 
+def made_inside() -> Any:
+    return lambda value: len(value)
+
+
+made = made_inside()
+
+
 def after(iterator: Any, steps: int) -> Any:
     for _ in range(steps):
         next(iterator)
@@ -164,6 +171,9 @@ CASES = [
     ("PARTIAL_DICT", True, [noted], [functools.partial(len), len]),
     ("PARTIAL_ABSENT", "note", [functools.partial(len)], [noted, None]),
     ("CODE_MATCH", f.__code__, [f, types.FunctionType(f.__code__, {})], [g, len, None, Plain]),
+    # what a module makes once is itself; what is made again and again has the same code and the same globals
+    ("CODE_MATCH", f, [f], [types.FunctionType(f.__code__, f.__globals__), g, len, None, Plain]),
+    ("CODE_MATCH", made, [made, made_inside()], [types.FunctionType(made.__code__, {}), f, len, None]),
     ("WEAKREF_ALIVE", None, [alive, weakref.ref(Plain)], [dead, None, one_object]),
     ("TUPLE_ITERATOR_LENGTH", 1, [after(iter((1, 2)), 1), iter((5,))], [iter((1, 2)), iter([1]), (1,), None]),
     ("LIST_ITERATOR", 1, [after(iter([1, 2]), 1)], [iter([1, 2]), iter((1, 2)), [1], after(iter([]), 0)]),
