@@ -80,6 +80,7 @@ VIEWS: dict[str, tuple[Callable[[Any], None], tuple[int, int]]] = {
     "source": (_tab("graph"), SIZE),
     "graph": (_graph, SIZE),
     "breaks": (_tab("breaks", ".mid .it"), SIZE),
+    "recompiles": (_tab("recompiles", ".mid .it"), SIZE),
     "guards": (_guards, SIZE),
     "builder": (_tab("builder", "tr.r:nth-child(6)"), SIZE),
     "state": (_state, SIZE),

@@ -22,7 +22,7 @@ LONGEST_FUNCTION = 80
 NAMES = [
     (
         r"torch\._(C\._)?dynamo",
-        ("tracer/compat", "tracer/observer", "tracer/coverage"),  # the last: in the programs that its rows run
+        ("tracer/compat", "tracer/observer", "tracer/coverage", "tracer/breaks/recompiling.py"),  # the last two: in programs that are run or shown
         "private torch names are wrapped in tracer.compat",
     ),
     (

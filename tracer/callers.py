@@ -6,20 +6,23 @@ import contextlib
 import itertools
 import os
 import sys
+import sysconfig
 import threading
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 
 from .compat.wrappers import original_of, owns_call
 
-__all__ = ["called_from", "entry", "is_module_call", "module_of", "name_of", "of_module"]
+__all__ = ["called_from", "caller_of", "entry", "is_module_call", "module_of", "name_of", "of_module", "parameters_of"]
 
 _FILE = "<call of "
 _FOLDERS = (os.path.dirname(os.path.abspath(file)) + os.sep for file in (__file__, torch.__file__))
 _NOT_THE_PROGRAM = (*_FOLDERS, contextlib.__file__, threading.__file__, _FILE, "<tracer", "<frozen")
+#: What was installed: code that its reader didn't write.
+_INSTALLED = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
 def entry(fn: Any) -> Any:
@@ -51,8 +54,23 @@ def called_from() -> tuple[Any, ...] | None:
     frame: types.FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_code.co_filename.startswith(_NOT_THE_PROGRAM):
         frame = frame.f_back
-    if frame is None:
-        return None
+    return None if frame is None else _place(frame)
+
+
+def caller_of(ours: Callable[[types.CodeType], bool]) -> tuple[Any, ...]:
+    """The call that led to the frame that is about to run, as `called_from` tells one; () where none is known. Frames of code that is `ours`
+    (what the frame goes on from) are part of it; code that was installed is told only where nothing else called."""
+    frame: types.FrameType | None = sys._getframe(1)
+    while frame is not None and (frame.f_code.co_filename.startswith(_NOT_THE_PROGRAM) or ours(frame.f_code)):
+        frame = frame.f_back
+    nearest = frame
+    while frame is not None and frame.f_code.co_filename.startswith((*_INSTALLED, *_NOT_THE_PROGRAM)):
+        frame = frame.f_back
+    found = frame or nearest
+    return () if found is None else _place(found)
+
+
+def _place(frame: types.FrameType) -> tuple[Any, ...]:
     code = frame.f_code
     line, end_line, column, end_column = next(itertools.islice(code.co_positions(), frame.f_lasti // 2, None), (frame.f_lineno, None, None, None))
     return code.co_filename, line, column, end_line, end_column, code.co_qualname
@@ -63,6 +81,18 @@ def module_of(fn: Any) -> Any:
     code = getattr(fn, "__code__", None)
     mine = code is not None and code.co_filename.startswith(_FILE) and code.co_freevars == ("self",)
     return fn.__closure__[0].cell_contents if mine else None
+
+
+def parameters_of(code: types.CodeType, locals: Mapping[str, Any], cells: tuple[types.CellType, ...]) -> tuple[tuple[str, str], ...]:
+    """How the arguments of a module's call are spelt in a function of `of_module`, each with what the module's forward calls it."""
+    if not is_module_call(code.co_filename) or not cells or "args" not in locals:
+        return ()
+    forward = getattr(type(cells[0].cell_contents), "forward", None)
+    if type(forward) is not types.FunctionType:
+        return ()
+    own = forward.__code__.co_varnames[1 : forward.__code__.co_argcount]
+    given = tuple((f"args[{index}]", name) for index, name in zip(range(len(locals["args"])), own))
+    return given + tuple((f"kwargs[{name!r}]", name) for name in locals["kwargs"])
 
 
 def name_of(fn: Any) -> str:

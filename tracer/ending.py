@@ -40,6 +40,13 @@ class FrameInfo:
         self.origin = codegen.original_of(code)[0]
         self.name = self.origin.co_qualname
 
+    def goes_on_from(self, code: types.CodeType) -> bool:
+        """Whether this is a part of the function that begins behind a break, and `code` is of what ran before it."""
+        mine = self.origin
+        return codegen.is_resume(self.code) and (code.co_filename, code.co_firstlineno, code.co_qualname) == (
+            mine.co_filename, mine.co_firstlineno, mine.co_qualname
+        )  # fmt: skip
+
 
 def fake_mode_of(session: Session, dynamic: Any) -> Any:
     """The mode in which one attempt is traced."""

@@ -352,6 +352,7 @@ class CacheHit(Point):
     """All guards of a compiled entry held, so the entry ran."""
 
     name: str
+    entry: str = ""  # the frame (id/entry) whose entry it is, where that is known
 
 
 class GuardFailed(Point):
@@ -361,6 +362,7 @@ class GuardFailed(Point):
     source: str
     expression: str
     value: str  # as seen now
+    installed: StackEntry = ()  # where it was relied on, for engines whose guards are told without their place
 
 
 class Recompiled(Point):
@@ -369,6 +371,8 @@ class Recompiled(Point):
     name: str
     entries: int
     limit: bool = False  # past the limit: it runs as ordinary Python from now on
+    caller: StackEntry = ()  # the program's call that led here
+    names: tuple[tuple[str, str], ...] = ()  # how a guard spells an argument, and what the program calls it
 
 
 class ExceptionObserved(Point):

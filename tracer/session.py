@@ -33,7 +33,7 @@ import torch
 
 from . import records as typed
 from .breaks import context_of, place_of, render
-from .callers import called_from, name_of
+from .callers import called_from, caller_of, name_of, parameters_of
 from .compat.stacks import other_tracer
 from .compat.stances import setting_code
 from .config import TraceConfig
@@ -340,10 +340,13 @@ class Session(Found, Reruns, Refusals):
         if rec.on:
             line = info.origin.co_firstlineno
             with rec.located((info.origin.co_filename, line, 0, line, 0)):
+                names = dict(parameters_of(info.code, info.locals, info.cells))
                 for record, failure in self.failures(info):
                     guard = failure.guard
+                    if guard.source is not None and (name := guard.source.global_name):
+                        names[name] = f"global {name}"
                     rec.point(GuardFailed, record.frame, guard.source.text if guard.source is not None else "", guard.expression, failure.seen)
-                rec.point(Recompiled, info.name, number, limit)
+                rec.point(Recompiled, info.name, number, limit, caller_of(info.goes_on_from), tuple(names.items()))
         if limit:
             self._leave_alone(info)
         return not limit

@@ -156,6 +156,15 @@ class Source:
             node = node.base
         return node
 
+    @property
+    def global_name(self) -> str:
+        """The name of the program's global through which this is found; "" for what is found otherwise."""
+        node = self
+        while node.base is not None and node.base.base is not None:
+            node = node.base
+        named = node.base is not None and node.base.kind == "namespace" and node.kind == "item"
+        return node.text if named and node.text == node.key else ""
+
     def read(self, roots: Roots) -> Any:
         """The value that is there now. Raises what the access raises (KeyError, AttributeError, IndexError, …)."""
         if self.base is None:

@@ -39,7 +39,8 @@ def _recompile(widget: Any, *, changes: dict[str, Any]) -> Any:
 
 
 def _try(widget: Any, *, seq: int, number: int) -> Any:
-    return widget.runs.attempt(_break_at(widget, seq), number)
+    again = next((one for one in (*widget.session.recompiles, *widget.session.records.limits) if one.seq == seq), None)
+    return widget.runs.attempt_again(again, number) if again is not None else widget.runs.attempt(_break_at(widget, seq), number)
 
 
 def _elsewhere(widget: Any, *, seq: int) -> Any:

@@ -43,13 +43,7 @@ class Runs:
 
     def attempt(self, found: Any, number: int) -> dict[str, str]:
         """Run again with the n-th suggestion against a break: {title, text}, what it changed. TracerError as `recompile`."""
-        chosen = suggestions(found)[number]
-        session = self.sessions[0]
-        if isinstance(chosen, Change):
-            self.recompile({chosen.setting: chosen.value})
-        else:
-            self.recompile({"overrides": [*session.overrides, chosen]})
-        diff = self.diffs[-1]
+        diff = self._with(suggestions(found)[number])
         said = diff.not_comparable or f"{outputs_said(diff)}."
         gone = not any(
             one.reason == found.reason and one.location == found.location for one in self.sessions[-1].graph_breaks
@@ -58,6 +52,22 @@ class Runs:
             "title": headline(diff),
             "text": f"{'The break is gone.' if gone else 'The break is still there.'} {said} See Runs.",
         }
+
+    def attempt_again(self, found: Any, number: int) -> dict[str, str]:
+        """Run again with the n-th suggestion against a recompile, as `attempt` does: how many there are then, and whether this one is among them."""
+        diff = self._with(suggestions(found)[number])
+        (before, after), what = map(len, diff.recompiles), found.changes[0].what
+        gone = not any(one.name == found.name and one.changes and one.changes[0].what == what for one in self.sessions[-1].recompiles)
+        counted = diff.cache or f"{'Nothing is' if gone else 'It is still'} compiled again for `{what}`: recompiles {before} → {after}."
+        return {"title": headline(diff), "text": f"{counted} {diff.not_comparable or f'{outputs_said(diff)}.'} See Runs."}
+
+    def _with(self, chosen: Any) -> Any:
+        """Run again with one suggestion; what changed."""
+        if isinstance(chosen, Change):
+            self.recompile({chosen.setting: chosen.value})
+        else:
+            self.recompile({"overrides": [*self.sessions[0].overrides, chosen]})
+        return self.diffs[-1]
 
     def compare(self, left: int, right: int) -> dict[str, Any]:
         """Any two runs on one layout: see `widgets.models.compare`. TracerError where there is no such run."""

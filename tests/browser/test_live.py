@@ -43,7 +43,7 @@ CELLS = [
     "%%trace\nout = m(torch.ones(2, 8))\nprint('said')\nout.shape",
     "%%trace --step\nstepped = m(torch.ones(3, 8))\nprint('after')",
     "1",
-    "%%trace\n'<script>document.title = \"hacked\"</script>'\np(torch.ones(2, 8)).shape",
+    "%%trace\n'<script>document.title = \"hacked\"</script>'\np(torch.ones(3, 8))\np(torch.ones(2, 8)).shape",
 ]
 
 
@@ -169,7 +169,7 @@ def test_recompiling_shows_the_difference(lab):
     assert "2×8" in widget.locator(".insp").inner_text()
 
 
-def test_trying_what_removes_a_break(lab):
+def test_trying_what_removes_a_break_and_what_ends_a_recompile(lab):
     lab.run(4)
     widget = lab.widget(4)
     until(lambda: "graph break" in widget.locator("h2").inner_text(), what="the headline")
@@ -178,6 +178,14 @@ def test_trying_what_removes_a_break(lab):
     until(lambda: "→" in widget.locator(".insp .res").inner_text(), 60, "the result of the trial")
     assert "The break is gone" in widget.locator(".insp .res").inner_text()
     assert lab.page.title() != "hacked"
+    widget.locator(".stats .alarm", has_text="2 recompiles").click()
+    card = widget.locator(".lst .it", has_text="x.shape[0]: 3 → 2").first
+    assert "called at notebook cell:3" in card.inner_text()
+    card.click()
+    widget.locator(".insp .btns", has_text="dynamic=True").locator("button").click()
+    until(lambda: "recompiles 2 → 0" in widget.locator(".insp .res").inner_text(), 60, "the result of the trial")
+    widget.locator(".insp .btns button", has_text="Copy to new cell").click()
+    until(lambda: "mark_dynamic" in lab.cell(5).inner_text(), what="the new cell")
 
 
 def test_the_other_compiler_is_asked_about_a_break(lab):

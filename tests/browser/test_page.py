@@ -12,6 +12,7 @@ from torch import nn
 
 import tracer
 from tests.browser.lab import BROWSER, chromium
+from tests.browser.recompiled import session_of
 from widgets.document import document
 from widgets.runs import Runs
 from widgets.summary import page as summary_page
@@ -347,6 +348,42 @@ def test_stages_stand_beside_the_graph_and_share_its_lines(opened):
         page.set_viewport_size({"width": width, "height": 800})
         page.wait_for_timeout(100)
         assert inside(page) == []
+
+
+@pytest.fixture(scope="module")
+def recompiled():
+    return document(session_of())
+
+
+@pytest.mark.parametrize(("width", "theme"), [(1600, "light"), (600, "dark")])
+def test_recompiles_have_a_home(opened, recompiled, width, theme):
+    page = opened(width=width, content=recompiled, color_scheme=theme)
+    page.locator(".stats .alarm", has_text="5 recompiles").click()
+    assert page.locator(".tab[aria-selected=true]").inner_text().startswith("Recompiles")
+    cards = page.locator(".lst .it")
+    told = [one.split("\n")[0] for one in cards.all_inner_texts()]
+    assert told[:5] == ["x.shape[0]: 2 → 3", "scale: 1.0 → 0.5", "self.steps: 0 → 1", "hooks of self.inner: 0 → 1", "grad mode: on → off"]
+    assert told[5].startswith("scale: 0.5 → 0.25") and "limit reached: runs as Python" in cards.nth(5).inner_text()
+    cards.first.focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    assert cards.nth(2).get_attribute("aria-selected") == "true" and "recompiled.py:26" in cards.nth(2).inner_text()
+    assert inside(page) == [] and page.root(NAMELESS) == [] and page.root(CONTRAST) == []
+    if width < 900:
+        page.locator(".sb button", has_text="Explain and fix").click()
+    inspector = page.locator(".insp")
+    assert "Make it a buffer" in inspector.inner_text() and "register_buffer" in inspector.inner_text()
+    assert "came closest" in inspector.inner_text() and "self.steps: 0 → 1" in inspector.inner_text()
+    inspector.locator("summary", has_text="2 other entries").click()
+    assert "x.shape[0]: 2 → 3" in inspector.locator("details").inner_text()
+    assert inside(page) == [] and page.root(CONTRAST) == []
+    page.locator(".tlb .dia").nth(3).click()
+    assert "hooks of self.inner: 0 → 1" in inspector.inner_text() and page.locator(".tlb .dia.sel").count() == 1
+    page.locator(".scrub").focus()
+    page.keyboard.press("Home")
+    if width >= 900:
+        page.wait_for_function("() => document.querySelector('.tracer-widget').shadowRoot.querySelectorAll('.lst .it').length === 0")
 
 
 @pytest.mark.parametrize("width", [800, 1000, 1400])

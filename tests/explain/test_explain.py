@@ -97,11 +97,10 @@ def test_long_lists_are_cut_and_say_so():
     assert len(text.splitlines()) < 200
 
 
-def test_every_failing_guard_of_every_entry_is_shown():
-    one = Recompile("f", (("x == 1", "2"), ("type(y) is int", "")), {}, None, ("0/0", "0/1"), "0/2", 3)
+def test_of_several_entries_that_failed_the_closest_is_told():
+    one = Recompile("f", (("x == 1", "2"), ("type(y) is int", "a str")), {}, None, ("0/0", "0/1"), "0/2", 3)
     text = explain(Records([Call(1, "f")], recompiles=[one]))
-    assert "none of 2 compiled entries fitted" in text
-    assert "x == 1          now 2              entry 0/0" in text and "type(y) is int  does not hold now" in text
+    assert "f · x: 1 → 2" in text and "of 2 entries 0/0 came closest" in text and "type(y)" not in text
 
 
 HOSTILE = "<script>alert(1)</script>\"'&<img src=x onerror=alert(2)>`</code>`\x1b[31m\u202e\ud800\x00</style></details>"

@@ -20,7 +20,8 @@ def test_a_counter_that_recompiles_is_told_as_one_with_its_fix_and_older_entries
         session.run(net, torch.ones(1))
     text = " ".join(session.explain().split())
     assert "`self.n` is a Python int that was 7 when this was compiled and is 8 now." in text and "1. Make it a buffer when it is a counter" in text
-    assert "and 6 guards of older entries, alike but for their values" in text and text.count("self.n == 3") == 2  # at a recompile, and among the guards
+    assert "Of the 2 calls from call 9 on, 2 ran as ordinary Python." in text
+    assert "Net · self.n: not there → 1" in text and "Net · self.n: 1 → 2 → 3 → 4 → 5 → 6 → 7" in text and text.count("self.n == 3") == 1  # among the guards
 
 
 def test_a_loop_with_a_break_inside_is_the_cause_that_is_told_and_no_invented_name():
@@ -35,7 +36,7 @@ def test_a_loop_with_a_break_inside_is_the_cause_that_is_told_and_no_invented_na
     line = many.__code__.co_firstlineno + 3
     assert f":{line} is inside a loop: what is behind it is compiled again for each turn" in text
     assert "1. Mend the graph break there: with none inside, the whole loop is one graph." in text
-    assert "__stack" not in text and "a value in use at the graph break is a range's iterator with range(8, 12, 1) left now range(9, 12, 1) left" in text
+    assert "__stack" not in text and "the loop's iterator: range(8, 12, 1) → range(9, 12, 1)" in text
 
 
 def test_what_a_function_changes_outside_of_itself_is_listed_with_its_line():

@@ -62,7 +62,7 @@ def normal(data: Any, name: str = "") -> Any:
     if isinstance(data, str):
         if data.count("\n") > 8:
             data = data.split("\n")[0] + "\n…"  # the backend's own text
-        text = data.replace(PROGRAMS_FILE, "programs.py")
+        text = data.replace(PROGRAMS_FILE, "programs.py").replace(__file__, "test_views.py")
         text = re.sub(r"(/[\w.+-]+)+/(site-packages|lib/python3\.\d+)/", r"\2/", text)
         return re.sub(r"\b\d+(\.\d+)? (s|ms|µs)\b", "… s", re.sub(r"0x[0-9a-f]{6,}", "0x…", text))
     return data

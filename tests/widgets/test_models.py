@@ -60,7 +60,7 @@ def test_all_views_are_plain_data(data):
 def test_head(data, session):
     head = data["head"]
     assert head["sign"] == "broken" and head["state"] == "done" and head["events"] == len(session.events)
-    assert head["title"].startswith("4 graphs · 2 graph breaks") and [row[0] for row in head["stats"]][1] == 2
+    assert head["title"].startswith("4 graphs · 2 graph breaks") and head["stats"][0][:3] == [2, "recompile", "recompiles"]
 
 
 def test_stages_come_with_their_texts_unless_a_kernel_can_be_asked(session, monkeypatch):
@@ -195,9 +195,7 @@ def test_breaks_have_ways_out(data):
 
 def test_guards_builder_and_speculations(data, session):
     guards = data["guards"]
-    assert len(guards["recompiles"]) == 2 and guards["recompiles"][0][3][0][0].startswith(
-        "x is a Tensor of torch.float32, size [2, 4]"
-    )
+    assert [card["change"] for card in data["recompiles"]["list"]] == [["x.shape[0]", "2", "3"]] * 2
     assert all(kind_of(session.events[row[0]]) == "GuardInstalled" for row in guards["list"])
     values = data["builder"]["list"]
     assert any(row[1] == "x" and row[3] == "tensor" and row[5] for row in values)

@@ -59,7 +59,7 @@ def sample(word: str = "h", graphs: int = 2) -> Records:
 
 def test_it_says_the_break_its_line_its_hint_the_guards_and_the_graphs() -> None:
     text = summary(sample())
-    for said in ("Branch on h", "why h", "use h", "<mark>", "h is a tensor", "h == 4", "graph_0", "<svg"):
+    for said in ("Branch on h", "why h", "use h", "<mark>", "h is a tensor", "h: 4 → 5", "graph_0", "<svg"):
         assert said in text, said
     Balance(text)
 

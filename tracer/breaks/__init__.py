@@ -8,13 +8,15 @@ Nothing here imports torch. Settings are named as in `tracer.config`, which spel
 """
 
 from .docs import markdown
-from .model import Entry, Fix, Kind
+from .model import Change, Entry, Fix, Kind
 from .places import context_of, place_of
 from .programs import call_of, program_of
-from .remedies import REMEDIES, Change, suggestions
+from .recompiling import CAUSES, Cause, cause_of
+from .remedies import REMEDIES, suggestions
 from .table import CATALOGUE, Claim, Rendered, UnknownBreak, claims_of, entry, render
 
 __all__ = [
-    "CATALOGUE", "REMEDIES", "Change", "Claim", "Entry", "Fix", "Kind", "Rendered", "UnknownBreak", "call_of", "claims_of", "context_of", "entry",
+    "CATALOGUE", "CAUSES", "REMEDIES", "Cause", "Change", "Claim", "Entry", "Fix", "Kind", "Rendered", "UnknownBreak", "call_of", "cause_of",
+    "claims_of", "context_of", "entry",
     "markdown", "place_of", "program_of", "render", "suggestions",
 ]  # fmt: skip

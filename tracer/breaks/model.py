@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
-__all__ = ["Entry", "Fix", "Kind"]
+__all__ = ["Change", "Entry", "Fix", "Kind"]
 
 #: break: the graph ends and another begins. whole-frame: the function runs as ordinary Python.
 #: recompile: one more graph for the same code. error: the program stops, or the compiler did.
 Kind = Literal["break", "whole-frame", "recompile", "error"]
+
+
+class Change(NamedTuple):
+    """A setting of `TraceConfig` and the value to give it: `session.recompile(**{setting: value})`."""
+
+    setting: str
+    value: Any
 
 
 def _tidy(record: object, *names: str) -> None:

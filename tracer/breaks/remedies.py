@@ -11,18 +11,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..overrides import Override, Where
+from .model import Change
+from .recompiling import settings_for
 
 __all__ = ["REMEDIES", "Change", "suggestions"]
-
-
-class Change(NamedTuple):
-    """A setting of `TraceConfig` and the value to give it: `session.recompile(**{setting: value})`."""
-
-    setting: str
-    value: Any
 
 
 #: id → settings, and the actions of overrides at the line of the break; what changes least comes first.
@@ -43,7 +38,7 @@ _ID = re.compile(r"\[([a-z-]+)\]$")  # behind the reason of a frame that runs as
 def suggestions(found: Any) -> list[Override | Change]:
     """What to try against one of `session.graph_breaks`, `session.recompiles` or `session.frames`; [] where nothing is known.
 
-    A recompile is answered by what changed: integers and sizes that may become symbolic.
+    A recompile is answered by what changed: integers and sizes that may become symbolic, and the settings that make them so.
     """
     if hasattr(found, "failed_guards"):
         return _for_recompile(found)
@@ -64,9 +59,9 @@ def _for_recompile(found: Any) -> list[Override | Change]:
         if source and re.fullmatch(r"-?\d+", value):
             answers[Override("symbolic", Where(source))] = None
         for expression, seen in found.failed_guards:
-            if seen == value and expression.startswith(f"{source} is a Tensor of "):
+            if seen == value and not found.fixed and expression.startswith(f"{source} is a Tensor of "):
                 answers |= dict.fromkeys(Override("dynamic", Where(source), dim) for dim in _moved(expression, seen))
-    return list(answers)
+    return [*answers, *(change for change, _ in settings_for(found))]
 
 
 _TENSOR = re.compile(r"Tensor of ([\w.]+), size \[([^]]*)\]")

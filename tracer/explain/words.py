@@ -7,12 +7,11 @@ import re
 import unicodedata
 
 from tracer.records import Frame, Graph, Place, Records
+from tracer.records.changes import ON_STACK
 
-__all__ = ["ON_STACK", "clean", "count", "file_name", "frame_line", "headline", "readable", "seconds", "visible", "where", "width"]
+__all__ = ["clean", "count", "file_name", "frame_line", "headline", "readable", "seconds", "visible", "where", "width"]
 
 _CELL = re.compile(r"[\\/]ipykernel_\d+[\\/]\d+\.py$")  # where Jupyter's kernel says that a cell's code lies
-#: How guards name what a graph break left on Python's stack: torch.compile's, and ours.
-ON_STACK = re.compile(r"L\['___stack\d+'\]|_{2,3}stack_?\d+")
 _JOINERS = "\u200c\u200d"  # parts of ordinary words and pictures in some scripts
 
 

@@ -17,10 +17,11 @@ from .kind import KINDS
 from .lower import Lowered, check_seconds, lower
 from .shapes import Shapes, shape_guard, torch_source
 from .summary import summarise
-from .torch_kinds import GlobalState
+from .torch_kinds import UNCHANGED, GlobalState, switches
 
 __all__ = [
     "KINDS",
+    "UNCHANGED",
     "Failure",
     "GlobalState",
     "Guard",
@@ -34,6 +35,7 @@ __all__ = [
     "overlapping",
     "shape_guard",
     "summarise",
+    "switches",
     "torch_source",
 ]
 

@@ -7,7 +7,7 @@ frame's entry, too.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -29,7 +29,7 @@ from .kinds import add_constant, hold_constant, same_constant
 from .summary import constant_text, ids_of, summarise, type_name
 from .whole import whole
 
-__all__ = ["FACTS", "GlobalState", "TensorFacts"]
+__all__ = ["FACTS", "UNCHANGED", "GlobalState", "TensorFacts", "switches"]
 
 _BASE = torch.Tensor
 _PLAIN = ids_of(torch.Tensor, torch.nn.Parameter)
@@ -204,11 +204,28 @@ class GlobalState:
         return bool(self._compared.check()) and torch.is_inference_mode_enabled() == self.inference
 
     def changed(self) -> str:
-        """The names of the switches that differ now."""
+        """The switches that differ now, those that are on or off with what they were and are."""
         names = self._compared.reason().split()
         if torch.is_inference_mode_enabled() != self.inference:
             names.append("inference_mode")
-        return ", ".join(names)
+        return switches(names)
+
+
+#: What the guard on all of them says.
+UNCHANGED = "torch's global state is unchanged"
+
+
+def switches(names: Iterable[str]) -> str:
+    """Switches that changed, in words: those that are on or off with what they were and are."""
+    return ", ".join(f"{name} {'off → on' if _ON[name]() else 'on → off'}" if name in _ON else name for name in names)
+
+
+#: Those of the switches that are just on or off.
+_ON: dict[str, Callable[[], bool]] = {
+    "grad_mode": torch.is_grad_enabled,
+    "inference_mode": torch.is_inference_mode_enabled,
+    "deterministic_algorithms": torch.are_deterministic_algorithms_enabled,
+}
 
 
 def _lower_global(at: Place, expected: GlobalState, parts: list[Any]) -> None:
@@ -220,7 +237,7 @@ def _lower_global(at: Place, expected: GlobalState, parts: list[Any]) -> None:
 define(  # expected: a GlobalState, or None for the state now
     "GLOBAL_STATE",
     lambda _, expected: expected.check(),
-    lambda _source, _expected: "torch's global state is unchanged",
+    lambda _source, _expected: UNCHANGED,
     _lower_global,
     hold=lambda expected, _: GlobalState() if expected is None else expected,
     see=lambda _, expected: f"changed: {expected.changed()}",

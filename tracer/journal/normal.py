@@ -36,6 +36,7 @@ class Normal:
         "Reused": frozenset(("of",)),
         "GuardRelaxed": frozenset(("of",)),
         "GuardSettled": frozenset(("of",)),
+        "CacheHit": frozenset(("entry",)),
     }
     #: Kinds whose line begins with their frame.
     FRAMED = ("FrameStarted", "CacheHit", "GuardFailed")
@@ -72,6 +73,8 @@ class Normal:
             return "(" + ", ".join(f"{n}:v{self.number('variable', v)}" if v else n for n, v in value) + ")"
         if name == "context":
             value = tuple((key, text) for key, text in value if key != "line")
+        if name == "caller":
+            return self.place(value)
         if name in ("entry", "resumes") and value:
             return self.frame(value)
         if name == "file":

@@ -12,14 +12,16 @@ import time
 from typing import Any
 
 from .. import events as ev
+from ..callers import caller_of
 from ..compat import dynamo
 from ..compat import evalframe as ef
 from ..compat.wrappers import called_module
-from ..guards import check_seconds
+from ..guards import UNCHANGED, check_seconds, switches
 from ..runtime.answers import Skip
 from ..runtime.policy import makes_named_tuple
 from ..translate import FrameInfo
 from . import breaks, graphs
+from .now import relied_on, seen_now
 from .switch import Hook, current
 from .table import HOOKS, hook, wrapping
 from .values import (
@@ -172,6 +174,8 @@ def _outcome(result: Any, error: BaseException | None, whole: bool) -> tuple[str
 
 
 _FAILED = re.compile(r"^(\d+/\d+): (.*)", re.DOTALL)
+_GLOBAL = re.compile(r"\bG\['(\w+)'\]")
+_SWITCHES = "GLOBAL_STATE changed:"
 
 
 @hook("recompile")
@@ -181,13 +185,20 @@ def recompile(watch: Watch, entries: Any, frame: Any, *args: Any, **kwargs: Any)
     if not reasons:
         return
     called = called_module(frame.f_code, frame.closure)
+    locals = dict(frame.f_locals)
     for reason in reasons:
         found = _FAILED.match(reason)
         entry, text = (watch.frames.get(found[1], found[1]), found[2]) if found else ("", reason)
         expression = text.partition("  # ")[0].strip()
         wanted, _, actual = expression.partition(", actual ")  # how a tensor's check words what differs
-        watch.rec.point(ev.GuardFailed, entry, source_in(expression, called), readable(wanted, called), actual.rstrip("."))
-    watch.recompiling = (watch.name_of(frame.f_code, frame.closure)[0], dynamo.entry_count(entries))
+        if wanted.startswith(_SWITCHES):
+            wanted, actual = UNCHANGED, f"changed: {switches(wanted.removeprefix(_SWITCHES).split())}"
+        seen = actual.rstrip(".") or seen_now(expression, locals, frame.f_globals)
+        watch.rec.point(ev.GuardFailed, entry, source_in(expression, called), readable(wanted, called), seen, relied_on(text))
+    (name, resumes), file = watch.name_of(frame.f_code, frame.closure), frame.f_code.co_filename
+    caller = caller_of(lambda code: bool(resumes) and code.co_filename == file and watch.name_of(code)[0] == name)
+    names = tuple((found, f"global {found}") for found in dict.fromkeys(_GLOBAL.findall("\n".join(reasons))))
+    watch.recompiling = (name, dynamo.entry_count(entries), caller, names)
 
 
 @hook("attempt", level="nothing")

@@ -86,7 +86,7 @@ class Watch:
         self.names: dict[int, tuple[types.CodeType, str, str]] = {}  # resume code → (code, name, frame it goes on from)
         self.codes: dict[int, types.CodeType] = {}
         self.because = ""
-        self.recompiling: tuple[str, int] | None = None  # what no entry fits, and how many there are
+        self.recompiling: tuple[str, int, tuple[Any, ...], tuple[tuple[str, str], ...]] | None = None  # what no entry fits, and how many there are
         self.regions: dict[int, int] = {}  # of wrappers → that of theirs in this session
         self.marks: dict[int, Mark] = {}  # by backend
         self.skips = Told()  # why functions of a block were left to Python
@@ -278,7 +278,8 @@ class Watch:
         """What no entry fitted is compiled again, or, where it wasn't read, isn't any more."""
         waiting, self.recompiling = self.recompiling, None
         if waiting is not None:
-            self.rec.point(ev.Recompiled, *waiting, limit)
+            name, entries, caller, names = waiting
+            self.rec.point(ev.Recompiled, name, entries, limit, caller, names)
 
     def left_alone(self, code: types.CodeType, skip: Skip) -> None:
         """A function of a block runs as Python, by our own rules."""

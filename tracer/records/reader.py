@@ -9,7 +9,8 @@ from typing import Any
 import tracer.events as ev
 from tracer.events import Event
 from tracer.journal import Journal
-from tracer.journal.places import user_location
+from tracer.journal.places import user_location, user_place
+from tracer.records.recompiled import complete, ran_plainly, recompile_of
 from tracer.records.types import (
     Artifact,
     Body,
@@ -61,6 +62,8 @@ class _Reader:
         self.guards: dict[int, Guard] = {}  # by the event that installed it
         self.results: dict[int, tuple[str, ...]] = {}  # of the bodies that were committed
         self.failed: list[ev.GuardFailed] = []
+        self.recompiled_for: list[tuple[Recompile, ev.Recompiled, list[ev.GuardFailed]]] = []
+        self.ran: list[tuple[int, str]] = []  # (call, name) of compiled code that ran
         self.artifacts: dict[str, list[Artifact]] = {}
         self.overrides: dict[str, OverrideUse] = {}
         self.counts = {"instructions": 0, "cache_hits": 0}
@@ -91,6 +94,8 @@ class _Reader:
         records.speculations = self._speculations()
         records.overrides = list(self.overrides.values())
         records.counts = dict(self.counts)
+        complete(records, self.recompiled_for, lambda event: user_place(self.journal.events, event))
+        ran_plainly(records, self.ran)
         return records
 
     def _bodies(self, frame: str, nodes: list[Node], around: int | None) -> list[Body]:
@@ -150,6 +155,8 @@ class _Reader:
             event.frame, event.name, event.file, event.line, call=event.call, resumes=event.resumes, why=event.why
         )
         self.records.frames.append(frame)
+        if self.recompiled_for and event.seq == self.recompiled_for[-1][1].seq + 1:
+            self.recompiled_for[-1][0].became = event.frame
 
     def frame_finished(self, event: ev.FrameFinished) -> None:
         frame = self.frames[event.opens]
@@ -261,17 +268,11 @@ class _Reader:
         failed, self.failed = [one for one in self.failed if one.call == event.call], []
         started = self.journal.enclosing(event.seq, ev.FrameStarted)
         known = event.location or ((started.file, started.line) if started is not None else ())
-        (self.records.limits if event.limit else self.records.recompiles).append(
-            Recompile(
-                event.name,
-                tuple((one.expression, one.value) for one in failed),
-                {one.source: one.value for one in failed},
-                place(known),
-                tuple(one.entry for one in failed),
-                event.frame,
-                event.call,
-            )
-        )
+        one = recompile_of(event, failed, place(known))
+        (self.records.limits if event.limit else self.records.recompiles).append(one)
+        self.recompiled_for.append((one, event, failed))
+        if event.frame and not event.limit:
+            one.became = event.frame
 
     def fault(self, event: ev.InternalFault) -> None:
         where = place(event.location)
@@ -300,6 +301,9 @@ class _Reader:
     def cache_hit(self, event: ev.CacheHit) -> None:
         self.counts["cache_hits"] += 1
         self.records.hits[event.name] = self.records.hits.get(event.name, 0) + 1
+        self.ran.append((event.call, event.name))
+        if event.entry:
+            self.records.entry_hits[event.entry] = self.records.entry_hits.get(event.entry, 0) + 1
 
     def _lasted(self, event: ev.Outcome) -> float:
         return (event.t - self.journal.events[event.opens].t) / 1e9

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from tracer.events import Event, Shape
+from tracer.records.changes import Changed, changes, named
 
 __all__ = [
     "Artifact",
@@ -260,7 +261,12 @@ class Speculation:
 
 @dataclass(slots=True)
 class Recompile:
-    """A call that no compiled entry fitted. `failed_guards`: (expression, value seen); `entries`: whose they are."""
+    """A call that no compiled entry fitted. `failed_guards`: (expression, value seen); `entries`: whose they are.
+
+    `closest`: the entry that the fewest guards turned away; of equals, that of which the engine told first, the newest. `changes`: what its
+    failed guards tell, in the order in which the program relied on them, so the first is the cause and what follows may be its consequence.
+    `installed`: the line that relied on the first; `caller`: the program's call that led here; `became`: the frame that was compiled for it,
+    "" where none was. Recordings of before these were kept have no `caller`."""
 
     name: str
     failed_guards: tuple[tuple[str, str], ...] = ()
@@ -269,6 +275,30 @@ class Recompile:
     entries: tuple[str, ...] = ()
     frame: str = ""
     call: int = 0
+    closest: str = ""
+    changes: tuple[Changed, ...] = ()
+    installed: Place | None = None
+    ended: bool = False  # what was compiled for the call takes other sizes, or other numbers, there too
+    fixed: bool = False  # the line at `installed` made a size that may vary a plain number
+    caller: Place | None = None
+    names: dict[str, str] = field(default_factory=dict)  # how a guard spells a value → what the program calls it
+    became: str = ""
+    resumes: str = ""  # the frame whose break the function goes on from
+    seq: int = field(default=-1, compare=False)  # the event that tells of it
+
+    def __post_init__(self) -> None:
+        if not self.changes:
+            self.closest = self.closest or next(iter(self.entries), "")
+            of = (*self.entries, *[self.closest] * len(self.failed_guards))
+            mine = [guard for guard, entry in zip(self.failed_guards, of, strict=False) if entry == self.closest]
+            self.changes = tuple(change for expression, value in mine for change in changes(expression, value))
+
+    def against(self) -> dict[str, tuple[Changed, ...]]:
+        """By entry, what turned it away."""
+        told: dict[str, tuple[Changed, ...]] = {}
+        for (expression, seen), entry in zip(self.failed_guards, self.entries, strict=False):
+            told[entry] = (*told.get(entry, ()), *(named(change, self.names) for change in changes(expression, seen)))
+        return told
 
 
 @dataclass(slots=True)
@@ -352,6 +382,10 @@ class Records:
     limits: list[Recompile] = field(default_factory=list)
     #: By name: how often compiled code ran instead of being compiled.
     hits: dict[str, int] = field(default_factory=dict)
+    #: By entry (the frame that it was compiled as): how often it ran instead of being compiled, where the engine tells which one runs.
+    entry_hits: dict[str, int] = field(default_factory=dict)
+    #: By name of a function at its limit: the calls of the session from then on in which it ran as ordinary Python, where that is known.
+    ran_plainly: dict[str, int] = field(default_factory=dict)
     #: What frames changed outside of themselves.
     effects: list[Effect] = field(default_factory=list)
     #: Source lines that came with a recording; without them linecache is asked.

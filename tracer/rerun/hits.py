@@ -28,4 +28,4 @@ class Hit:
         else:
             if self.keeper.listening:
                 self.keeper.hitting(self.frame, sys._getframe(1))
-            self.recorder.aside(CacheHit, self.name, frame=self.frame)
+            self.recorder.aside(CacheHit, self.name, self.frame, frame=self.frame)

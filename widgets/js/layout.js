@@ -9,6 +9,7 @@ import { graph } from "./views/graph.js";
 import { guards } from "./views/guards.js";
 import { headline } from "./views/headline.js";
 import { inspector } from "./views/inspector.js";
+import { recompiles } from "./views/recompiles.js";
 import { runs } from "./views/runs.js";
 import { source } from "./views/source.js";
 import { speculations } from "./views/speculations.js";
@@ -25,6 +26,7 @@ const TABS = [
   ["source", "Source", source],
   ["graph", "Graph", graph],
   ["breaks", "Breaks", breaks],
+  ["recompiles", "Recompiles", recompiles],
   ["guards", "Guards", guards],
   ["builder", "Builder", builder],
   ["state", "State", state],
@@ -104,10 +106,10 @@ export function layout(app, main) {
     const selection = app.selection;
     refill(
       bar,
-      selection?.type === "break" ? icon("brk") : null,
+      selection?.type === "break" ? icon("brk") : selection?.type === "recompile" ? icon("re") : null,
       h("span", {}, selection ? h("b", {}, selection.title || `${selection.type} ${selection.id}`) : "Nothing is selected", selection?.line ? ` ${selection.line.split("/").at(-1)}` : ""),
       h("div", { class: "sp", style: { flex: "1" } }),
-      selection ? h("button", { class: "b o", onclick: () => show("inspector") }, selection.type === "break" ? "Explain and fix" : "Inspect") : null,
+      selection ? h("button", { class: "b o", onclick: () => show("inspector") }, selection.type === "break" || selection.type === "recompile" ? "Explain and fix" : "Inspect") : null,
     );
   }
 

@@ -17,6 +17,7 @@ from widgets.models.events import events
 from widgets.models.graph import graph
 from widgets.models.guards import guards
 from widgets.models.head import head
+from widgets.models.recompiles import recompiles
 from widgets.models.source import source
 from widgets.models.speculations import speculations
 from widgets.models.stages import stages
@@ -31,6 +32,7 @@ VIEWS: dict[str, Callable[[Book], Any]] = {
     "source": source,
     "graph": graph,
     "breaks": breaks,
+    "recompiles": recompiles,
     "timeline": timeline,
     "events": events,
     "guards": guards,

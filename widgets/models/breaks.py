@@ -12,7 +12,7 @@ from tracer.records import GraphBreak, Records
 from tracer.rerun.elsewhere import ENGINES
 from widgets.models.book import Book
 
-__all__ = ["breaks"]
+__all__ = ["breaks", "fix_told", "try_text"]
 
 
 #: What the line and the explanation show already.
@@ -54,10 +54,10 @@ def _one(book: Book, found: GraphBreak) -> dict[str, Any]:
         "call": found.call,
         "other": _other(book),
         "elsewhere": clean(found.elsewhere),
-        "tries": [{"number": number, "text": _try_text(one)} for number, one in enumerate(suggestions(found))]
+        "tries": [{"number": number, "text": try_text(one)} for number, one in enumerate(suggestions(found))]
         if book.live
         else [],
-        "fixes": [_fix(entry.reproducer, fix) for fix in entry.fixes] if entry is not None else [],
+        "fixes": [fix_told(entry.reproducer, fix) for fix in entry.fixes] if entry is not None else [],
     }
 
 
@@ -65,7 +65,7 @@ def _other(book: Book) -> str:
     return ENGINES[book.records.engine or "tracer"][1] if book.live else ""
 
 
-def _try_text(one: Any) -> str:
+def try_text(one: Any) -> str:
     """What would be tried, in words: a setting, or a decision pinned at the line."""
     return f"with `{one.setting}={one.value}`" if isinstance(one, Change) else f"with the override `{clean(one.text)}`"
 
@@ -93,7 +93,8 @@ def _excerpt(records: Records, found: GraphBreak) -> list[list[Any]]:
     return [[line.number, line.before, line.marked, line.after] for line in shown.lines] if shown is not None else []
 
 
-def _fix(reproducer: str, fix: Any) -> dict[str, Any]:
+def fix_told(reproducer: str, fix: Any) -> dict[str, Any]:
+    """One way out: how a worked example is rewritten, as lines of a diff with their signs."""
     before, after = reproducer.splitlines(), fix.source.splitlines()
     diff = [[line[0], line[2:]] for line in difflib.ndiff(before, after) if line[0] in "+- "]
     return {

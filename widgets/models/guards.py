@@ -1,10 +1,10 @@
-"""The guards view: what each graph relies on, by where it was read, and every guard that failed at a recompile."""
+"""The guards view: what each graph relies on, by where it was read."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from tracer.events import GuardFailed, GuardInstalled, GuardRelaxed, GuardSettled, Recompiled
+from tracer.events import GuardInstalled, GuardRelaxed, GuardSettled
 from tracer.explain import clean
 from widgets.models.book import Book
 
@@ -22,9 +22,9 @@ MEANINGS = {
 
 
 def guards(book: Book) -> dict[str, Any]:
-    """{list: [[seq, source, kind, expression, frame, line, parent]], recompiles: [[seq, name, line, failed]], meanings, names, checks}.
+    """{list: [[seq, source, kind, expression, frame, line, parent]], meanings, names, checks}.
 
-    `failed`: [[expression, value seen, source]] of one call that no entry fitted; `names`: frame → the function's name;
+    `names`: frame → the function's name;
     `checks`: frame → seconds that one check of all its guards takes.
     """
     journal = book.journal
@@ -40,22 +40,7 @@ def guards(book: Book) -> dict[str, Any]:
         rows.append([event.seq, clean(event.source), kept.kind, clean(kept.expression), event.frame, line, event.parent])
     return {
         "list": rows,
-        "recompiles": _recompiles(book),
         "meanings": {kind: MEANINGS[kind] for kind in sorted({row[2] for row in rows} & set(MEANINGS))},
         "checks": {frame.id: frame.check_seconds for frame in book.records.frames if frame.check_seconds},
         "names": {frame.id: clean(frame.name) for frame in book.records.frames if frame.id},
     }
-
-
-def _recompiles(book: Book) -> list[list[Any]]:
-    found: list[list[Any]] = []
-    failed: list[list[str]] = []
-    events = sorted((*book.journal.of(GuardFailed), *book.journal.of(Recompiled)), key=lambda event: event.seq)
-    event: Any
-    for event in events:
-        if isinstance(event, GuardFailed):
-            failed.append([clean(event.expression), clean(event.value), clean(event.source), event.entry])
-        else:
-            found.append([event.seq, clean(event.name), book.place(event), failed, int(event.limit)])
-            failed = []
-    return found

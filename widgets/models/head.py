@@ -13,7 +13,7 @@ __all__ = ["head"]
 
 
 def head(book: Book) -> dict[str, Any]:
-    """{title, sign, state, events, at, stats: [[value, word, tab, words]], seconds, actions: [{name, label, sign, live}], note}.
+    """{title, sign, state, events, at, stats: [[value, word, tab, words, alarm]], seconds, actions: [{name, label, sign, live}], note}.
 
     `state`: tracing, paused, done, recording. `sign` names what stands before the title: it is "fine" only where something was captured.
     """
@@ -26,8 +26,8 @@ def head(book: Book) -> dict[str, Any]:
         "events": len(book.events),
         **({"at": book.at} if book.at is not None else {}),
         "stats": [
+            [int(stats["recompiles"]), "recompile", "recompiles", "recompiles", int(bool(stats["recompiles"]))],
             [int(stats["guards"]), "guard", "guards", "guards"],
-            [int(stats["recompiles"]), "recompile", "guards", "recompiles"],
             [int(stats["ops"]), "op", "graph", "ops"],
         ],
         "seconds": stats["seconds"],
@@ -50,6 +50,8 @@ def _sign(records: Records, state: str) -> str:
         return "broken"
     if not records.graphs:
         return "empty"
+    if records.recompiles and state != "recording":
+        return "again"
     return "recording" if state == "recording" else "fine"
 
 

@@ -21,6 +21,7 @@ from tracer.events import (
     Summary,
 )
 from tracer.explain import clean
+from tracer.explain.words import readable
 from widgets.models.book import Book
 
 __all__ = ["LEVELS", "timeline"]
@@ -45,7 +46,8 @@ ROWS: dict[type[Event], str] = {
 
 
 def timeline(book: Book) -> dict[str, Any]:
-    """{spans: [[row, first, last, label, short, given up]], ticks: {values, guards, nodes: [seq], breaks: [[seq, label, line]]},
+    """{spans: [[row, first, last, label, short, given up]], ticks: {values, guards, nodes: [seq], breaks: [[seq, label, line]],
+    recompiles: [[seq, label]]},
     stops: [[seq, kind]], clock: [[seq, µs]], kept: [seq] or None}. `row`: call, frame, attempt, compile, tried, or 0, 1, 2
     for followed calls by depth."""
     events, journal = book.events, book.journal
@@ -72,9 +74,10 @@ def timeline(book: Book) -> dict[str, Any]:
         *((e.seq, "frame") for e in journal.of(FrameStarted)),
     ]
     breaks = [[e.seq, f"line {e.user_stack[-1][1]}" if e.user_stack else e.title, book.stop(e)] for e in book.breaks]
+    again = [[one.seq, clean(readable(one.changes[0].text)) if one.changes else clean(one.name)] for one in book.records.recompiles]
     return {
         "spans": spans,
-        "ticks": {**ticks, "breaks": breaks},
+        "ticks": {**ticks, "breaks": breaks, "recompiles": again},
         "stops": sorted([*([seq, "break"] for seq, _, _ in breaks), *(list(stop) for stop in stops)]),
         "clock": _clock(events),
         "kept": _kept(book) if len(events) <= STEPS else None,

@@ -1,9 +1,9 @@
 // Graph breaks: a list of what ended graphs, and in the inspector one break with its explanation and the ways out.
 import { h, icon, number, refill, worded } from "../dom.js";
 import { roving } from "../keys.js";
-import { copyToCell } from "../notebook.js";
 import { eventLink, facts, lineLink, section } from "./inspector.js";
 import { highlighted } from "./source.js";
+import { waysOut } from "./ways.js";
 
 export const excerpted = (lines, style = "u") =>
   h("div", { class: "ex" }, lines.map(([n, before, marked, after]) => h("div", {}, h("span", { class: "n" }, String(n)), h("code", {}, highlighted(before), marked ? h("span", { class: style }, marked) : null, highlighted(after)))));
@@ -31,13 +31,10 @@ export function breaks(app) {
   }
 
   // ---- one break
-  const fixOf = new Map(); // break → the way out that is looked at
+  const ways = waysOut(app);
   app.describers.break = (selection) => {
     const one = all().find((found) => found.seq === selection.id) || all().find((found) => found.line === selection.line);
     if (!one) return null;
-    const chosen = Math.min(fixOf.get(one.seq) || 0, Math.max(0, one.fixes.length - 1));
-    const fix = one.fixes[chosen];
-    const rest = one.hints.filter((hint) => !one.fixes.some((known) => hint.startsWith(known.do)));
     return {
       title: "Graph break",
       sign: "brk",
@@ -46,33 +43,13 @@ export function breaks(app) {
         one.excerpt.length ? excerpted(one.excerpt) : null,
         h("p", {}, worded(one.explanation)),
         one.context.length ? section("Values in this call", facts(one.context.map(([name, value]) => [name, h("span", { class: "mono wrap" }, value)]))) : null,
-        fix ? fixes(one, chosen, fix) : null,
-        rest.length ? section(fix ? "Also" : "What to do", rest.map((hint) => h("p", { class: "hint" }, worded(hint)))) : null,
-        actions(one),
+        ways(one),
         elsewhere(one),
         one.why ? section("What it costs", h("p", {}, worded(one.why))) : null,
         section("Where", h("div", {}, one.stack.map(([name, line]) => h("div", {}, h("span", { class: "mono" }, name), " ", lineLink(app, line)))), h("div", { class: "mut" }, eventLink(app, one.seq), one.frames.length ? ` · splits frame ${one.frames.join(", ")}` : "")),
       ],
     };
   };
-
-  function fixes(one, chosen, fix) {
-    const names = h("div", { class: "seg", role: "radiogroup", "aria-label": "Ways out" }, one.fixes.map((each, index) => h("button", { role: "radio", "data-key": `f${index}`, "aria-checked": String(index === chosen), onclick: () => pick(one, index) }, each.name)));
-    roving(names, "button");
-    return section(
-      "Fix",
-      one.fixes.length > 1 ? names : null,
-      h("p", {}, worded(`${fix.do} when ${fix.when}.`), " ", h("span", { class: "mut" }, worded(`Trades: ${fix.trades}.`))),
-      h("h5", { class: "gapped" }, "In an example"),
-      h("div", { class: "df-b", tabindex: "0", "aria-label": "Rewrite of the example" }, fix.diff.map(([sign, text]) => h("div", { class: { "+": "a", "-": "d" }[sign] || "", "data-s": { "+": "+", "-": "−" }[sign] || "" }, h("code", {}, highlighted(text))))),
-      h("div", { class: "btns" }, h("button", { class: app.kernel ? "b o" : "b p", onclick: (event) => copyToCell(event.currentTarget, fix.source) }, icon("copy"), "Copy to new cell")),
-    );
-  }
-
-  function pick(one, index) {
-    fixOf.set(one.seq, index);
-    app.emit("select");
-  }
 
   // What the other compiler does there: said where somebody asked, else asked by a click, since the call runs once more for it.
   function elsewhere(one) {
@@ -95,21 +72,6 @@ export function breaks(app) {
     };
     const title = app.kernel ? "The recorded call runs once more, on a copy" : "needs a kernel";
     return section("The other compiler", h("div", { class: "btns" }, h("button", { class: "b o", disabled: !app.kernel, title, onclick: (event) => ask(event.currentTarget) }, `Does ${one.other} break here?`)), result);
-  }
-
-  // What can be tried on this program itself: offered by the kernel (see "try" in the answers).
-  function actions(one) {
-    if (!one.tries?.length) return null;
-    const result = h("div", {});
-    const run = (each, button) => {
-      button.disabled = true;
-      refill(result, h("p", { class: "mut", role: "status" }, "Running on a copy…"));
-      app.ask("try", { seq: one.seq, number: each.number }).then(
-        (found) => refill(result, h("div", { class: "res" }, icon("ok"), h("div", {}, h("b", {}, found.title), h("div", { class: "mut" }, found.text)))),
-        (error) => refill(result, h("p", { class: "mut" }, error.message)),
-      ).finally(() => (button.disabled = false));
-    };
-    return section("Try it", one.tries.map((each) => h("div", { class: "btns" }, h("button", { class: "b p", disabled: !app.kernel, title: app.kernel ? "Runs on a copy; your program is not changed" : "needs a kernel", onclick: (event) => run(each, event.currentTarget) }, "Try it"), h("span", {}, worded(each.text)))), result);
   }
 
   roving(list, ".it", { vertical: true });

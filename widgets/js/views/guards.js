@@ -1,4 +1,4 @@
-// What each graph relies on, as a tree by where it was read; recompiles first, with every guard that failed.
+// What each graph relies on, as a tree by where it was read.
 import { h, icon, number, refill, seconds, throttled } from "../dom.js";
 import { roving } from "../keys.js";
 import { eventLink, facts, lineLink, section } from "./inspector.js";
@@ -10,9 +10,8 @@ export function guards(app) {
   const filter = h("input", { class: "in", placeholder: "Filter by source, kind or text", "aria-label": "Filter guards" });
   const frames = h("select", { class: "in", "aria-label": "Frame" });
   const about = h("span", { class: "mut" });
-  const failures = h("div", {});
   const tree = h("div", { class: "tree", role: "tree", "aria-label": "Guards by source" });
-  const el = h("div", { class: "pnb" }, h("div", { class: "flt" }, filter, frames, about), h("div", { class: "sc" }, failures, h("div", { class: "thd" }, ["Source", "Guard", "Kind", "Event"].map((text) => h("span", {}, text))), tree));
+  const el = h("div", { class: "pnb" }, h("div", { class: "flt" }, filter, frames, about), h("div", { class: "sc" }, h("div", { class: "thd" }, ["Source", "Guard", "Kind", "Event"].map((text) => h("span", {}, text))), tree));
   const opened = new Set();
   const all = () => app.data.guards?.list || [];
   let frame = "";
@@ -62,7 +61,6 @@ export function guards(app) {
     refill(frames, h("option", { value: "" }, "All frames"), ids.map((id) => h("option", { value: id, selected: id === frame }, `${names[id] || ""} ${id}`)));
     refill(about, `${number(list.length)} of ${number(all().length)}`, checked(frame ? [frame] : ids));
     refill(tree, out.slice(0, MOST).map(drawRow), out.length > MOST ? h("div", { class: "mut more" }, `and ${number(out.length - MOST)} more rows: filter to see them`) : null);
-    drawFailures();
   }
 
   // What checking costs before each later call: all guards of a frame are checked together.
@@ -92,17 +90,6 @@ export function guards(app) {
       h("span", { class: "c mono", title: guard ? guard[3] : "" }, guard ? guard[3] : ""),
       h("span", { class: "c mut" }, guard ? guard[2].toLowerCase().replaceAll("_", " ") : ""),
       h("span", { class: "c num mut" }, guard ? number(guard[0]) : ""),
-    );
-  }
-
-  function drawFailures() {
-    const found = (app.data.guards?.recompiles || []).filter((one) => one[0] <= app.now);
-    refill(
-      failures,
-      found.map(([seq, name, , failed, limit]) =>
-        h("div", { class: "failed" }, h("div", { class: "it-h" }, h("b", {}, `Recompile of ${name}`), eventLink(app, seq), limit ? h("span", { class: "tag brk" }, "limit reached: runs as Python") : null),
-          failed.map(([text, value]) => h("div", {}, h("span", { class: "mono" }, text), h("span", { class: "mut" }, ` · now ${value}`)))),
-      ),
     );
   }
 

@@ -1,7 +1,7 @@
 // The answer first: one sentence, the numbers beside it, and what can be done with the run.
 import { count, h, icon, number, refill, seconds, throttled } from "../dom.js";
 
-const SIGNS = { tracing: "run", paused: "pause", broken: "brk", fine: "ok", empty: "none", error: "x", fault: "x", recording: "rec", compare: "cmp" };
+const SIGNS = { tracing: "run", paused: "pause", broken: "brk", fine: "ok", again: "re", empty: "none", error: "x", fault: "x", recording: "rec", compare: "cmp" };
 
 export function headline(app) {
   const title = h("h2", { "aria-live": "polite" });
@@ -17,8 +17,8 @@ export function headline(app) {
     refill(title, h("span", { class: `st ${head.sign || ""}` }, icon(SIGNS[head.sign] || "none")), h("span", {}, head.title || ""));
     refill(
       stats,
-      (head.stats || []).map(([value, one, tab, many]) =>
-        h("button", { onclick: () => app.emit("show", tab), title: `Show ${tab}` }, h("b", {}, typeof value === "number" ? number(value) : value), ` ${value === 1 ? one : many || one}`),
+      (head.stats || []).map(([value, one, tab, many, alarm]) =>
+        h("button", { class: alarm ? "alarm" : "", onclick: () => app.emit("show", tab), title: `Show ${tab}` }, h("b", {}, typeof value === "number" ? number(value) : value), ` ${value === 1 ? one : many || one}`),
       ),
       head.seconds ? h("button", { onclick: () => app.emit("show", "runs") }, h("b", {}, seconds(head.seconds)), " traced") : null,
     );

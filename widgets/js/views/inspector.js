@@ -86,8 +86,9 @@ export function inspector(app) {
   app.on("kernel", draw);
   app.on("time", () => !app.selection && app.paused && draw());
   app.on("data", (names) => {
-    const breaks = app.data.breaks?.list;
+    const breaks = app.data.breaks?.list, recompiles = app.data.recompiles?.list;
     if (!app.selection && breaks?.length && !app.paused) app.select({ type: "break", id: breaks[0].seq, seq: breaks[0].seq, line: breaks[0].line, title: "Graph break" });
+    else if (!app.selection && recompiles?.length && !app.paused) app.select({ type: "recompile", id: recompiles[0].seq, seq: recompiles[0].seq, line: recompiles[0].caller?.[1], title: "Recompile" });
     else if (names.some((name) => name !== "head")) draw();
   });
   draw();

@@ -3,7 +3,8 @@ import { before, h, icon, number, refill, s, seconds, throttled } from "../dom.j
 
 const LABELS = 92, AXIS = 16, SPAN = 18, TICK = 11, RIGHT = 14;
 const ROWS = [["call", "Call"], ["frame", "Frames"], ["attempt", "Attempts"], [0, "Inlined"], [1, ""], [2, ""]];
-const TICKS = [["values", "Values"], ["guards", "Guards"], ["nodes", "Nodes"], ["breaks", "Breaks"]];
+const TICKS = [["values", "Values"], ["guards", "Guards"], ["nodes", "Nodes"], ["breaks", "Breaks"], ["recompiles", "Recompiles"]];
+const MARKS = new Set(["breaks", "recompiles"]); // rows that are there only where something is in them
 
 export function timeline(app) {
   const about = h("span", { class: "mut" });
@@ -12,7 +13,7 @@ export function timeline(app) {
   const svg = s("svg", { role: "img", "aria-label": "Timeline" });
   body.append(svg);
   const el = h("section", { class: "tl", "aria-label": "Timeline" }, h("div", { class: "ph" }, h("h3", {}, "Timeline"), about, h("div", { class: "sp" }), filters), body);
-  const shown = { values: true, guards: true, nodes: true, breaks: true };
+  const shown = { values: true, guards: true, nodes: true, breaks: true, recompiles: true };
   let givenUp = false, byTime = false;
 
   const clock = () => app.data.timeline?.clock || [];
@@ -61,11 +62,17 @@ export function timeline(app) {
       y += SPAN;
     }
     for (const [name, label] of TICKS) {
-      if (!shown[name]) continue;
       const ticks = data.ticks[name];
+      if (!shown[name] || (MARKS.has(name) && !ticks?.length)) continue;
       parts.push(s("text", { class: "lab", x: 10, y: y + 9 }, label));
-      if (name === "breaks") {
-        for (const [seq, text, line] of ticks) parts.push(diamond(seq, text, line, y));
+      if (MARKS.has(name)) {
+        let edge = LABELS; // the right end of what was written last
+        for (const [index, [seq, text, line]] of ticks.entries()) {
+          const at = x(seq), long = text.length * 5.6, next = index + 1 < ticks.length ? x(ticks[index + 1][0]) - 6 : LABELS + width() + RIGHT;
+          const side = at + 8 + long < next && at > edge ? "right" : at - 8 - long > edge ? "left" : "";
+          edge = side === "right" ? at + 8 + long : at + 6;
+          parts.push(diamond(name, seq, text, line, y, side));
+        }
       } else {
         let d = "", last = -9;
         for (const seq of ticks) {
@@ -133,9 +140,11 @@ export function timeline(app) {
     return known(first, g);
   }
 
-  function diamond(seq, text, line, y) {
-    const at = x(seq), self = { type: "break", id: seq, seq, line: line || undefined, title: "Graph break" };
-    return known(seq, s("g", { class: "dia", onclick: (event) => (event.stopPropagation(), app.select(self)) }, s("path", { d: `M${at} ${y}l5 5-5 5-5-5z` }), s("text", at > LABELS + width() - 46 ? { x: at - 8, y: y + 9, "text-anchor": "end" } : { x: at + 8, y: y + 9 }, text)));
+  // `side`: where its label has room; without any the title tells it.
+  function diamond(row, seq, text, line, y, side) {
+    const at = x(seq), self = row === "breaks" ? { type: "break", title: "Graph break" } : { type: "recompile", title: "Recompile" };
+    const label = side && s("text", side === "left" ? { x: at - 8, y: y + 9, "text-anchor": "end" } : { x: at + 8, y: y + 9 }, text);
+    return known(seq, s("g", { class: "dia", onclick: (event) => (event.stopPropagation(), app.select({ ...self, id: seq, seq, line: line || undefined })) }, s("title", {}, text), s("path", { d: `M${at} ${y}l5 5-5 5-5-5z` }), label || null));
   }
 
   body.addEventListener("pointerdown", (event) => {
