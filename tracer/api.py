@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .compat import disable as _disable
 from .compat.shape_specs import attached
 from .errors import TracerError
-from .functions.marks import ALLOWED
+from .functions.torch.marks import ALLOWED
 from .session import Session
 from .wrappers import compiled
 

@@ -20,7 +20,10 @@ from . import builder, higher_order, protocol
 from .callers import is_module_call
 from .compat.guards import SDPA_KERNELS, device_contexts, mode_count
 from .events import ExceptionObserved, GuardInstalled, InlineFinished, InputLifted, NodeCreated, SideEffect
-from .functions import calls, classes, context_rules, modules, native_methods, numpy, torch_overriding, torch_tensors
+from .functions import calls, numpy
+from .functions.python import classes, native_methods
+from .functions.stdlib import context_rules
+from .functions.torch import modules, overriding, tensors
 from .graph import shapes
 from .graph.effects import Effects
 from .graph.modes import MODES
@@ -51,8 +54,8 @@ from .variables.generators import Weakly
 
 if TYPE_CHECKING:
     from .failing import Failing
-    from .functions.indexing import IndexMode
-    from .functions.later import Later
+    from .functions.torch.indexing import IndexMode
+    from .functions.torch.later import Later
     from .higher_order.levels import Level
     from .session import Session
     from .variables.contexts import ContextStateVariable
@@ -82,7 +85,7 @@ class Context:
     functions = calls
     classes = classes
     native_methods = native_methods
-    tensors = torch_tensors
+    tensors = tensors
     arrays = numpy
     modules = modules
     contexts = context_rules
@@ -114,8 +117,8 @@ class Context:
         self.undo: list[tuple[Any, Any]] = []  # see `Variable.saved`
         self.touched: dict[int, tuple[Any, ...]] = {}  # index in it → where in the program that change was made
         self.speculating = 0
-        self.indexing: list[IndexMode | None] = []  # why an index that is a tensor picks by it: `functions/indexing.py`
-        self.overriding = torch_overriding.Overriding()  # of torch's functions, by classes and modes
+        self.indexing: list[IndexMode | None] = []  # why an index that is a tensor picks by it: `functions/torch/indexing.py`
+        self.overriding = overriding.Overriding()  # of torch's functions, by classes and modes
         self.later: Later | None = None  # for a body that runs later than where it stands
         self.entries = 0
         self.changes = 0
@@ -465,7 +468,7 @@ class Context:
     def create_node(self, op: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], fake: Any) -> Any:
         """The one place where operations enter a graph."""
         if self.overriding.modes:
-            torch_overriding.check_told(self, target)
+            overriding.check_told(self, target)
         node = self.graph.create(op, target, args, kwargs, fake)
         if self.failing is not None:
             self.failing.created(self, node)

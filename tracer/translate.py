@@ -37,8 +37,8 @@ from .events import (
     GuardInstalled,
 )
 from .failing import Unwinding
-from .functions.modules import BACKWARD, backward_unseen
-from .functions.torch_parameters import check_leaves
+from .functions.torch.modules import BACKWARD, backward_unseen
+from .functions.torch.parameters import check_leaves
 from .graph.finish import examples_of
 from .graph.modes import MODES, AutocastState, inference, restoring
 from .graph.overlaps import overlap_guard, pin_sizes

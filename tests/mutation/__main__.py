@@ -36,7 +36,7 @@ ROOMS: dict[str, tuple[list[str], list[str]]] = {
     "graph": (["tracer/graph"], ["tests/graph", PROGRAMS, "tests/runtime"]),
     "codegen": (["tracer/codegen"], ["tests/codegen", PROGRAMS]),
     "context": (["tracer/context.py"], [PROGRAMS, "tests/golden", "tests/functions"]),
-    "functions": (sorted(str(p.relative_to(ROOT)) for p in (ROOT / "tracer/functions").glob("torch*.py")), [PROGRAMS, "tests/functions", "tests/runtime"]),
+    "functions": (sorted(str(p.relative_to(ROOT)) for p in (ROOT / "tracer/functions/torch").glob("*.py")), [PROGRAMS, "tests/functions", "tests/runtime"]),
 }  # fmt: skip
 
 

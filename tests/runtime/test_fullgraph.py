@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import tracer
-from tracer.functions import torch_tensors
+from tracer.functions.torch import tensors as torch_tensors
 
 
 def branches(x: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 from .. import wrappers
 from ..builder.sourceless import sourceless
 from ..builder.table import RuleTable, rules
-from ..functions.native_methods import _METHODS as METHODS
+from ..functions.python.native_methods import _METHODS as METHODS
 from ..functions.table import calls
 from ..guards.kind import KINDS
 from ..interpreter.table import HANDLERS
@@ -54,7 +54,8 @@ def called(prefix: str) -> list[str]:
         for rule, what in grouped(row for row in calls.rows if row[2].__module__ == module).items():
             merged.setdefault((rule.__name__, first_line(rule)), []).extend(what)
         rows = sorted((f"`{name}`", named(sorted(what)), said) for (name, said), what in merged.items())
-        lines += [f"#### {module.rpartition('.')[2]}", "", *table(("Rule", "Calls of", "Meaning"), rows)]
+        room = module[len(prefix) + 1 :].replace(".", "/") or module.rpartition(".")[2]
+        lines += [f"#### {room}", "", *table(("Rule", "Calls of", "Meaning"), rows)]
     return lines
 
 

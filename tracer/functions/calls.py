@@ -27,8 +27,7 @@ from ..variables import (
     Variable,
     literal,
 )
-from . import marks, policy, torch_optimizers
-from .annotations import annotations_of
+from . import policy
 from .binding import bind
 from .known import settled_values
 from .overridden import Overridden
@@ -46,9 +45,11 @@ from .pinned import (
     pinned_truth,
     set_pinned_attribute,
 )
+from .python.annotations import annotations_of
+from .python.type_expressions import part_of_type, type_expression, type_subscript
 from .table import calls
-from .torch_opaque import call_opaque
-from .type_expressions import part_of_type, type_expression, type_subscript
+from .torch import marks, optimizers
+from .torch.opaque import call_opaque
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -117,7 +118,7 @@ def call_function(ctx: Context, variable: FunctionVariable, args: list[Variable]
             reason = policy.opaque_reason(function.__module__) or "unsupported-builtin"
             raise Break(reason, func=function.__qualname__, name=function.__qualname__, expr=f"{function.__name__}()", why=rejected)
         return inline(ctx, variable, args, kwargs)
-    if plan == "user-requested-break" and torch_optimizers.followed(ctx):
+    if plan == "user-requested-break" and optimizers.followed(ctx):
         return NONE
     raise Break(
         plan,

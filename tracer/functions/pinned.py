@@ -29,11 +29,12 @@ from ..variables import (
     literal,
     mention,
 )
-from . import marks, pure
-from .annotations import annotations_of
 from .known import settled_values
+from .python import pure
+from .python.annotations import annotations_of
+from .python.type_expressions import holds_type_parameters, type_subscript
 from .table import calls
-from .type_expressions import holds_type_parameters, type_subscript
+from .torch import marks
 
 if TYPE_CHECKING:
     from ..context import Context

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..compat.attention import attention_results, picks_by_tensors
-from ..functions.indexing import IndexMode, indexed_by_body
 from ..functions.table import calls
+from ..functions.torch.indexing import IndexMode, indexed_by_body
 from ..graph.operators import carry_effects
 from ..interpreter.paths import break_at, moment_of
 from ..signals import Break, Declined

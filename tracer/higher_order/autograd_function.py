@@ -23,8 +23,8 @@ from ..compat.functorch import depth
 from ..compat.memo import under_transforms
 from ..functions.binding import bind
 from ..functions.calls import existing_cell
-from ..functions.later import Later
 from ..functions.table import calls
+from ..functions.torch.later import Later
 from ..signals import Break, Declined, Raised
 from ..variables import BoundVariable, FunctionVariable, PinnedVariable, TensorVariable, TupleVariable, Variable
 from .function_bodies import Backward, Forward

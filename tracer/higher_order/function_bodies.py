@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..compat.autograd_functions import is_differentiable
-from ..functions.torch_operators import is_leaf_input
+from ..functions.torch.operators import is_leaf_input
 from ..graph.operators import storage_of
 from ..variables import NONE, ConstantVariable, SymVariable, TensorVariable, TupleVariable, Variable
 from .escapes import is_inner

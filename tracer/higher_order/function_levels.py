@@ -20,8 +20,8 @@ from torch import fx
 from ..compat import functorch
 from ..compat.autograd_functions import DIFFERENTIATED_FORWARD
 from ..compat.memo import fake_alike
-from ..functions.later import Later
-from ..functions.torch_operators import raise_operator_error
+from ..functions.torch.later import Later
+from ..functions.torch.operators import raise_operator_error
 from ..graph.applied_in_levels import NotCaptured, autograd_function_in_levels
 from ..signals import Break, Raised
 from ..variables import NONE, TensorVariable, TupleVariable, Variable, literal

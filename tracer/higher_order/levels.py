@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..compat import functorch
-from ..functions.later import GradModeVariable
 from ..functions.table import calls
+from ..functions.torch.later import GradModeVariable
 from ..graph.operators import Effect
 from ..interpreter.paths import break_at, moment_of
 from ..signals import Break, Declined

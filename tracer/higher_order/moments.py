@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ..compat.functorch import lowered
-from ..functions.later import Later
+from ..functions.torch.later import Later
 from ..graph.modes import MODES, AutocastState
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from torch.utils._pytree import tree_leaves
 
 from ..compat.operators import declared, in_tree, on_fakes, run_with_rng_state_operator
 from ..functions.table import calls
-from ..functions.torch_operators import raise_operator_error
+from ..functions.torch.operators import raise_operator_error
 from ..graph.operators import Effect
 from ..signals import Declined
 from ..variables import (

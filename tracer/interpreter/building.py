@@ -117,7 +117,7 @@ def set_add(ctx: Context, frame: Frame, depth: int) -> None:
 
 @handles("SetUpdate")
 def set_update(ctx: Context, frame: Frame, depth: int) -> None:
-    from ..functions.sets import update_set
+    from ..functions.python.sets import update_set
 
     items = frame.stack.pop()
     update_set(ctx, frame.stack[-depth], items)

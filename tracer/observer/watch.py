@@ -14,7 +14,7 @@ from ..callers import name_of
 from ..compat import dynamo
 from ..compat import evalframe as ef
 from ..compat.wrappers import calls_only
-from ..functions.torch_tensors import args_text, target_name
+from ..functions.torch.tensors import args_text, target_name
 from ..runtime.answers import Skip
 from ..runtime.codes import Told
 from .breaks import Texts

@@ -153,7 +153,7 @@ class TensorVariable(Variable):
 
 
 class SubclassVariable(TensorVariable):
-    """A tensor of a class of the program's that C++ takes for an ordinary one: what is its own, Python does (`functions/torch_overriding.py`).
+    """A tensor of a class of the program's that C++ takes for an ordinary one: what is its own, Python does (`functions/torch/overriding.py`).
     `apart`: whether it was made of another's data, whose view it isn't."""
 
     __slots__ = ("apart",)
