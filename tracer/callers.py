@@ -16,7 +16,7 @@ import torch
 
 from .compat.wrappers import original_of, owns_call
 
-__all__ = ["called_from", "caller_of", "entry", "is_module_call", "module_of", "name_of", "of_module", "parameters_of"]
+__all__ = ["called_from", "caller_of", "entry", "is_calling", "is_module_call", "module_of", "name_of", "of_module", "parameters_of"]
 
 _FILE = "<call of "
 _FOLDERS = (os.path.dirname(os.path.abspath(file)) + os.sep for file in (__file__, torch.__file__))
@@ -31,6 +31,11 @@ def entry(fn: Any) -> Any:
     if isinstance(fn, torch.nn.Module) and not owns_call(fn):
         return of_module(fn)
     return fn
+
+
+def is_calling(file: str) -> bool:
+    """Whether code of this file is a function that `of_module` made."""
+    return file.startswith(_FILE)
 
 
 def of_module(module: torch.nn.Module) -> Callable[..., Any]:

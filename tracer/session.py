@@ -33,7 +33,7 @@ import torch
 
 from . import records as typed
 from .breaks import context_of, place_of, render
-from .callers import called_from, caller_of, name_of, parameters_of
+from .callers import called_from, caller_of, is_calling, name_of, parameters_of
 from .compat.stacks import other_tracer
 from .compat.stances import setting_code
 from .config import TraceConfig
@@ -362,7 +362,7 @@ class Session(Found, Reruns, Refusals):
     def _leave_alone(self, info: FrameInfo) -> None:
         """Past the limit a function runs as Python. The function that calls a module stands for the module's forward."""
         codes = [info.code]
-        if info.code.co_filename.startswith("<call of"):
+        if is_calling(info.code.co_filename):
             forward = getattr(type(info.cells[0].cell_contents), "forward", None)
             codes += [forward.__code__] if isinstance(forward, types.FunctionType) else []
         for code in codes:

@@ -10,7 +10,7 @@ import torch
 import tracer
 from tests.breaks.harness import run, same
 from tracer.breaks.model import Change, Fix
-from tracer.breaks.recompiling import CAUSES, Cause, cause_of
+from tracer.breaks.recompiling import CAUSES, Cause, cause_of, fixes_for
 
 FIXES = [(cause, fix) for cause in CAUSES.values() for fix in cause.fixes]
 #: torch.compile of torch 2.13 doesn't compile these anew: it takes the number as an input once it has changed, counts the loop's turns, or
@@ -60,3 +60,15 @@ def test_torch_compile_s_recompiles_are_told_alike(cause: Cause) -> None:
     assert {one.id for one in map(cause_of, session.recompiles) if one is not None} == {cause.id}
     for fix in cause.fixes:
         assert not compiled(cause, fix, engine="dynamo").recompiles
+
+
+def test_the_dimension_that_is_to_be_marked_is_the_one_that_changed() -> None:
+    def attend(query, mask):
+        return query * mask.sum()
+
+    with tracer.Session() as session:
+        for width in (3, 5):
+            session.run(attend, torch.ones(2, width), torch.ones(2))
+    (found,) = session.recompiles
+    assert "mark_dynamic(query, 1)" in " ".join(fix.do for fix in fixes_for(found))
+    assert "mark_dynamic(query, 1)" in " ".join(session.explain().split())

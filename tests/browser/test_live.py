@@ -38,10 +38,25 @@ class Printing(Model):
         torch._dynamo.graph_break()
         return h.relu()
 """
+BLOCKS = """
+from torch import nn
+
+class Block(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.linear = nn.Linear(width, width)
+
+    def forward(self, x):
+        h = self.linear(x)
+        if h.sum() > 0:
+            h = h.relu()
+        return h
+"""
 CELLS = [
-    "%load_ext tracer\nimport torch\nfrom model import Model, Printing\ntorch.manual_seed(0)\nm, p = Model().eval(), Printing().eval()",
+    "%load_ext tracer\nimport torch\nfrom model import Model, Printing\nfrom blocks import Block\ntorch.manual_seed(0)\n"
+    "m, p, blocks = Model().eval(), Printing().eval(), torch.nn.Sequential(Block(8), Block(8))",
     "%%trace\nout = m(torch.ones(2, 8))\nprint('said')\nout.shape",
-    "%%trace --step\nstepped = m(torch.ones(3, 8))\nprint('after')",
+    "%%trace --step\nstepped = blocks(torch.ones(3, 8))\nprint('after')",
     "1",
     "%%trace\n'<script>document.title = \"hacked\"</script>'\np(torch.ones(3, 8))\np(torch.ones(2, 8)).shape",
 ]
@@ -53,6 +68,7 @@ def lab(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lab") / "notebooks"
     folder.mkdir()
     (folder / "model.py").write_text(MODEL)
+    (folder / "blocks.py").write_text(BLOCKS)
     with server(folder) as address, chromium() as browser:
         opened = Lab(browser, address, folder, CELLS, width=1800)
         opened.run(0)
@@ -139,17 +155,19 @@ def test_stepping_by_clicks_and_keys(lab):
     lab.run(2)
     widget = lab.widget(2)
     until(lambda: widget.locator(".tr button[aria-label=Abort]").count(), what="the paused widget")
-    start = position(widget)
-    widget.locator(".tr button[aria-label=Into]").click()
+    start, explained = position(widget), lambda: widget.locator(".insp").inner_text()
+    widget.locator(".tr button[aria-label=Event]").click()
     until(lambda: position(widget) > start, what="a step")
-    widget.locator(".tr button[aria-label='To break']").click()
-    until(lambda: "graph break" in widget.locator(".insp").inner_text().lower(), what="the break")
+    widget.locator(".src .ln:not(.fold)").first.click()  # of torch's own file, where the call begins; the break is in another one
+    lab.page.keyboard.press("b")
+    until(lambda: "What to do" in explained() or "Fix" in explained(), what="the break")
+    assert "chooses a path with" in explained() and "blocks.py:11" in explained()
     assert "GraphBreak" in lab.evaluate(3, "_tracer_stepper.at")
-    widget.locator(".scrub").focus()
+    widget.locator(".insp").click()
     lab.page.keyboard.press("F11")
     until(lambda: "GraphBreak" not in lab.evaluate(3, "_tracer_stepper.at"), what="a step by a key")
     tab(widget, "State")
-    until(lambda: "Model.forward" in widget.locator(".stt").inner_text(), what="the state")
+    until(lambda: "Block.forward" in widget.locator(".stt").inner_text(), what="the state")
     widget.locator(".tr button[aria-label=Run]").click()
     until(lambda: "after" in lab.output(2), what="the end of the cell")
     assert "torch.Size([3, 8])" in lab.evaluate(3, "stepped.shape")

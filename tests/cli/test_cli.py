@@ -162,7 +162,7 @@ def test_damaged_recordings_are_one_clear_error(script, capsys, tmp_path):
 
 def test_the_prompt(script, capsys):
     path = script(WHOLE)
-    commands = ["where", "b NodeCreated", "c", "p y", "locals", "stack", "graph", "guards", "list", "back", "next", "seek 3", "tbreak target=add", "b", "ignore 1 5",
+    commands = ["where", "b NodeCreated", "c", "p y", "locals", "stack", "graph", "guards", "list", "back", "forward", "seek 3", "tbreak target=add", "b", "ignore 1 5",
                 "condition 1 event.depth > 90", "c", "unt 8", "cl", "nonsense", "until nonsense", "c", "into", "explain", "q"]  # fmt: skip
     argv = ["step", path]
     for command in commands:
@@ -178,6 +178,37 @@ def test_the_prompt(script, capsys):
     assert "Traceback" not in out
 
 
+CALLS = """
+import torch
+
+def scaled(x, n):
+    y = x * n
+    return y
+
+def f(x):
+    rows = x.shape[0]
+    z = scaled(x, rows + 1)
+    return z.relu()
+
+f(torch.ones(3, 2))
+"""
+
+
+def test_the_prompt_goes_by_lines_and_through_frames(script, capsys):
+    argv = ["step", script(CALLS)]
+    for command in ("display rows", "n", "s", "p x.shape", "p x.dtype", "p n + 1", "u", "p rows", "p rows * 2", "w", "u", "d", "d", "n", "p y", "r", "undisplay rows", "q"):
+        argv += ["-c", command]
+    assert main(argv) == 0
+    out = capsys.readouterr().out
+    told = ["-> rows = x.shape[0]", "display rows: *** NameError", "-> z = scaled(x, rows + 1)", "display rows: 3", "-> y = x * n", "(3, 2)", "'float32'", "5", "f", "3", "6",
+            "*** oldest frame", "*** newest frame", "-> return y"]  # fmt: skip
+    at = 0
+    for text in told:
+        at = out.find(text, at)
+        assert at >= 0, (text, out)
+    assert "Traceback" not in out
+
+
 def test_what_is_typed_wrongly_is_said_and_the_prompt_goes_on(script, capsys):
     argv = ["step", script(WHOLE)]
     for command in ("b NodeCreated", "condition 1 (", 'b "', "help n", "h", "seek x", "p 1 +", "p 6 * 7", "q"):
@@ -187,7 +218,7 @@ def test_what_is_typed_wrongly_is_said_and_the_prompt_goes_on(script, capsys):
     for text in (
         "*** SyntaxError",
         "*** ValueError: No closing quotation",
-        "n, over: to the next event",
+        "n(ext), line: to the next line",
         "'x' is no number",
         "42",
     ):

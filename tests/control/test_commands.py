@@ -295,3 +295,54 @@ def test_a_node_is_met_by_its_target_the_targets_last_part_or_its_name(target) -
     event = stepper.until(target=target)
     assert kind_of(event) == "NodeCreated" and target.rpartition(".")[2] in (event.name, event.target.rpartition(".")[2], "*")
     stepper.run()
+
+
+# ---- lines, as in a debugger
+class Block(torch.nn.Module):
+    def forward(self, x):
+        y = helped(x)
+        return y + 1
+
+
+def helped(x):
+    return x * 2
+
+
+def net(x):
+    for block in BLOCKS:
+        x = block(x)
+    return x.relu()
+
+
+BLOCKS = torch.nn.ModuleList([Block(), Block()])
+
+
+def lines(stepper, command: str, most: int = 30) -> list[str]:
+    """The lines of this file that a command goes to, one after another, to the end of the call."""
+    source, found = open(__file__).read().splitlines(), []
+    while not stepper.done and len(found) < most:
+        assert stepper.at.location[0] == __file__
+        found.append(source[stepper.at.location[1] - 1].strip())
+        getattr(stepper, command)()
+    return found
+
+
+def test_a_call_is_entered_once_past_all_that_a_library_does_on_the_way():
+    block = ["x = block(x)", "y = helped(x)", "return x * 2", "return y + 1"]
+    loop = "for block in BLOCKS:"
+    assert lines(tracer.step(net, torch.ones(3)), "enter") == [loop, *block, loop, *block, loop, "return x.relu()"]
+
+
+def test_the_next_line_is_one_of_this_function():
+    loop, call = "for block in BLOCKS:", "x = block(x)"
+    assert lines(tracer.step(net, torch.ones(3)), "line") == [loop, call, loop, call, loop, "return x.relu()"]
+
+
+def test_a_modules_call_begins_in_its_own_code():
+    stepper = tracer.step(torch.nn.Sequential(Block()), torch.ones(3))
+    seen = []
+    while not stepper.done and stepper.at.location[0] != __file__:
+        seen.append(stepper.state.frames[-1].function)
+        stepper.enter()
+    assert set(seen) == {"Sequential.forward"} and stepper.locals["x"].shape == (3,)
+    assert tracer.step(Block(), torch.ones(3)).at.location[:2] == (__file__, Block.forward.__code__.co_firstlineno + 1)

@@ -11,12 +11,11 @@ from .docs import markdown
 from .model import Change, Entry, Fix, Kind
 from .places import context_of, place_of
 from .programs import call_of, program_of
-from .recompiling import CAUSES, Cause, cause_of
+from .recompiling import CAUSES, Cause, cause_of, fixes_for
 from .remedies import REMEDIES, suggestions
 from .table import CATALOGUE, Claim, Rendered, UnknownBreak, claims_of, entry, render
 
 __all__ = [
-    "CATALOGUE", "CAUSES", "REMEDIES", "Cause", "Change", "Claim", "Entry", "Fix", "Kind", "Rendered", "UnknownBreak", "call_of", "cause_of",
-    "claims_of", "context_of", "entry",
-    "markdown", "place_of", "program_of", "render", "suggestions",
+    "CATALOGUE", "CAUSES", "REMEDIES", "Cause", "Change", "Claim", "Entry", "Fix", "Kind", "Rendered", "UnknownBreak", "call_of",
+    "cause_of", "claims_of", "context_of", "entry", "fixes_for", "markdown", "place_of", "program_of", "render", "suggestions",
 ]  # fmt: skip

@@ -7,14 +7,15 @@ A kind without a row has no advice: nothing is advised that wasn't seen to work.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
 from .model import Change, Fix
 
-__all__ = ["CAUSES", "Cause", "cause_of", "settings_for"]
+__all__ = ["CAUSES", "Cause", "cause_of", "fixes_for", "settings_for"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,9 @@ class Cause:
         object.__setattr__(self, "why", " ".join(self.why.split()))
         object.__setattr__(self, "reproducer", inspect.cleandoc(self.reproducer) + "\n" if self.reproducer else "")
 
+
+#: How the way out of a size that changes is spelled in its example.
+_EXAMPLE = "mark_dynamic(x, 0)"
 
 _TENSOR = Fix(
     name="tensor",
@@ -57,7 +61,7 @@ _TABLE = (
         fixes=(
             Fix(
                 name="mark_dynamic",
-                do="Mark the dimension before the first call: `torch._dynamo.mark_dynamic(x, 0)`",
+                do=f"Mark the dimension before the first call: `torch._dynamo.{_EXAMPLE}`",
                 when="it is known that this size varies",
                 trades="a line that needs the size as a plain number is an error then",
                 source="""
@@ -471,6 +475,20 @@ def cause_of(found: Any) -> Cause | None:
     elif about == "size" and found.fixed:
         about = "fixed-size"
     return CAUSES.get(about)
+
+
+_SIZE = re.compile(r"(?P<tensor>.+)\.shape\[(?P<dim>\d+)\]")
+
+
+def fixes_for(found: Any) -> tuple[Fix, ...]:
+    """The ways out of one of `session.recompiles`. A dimension that is to be marked is the one that changed."""
+    cause = cause_of(found)
+    if cause is None:
+        return ()
+    size = _SIZE.fullmatch(found.changes[0].what)
+    if size is None or not size["tensor"].replace(".", "").isidentifier():
+        return cause.fixes
+    return tuple(replace(fix, do=fix.do.replace(_EXAMPLE, f"mark_dynamic({size['tensor']}, {size['dim']})")) for fix in cause.fixes)
 
 
 def settings_for(found: Any) -> tuple[tuple[Change, str], ...]:

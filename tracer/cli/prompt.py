@@ -6,9 +6,12 @@ import cmd
 import contextlib
 import linecache
 import shlex
+from collections.abc import Mapping
 from typing import Any
 
+from tracer.cli.expressions import shown
 from tracer.control import Stepper
+from tracer.control.values import Value
 from tracer.errors import TracerError
 from tracer.events import KINDS, Event, Instruction, kind_of
 
@@ -18,9 +21,10 @@ __all__ = ["Prompt"]
 TERMS = ("kind", "line", "file", "function", "source", "target", "reason")
 
 SHORT = {
-    "s": "into", "step": "into", "n": "over", "r": "out", "return": "out", "unt": "until", "c": "run", "cont": "run", "continue": "run",
+    "s": "enter", "step": "enter", "n": "line", "next": "line", "i": "into", "o": "over", "dec": "decision", "r": "out", "return": "out",
+    "unt": "until", "c": "run", "cont": "run", "continue": "run",
     "b": "break", "cl": "clear", "w": "where", "bt": "where", "l": "list", "ll": "list", "p": "print", "q": "quit", "exit": "quit", "h": "help",
-    "a": "locals", "args": "locals", "g": "graph", "d": "decision",
+    "a": "locals", "args": "locals", "g": "graph", "u": "up", "d": "down",
 }  # fmt: skip
 
 
@@ -34,6 +38,8 @@ class Prompt(cmd.Cmd):
         super().__init__()
         self.stepper, self.session = stepper, session
         self._listed: tuple[str, int] | None = None
+        self._above = 0  # how many functions the person has gone up from the innermost
+        self._displayed: dict[str, str] = {}  # expression → what it last was
         self.intro = f"tracer: {len(KINDS)} kinds of events can be stopped at. help lists the commands."
         self._here()
 
@@ -66,7 +72,7 @@ class Prompt(cmd.Cmd):
 
     # ---- going on
     def _go(self, command: str, **terms: Any) -> bool | None:
-        self._listed = None
+        self._listed, self._above = None, 0
         if self.stepper.done:
             print("*** the call has ended: q leaves, seek and back still look at it")
             return None
@@ -76,11 +82,11 @@ class Prompt(cmd.Cmd):
         return None
 
     def do_into(self, _: str) -> None:
-        """s(tep), into: to the next event, into calls, values that are built, bodies that are tried."""
+        """i(nto): to the next event: an instruction, a value that is built, a guard, a node, a body that is tried."""
         self._go("into")
 
     def do_over(self, _: str) -> None:
-        """n, over: to the next event that isn't part of the current one."""
+        """o(ver): to the next event that isn't part of the current one."""
         self._go("over")
 
     def do_out(self, _: str) -> None:
@@ -88,11 +94,15 @@ class Prompt(cmd.Cmd):
         self._go("out")
 
     def do_line(self, _: str) -> None:
-        """line: to the next line of the current function, or of its caller."""
+        """n(ext), line: to the next line of the current function, or of its caller."""
         self._go("line")
 
+    def do_enter(self, _: str) -> None:
+        """s(tep), enter: to the first line of a function of the program that this line calls; where it calls none, as next."""
+        self._go("enter")
+
     def do_decision(self, _: str) -> None:
-        """d, decision: to the next event that is no instruction."""
+        """dec(ision): to the next event that is no instruction."""
         self._go("decision")
 
     def do_run(self, _: str) -> None:
@@ -163,17 +173,48 @@ class Prompt(cmd.Cmd):
     # ---- looking
     def do_where(self, _: str) -> None:
         """w(here): the functions that are being traced, the innermost last."""
-        for frame in self.stepper.state.frames:
-            print(f"  {frame.file}:{_line_of(frame)} {frame.function}")
+        frames = self.stepper.state.frames
+        for depth, frame in enumerate(frames):
+            print(f"{'>' if depth == len(frames) - 1 - self._above else ' '} {frame.file}:{_line_of(frame)} {frame.function}")
+
+    def do_up(self, _: str) -> None:
+        """u(p): look at the function that called this one: p, locals, stack and list are about it."""
+        self._move(1)
+
+    def do_down(self, _: str) -> None:
+        """d(own): look at the function that this one called."""
+        self._move(-1)
+
+    def _move(self, by: int) -> None:
+        if not 0 <= self._above + by < len(self.stepper.state.frames):
+            print(f"*** {'oldest' if by > 0 else 'newest'} frame")
+            return
+        self._above += by
+        self._listed = None
+        frame = self._frame()
+        print(f"> {frame.file}({_line_of(frame)}) {frame.function}")
+
+    def _frame(self) -> Any:
+        frames = self.stepper.state.frames
+        return frames[-1 - self._above] if self._above < len(frames) else None
+
+    def _values(self, numbers: Mapping[Any, int | None]) -> dict[Any, Value]:
+        known = self.stepper.state.variables
+        return {name: Value.of(number, known.get(number) if number else None) for name, number in numbers.items()}
+
+    def _locals(self) -> dict[str, Value]:
+        frame = self._frame()
+        return self._values(frame.locals) if frame is not None else {}
 
     def do_stack(self, _: str) -> None:
-        """stack: the symbolic value stack of the innermost function, the top last."""
-        for value in self.stepper.stack:
+        """stack: the symbolic value stack of this function, the top last."""
+        frame = self._frame()
+        for value in self._values(dict(enumerate(frame.stack if frame is not None else ()))).values():
             print(f"  {value}")
 
     def do_locals(self, _: str) -> None:
-        """a(rgs), locals: the symbolic locals of the innermost function."""
-        for name, value in self.stepper.locals.items():
+        """a(rgs), locals: the symbolic locals of this function."""
+        for name, value in self._locals().items():
             print(f"  {name} = {value}")
 
     def do_graph(self, _: str) -> None:
@@ -187,29 +228,39 @@ class Prompt(cmd.Cmd):
             print(f"  {guard!r}")
 
     def do_print(self, text: str) -> None:
-        """p(rint) NAME: a local by its name, or an expression of `event`, `stack`, `locals`, `graph`, `guards`, `session`."""
-        values = self.stepper.locals
-        if text in values:
-            print(values[text])
-            return
-        names = {
-            "event": self.stepper.at,
-            "stack": self.stepper.stack,
-            "locals": values,
-            "graph": self.stepper.graph,
-            "guards": self.stepper.guards,
-            "session": self.session,
-        }
-        try:
-            print(repr(eval(text, names)))  # what the person typed
-        except Exception as error:
-            print(f"*** {type(error).__name__}: {error}")
+        """p(rint) EXPRESSION: over the locals of this function (`x`, `x.shape[0]`, `n + 1`), and event, stack, locals, graph, guards, session."""
+        print(self._shown(text))
+
+    def _shown(self, text: str) -> str:
+        stepper, values = self.stepper, self._locals()
+        others = {"event": stepper.at, "stack": stepper.stack, "locals": values, "graph": stepper.graph, "guards": stepper.guards, "session": self.session}
+        return shown(text, values, others)
+
+    def do_display(self, text: str) -> None:
+        """display [EXPRESSION]: show it wherever the call stops and it has changed; without one, show all."""
+        if text:
+            self._displayed[text] = ""
+        self._display(always=not text)
+
+    def do_undisplay(self, text: str) -> None:
+        """undisplay [EXPRESSION]: show it no more; without one, none."""
+        if not text:
+            self._displayed.clear()
+        elif self._displayed.pop(text, None) is None:
+            print(f"*** {text} is not displayed")
+
+    def _display(self, always: bool = False) -> None:
+        for text, before in self._displayed.items():
+            now = self._shown(text)
+            if always or now != before:
+                print(f"display {text}: {now}")
+                self._displayed[text] = now
 
     def do_list(self, text: str) -> None:
         """l(ist) [LINE]: source around the current line, or around LINE; again: what follows."""
-        at = self.stepper.at
-        place = at.location if at is not None and at.location else None
-        if place is None:
+        at, frame = self.stepper.at, self._frame()
+        place = frame.location if self._above and frame is not None else at.location if at is not None else None
+        if not place:
             print("*** no source here")
             return
         file, now = str(place[0]), int(place[1] or 0)
@@ -232,8 +283,8 @@ class Prompt(cmd.Cmd):
         self.stepper.back()
         self._here()
 
-    def do_next(self, _: str) -> None:
-        """next: look one event on, as far as events are recorded (pdb's next is `n`)."""
+    def do_forward(self, _: str) -> None:
+        """forward: look one event on, as far as events are recorded."""
         self.stepper.next()
         self._here()
 
@@ -254,11 +305,12 @@ class Prompt(cmd.Cmd):
             return
         print(
             f"> {_place(at)}[{at.seq}] {kind_of(at)} {_words(at)}".rstrip()
-            + (f"   ({self.stepper.why})" if self.stepper.why not in ("", "step") else "")
+            + (f"   ({self.stepper.why})" if self.stepper.why not in ("", "step", "line") else "")
         )
         line = linecache.getline(str(at.location[0]), int(at.location[1] or 0)).strip() if at.location else ""
         if line:
             print(f"-> {line}")
+        self._display()
 
 
 def _place(event: Event) -> str:

@@ -120,6 +120,11 @@ class Stepper:
         """To the next line of the current function (called ones run through), or of its caller when it has returned."""
         return self._go("line")
 
+    def enter(self) -> Event | None:
+        """To the first line of a function that this line calls, or, where it calls none, as `line`. Functions of torch and of the standard
+        library run through, and what they call of the program is stopped in."""
+        return self._go("enter")
+
     def decision(self) -> Event | None:
         """To the next event that is no instruction: a value is built, a guard installed, a node made, a graph broken, …"""
         return self._go("decision")
@@ -395,6 +400,7 @@ _FROM_HERE: dict[str, Callable[[stops.Progress, Event], Stop]] = {
     "over": lambda _, at: stops.over(at),
     "out": stops.out,
     "line": stops.line,
+    "enter": stops.enter,
 }
 
 

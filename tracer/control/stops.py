@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from ..callers import is_calling
 from ..errors import TracerError
 from ..events import (
     KINDS,
@@ -27,6 +28,7 @@ from ..events import (
     Summary,
     kind_of,
 )
+from ..journal.places import is_library
 
 __all__ = [
     "Breakpoint",
@@ -34,6 +36,7 @@ __all__ = [
     "Stop",
     "Terms",
     "decision",
+    "enter",
     "into",
     "line",
     "never",
@@ -115,7 +118,9 @@ def into(_progress: Progress, event: Event) -> str:
 
 
 def first_instruction(_progress: Progress, event: Event) -> str:
-    return "the first instruction" if type(event) is Instruction else ""
+    """Of what was handed over: the function of ours that calls a module runs through."""
+    here = type(event) is Instruction and not (event.location and is_calling(str(event.location[0])))
+    return "the first instruction" if here else ""
 
 
 def decision(_progress: Progress, event: Event) -> str:
@@ -181,6 +186,27 @@ def line(progress: Progress, at: Event) -> Stop:
         return "line" if left or function.span < 0 or progress.function_of(event) == function.span else ""
 
     return stop
+
+
+def enter(progress: Progress, at: Event) -> Stop:
+    """The first line of a function of the program that this line calls, through whatever libraries do on the way; where it calls none, as `line`."""
+    function = Function(progress, at)
+    in_library = _of_library(at)
+
+    def stop(progress: Progress, event: Event) -> str:
+        left = function.left(progress, event)
+        if not progress.arrived:
+            return ""
+        here = left or function.span < 0 or progress.function_of(event) == function.span
+        if _of_library(event) and not (here and in_library):
+            return ""
+        return "line" if here else "call"
+
+    return stop
+
+
+def _of_library(event: Event) -> bool:
+    return bool(event.location) and is_library(str(event.location[0]))
 
 
 def until_line(progress: Progress, at: Event, number: int | None) -> Stop:

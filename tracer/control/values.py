@@ -30,7 +30,7 @@ class Value(NamedTuple):
         return f"<{self}>"
 
     def __str__(self) -> str:
-        kind = f"{self.dtype}[{', '.join(map(str, self.shape))}]" if self.shape is not None else self.python_type
+        kind = f"{self.dtype}[{', '.join(map(str, self.shape))}]" if self.dtype and self.shape is not None else self.python_type
         return " ".join(filter(None, (self.text, kind, f"from {self.source}" if self.source else "")))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from tracer.breaks import Rendered, render
-from tracer.breaks.recompiling import cause_of, settings_for
+from tracer.breaks.recompiling import cause_of, fixes_for, settings_for
 from tracer.explain.blocks import Block, Items, Para, Section, Source, Table, and_more
 from tracer.explain.excerpts import excerpt, source_of
 from tracer.explain.words import clean, count, readable, where
@@ -98,7 +98,7 @@ def behind(one: Recompile, records: Records) -> tuple[str, tuple[str, ...]]:
         there = " there" if loop != cause.why else ""
         return loop, (f"Mend the graph break{there}: with none inside, the whole loop is one graph.",)
     settings = tuple(f"Setting: `{change.setting}={change.value}` {does}." for change, does in settings_for(one))
-    return cause.why, (*(fix.hint for fix in cause.fixes), *settings)
+    return cause.why, (*(fix.hint for fix in fixes_for(one)), *settings)
 
 
 def left_at_limits(records: Records, most: int) -> list[Section]:

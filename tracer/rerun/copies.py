@@ -216,7 +216,10 @@ class Copier:
             *[self._copy(a) for a in value.args],
             **{k: self._copy(v) for k, v in value.keywords.items()},
         )
-        return self._keep(value, made)
+        self._keep(value, made)
+        if own := instance_dict(value):  # what the program set, which it may hold as well
+            made.__dict__ = self._copy(own)
+        return made
 
     # ---- weak references
     def _reference(self, value: weakref.ref[Any]) -> Any:

@@ -3,7 +3,7 @@
 // data       view name → what Python made for that view (widgets/models); `data.head` is there from the start
 // now        the event that every view shows the state at; `last` is the newest recorded one
 // selection  { type, id, seq, line, … } or null: see `select`
-// kernel     whether somebody answers `ask` and `send`
+// kernel     whether somebody answers `ask` and `send`; what it refuses is a "problem", which the headline shows, or is shown where it was asked
 
 export class App extends EventTarget {
   constructor(channel) {
@@ -14,6 +14,7 @@ export class App extends EventTarget {
     this.following = true; // the moment is the newest event, and stays so while events come in
     this.selection = null;
     this.history = [];
+    this.stopped = null; // the event that a stepped call waits at
     this.acting = null; // the button of the action that was asked for last
     this.describers = {}; // type of selection → what the inspector says of it
     this.waiting = new Map();
@@ -54,6 +55,10 @@ export class App extends EventTarget {
     if (this.following || this.now > this.last) this.now = this.paused ? this.data.head.at : this.last;
     this.emit("data", Object.keys(views));
     this.emit("time");
+    const stopped = this.paused ? this.data.head.at : null;
+    if (stopped === this.stopped) return;
+    this.stopped = stopped;
+    if (stopped !== null) this.emit("stopped", stopped);
   }
 
   get paused() {

@@ -32,16 +32,20 @@ export function icon(name, attributes) {
   return s("svg", { class: "i", viewBox: "0 0 16 16", "aria-hidden": "true", ...attributes }, parts);
 }
 
-// Replaces what an element holds, keeping its scroll position and, by data-key, its focus.
+// Replaces what an element holds, keeping its scroll position and, by data-key, its focus. Where what had the focus is gone, what is around it
+// gets it: keys go on working.
 export function refill(element, ...children) {
   const top = element.scrollTop, left = element.scrollLeft;
   const focused = element.getRootNode().activeElement;
-  const key = focused && element.contains(focused) ? focused.dataset.key : undefined;
+  const inside = Boolean(focused) && focused !== element && element.contains(focused);
+  const key = inside ? focused.dataset.key : undefined;
   element.replaceChildren();
   add(element, children);
   element.scrollTop = top;
   element.scrollLeft = left;
-  if (key !== undefined) element.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
+  if (!inside) return;
+  const again = key === undefined ? null : element.querySelector(`[data-key="${CSS.escape(key)}"]`);
+  (again || element.closest("[tabindex]"))?.focus({ preventScroll: true });
 }
 
 const format = new Intl.NumberFormat("en-US");

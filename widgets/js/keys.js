@@ -1,6 +1,6 @@
 // The keyboard, while focus is inside the widget. Events stop here: JupyterLab binds letters and digits too.
 
-const COMMANDS = { F8: "run", F9: "run", F10: "over", F11: "into", "Shift+F11": "out", l: "line", n: "decision", b: "tobreak" };
+const COMMANDS = { F8: "run", F9: "run", F10: "line", F11: "enter", "Shift+F11": "out", l: "line", i: "into", o: "over", n: "decision", b: "tobreak" };
 
 export function keys(app, main, { tab, find }) {
   main.addEventListener("keydown", (event) => {

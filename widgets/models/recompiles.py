@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tracer.breaks import Change, cause_of, suggestions
+from tracer.breaks import Change, cause_of, fixes_for, suggestions
 from tracer.explain import clean, excerpt, source_of
 from tracer.explain.recompiles import ENDED, behind, since_limit
 from tracer.explain.words import readable, where
@@ -44,7 +44,7 @@ def _one(book: Book, one: Recompile, limit: bool) -> dict[str, Any]:
         "excerpt": [[line.number, line.before, line.marked, line.after] for line in shown.lines] if shown is not None else [],
         "why": clean(f"{why} {ENDED}" if one.ended else why),
         "hints": [clean(hint) for hint in hints] if cause is None or cause.id != "iterator" else [],  # its fix says the same
-        "fixes": [fix_told(cause.reproducer, fix) for fix in cause.fixes] if cause is not None else [],
+        "fixes": [fix_told(cause.reproducer, fix) for fix in fixes_for(one)] if cause is not None else [],
         "tries": [{"number": number, "text": try_text(wanted)} for number, wanted in enumerate(suggestions(one)) if _can_try(book, wanted)],
         "became": one.became,
         "hits": records.entry_hits.get(one.became, 0) if _hits_known(book) else None,

@@ -62,7 +62,7 @@ export function graph(app) {
       const shut = closed.get(lane.name) || new Set(shutIn(lane.picture));
       shut.has(id) ? shut.delete(id) : shut.add(id);
       closed.set(lane.name, shut);
-      app.ask("lane", { number: lane.number, closed: [...shut] }).then(keep);
+      app.ask("lane", { number: lane.number, closed: [...shut] }).then(keep, (error) => app.emit("problem", { text: error.message }));
       return;
     }
     // Without a kernel: the picture that the page has of the boxes that are closed then; what is inside a closed one is not among them.

@@ -8,7 +8,8 @@ export function headline(app) {
   const stats = h("div", { class: "stats num" });
   const actions = h("div", { class: "acts", role: "toolbar", "aria-label": "Actions" });
   const note = h("div", { class: "note", hidden: true });
-  const el = h("div", {}, h("div", { class: "hd" }, title, h("div", { class: "sp" }), stats, actions), note);
+  const problem = h("div", { class: "note problem", role: "alert", hidden: true });
+  const el = h("div", {}, h("div", { class: "hd" }, title, h("div", { class: "sp" }), stats, actions), note, problem);
 
   let runs = 1;
   const missing = (name) => (name === "compare" && runs < 2 ? "needs a second run" : "");
@@ -32,6 +33,12 @@ export function headline(app) {
     note.hidden = !head.note;
     refill(note, head.note || "");
   };
+  const say = (text) => {
+    problem.hidden = !text;
+    refill(problem, icon("x"), h("span", {}, text), h("button", { class: "b ic", title: "Close", "aria-label": "Close", onclick: () => say("") }, "×"));
+  };
+  app.on("problem", ({ text }) => say(text));
+  app.on("command", () => say(""));
   app.on("data", throttled(draw));
   app.on("kernel", draw);
   app.on("runs", (found) => {

@@ -30,6 +30,7 @@ const spaced = (kind) => kind.replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase();
 
 function describeEvent(app, selection) {
   const seq = selection.seq ?? selection.id;
+  if (typeof seq !== "number") return { title: selection.title || String(seq), parts: [h("p", { class: "mut" }, "Nothing else is known of it here.")] };
   const known = row(app, seq);
   const show = (event, payload) => ({
     title: spaced(event.kind),
@@ -85,6 +86,13 @@ export function inspector(app) {
   app.on("select", draw);
   app.on("kernel", draw);
   app.on("time", () => !app.selection && app.paused && draw());
+  // A stepped call has come to another event: a graph break is explained, whatever was selected.
+  app.on("stopped", (at) => {
+    const list = app.data.breaks?.list || [], event = row(app, at);
+    const found = list.find((one) => one.seq === at) || (event?.kind === "GraphBreak" ? list.find((one) => one.line === event.line) : null);
+    if (found) app.select({ type: "break", id: found.seq, seq: found.seq, line: found.line || undefined, title: "Graph break", stopped: true });
+    else if (app.selection?.stopped) app.select(null);
+  });
   app.on("data", (names) => {
     const breaks = app.data.breaks?.list, recompiles = app.data.recompiles?.list;
     if (!app.selection && breaks?.length && !app.paused) app.select({ type: "break", id: breaks[0].seq, seq: breaks[0].seq, line: breaks[0].line, title: "Graph break" });

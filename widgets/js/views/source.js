@@ -167,7 +167,7 @@ export function source(app) {
   app.describers.line = (selection) => {
     const one = data().files.find((file_) => selection.id.startsWith(file_.file + ":"));
     const line = one?.lines.find((entry) => entry.length > 1 && `${one.file}:${entry[0]}` === selection.id);
-    if (!line) return null;
+    if (!line) return { title: selection.title || selection.id, parts: [h("p", { class: "mut" }, "Nothing was traced at this line.")] };
     const [n, text, mark_, , first, last] = line;
     const lanes = app.data.graph?.lanes || [];
     const all = lanes.flatMap((lane) => Object.entries(lane.nodes).filter(([, node]) => node[7] === selection.id).map(([id, node]) => ({ id: `${lane.name}:${id}`, seq: node[6], words: node[1], lane: lane.title })));

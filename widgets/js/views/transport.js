@@ -5,10 +5,11 @@ import { roving } from "../keys.js";
 // name, label, icon, key, what it does
 const COMMANDS = [
   ["run", "Run", "run", "F9", "Run to the next breakpoint or the end"],
-  ["into", "Into", "into", "F11", "To the next event, into calls"],
-  ["over", "Over", "over", "F10", "To the next event that is not part of this one"],
+  ["line", "Line", "line", "F10", "To the next line; what it calls runs through"],
+  ["enter", "Call", "into", "F11", "Into the function that this line calls, else to the next line"],
   ["out", "Out", "out", "⇧F11", "To where the current function has returned"],
-  ["line", "Line", "line", "L", "To the next line"],
+  ["into", "Event", "event", "I", "To the next event: an instruction, a value that is built, a guard, a node"],
+  ["over", "Over", "over", "O", "To the next event that is not part of this one"],
   ["decision", "Next decision", "dec", "N", "To the next event that is no instruction"],
   ["tobreak", "To break", "tobrk", "B", "To the next graph break"],
 ];
