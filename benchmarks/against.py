@@ -25,7 +25,7 @@ __all__ = ["MODELS", "measure", "table"]
 ROOT = Path(__file__).resolve().parent.parent
 MODELS = ("gpt2", "bert", "llama", "mistral", "t5", "vit", "whisper", "gpt2_12")
 
-#: What one process measures → title of its columns, and how many digits of it are shown.
+#: What one process measures → the title of its column.
 COLUMNS = {"trace": "trace ms", "calls": "calls of functions", "guards": "guards µs", "steady": "call ms"}
 #: In one process: the first compiles import and cache things, and aren't counted.
 _WARM, _COUNTED = 1, 3

@@ -15,12 +15,12 @@ from typing import Any
 import torch
 
 from .compat.wrappers import original_of, owns_call
+from .journal.places import CALL
 
-__all__ = ["called_from", "caller_of", "entry", "is_calling", "is_module_call", "module_of", "name_of", "of_module", "parameters_of"]
+__all__ = ["called_from", "caller_of", "entry", "forward_of", "is_module_call", "module_of", "name_of", "of_module", "parameters_of"]
 
-_FILE = "<call of "
 _FOLDERS = (os.path.dirname(os.path.abspath(file)) + os.sep for file in (__file__, torch.__file__))
-_NOT_THE_PROGRAM = (*_FOLDERS, contextlib.__file__, threading.__file__, _FILE, "<tracer", "<frozen")
+_NOT_THE_PROGRAM = (*_FOLDERS, contextlib.__file__, threading.__file__, CALL, "<tracer", "<frozen")
 #: What was installed: code that its reader didn't write.
 _INSTALLED = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
@@ -33,16 +33,11 @@ def entry(fn: Any) -> Any:
     return fn
 
 
-def is_calling(file: str) -> bool:
-    """Whether code of this file is a function that `of_module` made."""
-    return file.startswith(_FILE)
-
-
 def of_module(module: torch.nn.Module) -> Callable[..., Any]:
     """`module(*args, **kwargs)` as a function with code of its own: entries of two modules never meet."""
     namespace: dict[str, Any] = {"torch": torch}
     text = "def make(self):\n    def call(*args, **kwargs):\n        return self(*args, **kwargs)\n    return call\n"
-    exec(compile(text, f"{_FILE}{type(module).__name__}>", "exec"), namespace)  # our own text
+    exec(compile(text, f"{CALL}{type(module).__name__}>", "exec"), namespace)  # our own text
     made = namespace["make"](module)
     made.__qualname__ = made.__name__ = type(module).__name__
     made.__code__ = made.__code__.replace(co_name=type(module).__name__, co_qualname=type(module).__name__)
@@ -51,7 +46,7 @@ def of_module(module: torch.nn.Module) -> Callable[..., Any]:
 
 def is_module_call(file: str) -> bool:
     """Whether this is the file of a function of `of_module`."""
-    return file.startswith(_FILE)
+    return file.startswith(CALL)
 
 
 def called_from() -> tuple[Any, ...] | None:
@@ -84,16 +79,20 @@ def _place(frame: types.FrameType) -> tuple[Any, ...]:
 def module_of(fn: Any) -> Any:
     """The module that a function of `of_module`, or one with its code, calls; None for any other function."""
     code = getattr(fn, "__code__", None)
-    mine = code is not None and code.co_filename.startswith(_FILE) and code.co_freevars == ("self",)
+    mine = code is not None and code.co_filename.startswith(CALL) and code.co_freevars == ("self",)
     return fn.__closure__[0].cell_contents if mine else None
+
+
+def forward_of(code: types.CodeType, cells: tuple[types.CellType, ...]) -> types.FunctionType | None:
+    """Of a function of `of_module`, the forward of the module that it calls; None for any other code, and for a forward that is no Python function."""
+    forward = getattr(type(cells[0].cell_contents), "forward", None) if cells and is_module_call(code.co_filename) else None
+    return forward if type(forward) is types.FunctionType else None
 
 
 def parameters_of(code: types.CodeType, locals: Mapping[str, Any], cells: tuple[types.CellType, ...]) -> tuple[tuple[str, str], ...]:
     """How the arguments of a module's call are spelt in a function of `of_module`, each with what the module's forward calls it."""
-    if not is_module_call(code.co_filename) or not cells or "args" not in locals:
-        return ()
-    forward = getattr(type(cells[0].cell_contents), "forward", None)
-    if type(forward) is not types.FunctionType:
+    forward = forward_of(code, cells) if "args" in locals else None
+    if forward is None:
         return ()
     own = forward.__code__.co_varnames[1 : forward.__code__.co_argcount]
     given = tuple((f"args[{index}]", name) for index, name in zip(range(len(locals["args"])), own))

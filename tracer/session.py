@@ -33,7 +33,7 @@ import torch
 
 from . import records as typed
 from .breaks import context_of, place_of, render
-from .callers import called_from, caller_of, is_calling, name_of, parameters_of
+from .callers import called_from, caller_of, forward_of, name_of, parameters_of
 from .compat.stacks import other_tracer
 from .compat.stances import setting_code
 from .config import TraceConfig
@@ -361,11 +361,8 @@ class Session(Found, Reruns, Refusals):
 
     def _leave_alone(self, info: FrameInfo) -> None:
         """Past the limit a function runs as Python. The function that calls a module stands for the module's forward."""
-        codes = [info.code]
-        if is_calling(info.code.co_filename):
-            forward = getattr(type(info.cells[0].cell_contents), "forward", None)
-            codes += [forward.__code__] if isinstance(forward, types.FunctionType) else []
-        for code in codes:
+        forward = forward_of(info.code, info.cells)
+        for code in (info.code, *([forward.__code__] if forward is not None else [])):
             self._limited.add(id(code))
             self._kept.append(code)
 

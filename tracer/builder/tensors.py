@@ -9,7 +9,7 @@ import torch
 
 from ..compat import FakeTensor, fake_of
 from ..compat.memo import is_transformed, without_transforms
-from ..compat.overriding import is_followed
+from ..compat.overriding import PLAIN, is_followed, is_plain
 from ..compat.python_classes import is_python_class
 from ..graph.operators import storage_of
 from ..graph.overlaps import is_pinned
@@ -22,10 +22,7 @@ if TYPE_CHECKING:
     from ..sources import Source
 
 
-_PLAIN = (torch.Tensor, torch.nn.Parameter, torch.nn.Buffer)
-
-
-@rules.exact(*_PLAIN)
+@rules.exact(*PLAIN)
 def tensor(ctx: Context, value: torch.Tensor, source: Source) -> Any:
     """A plain tensor, parameter or buffer: an input of the graph; sizes that changed before are symbolic."""
     if is_transformed(value):
@@ -53,7 +50,7 @@ def tensor(ctx: Context, value: torch.Tensor, source: Source) -> Any:
     if dims:
         ctx.shapes.note_unbacked(ctx, node, fake)
     cls = type(value)
-    return (TensorVariable if cls in _PLAIN else SubclassVariable)(node, fake, source, cls, value)
+    return (TensorVariable if is_plain(cls) else SubclassVariable)(node, fake, source, cls, value)
 
 
 @rules.exact(FakeTensor)

@@ -8,20 +8,13 @@ from typing import Any
 
 from tracer.control.values import Value
 
-__all__ = ["Names", "shown"]
+__all__ = ["shown"]
 
 _CONSTANTS = frozenset({"int", "float", "bool", "str", "NoneType"})
 
 
-class Names(dict[str, Any]):
-    """What an expression can name. Locals of the program come first; what is only looked up where no local has the name stands in `others`.
-    A local whose value is known is that value, so that it can be computed with; of any other, what is known: `.shape`, `.dtype`, `.source`."""
-
-    def __init__(self, locals: Mapping[str, Value], others: Mapping[str, Any]):
-        super().__init__({**others, **{name: _known(value) for name, value in locals.items()}})
-
-
 def _known(value: Value) -> Any:
+    """A value that is known, so that it can be computed with; of any other, what is known: `.shape`, `.dtype`, `.source`."""
     if value.python_type in _CONSTANTS:
         try:
             found = ast.literal_eval(value.text)
@@ -33,11 +26,12 @@ def _known(value: Value) -> Any:
 
 
 def shown(text: str, locals: Mapping[str, Value], others: Mapping[str, Any]) -> str:
-    """What an expression gives, or what it raises, in one line. A local by its name is told with all that is known of it."""
+    """What an expression gives, or what it raises, in one line. A local by its name is told with all that is known of it. `others`: what is
+    looked up where no local of the program has the name."""
     if text in locals:
         return str(locals[text])
     try:
-        found = eval(text, Names(locals, others))  # what the person typed
+        found = eval(text, {**others, **{name: _known(value) for name, value in locals.items()}})  # what the person typed
     except Exception as error:
         return f"*** {type(error).__name__}: {error}"
     return str(found) if isinstance(found, Value) else repr(found)

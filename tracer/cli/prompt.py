@@ -6,12 +6,10 @@ import cmd
 import contextlib
 import linecache
 import shlex
-from collections.abc import Mapping
 from typing import Any
 
 from tracer.cli.expressions import shown
 from tracer.control import Stepper
-from tracer.control.values import Value
 from tracer.errors import TracerError
 from tracer.events import KINDS, Event, Instruction, kind_of
 
@@ -198,23 +196,14 @@ class Prompt(cmd.Cmd):
         frames = self.stepper.state.frames
         return frames[-1 - self._above] if self._above < len(frames) else None
 
-    def _values(self, numbers: Mapping[Any, int | None]) -> dict[Any, Value]:
-        known = self.stepper.state.variables
-        return {name: Value.of(number, known.get(number) if number else None) for name, number in numbers.items()}
-
-    def _locals(self) -> dict[str, Value]:
-        frame = self._frame()
-        return self._values(frame.locals) if frame is not None else {}
-
     def do_stack(self, _: str) -> None:
         """stack: the symbolic value stack of this function, the top last."""
-        frame = self._frame()
-        for value in self._values(dict(enumerate(frame.stack if frame is not None else ()))).values():
+        for value in self.stepper.stack_of(self._above):
             print(f"  {value}")
 
     def do_locals(self, _: str) -> None:
         """a(rgs), locals: the symbolic locals of this function."""
-        for name, value in self._locals().items():
+        for name, value in self.stepper.locals_of(self._above).items():
             print(f"  {name} = {value}")
 
     def do_graph(self, _: str) -> None:
@@ -232,7 +221,7 @@ class Prompt(cmd.Cmd):
         print(self._shown(text))
 
     def _shown(self, text: str) -> str:
-        stepper, values = self.stepper, self._locals()
+        stepper, values = self.stepper, self.stepper.locals_of(self._above)
         others = {"event": stepper.at, "stack": stepper.stack, "locals": values, "graph": stepper.graph, "guards": stepper.guards, "session": self.session}
         return shown(text, values, others)
 

@@ -17,7 +17,7 @@ from torch.overrides import BaseTorchFunctionMode, TorchFunctionMode, _get_overl
 from .memo import without_dispatch
 
 __all__ = [
-    "ALL_OFF", "DISABLED", "ENABLED", "FIELDS", "SUBCLASSES_OFF", "BaseTorchFunctionMode", "Told", "as_class", "as_class_of_graph", "as_plain",
+    "ALL_OFF", "DISABLED", "ENABLED", "FIELDS", "PLAIN", "SUBCLASSES_OFF", "BaseTorchFunctionMode", "Told", "as_class", "as_class_of_graph", "as_plain",
     "current", "function_mode_count", "is_followed", "is_overriding", "is_plain", "is_told", "kept_plain", "listen", "made_of", "on_plain",
     "overloaded", "plainly", "push_function_mode", "put_back_overriding", "stand_in_tensor", "state", "unseen",
 ]  # fmt: skip
@@ -62,9 +62,13 @@ def on_plain(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+#: torch's own classes of tensors, of parameters and of buffers.
+PLAIN = (torch.Tensor, torch.nn.Parameter, torch.nn.Buffer)
+
+
 def is_plain(cls: type) -> bool:
-    """Whether it is torch's own class of tensors, of parameters or of buffers."""
-    return cls in (torch.Tensor, torch.nn.Parameter, torch.nn.Buffer)
+    """Whether it is one of torch's own classes."""
+    return cls in PLAIN
 
 
 def as_plain(value: Any) -> Any:

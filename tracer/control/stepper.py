@@ -305,14 +305,24 @@ class Stepper:
     @property
     def stack(self) -> list[Value]:
         """The symbolic value stack of the innermost function, bottom to top."""
-        state = self.state
-        return [self._value(state, number) for number in state.stack]
+        return self.stack_of()
 
     @property
     def locals(self) -> dict[str, Value]:
         """The symbolic locals of the innermost function, by name."""
+        return self.locals_of()
+
+    def stack_of(self, above: int = 0) -> list[Value]:
+        """The same of the function that called it, so many calls up; [] where there is none."""
         state = self.state
-        return {name: self._value(state, number) for name, number in state.locals.items()}
+        found = state.frames[-1 - above].stack if above < len(state.frames) else ()
+        return [Value.of(number, state.variables.get(number)) for number in found]
+
+    def locals_of(self, above: int = 0) -> dict[str, Value]:
+        """The same of the function that called it, so many calls up; {} where there is none."""
+        state = self.state
+        found = state.frames[-1 - above].locals if above < len(state.frames) else {}
+        return {name: Value.of(number, state.variables.get(number)) for name, number in found.items()}
 
     @property
     def graph(self) -> list[NodeShown]:
@@ -323,10 +333,6 @@ class Stepper:
     def guards(self) -> list[GuardShown]:
         """The guards installed so far in this attempt."""
         return [GuardShown.of(event) for event in self.state.guards]
-
-    @staticmethod
-    def _value(state: Any, number: int | None) -> Value:
-        return Value.of(number, state.variables.get(number))
 
     def seek(self, seq: int) -> Event:
         """Look at event number `seq`; the call itself doesn't move, and the next command goes on from where it waits."""

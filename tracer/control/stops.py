@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ..callers import is_calling
+from ..callers import is_module_call
 from ..errors import TracerError
 from ..events import (
     KINDS,
@@ -119,7 +119,7 @@ def into(_progress: Progress, event: Event) -> str:
 
 def first_instruction(_progress: Progress, event: Event) -> str:
     """Of what was handed over: the function of ours that calls a module runs through."""
-    here = type(event) is Instruction and not (event.location and is_calling(str(event.location[0])))
+    here = type(event) is Instruction and not (event.location and is_module_call(str(event.location[0])))
     return "the first instruction" if here else ""
 
 
@@ -165,6 +165,11 @@ class Function:
         return self._ended
 
 
+    def holds(self, progress: Progress, event: Event) -> bool:
+        """Whether `event` lies in the function itself, not in what it calls; every event does where there is no function."""
+        return self.span < 0 or progress.function_of(event) == self.span
+
+
 def out(progress: Progress, at: Event) -> Stop:
     """The first event after the current function has returned."""
     function = Function(progress, at)
@@ -183,7 +188,7 @@ def line(progress: Progress, at: Event) -> Stop:
         left = function.left(progress, event)
         if not progress.arrived:
             return ""
-        return "line" if left or function.span < 0 or progress.function_of(event) == function.span else ""
+        return "line" if left or function.holds(progress, event) else ""
 
     return stop
 
@@ -197,7 +202,7 @@ def enter(progress: Progress, at: Event) -> Stop:
         left = function.left(progress, event)
         if not progress.arrived:
             return ""
-        here = left or function.span < 0 or progress.function_of(event) == function.span
+        here = left or function.holds(progress, event)
         if _of_library(event) and not (here and in_library):
             return ""
         return "line" if here else "call"
@@ -221,7 +226,7 @@ def until_line(progress: Progress, at: Event, number: int | None) -> Stop:
             return ""
         if left:
             return "return"
-        here = function.span < 0 or progress.function_of(event) == function.span
+        here = function.holds(progress, event)
         return f"line {least}" if here and _line_of(event) >= least else ""
 
     return stop

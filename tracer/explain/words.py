@@ -6,6 +6,7 @@ import os
 import re
 import unicodedata
 
+from tracer.journal.places import CALL
 from tracer.records import Frame, Graph, Place, Records
 from tracer.records.changes import ON_STACK
 
@@ -105,7 +106,7 @@ def file_name(file: str) -> str:
 
 def where(place: Place | None) -> str:
     """`model.py:42`, or "" where nothing is known, or the code was generated to call a module."""
-    if place is None or place.file.startswith("<call of "):
+    if place is None or place.file.startswith(CALL):
         return ""
     return f"{file_name(place.file)}:{place.line}" if place.line > 0 else file_name(place.file)
 

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from tracer.events import Event, InputLifted, Location, NodeCreated
 from tracer.journal.index import Journal
 
-__all__ = ["is_library", "makers", "user_location", "user_place"]
+__all__ = ["CALL", "is_library", "makers", "user_location", "user_place"]
 
+#: How the file is named of a function that was generated to call a module.
+CALL = "<call of "
 #: Code of these belongs to nobody who reads here.
-_LIBRARIES = ("/torch/", "/lib/python3.", "<frozen", "<call of")
+_LIBRARIES = ("/torch/", "/lib/python3.", "<frozen", CALL)
 
 
 def is_library(file: str) -> bool:

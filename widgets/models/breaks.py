@@ -8,11 +8,11 @@ from typing import Any
 from tracer.breaks import CATALOGUE, Change, suggestions
 from tracer.explain import clean, excerpt, source_of
 from tracer.explain.words import file_name
-from tracer.records import GraphBreak, Records
+from tracer.records import GraphBreak, Place, Records
 from tracer.rerun.elsewhere import ENGINES
 from widgets.models.book import Book
 
-__all__ = ["breaks", "fix_told", "try_text"]
+__all__ = ["breaks", "excerpt_told", "fix_told", "try_text"]
 
 
 #: What the line and the explanation show already.
@@ -43,7 +43,7 @@ def _one(book: Book, found: GraphBreak) -> dict[str, Any]:
         "explanation": clean(found.explanation),
         "why": _why(found),
         "hints": [clean(hint) for hint in found.hints],
-        "excerpt": _excerpt(book.records, found),
+        "excerpt": excerpt_told(book.records, found.location),
         "context": [
             [name, clean(value)] for name, value in found.context.items() if name not in _SAID
         ],
@@ -88,8 +88,9 @@ def _why(found: GraphBreak) -> str:
     return clean(render(found.reason, **found.context).why_it_matters) if found.reason in CATALOGUE else ""
 
 
-def _excerpt(records: Records, found: GraphBreak) -> list[list[Any]]:
-    shown = excerpt(found.location, source_of(records))
+def excerpt_told(records: Records, place: Place | None) -> list[list[Any]]:
+    """[[number, before, marked, after]] of the lines at a place; [] where the source isn't known."""
+    shown = excerpt(place, source_of(records))
     return [[line.number, line.before, line.marked, line.after] for line in shown.lines] if shown is not None else []
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from tracer.breaks import Change, cause_of, fixes_for, suggestions
-from tracer.explain import clean, excerpt, source_of
+from tracer.explain import clean
 from tracer.explain.recompiles import ENDED, behind, since_limit
 from tracer.explain.words import readable, where
 from tracer.records import Place, Recompile
 from widgets.models.book import Book
-from widgets.models.breaks import fix_told, try_text
+from widgets.models.breaks import excerpt_told, fix_told, try_text
 
 __all__ = ["recompiles"]
 
@@ -30,7 +30,7 @@ def recompiles(book: Book) -> dict[str, Any]:
 def _one(book: Book, one: Recompile, limit: bool) -> dict[str, Any]:
     records, cause = book.records, cause_of(one)
     why, hints = behind(one, records)
-    shown = excerpt(one.installed._replace(end_line=-1), source_of(records)) if one.installed is not None else None
+    relied_on = one.installed._replace(end_line=-1) if one.installed is not None else None
     first = one.changes[0] if one.changes else None
     return {
         "seq": one.seq,
@@ -41,7 +41,7 @@ def _one(book: Book, one: Recompile, limit: bool) -> dict[str, Any]:
         "caller": _link(one.caller),
         "installed": _link(one.installed),
         "fixed": one.fixed,
-        "excerpt": [[line.number, line.before, line.marked, line.after] for line in shown.lines] if shown is not None else [],
+        "excerpt": excerpt_told(records, relied_on),
         "why": clean(f"{why} {ENDED}" if one.ended else why),
         "hints": [clean(hint) for hint in hints] if cause is None or cause.id != "iterator" else [],  # its fix says the same
         "fixes": [fix_told(cause.reproducer, fix) for fix in fixes_for(one)] if cause is not None else [],

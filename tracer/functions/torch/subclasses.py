@@ -64,14 +64,18 @@ def subclass_attribute(ctx: Context, variable: SubclassVariable, name: str) -> A
         assert variable.source is not None
         return ctx.build(variable.value.__dict__[name], variable.source.dict().item(name))
     if own and owner is not None:
-        if variable.value is not None and variable.source is not None:
-            ctx.guard(variable.source.dict(), "DICT_ABSENT", name, name)
+        _guard_absent(ctx, variable, name)
         return ctx.protocol.bind(ctx, owner, name, raw, variable, ctx.type_of(variable))
     if raw is MISSING and ctx.protocol.has(ctx, cls, "__getattr__"):
-        if variable.value is not None and variable.source is not None:
-            ctx.guard(variable.source.dict(), "DICT_ABSENT", name, name)
+        _guard_absent(ctx, variable, name)
         return ctx.protocol.missing_attribute(ctx, variable, name)
     return ctx.tensors.plain_attribute(ctx, variable, name)
+
+
+def _guard_absent(ctx: Context, variable: SubclassVariable, name: str) -> None:
+    """The object itself holds nothing under the name."""
+    if variable.value is not None and variable.source is not None:
+        ctx.guard(variable.source.dict(), "DICT_ABSENT", name, name)
 
 
 def _field(ctx: Context, variable: SubclassVariable, name: str) -> Any:
