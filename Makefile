@@ -43,7 +43,9 @@ install: $(STAMP)
 demo: $(STAMP)
 	$(BIN)/python -m examples.run_quickstart --report report
 
+# Tests start many processes, which would compile our modules each time where Python is told to write no bytecode.
 test: $(STAMP)
+	$(BIN)/python -m compileall -q tracer notebook_ext widgets tests
 	TRACER_STRICT=1 $(BIN)/python -m pytest -n $(JOBS) -m "not slow and not gpu" $(PYTEST_ARGS)
 
 # TORCH=2.11.0 in an environment of its own. The usual package is a CUDA build of several GB: TORCH_INDEX names another index.

@@ -4,13 +4,13 @@ slow run. What AOTAutograd itself does otherwise than eager is listed with its r
 from __future__ import annotations
 
 import shutil
-import zlib
 from typing import Any
 
 import pytest
 import torch
 
 from tests.differential import FUNCTIONALISED, Counts, Reference, Traced, compare_runs, execute, plain, run_program
+from tests.parts import chosen
 from tests.programs import Program, all_programs
 
 compiler_missing = not (shutil.which("g++") or shutil.which("clang++"))
@@ -63,12 +63,7 @@ def marked(one: Program, slow: bool) -> object:
     return pytest.param(one, id=one.name, marks=[*marks, pytest.mark.slow] if slow else marks)
 
 
-def sampled(one: Program, part: int, always: tuple[str, ...]) -> bool:
-    """One of `part` programs, always the same ones, spread over all files; and those whose names begin so."""
-    return one.name.startswith(always) or zlib.crc32(one.name.encode()) % part == 0
-
-
-@pytest.mark.parametrize("one", [marked(p, not sampled(p, 10, NEEDED)) for p in all_programs()])
+@pytest.mark.parametrize("one", [marked(p, not chosen(p.name, 20, NEEDED)) for p in all_programs()])
 def test_aot_eager(one: Program) -> None:
     run_program(one, backend="aot_eager")
 
@@ -76,7 +71,7 @@ def test_aot_eager(one: Program) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.skipif(compiler_missing, reason="no C++ compiler")
-@pytest.mark.parametrize("one", [marked(p, True) for p in all_programs() if sampled(p, 20, COMPILED)])
+@pytest.mark.parametrize("one", [marked(p, True) for p in all_programs() if chosen(p.name, 20, COMPILED)])
 def test_inductor(one: Program) -> None:
     with torch._inductor.config.patch(fallback_random=True):  # else it draws other numbers, as torch says
         run_program(one, backend="inductor")
