@@ -439,19 +439,15 @@ class Session(Found, Reruns, Refusals):
                 self.pins.prepare(program)
         return program
 
-    def plan_of(self, value: Any) -> Any:
-        """What `remember_plan` was told of a callable; None where it wasn't."""
-        known = self.plans.get(id(value))
-        return None if known is None else known[1]
-
-    def remember_plan(self, value: Any, plan: Any) -> None:
-        """How calls of `value` go: for as long as it lives, which isn't longer for this."""
+    def remember_plan(self, value: Any, plan: Any) -> tuple[Any, Any]:
+        """How calls of `value` go: for as long as it lives, which isn't longer for this. Gives what `plans` has of it by its id: `plan` is the second part."""
         plans, key = self.plans, id(value)
         try:
             held: Any = weakref.ref(value, lambda _: plans.pop(key, None))
         except TypeError:  # a descriptor of a class in C
             held = value
-        plans[key] = held, plan
+        plans[key] = found = held, plan
+        return found
 
     def is_library(self, code: types.CodeType) -> bool:
         known = self._library.get(id(code))

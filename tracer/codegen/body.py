@@ -11,6 +11,7 @@ import builtins
 import keyword
 import linecache
 import math
+import re
 import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,8 @@ __all__ = ["Body"]
 
 #: What names of builtins mean in a body, whatever a program makes of them later.
 _BUILTINS = dict(vars(builtins))
+#: What can't stand in a name.
+_NOT_IN_NAMES = re.compile(r"\W")
 _SIMPLE = (int, bool, str, bytes, type(None), type(Ellipsis))
 
 
@@ -85,7 +88,7 @@ class Body:
         return self._name(prefix, "")
 
     def _name(self, prefix: str, hint: str) -> str:
-        safe = "".join(c if c.isalnum() or c == "_" else "_" for c in hint)
+        safe = _NOT_IN_NAMES.sub("_", hint)
         base = f"{prefix}_{safe}" if safe else prefix
         n = self._counts.get(base, 0)
         name = f"{base}_{n}" if n else base

@@ -32,7 +32,7 @@ TORCH_VERSION: tuple[int, ...] = versions.parsed(torch.__version__)
 
 _MODULES = ("evalframe", "fakes", "graphs", "guards", "backends", "marks")
 _HOME = {
-    "fakes": """FakeTensor FakeTensorMode ShapeEnv add_shapes context_of fake_mode_of_backends fake_of fake_symbolic is_fake
+    "fakes": """FakeTensor FakeTensorMode ShapeEnv add_shapes context_of fake_mode_of_backends fake_of fake_symbolic has_symbols is_fake
         is_symbolic new_fake_mode remake size_hint symbol_sources symbolic_number unbacked_bindings""",
     "graphs": """compile_context current_fake_mode force_code get_data insert_asserts make_graph_module plain_forward promise
         set_data tracing_context""",

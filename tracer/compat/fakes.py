@@ -35,6 +35,7 @@ __all__ = [
     "is_constraint_violation",
     "item_of",
     "is_fake",
+    "has_symbols",
     "is_symbolic",
     "is_traced",
     "is_unbacked",
@@ -465,6 +466,11 @@ def symbol_of(size: Any) -> Any:
 def is_symbolic(value: Any) -> bool:
     """Whether `value` is a SymInt, SymFloat or SymBool."""
     return isinstance(value, (torch.SymInt, torch.SymFloat, torch.SymBool))
+
+
+def has_symbols(tensor: torch.Tensor) -> bool:
+    """Whether a size, a stride or the offset of the tensor is symbolic."""
+    return bool(tensor._has_symbolic_sizes_strides)  # type: ignore[attr-defined]
 
 
 def size_hint(value: Any) -> int | float | bool | None:

@@ -150,7 +150,7 @@ _COUNTED = frozenset(getattr(torch.ops.higher_order, name) for name in ("cond", 
 def has_loops(gm: fx.GraphModule) -> bool:
     """Whether a graph, or a body in it, holds such operators."""
     modules = (module for module in gm.modules() if isinstance(module, fx.GraphModule))
-    return any(node.target in _COUNTED for module in modules for node in module.graph.nodes)
+    return any(not _COUNTED.isdisjoint({node.target for node in module.graph.nodes}) for module in modules)
 
 
 def insert_asserts(gm: fx.GraphModule, shape_env: Any, name: str) -> list[fx.Node]:

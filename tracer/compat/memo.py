@@ -50,6 +50,8 @@ def fake_view(
 
 def known_data(value: Any) -> bool:
     """Whether torch keeps the data of a fake tensor, or of one among several: it was made of numbers, and a size can be read from it."""
+    if type(value) is FakeTensor:
+        return value.constant is not None
     if isinstance(value, list | tuple):
         return any(map(known_data, value))
     return isinstance(value, FakeTensor) and getattr(value, "constant", None) is not None

@@ -43,9 +43,9 @@ def bind(ctx: Context, variable: FunctionVariable, program: Program, locals: lis
         if locals[where] is not None:
             _misfit(ctx, variable, program, args, kwargs)
         locals[where] = value
-    if any(locals[i] is None for i in range(total)):
+    if None in locals[:total]:
         _fill_defaults(ctx, variable, program, locals)
-        if any(locals[i] is None for i in range(total)):
+        if None in locals[:total]:
             _misfit(ctx, variable, program, args, kwargs)
     slot = total
     if flags & _VARARGS:
@@ -59,7 +59,7 @@ def _fill_defaults(ctx: Context, variable: FunctionVariable, program: Program, l
     argcount, total, names = program.argcount, program.total, program.names
     function = variable.function
     defaults = _defaults(variable)
-    if function is not None and any(held is None for held in locals[:argcount]):
+    if function is not None and None in locals[:argcount]:
         ctx.guard((variable.source or ctx.pinned(function)).attr("__defaults__"), "ID_MATCH", defaults)
     if defaults:
         start = argcount - len(defaults)

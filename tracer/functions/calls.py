@@ -81,12 +81,13 @@ def call_function(ctx: Context, variable: FunctionVariable, args: list[Variable]
     function = variable.function
     if function is None:
         return inline(ctx, variable, args, kwargs)
-    plan = ctx.session.plan_of(function)
-    if plan is None:
+    known = ctx.session.plans.get(id(function))
+    if known is None:
         plan = _plan(ctx, function)
         if ctx.pins.by_name:
             plan = ctx.pins.named(ctx, function, plan)
-        ctx.session.remember_plan(function, plan)
+        known = ctx.session.remember_plan(function, plan)
+    plan = known[1]
     if plan == "inline" or ctx.tensors.told_of_python(ctx, function, args, kwargs) and _tells(plan, function):
         return inline(ctx, variable, args, kwargs)
     if type(plan) is Overridden:

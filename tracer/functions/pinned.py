@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..compat.operators import UNHELD
+from ..compat.overriding import is_told as may_be_told
 from ..compat.python_classes import is_python_class
 from ..signals import Break, Declined, NotConstant, NotHeld
 from ..variables import (
@@ -78,18 +79,13 @@ def is_torch_operator(value: Any) -> bool:
 
 
 # ---- calling
-#: What becomes of callables some of which are torch's operators and methods, which classes and modes override.
-_OVERRIDABLE = ("node", "descriptor")
-
-
 def call_pinned(ctx: Context, variable: PinnedVariable, args: list[Variable], kwargs: dict[str, Variable]) -> Any:
     value = variable.value
-    plan = ctx.session.plan_of(value)
-    if plan is None:
-        plan = _plan(value)
-        ctx.session.remember_plan(value, plan)
-    kind, rules = plan
-    answer = ctx.tensors.told(ctx, value, args, kwargs) if kind in _OVERRIDABLE or ctx.overriding.modes else None
+    known = ctx.session.plans.get(id(value))
+    if known is None:
+        known = ctx.session.remember_plan(value, (*_plan(value), is_torch_operator(value) or may_be_told(value)))
+    kind, rules, is_told = known[1]
+    answer = ctx.tensors.told(ctx, value, args, kwargs) if is_told else None
     if answer is not None:
         return answer
     why = ""

@@ -53,7 +53,7 @@ OPAQUE_MODULES = frozenset({
 #: Where libraries are: functions of a person's own files are followed, whatever they are called.
 _INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")})
 #: Transforms of functions (`vmap`, `grad`): code that swaps the interpreter of operators under what it calls.
-_TRANSFORMS = ("torch.func", "torch._functorch")
+_TRANSFORMS = ("torch.func.", "torch._functorch.")  # modules, and what is below them
 _NODE_EXCEPTIONS = frozenset({"is_tensor", "_in_projection_packed"})
 
 
@@ -78,7 +78,7 @@ def verdict(function: types.FunctionType) -> str:
 
 
 def _transforms(module: str) -> bool:
-    return any(module == home or module.startswith(home + ".") for home in _TRANSFORMS)
+    return f"{module}.".startswith(_TRANSFORMS)
 
 
 #: What becomes of those of a module that can't be followed.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..compat import graphs, is_eager, is_symbolic
+from ..compat import graphs, has_symbols, is_eager
 from ..compat.overriding import as_plain
 from ..events import NodeRemoved
 from .modes import MODES
@@ -121,7 +121,7 @@ def examples_of(inputs: list[GraphInput], plain: bool) -> list[Any]:
     """What a backend makes its own fakes of: the inputs as they are when the frame begins. Tracing wrote to its fakes; those with
     symbolic sizes, and what shares memory with them, have nothing else to be made of. `plain`: without the program's classes."""
     tensors = [i for i in inputs if isinstance(i.value, torch.Tensor)]
-    symbolic = {i.fake.untyped_storage()._cdata for i in tensors if any(map(is_symbolic, (*i.fake.shape, *i.fake.stride(), i.fake.storage_offset())))}
+    symbolic = {i.fake.untyped_storage()._cdata for i in tensors if has_symbols(i.fake)}
     real = {id(i) for i in tensors if i.fake.untyped_storage()._cdata not in symbolic}
     found = [i.value if id(i) in real else i.fake for i in inputs]
     return [*map(as_plain, found)] if plain else found

@@ -63,7 +63,7 @@ def is_pinned(ctx: Context, source: Any) -> bool:
 
 
 def _symbolic(entry: Any) -> bool:
-    return any(fakes.is_symbolic(size) for size in (*entry.fake.shape, *entry.fake.stride(), entry.fake.storage_offset()))
+    return fakes.has_symbols(entry.fake)
 
 
 def _written(ctx: Context, sources: list[Any]) -> list[Any]:

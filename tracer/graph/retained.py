@@ -30,24 +30,28 @@ __all__ = ["retain", "retain_views", "separate", "view_again"]
 def retain(ctx: Context, body: Body) -> None:
     """Adds to the results of the body, before the graph gets its output."""
     graph = ctx.root_graph.graph
-    if not any("effect" in node.meta for node in graph.nodes):
+    effects = [node.meta["effect"] for node in graph.nodes if "effect" in node.meta]
+    if not effects:
         return
-    given = {storage_of(i.fake) for i in ctx.inputs} - {None}
-    needed, memory = set(body.outputs), {storage_of(node.meta.get("example_value")) for node in body.outputs}
+    writing = any(effect.writes for effect in effects)  # else it doesn't matter what lies where
+    given = {storage_of(i.fake) for i in ctx.inputs} - {None} if writing else set()
+    needed, memory = set(body.outputs), {storage_of(node.meta.get("example_value")) for node in body.outputs} if writing else set()
+    living: set[Any] = set()
     unused = []
     for node in reversed(graph.nodes):
         effect = node.meta.get("effect")
         writes = {storage_of(fake) for fake in effect.writes} if effect is not None else set()
-        live = node in needed or bool(writes & (memory | given))
+        live = node in needed or not living.isdisjoint(node.users) or bool(writes & (memory | given))
         if not live and effect is not None:
             live = effect.again and not writes and node.meta.get("example_value") is None or bool(node.meta.get("mode"))
             if not live and (not effect.again or not writes) and _tensor(node) is not None:
                 unused.append(node)
                 live = True
         if live:
-            needed.update(node.all_input_nodes)
-            memory.update(storage_of(argument.meta.get("example_value")) for argument in node.all_input_nodes)
-            memory.discard(None)
+            living.add(node)
+            if writing:
+                memory.update(storage_of(argument.meta.get("example_value")) for argument in node.all_input_nodes)
+                memory.discard(None)
     for node in reversed(unused):
         body.result(_detached(ctx, node))
 

@@ -273,6 +273,8 @@ def call_descriptor(ctx: Context, descriptor: Any, args: list[Variable], kwargs:
     if not args:
         ctx.raise_(TypeError, f"unbound method {descriptor.__qualname__}() needs an argument")
     receiver = args[0]
+    if isinstance(receiver, TensorVariable):
+        return ctx.tensors.call_tensor_method(ctx, descriptor.__name__, args, kwargs)
     _check_receiver(ctx, receiver, descriptor)
     _check_copied(ctx, args, descriptor)
     if isinstance(receiver, ObjectVariable) and receiver.data is not None and descriptor.__objclass__ is not object:
@@ -281,8 +283,6 @@ def call_descriptor(ctx: Context, descriptor: Any, args: list[Variable], kwargs:
             return made
         result = PinnedVariable(descriptor).call(ctx, [receiver.data, *args[1:]], kwargs)
         return of_base(receiver, result) if result is receiver.data else result
-    if isinstance(receiver, TensorVariable):
-        return ctx.tensors.call_tensor_method(ctx, descriptor.__name__, args, kwargs)
     why = ""
     for rule in calls.of(descriptor):
         answer = rule(ctx, args, kwargs)

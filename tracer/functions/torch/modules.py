@@ -30,6 +30,7 @@ HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_p
 GLOBAL_HOOKS = ("_global_forward_hooks", "_global_forward_pre_hooks", "_global_backward_hooks", "_global_backward_pre_hooks")
 _CALL = nn.Module.__call__
 _CALL_IMPL = nn.Module._call_impl
+_read = object.__getattribute__
 
 
 def call_module(ctx: Context, module: ModuleVariable, args: list[Variable], kwargs: dict[str, Variable]) -> Any:
@@ -67,10 +68,8 @@ def _without_hooks(ctx: Context, module: ModuleVariable) -> bool:
     value = module.value
     if value is None:
         return True
-    if any(getattr(module_machinery, name) for name in GLOBAL_HOOKS):
-        return False
     held = own_dict(value)
-    if any(held[name] for name in HOOKS) or any(name in module.attrs for name in HOOKS):
+    if _any_held(vars(module_machinery), GLOBAL_HOOKS) or _any_held(held, HOOKS) or module.attrs and any(name in module.attrs for name in HOOKS):
         return False
     compiled = held.get("_compiled_call_impl")
     if compiled is not None:
@@ -85,6 +84,13 @@ def _without_hooks(ctx: Context, module: ModuleVariable) -> bool:
             for name in names:
                 ctx.guard(owner.item(name), "EMPTY_DICT", None, BACKWARD if "backward" in name else None)
     return True
+
+
+def _any_held(registries: dict[str, Any], names: tuple[str, ...]) -> bool:
+    for name in names:  # noqa: SIM110 – of every call of a module: no generator
+        if registries[name]:
+            return True
+    return False
 
 
 def backward_unseen(ctx: Context) -> bool:
@@ -102,7 +108,7 @@ def backward_unseen(ctx: Context) -> bool:
 # ---- attributes
 def own_dict(module: nn.Module) -> dict[str, Any]:
     """A module's `__dict__`, read without its class's own `__getattribute__`."""
-    return object.__getattribute__(module, "__dict__")
+    return _read(module, "__dict__")  # type: ignore[no-any-return]
 
 
 def module_attribute(ctx: Context, module: ModuleVariable, name: str) -> Any:
@@ -134,7 +140,7 @@ def _plainly_registered(ctx: Context, module: ModuleVariable, name: str) -> Vari
     if value is None or source is None or name in module.attrs:
         return None
     find, cls = ctx.protocol.find, module.cls
-    if find(ctx, cls, name)[0] is not None or find(ctx, cls, "__getattribute__")[0] is not object or name in own_dict(value):
+    if find(ctx, cls, name)[0] is not None or find(ctx, cls, "__getattribute__")[0] is not object or name in _read(value, "__dict__"):
         return None
     if find(ctx, cls, "__getattr__")[1] is not nn.Module.__getattr__:
         return None
@@ -174,7 +180,7 @@ def _holder(ctx: Context, module: ModuleVariable, part: str) -> Any:
     if module.value is None or module.source is None:
         return None
     known = ctx.by_source.get(module.source.dict().item(part))
-    return known if known is not None else own_dict(module.value).get(part)
+    return known if known is not None else _read(module.value, "__dict__").get(part)
 
 
 @calls.exact(nn.Module.__getattr__)

@@ -17,7 +17,15 @@ from ...compat.operators import number_keywords, writes_first
 from ...graph.operators import Effect, WritesArgument, refuse_writing, storage_of
 from ...graph.spelling import Held, spelled
 from ...signals import Break, Raised
-from ...variables import ListVariable, SubclassVariable, SymVariable, TensorVariable, TupleVariable, Variable
+from ...variables import (
+    ConstantVariable,
+    ListVariable,
+    SubclassVariable,
+    SymVariable,
+    TensorVariable,
+    TupleVariable,
+    Variable,
+)
 from . import facts as torch_facts
 from . import failing
 from .fields import check_replaced
@@ -32,6 +40,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PLAIN", "is_leaf_input", "record", "target_name"]
 
+#: Arguments that hold no others: most.
+_SINGLE = frozenset({TensorVariable, ConstantVariable})
 PLAIN = frozenset({bool, int, float, str, torch.Size, torch.dtype, torch.device, torch.layout})
 
 
@@ -85,7 +95,10 @@ class _Call:
             node, fake = self.ctx.argument(variable)
             self.nodes.append(node)
             self.fakes.append(fake)
-            _collect(fake, self.tensors)
+            if type(variable) is TensorVariable:
+                self.tensors.append(fake)
+            elif type(variable) is not ConstantVariable:
+                _collect(fake, self.tensors)
         self.named_nodes: dict[str, Any] = {}
         self.named: dict[str, Any] = {}
         for name, variable in self.kwargs.items():
@@ -98,12 +111,13 @@ class _Call:
 
     def argument_returned(self, value: Any) -> Variable | None:
         """The argument that the call gives back itself: a tensor, one in a list, or a list that was written to."""
-        if not isinstance(value, torch.Tensor | list | tuple):
+        is_tensor = isinstance(value, torch.Tensor)
+        if not is_tensor and not isinstance(value, list | tuple):
             return None
         for variable, fake in zip((*self.args, *self.kwargs.values()), (*self.fakes, *self.named.values()), strict=True):
             if fake is value:
                 return variable
-            if isinstance(variable, ListVariable | TupleVariable) and isinstance(value, torch.Tensor):
+            if is_tensor and type(variable) not in _SINGLE and isinstance(variable, ListVariable | TupleVariable):
                 for item in variable.items:
                     if isinstance(item, TensorVariable) and item.fake is value:
                         return item
@@ -111,6 +125,8 @@ class _Call:
 
     def with_arguments(self, made: Variable) -> Variable:
         """`made`, with arguments of the program's classes in it as they are: what an operator gives back stays what it is."""
+        if type(made) is TensorVariable:
+            return made
         given = (*self.args, *(item for each in self.args if isinstance(each, ListVariable | TupleVariable) for item in each.items))
         known = {id(each.fake): each for each in given if type(each) is SubclassVariable}
         if known and isinstance(made, ListVariable | TupleVariable):

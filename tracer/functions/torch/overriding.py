@@ -34,7 +34,6 @@ from ...variables import (
     Variable,
     literal,
 )
-from ..pinned import is_torch_operator
 from ..table import calls
 
 if TYPE_CHECKING:
@@ -69,21 +68,28 @@ def overrides(ctx: Context, variable: Variable) -> bool:
     return found is not MISSING and found is not told_by_torch.DISABLED
 
 
+#: What no class of the program's is told of: arguments of nearly every call.
+_SILENT = frozenset({TensorVariable, ConstantVariable, SymVariable})
+
+
 def _any_overrides(ctx: Context, args: list[Variable], depth: int = 2) -> bool:
     for variable in args:
         if isinstance(variable, ListVariable | TupleVariable):
             if depth and _any_overrides(ctx, variable.settled(ctx), depth - 1):
                 return True
-        elif overrides(ctx, variable):
+        elif type(variable) not in _SILENT and overrides(ctx, variable):
             return True
     return False
 
 
 def _concerned(ctx: Context, args: list[Variable], kwargs: dict[str, Variable]) -> bool:
     """Whether anybody might have to be told of a call with these arguments."""
-    if ctx.overriding.by_modes:
+    overriding = ctx.overriding
+    if overriding.modes and overriding.by_modes:
         return True
-    return ctx.overriding.state == ENABLED and _any_overrides(ctx, [*args, *kwargs.values()])
+    if _SILENT.issuperset(map(type, args)) and (not kwargs or _SILENT.issuperset(map(type, kwargs.values()))):
+        return False
+    return overriding.state == ENABLED and _any_overrides(ctx, [*args, *kwargs.values()])
 
 
 # ---- stand-ins
@@ -150,8 +156,8 @@ _OPERATORS = frozenset({
 
 
 def told(ctx: Context, function: Any, args: list[Variable], kwargs: dict[str, Variable]) -> Variable | None:
-    """What an override makes of a call of C's `function`; None where nobody is told of it."""
-    if not (is_torch_operator(function) or told_by_torch.is_told(function)) or not _concerned(ctx, args, kwargs):
+    """What an override makes of a call of C's `function`, of which one may be told; None where nobody is."""
+    if not _concerned(ctx, args, kwargs):
         return None
     stand_ins = _StandIns(ctx)
     heard = told_by_torch.listen(function, [stand_ins.of(each) for each in args], {name: stand_ins.of(each) for name, each in kwargs.items()})
@@ -198,8 +204,9 @@ def write_field(ctx: Context, descriptor: Variable, subject: Variable, value: Va
 
 def answered(ctx: Context, *operands: Variable) -> bool:
     """Whether an operator with these operands is answered by the methods of their classes, which tell of it."""
-    overriding = ctx.overriding
-    return overriding.by_modes or any(type(each) is SubclassVariable and (overrides(ctx, each) or _has_methods(ctx, each)) for each in operands)
+    if not ctx.overriding.modes and _SILENT.issuperset(map(type, operands)):
+        return False
+    return ctx.overriding.by_modes or any(type(each) is SubclassVariable and (overrides(ctx, each) or _has_methods(ctx, each)) for each in operands)
 
 
 def _has_methods(ctx: Context, variable: SubclassVariable) -> bool:
