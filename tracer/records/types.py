@@ -232,9 +232,9 @@ class GraphBreak:
     elsewhere: str = ""
 
     @property
-    def key(self) -> tuple[int, Place | None, str]:
-        """Equal for breaks that are one: the call, the innermost user location, the catalogue's id."""
-        return self.call, self.location, self.reason
+    def key(self) -> tuple[int, Place | None, str, str]:
+        """Equal for breaks that are one: the call, the innermost user location, the catalogue's id, the function of a library by way of which."""
+        return self.call, self.location, self.reason, self.context.get("inside", "")
 
 
 @dataclass(slots=True)
@@ -392,7 +392,7 @@ class Records:
     sources: Mapping[str, Mapping[int, str]] | None = field(default=None, compare=False, repr=False)
 
     def add_break(self, found: GraphBreak) -> GraphBreak:
-        """Adds a break, or its frames to the record of the same break: one for each (call, user location, reason)."""
+        """Adds a break, or its frames to the record of the same break: one for each key."""
         for known in reversed(self.graph_breaks):
             if known.key == found.key:
                 known.frames.extend(frame for frame in found.frames if frame not in known.frames)
