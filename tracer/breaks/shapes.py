@@ -8,9 +8,9 @@ ENTRIES = (
     Entry(
         id="data-dependent-shape",
         title="Result size depends on the data",
-        explanation="""{subject} keeps only some elements, so how many come out depends on the values[[ in
-            `{var}`]][[ ({shape})]], not on the shape. The graph plans sizes before it sees values, so it stops
-            here, counts, and restarts. `nonzero`, `unique`, `masked_select` and one-argument `where` do the same.""",
+        explanation="""{subject} gives a result whose size depends on the values[[ in `{var}`]][[ ({shape})]], not on
+            the shape. The graph plans sizes before it sees values, so it stops here, lets Python run this, and restarts.
+            All that keeps only some elements is of that kind: a mask as an index, `nonzero`, `unique`, `masked_select` and one-argument `where`.""",
         why_it_matters="""[[{graphs} graphs, ]]a wait to learn the count, and a recompile when the count
             changes[[ from {value}]].""",
         fixes=(
