@@ -432,3 +432,54 @@ def test_what_torch_writes_at_a_first_call_is_state_as_well() -> None:
     replayed = session.replay()
     assert replayed.ok, str(replayed)
     assert "__dynamo_disable" in function.__dict__ and "written to" in replayed.notes[0]
+
+
+class Counted(int):
+    met: list[int] = []
+
+
+class Step(enum.IntEnum):
+    ONE = 1
+
+
+class Told(torch.Tensor):
+    names: list[str] = []
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        cls.names.append(func.__name__)
+        return super().__torch_function__(func, types, args, kwargs)
+
+
+ONE: Any = Step.ONE
+
+
+def counts(x: torch.Tensor, number: Any) -> Any:
+    number.met.append(1)
+    return x * len(number.met)
+
+
+def marks(x: torch.Tensor, step: Any) -> Any:
+    step.met.append(2)
+    return x * len(step.met)
+
+
+def is_told(x: torch.Tensor, other: Any) -> Any:
+    return (other + 1).sum() * len(other.names)
+
+
+@pytest.mark.parametrize(
+    ("program", "argument", "held"),
+    [(counts, Counted(3), Counted.met), (marks, ONE, ONE.__dict__.setdefault("met", [])), (is_told, torch.ones(2).as_subclass(Told), Told.names)],
+    ids=["class of an int", "member that is an int", "class of a tensor"],
+)
+def test_what_classes_of_plain_values_hold_is_state(program: Any, argument: Any, held: list[Any]) -> None:
+    """And to copy what a call was given tells its class nothing."""
+    held.clear()
+    with tracer.Session("trace") as session:
+        first = session.run(program, torch.ones(1), argument)
+        left = list(held)
+        again = session.recompile()
+        assert again.error is None and again.not_comparable == "" and again.rerun_notes == ()
+        assert torch.equal(again.result.as_subclass(torch.Tensor), first.as_subclass(torch.Tensor))
+        assert session.replay().ok and held == left

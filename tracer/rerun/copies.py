@@ -26,6 +26,7 @@ from typing import Any
 import torch
 
 from ..compat.copies import plain_dispatch, set_bits
+from ..compat.overriding import is_followed, made_of, unseen
 from ..compat.python_classes import can_be_given, is_python_class
 from ..compat.wrappers import are_settings, is_optimized, note_identity, over, wrapper_of
 from ..protocol.instances import instance_dict
@@ -360,13 +361,21 @@ class Copier:
     def copied(self, tensor: torch.Tensor) -> Any:
         """A copy of the tensor, also where something else stands for it."""
         self.tensors += 1
-        if type(tensor) not in _PLAIN or tensor.layout is not torch.strided or tensor.is_quantized:
+        with unseen():
+            return self._copied(tensor)
+
+    def _copied(self, tensor: torch.Tensor) -> Any:
+        cls = type(tensor)
+        known = cls in _PLAIN or is_followed(tensor) and all(getattr(cls, name) is getattr(torch.Tensor, name) for name in _COPYING)
+        if not known or tensor.layout is not torch.strided or tensor.is_quantized:
             return self._unusual(tensor)
         with torch.inference_mode(tensor.is_inference()):
             made = self._data(tensor)
-            if isinstance(tensor, torch.nn.Parameter):
+            if cls not in _PLAIN:
+                made = made_of(cls, made)
+            elif isinstance(tensor, torch.nn.Parameter):
                 made = torch.nn.Parameter(made, tensor.requires_grad)
-            elif type(tensor) is not torch.Tensor:
+            elif cls is not torch.Tensor:
                 made = torch.nn.Buffer(made, persistent=getattr(tensor, "persistent", True))
         if tensor.requires_grad and not tensor.is_leaf:
             with torch.enable_grad():
@@ -428,6 +437,8 @@ def _is_its_attributes(cls: type) -> bool:
     )
 
 
+#: How a class of tensors says what a copy of one is.
+_COPYING = ("__deepcopy__", "__new__", "__reduce_ex__")
 _PICKLING = ("__new__", "__reduce__", "__reduce_ex__", "__getstate__", "__setstate__")
 
 

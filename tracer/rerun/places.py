@@ -28,6 +28,7 @@ from ..compat.environment import put_back, taken
 from ..compat.marks import late_marks
 from ..compat.python_classes import can_be_given
 from ..compat.registries import registries
+from ..protocol.instances import instance_dict
 
 __all__ = ["MISSING", "Place", "Walk", "in_context", "places", "put"]
 
@@ -235,7 +236,10 @@ class Walk:
         self.waiting += members.values()
 
     def visit(self, value: Any) -> None:
-        if type(value) in _EXACT or id(value) in self.seen or isinstance(value, _DATA_FREE):
+        if type(value) in _EXACT or id(value) in self.seen:
+            return
+        if isinstance(value, _DATA_FREE) and not isinstance(value, enum.Enum):  # of a class that may hold something
+            self.waiting += [type(value), *(instance_dict(value) or {}).values()]
             return
         if type(value) in _CONTAINERS and not value:
             return
