@@ -93,6 +93,8 @@ def test_a_kernel_can_be_restarted_while_a_call_waits(lab):
         "disabled buttons",
     )
     assert opened.widget(1).locator(".nd, .nothing, .lane").count()  # what it showed stays
+    until(lambda: opened.widget(1).locator("h2").inner_text() == "The kernel is gone", what="the headline")
+    assert "ended with it" in opened.widget(1).locator(".note").first.inner_text()
     opened.run(0)
     opened.run(1)
     paused(opened.widget(1))

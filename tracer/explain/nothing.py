@@ -5,7 +5,7 @@ In: records without a graph. Out: words; "" where there is a graph.
 
 from __future__ import annotations
 
-from tracer.explain.words import clean, count
+from tracer.explain.words import clean, count, ops_by_now
 from tracer.records import Records
 
 __all__ = ["earlier_hits", "why_nothing"]
@@ -46,7 +46,10 @@ def why_nothing(records: Records) -> str:
         were, their = ("was", "its") if one else ("were", "their")
         return f"{count(len(empty), 'function')} {were} traced, and {beside}none of {their} operations is one on tensors."
     if any(call.outcome not in ("returned", "open") for call in records.calls):
-        return "The call ended before a graph was finished: see below."
+        by_then = f" {count(ops_by_now(records), 'operation')} had been recorded by then." if records.unfinished else ""
+        return f"The call ended before a graph was finished: see below.{by_then}"
+    if records.unfinished:
+        return f"The call is still being traced: {count(ops_by_now(records), 'operation')} by now."
     left = [frame for frame in records.frames if frame.outcome in ("skipped", "failed")]
     if left:
         rest = f" (and {count(len(left) - 1, 'other function')})" if len(left) > 1 else ""

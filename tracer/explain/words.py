@@ -62,22 +62,35 @@ def headline(records: Records) -> str:
     numbers = records.stats
     if not records.calls and not records.frames and not records.graphs:
         return "Nothing was run yet."
-    parts = [count(numbers["graphs"], "graph")] if records.graphs else ["NOTHING WAS COMPILED"]
+    ended = [f"{count(calls, 'call')} {words}" for words, calls in _ended(records).items()]
+    parts = [count(numbers["graphs"], "graph")] if records.graphs else [*ended, _without(records)]
     parts += [
         count(numbers["graph_breaks"], "graph break"),
         count(numbers["guards"], "guard"),
         count(numbers["recompiles"], "recompile"),
-        count(numbers["ops"], "op"),
+        *([count(numbers["ops"], "op")] if records.graphs or not records.unfinished else []),
+        *([f"{count(ops_by_now(records), 'op')} in {count(len(records.unfinished), 'unfinished graph')}"] if records.unfinished else []),
         seconds(numbers["seconds"]),
     ]
     plain = [frame.id for frame in records.frames if frame.id and frame.outcome in ("skipped", "failed")]
     left = len(plain) + len({one.name for one in records.limits if one.frame not in plain})
     if left:
         parts.append(f"{count(left, 'function')} NOT COMPILED")
-    parts += [f"{count(calls, 'call')} {words}" for words, calls in _ended(records).items()]
+    parts += ended if records.graphs else []
     if records.faults:
         parts.append(count(numbers["faults"], "internal fault"))
     return " · ".join(parts)
+
+
+def ops_by_now(records: Records) -> int:
+    """Operations in graphs that aren't finished."""
+    return sum(graph.op_count for graph in records.unfinished)
+
+
+def _without(records: Records) -> str:
+    if any(call.outcome == "open" for call in records.calls) and records.unfinished:
+        return "NO GRAPH IS FINISHED YET"
+    return "NO GRAPH WAS FINISHED" if records.unfinished else "NOTHING WAS COMPILED"
 
 
 #: How a call that didn't return stands in a headline, by its outcome.

@@ -84,9 +84,10 @@ class _Reader:
         lost = {frame.id for frame in records.frames if frame.id and frame.outcome not in ("compiled", "open")}
         records.guards = [guard for guard in records.guards if guard.frame not in lost]
         records.graphs = [graph for graph in records.graphs if graph.frame not in lost]
+        records.unfinished = self._unfinished()
         refused = {call.number for call in records.calls if call.by == "limit"}
         records.limits = [one for one in records.limits if one.call not in refused]
-        for graph in records.graphs:
+        for graph in (*records.graphs, *records.unfinished):
             graph.nodes = list(self.nodes.get((graph.frame, graph.name), {}).values())
             graph.inputs = list(self.inputs.get((graph.frame, graph.name), {}).values())
             graph.guards = [guard for guard in records.guards if guard.frame == graph.frame]
@@ -97,6 +98,17 @@ class _Reader:
         complete(records, self.recompiled_for, lambda event: user_place(self.journal.events, event))
         ran_plainly(records, self.ran)
         return records
+
+    def _unfinished(self) -> list[Graph]:
+        """Names are given anew where a graph wasn't finished: of two of one name the later is meant."""
+        ended = {frame.id: frame for frame in self.records.frames if frame.id and frame.outcome in _WITHOUT_AN_END}
+        later = {graph.name for graph in self.records.graphs}
+        found = []
+        for frame, name in reversed(self.nodes):
+            if isinstance(name, str) and frame in ended and name not in later:
+                later.add(name)
+                found.append(Graph(name, frame, call=ended[frame].call))
+        return found[::-1]
 
     def _bodies(self, frame: str, nodes: list[Node], around: int | None) -> list[Body]:
         """The bodies in a graph of a frame, or in the body that the event `around` began. The nodes that stand for them come in
@@ -307,6 +319,10 @@ class _Reader:
 
     def _lasted(self, event: ev.Outcome) -> float:
         return (event.t - self.journal.events[event.opens].t) / 1e9
+
+
+#: Outcomes of frames that leave a graph as far as it came.
+_WITHOUT_AN_END = ("open", "aborted", "refused")
 
 
 def broken(event: ev.GraphBreak) -> GraphBreak:

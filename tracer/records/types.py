@@ -388,6 +388,8 @@ class Records:
     ran_plainly: dict[str, int] = field(default_factory=dict)
     #: What frames changed outside of themselves.
     effects: list[Effect] = field(default_factory=list)
+    #: Graphs of frames that are still being traced, or whose call ended before: what is in them by then.
+    unfinished: list[Graph] = field(default_factory=list)
     #: Source lines that came with a recording; without them linecache is asked.
     sources: Mapping[str, Mapping[int, str]] | None = field(default=None, compare=False, repr=False)
 

@@ -25,6 +25,16 @@ export class App extends EventTarget {
     return this.channel !== null && this.channel.alive;
   }
 
+  // Whether a call waits and the moment that is shown is an earlier one.
+  get past() {
+    return this.paused && this.now !== this.data.head.at;
+  }
+
+  // Where a call waits; else the newest event.
+  get present() {
+    return this.paused ? this.data.head.at : this.last;
+  }
+
   get last() {
     return Math.max(0, (this.data.head.events || 1) - 1);
   }
@@ -52,7 +62,7 @@ export class App extends EventTarget {
 
   load(views) {
     Object.assign(this.data, views);
-    if (this.following || this.now > this.last) this.now = this.paused ? this.data.head.at : this.last;
+    if (this.following || this.now > this.last) this.now = this.present;
     this.emit("data", Object.keys(views));
     this.emit("time");
     const stopped = this.paused ? this.data.head.at : null;
@@ -68,7 +78,7 @@ export class App extends EventTarget {
   // --- time
   seek(seq) {
     const goal = Math.min(this.last, Math.max(0, Math.round(seq)));
-    this.following = goal === (this.paused ? this.data.head.at : this.last);
+    this.following = goal === this.present;
     if (goal === this.now) return;
     this.now = goal;
     this.emit("time");

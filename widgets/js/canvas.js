@@ -27,6 +27,7 @@ export function canvas({ label, does, born = () => true, begun = () => true }) {
   function set(data, pictureOf) {
     lanes = stand(data, pictureOf);
     empty.hidden = lanes.length > 0;
+    if (does.nothing) empty.textContent = does.nothing();
     drawn = null;
     if (touched) move();
     else fit();

@@ -7,7 +7,7 @@ export const ICONS = {
   pause: [["circle", {"cx": "8", "cy": "8", "r": "6.2"}], ["path", {"d": "M6.5 5.8v4.4M9.5 5.8v4.4"}]],
   rec: [["path", {"d": "M3 2.5h7.5L13 5v8.5H3z"}], ["path", {"d": "M5.5 2.5V6h4V2.5M5.5 13.5v-4h5v4"}]],
   cmp: [["rect", {"x": "2", "y": "3", "width": "5", "height": "10", "rx": "1"}], ["rect", {"x": "9", "y": "3", "width": "5", "height": "10", "rx": "1"}]],
-  first: [["path", {"d": "M4 3.5v9M12 3.5L6 8l6 4.5z"}]],
+  first: [["path", {"d": "M3.2 3.5h1.6v9H3.2zM12.5 3.5L6.5 8l6 4.5z"}]],
   prev: [["path", {"d": "M11 3.5L5 8l6 4.5z"}]],
   run: [["path", {"d": "M5 3.5L12 8l-7 4.5z"}]],
   into: [["path", {"d": "M8 2v7M5 6.5L8 9.5l3-3"}], ["circle", {"cx": "8", "cy": "13", "r": "1.2"}]],

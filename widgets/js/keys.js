@@ -17,7 +17,7 @@ export function keys(app, main, { tab, find }) {
     else if (key === ",") app.emit("command", "back");
     else if (key === "." ) app.emit("command", "next");
     else if (key === "Home" && !event.defaultPrevented) app.seek(0);
-    else if (key === "End" && !event.defaultPrevented) app.seek(app.last);
+    else if (key === "End" && !event.defaultPrevented) app.seek(app.present);
     else if (/^[1-9]$/.test(key)) tab(Number(key) - 1);
     else if (key === "/") find();
     else if (key === "Escape") app.emit("escape");

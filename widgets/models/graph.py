@@ -31,12 +31,16 @@ CHOICES, TINY = 32, 80
 def graph(book: Book) -> dict[str, Any]:
     """{lanes: [lane]}: see `lane`; `pictures` holds the ways of drawing it that need no kernel: "auto", "1", "2", …, "all";
     `choices` has a picture for each choice of closed boxes where no kernel could make it and they are few."""
-    return {"lanes": [_lane(book, number) for number in range(len(book.records.graphs))]}
+    return {"lanes": [_lane(book, number) for number in range(len(_graphs(book)))]}
+
+
+def _graphs(book: Book) -> list[Graph]:
+    return [*book.records.graphs, *book.records.unfinished]
 
 
 def lane(book: Book, number: int, closed: Collection[str]) -> dict[str, Any]:
     """One picture of one graph, with these boxes closed; for a page that asks."""
-    one = book.records.graphs[number]
+    one = _graphs(book)[number]
     drawn = _figure(book, one, closed=closed, limit=None)
     return picture(drawn, _births(_seqs(book, one, drawn.whole), drawn.whole))
 
@@ -44,7 +48,7 @@ def lane(book: Book, number: int, closed: Collection[str]) -> dict[str, Any]:
 def _lane(book: Book, number: int) -> dict[str, Any]:
     """{name, title, subtitle, frame, seq, nodes: {id: {…}}, break: {…} | None, pictures: {depth: picture}, choices: [picture]}."""
     records = book.records
-    one = records.graphs[number]
+    one = _graphs(book)[number]
     frames = {f.id: f for f in records.frames if f.id}
     drawn = _figure(book, one, limit=LIMIT)
     gutter = gutter_after(one, frames, records.graph_breaks)
@@ -64,7 +68,7 @@ def _lane(book: Book, number: int) -> dict[str, Any]:
     return {
         "name": one.name,
         "title": one.name.replace("graph_", "Graph "),
-        "subtitle": subtitle(one, frames.get(one.frame)),
+        "subtitle": subtitle(one, frames.get(one.frame)) + _fate(book, one),
         "frame": one.frame,
         "seq": first,
         "nodes": _nodes(book, one, drawn, seqs),
@@ -72,6 +76,14 @@ def _lane(book: Book, number: int) -> dict[str, Any]:
         "pictures": pictures,
         "choices": [picture(_figure(book, one, closed=shut, limit=None), births) for shut in choices],
     }
+
+
+def _fate(book: Book, one: Graph) -> str:
+    """What is to be said of a graph that isn't finished."""
+    if not any(one is each for each in book.records.unfinished):
+        return ""
+    ended = any(call.number == one.call and call.outcome != "open" for call in book.records.calls)
+    return " · never finished" if ended else " · not finished yet"
 
 
 def _closings(boxes: Sequence[Box]) -> list[list[str]]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from tracer.explain import followed_line, headline, why_nothing
+from tracer.breaks import CATALOGUE, render
+from tracer.events import AttemptStarted, FrameStarted, GraphBreak
+from tracer.explain import clean, followed_line, headline, why_nothing
+from tracer.explain.words import file_name, ops_by_now
 from tracer.records import Records
 from widgets.models.book import Book
 
@@ -20,7 +23,7 @@ def head(book: Book) -> dict[str, Any]:
     records, stats = book.records, book.records.stats
     state = _state(book)
     return {
-        "title": _title(records) if state != "tracing" else "Tracing",
+        "title": {"tracing": "Tracing", "paused": _waits(book)}.get(state) or _title(records),
         "sign": state if state in ("tracing", "paused") else _sign(records, state),
         "state": state,
         "events": len(book.events),
@@ -28,7 +31,7 @@ def head(book: Book) -> dict[str, Any]:
         "stats": [
             [int(stats["recompiles"]), "recompile", "recompiles", "recompiles", int(bool(stats["recompiles"]))],
             [int(stats["guards"]), "guard", "guards", "guards"],
-            [int(stats["ops"]), "op", "graph", "ops"],
+            [int(stats["ops"]) + ops_by_now(records), "op", "graph", "ops"],
         ],
         "seconds": stats["seconds"],
         "actions": [
@@ -61,6 +64,39 @@ def _title(records: Records) -> str:
     return " · ".join(part for part in headline(records).split(" · ") if not beside.fullmatch(part))
 
 
+def _waits(book: Book) -> str:
+    """Where a call waits, as its program's lines are counted."""
+    if book.at is None:
+        return ""
+    event = book.events[book.at]
+    place = event.user_stack[-1][:2] if isinstance(event, GraphBreak) and event.user_stack else book.user_place(event)
+    if place is None:
+        return "Paused before the first line"
+    name = file_name(str(place[0]))
+    where = f"Paused at line {place[1]} of {'the cell' if name == 'notebook cell' else name}"
+    return f"{where}, where the graph ends" if isinstance(event, GraphBreak) else where
+
+
+def _began_anew(book: Book) -> str:
+    """Which decision made the frame that is being traced begin again, and where it was taken."""
+    if book.at is None:
+        return ""
+    journal, event = book.journal, book.events[book.at]
+    attempt = event if isinstance(event, AttemptStarted) else journal.enclosing(book.at, AttemptStarted)
+    if attempt is None or not attempt.attempt:
+        return ""
+    frame = journal.enclosing(attempt.seq, FrameStarted)
+    last = next((e for e in reversed(book.events[: attempt.seq]) if e.frame == attempt.frame and e.attempt == attempt.attempt - 1 and e.location), None)
+    place = book.user_place(last) if last is not None else None
+    at = f" at line {place[1]}" if place is not None else ""
+    if attempt.because in CATALOGUE:
+        why = f"the graph has to end{at} ({render(attempt.because).title})"
+    else:
+        why = f"{attempt.because or 'no reason was recorded'}{at}"
+    name = f"{frame.name} " if frame is not None else ""
+    return clean(f"{name}is traced from its beginning again (attempt {attempt.attempt + 1}), since one thing is known now: {why}.")
+
+
 def _state(book: Book) -> str:
     if book.at is not None:
         return "paused"
@@ -73,4 +109,4 @@ def _note(book: Book) -> str:
     said = [f"This recording was cut short: it ends after {len(book.events):,} events."] if book.journal.truncated else []
     if _state(book) in ("done", "recording") and (why := why_nothing(book.records)):
         said.append(f"Nothing was captured. {why}")
-    return " ".join([*said, *(followed_line(one).replace("`", "") for one in book.records.followed[:3])])
+    return " ".join([*filter(None, [_began_anew(book)]), *said, *(followed_line(one).replace("`", "") for one in book.records.followed[:3])])

@@ -25,6 +25,7 @@ export function graph(app) {
       chooseBox: (lane, id) => app.select({ type: "module", id: `${lane.name}:${id}`, title: id }),
       chooseBreak: (lane) => app.select(breakOf(lane)),
       chosen: () => app.selection?.id,
+      nothing: () => (["paused", "tracing"].includes(app.data.head.state) ? "No operation is in a graph yet." : "No graph was captured."),
       toggle,
       says: (lane, id, open) => {
         const role = lane.picture.boxes.find((box) => box[0] === id)?.[9], what = role ? `${id}, a body of ${role}` : id;

@@ -3,6 +3,10 @@ import { count, h, icon, number, refill, seconds, throttled } from "../dom.js";
 
 const SIGNS = { tracing: "run", paused: "pause", broken: "brk", fine: "ok", again: "re", empty: "none", error: "x", fault: "x", recording: "rec", compare: "cmp" };
 
+// What becomes of a call when the kernel that it is in ends. A page asks for a sign of life as it opens: it has so many milliseconds.
+const GONE = { paused: "The call that waited here ended with it. What was recorded until then is shown.", tracing: "The call that was being traced ended with it. What was recorded until then is shown." };
+const PATIENCE = 3000;
+
 export function headline(app) {
   const title = h("h2", { "aria-live": "polite" });
   const stats = h("div", { class: "stats num" });
@@ -11,7 +15,7 @@ export function headline(app) {
   const problem = h("div", { class: "note problem", role: "alert", hidden: true });
   const el = h("div", {}, h("div", { class: "hd" }, title, h("div", { class: "sp" }), stats, actions), note, problem);
 
-  let runs = 1;
+  let runs = 1, gone = false;
   const missing = (name) => (name === "compare" && runs < 2 ? "needs a second run" : "");
   const draw = () => {
     const head = app.data.head;
@@ -30,8 +34,10 @@ export function headline(app) {
         h("button", { class: "b o", "data-key": name, disabled: Boolean((live && reason) || disabled || missing(name)), title: (live && reason) || disabled || missing(name) || label, onclick: (event) => ((app.acting = event.currentTarget), app.emit("action", name)) }, icon(sign), h("span", { class: "lbl" }, label)),
       ),
     );
-    note.hidden = !head.note;
-    refill(note, head.note || "");
+    const said = [gone && (head.state === "paused" || head.state === "tracing") ? GONE[head.state] : "", head.note || ""].filter(Boolean).join(" ");
+    if (gone && GONE[head.state]) refill(title, h("span", { class: "st error" }, icon("x")), h("span", {}, "The kernel is gone"));
+    note.hidden = !said;
+    refill(note, said);
   };
   const say = (text) => {
     problem.hidden = !text;
@@ -40,7 +46,13 @@ export function headline(app) {
   app.on("problem", ({ text }) => say(text));
   app.on("command", () => say(""));
   app.on("data", throttled(draw));
-  app.on("kernel", draw);
+  const missed = () => {
+    gone = !app.kernel;
+    draw();
+  };
+  const asked = setTimeout(missed, PATIENCE);
+  app.on("kernel", missed);
+  app.on("close", () => clearTimeout(asked));
   app.on("runs", (found) => {
     runs = found;
     draw();

@@ -24,11 +24,14 @@ export function transport(app) {
 
   const send = (name) => {
     if (name === "first") app.seek(0);
+    else if (name === "now") app.seek(app.present);
     else if (name === "back" || name === "next") app.seek(step(name === "back" ? -1 : 1));
     else if (name === "tobreak" && !app.paused) nextBreak();
     else if (!app.paused || !app.kernel) return;
-    else if (name === "tobreak") app.send({ do: "until", terms: { kind: "GraphBreak" } });
-    else app.send({ do: name });
+    else {
+      app.seek(app.present);
+      app.send(name === "tobreak" ? { do: "until", terms: { kind: "GraphBreak" } } : { do: name });
+    }
   };
 
   // One event on or back, over what is folded away: events of attempts that were given up.
@@ -47,17 +50,22 @@ export function transport(app) {
     }
   }
 
+  let drawn = []; // whether the moment was in the past, and the newest one, when the commands were drawn
+
   function drawCommands() {
+    drawn = [app.past, app.now === app.present];
     const why = !app.kernel ? "needs a kernel" : !app.paused ? (app.data.head.state === "tracing" ? "the call is running" : "no call is waiting: %%trace --step") : "";
     const breaks = stops.some(([, kind]) => kind === "break");
     refill(
       commands,
       h("button", { class: "b ic", "data-key": "first", title: "First event (Home)", "aria-label": "First event", onclick: () => send("first") }, icon("first", { class: "i f" })),
       h("button", { class: "b ic", "data-key": "back", title: "One event back (,)", "aria-label": "One event back", onclick: () => send("back") }, icon("prev", { class: "i f" })),
+      h("button", { class: "b ic", "data-key": "next", disabled: app.now === app.present, title: "One event on (.)", "aria-label": "One event on", onclick: () => send("next") }, icon("prev", { class: "i f turned" })),
+      h("button", { class: "b ic", "data-key": "now", disabled: app.now === app.present, title: app.paused ? "Back to now: where the call waits (End)" : "Last event (End)", "aria-label": "Now", onclick: () => send("now") }, icon("first", { class: "i f turned" })),
       h("span", { class: "sep" }),
       COMMANDS.map(([name, label, sign, key, meaning]) => {
         const off = name === "tobreak" && !app.paused ? (breaks ? "" : "no graph break") : why;
-        return h("button", { class: "b", "data-key": name, disabled: Boolean(off), title: off ? `${label}: ${off}` : `${meaning} (${key})`, "aria-label": label, onclick: () => send(name) }, icon(sign), h("span", { class: "lbl" }, label));
+        return h("button", { class: "b", "data-key": name, disabled: Boolean(off), title: off ? `${label}: ${off}` : app.past ? `Back to now, then: ${meaning} (${key})` : `${meaning} (${key})`, "aria-label": label, onclick: () => send(name) }, icon(sign), h("span", { class: "lbl" }, label));
       }),
       app.paused ? h("button", { class: "b abort", "data-key": "abort", title: "Give the call up (Esc Esc)", "aria-label": "Abort", disabled: !app.kernel, onclick: () => app.send({ do: "abort" }) }, icon("stop"), h("span", { class: "lbl" }, "Abort")) : null,
     );
@@ -76,7 +84,7 @@ export function transport(app) {
     scrub.setAttribute("aria-valuemax", String(app.last));
     scrub.setAttribute("aria-valuenow", String(app.now));
     scrub.setAttribute("aria-valuetext", `event ${number(app.now)} of ${number(app.last)}`);
-    refill(position, "event ", h("b", {}, number(app.now)), ` of ${number(app.last)}`);
+    refill(position, "event ", h("b", {}, number(app.now)), ` of ${number(app.last)}`, app.past ? h("span", { class: "past" }, ` · the call waits at ${number(app.present)}`) : null);
   }
 
   const seekTo = (event) => {
@@ -110,7 +118,10 @@ export function transport(app) {
     drawCommands();
     drawLater();
   });
-  app.on("time", drawLater);
+  app.on("time", () => {
+    drawLater();
+    if (drawn[0] !== app.past || drawn[1] !== (app.now === app.present)) drawCommands();
+  });
   app.on("resize", drawLater);
   app.on("kernel", drawCommands);
   drawCommands();
