@@ -22,6 +22,7 @@ class Live:
         self.shell = shell
         self.widgets: list[Any] = []
         self._steppers: dict[str, Any] = {}  # cell → what was stepped there last
+        self._points: dict[str, list[Any]] = {}  # cell → its breakpoints, of a stepper that is gone
         atexit.register(self.leave)
 
     @property
@@ -46,20 +47,26 @@ class Live:
 
         cell = self._cell()
         earlier = self._steppers.pop(cell, None)
-        if earlier is not None and not earlier.done:
-            earlier.abandon()
+        points = self._points.pop(cell, [])
+        if earlier is not None:
+            points = earlier.breakpoints
+            if not earlier.done:
+                earlier.abandon()
         stepper = Stepper(session, run, wait=False)
         if breaks:
             stepper.breakpoint(breaks)
+        stepper.adopt(points)
         self._steppers[cell] = stepper
         self.show(session, stepper=stepper)
         return stepper
 
     def forget(self, session: Any) -> None:
         """The session is closed: whoever waits in it is let go, its widgets stay as they are."""
-        for stepper in self._steppers.values():
-            if stepper.session is session and not stepper.done:
-                stepper.abandon()
+        for cell, stepper in self._steppers.items():
+            if stepper.session is session:
+                self._points[cell] = stepper.breakpoints
+                if not stepper.done:
+                    stepper.abandon()
         self._steppers = {cell: s for cell, s in self._steppers.items() if s.session is not session}
         for widget in [w for w in self.widgets if w.session is session]:
             widget.retire()

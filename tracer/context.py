@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import builtins
 import sys
-import time
 import types
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -139,7 +138,7 @@ class Context:
         self.root_frame: Frame | None = None
         self.max_depth = _room()
         self.deadline = (
-            time.perf_counter() + session.config.max_trace_seconds if session.config.max_trace_seconds else None
+            session.recorder.seconds + session.config.max_trace_seconds if session.config.max_trace_seconds else None
         )
         self.ticks = 0
         self.items = 0  # that iterators have given to what is no loop of the program's
@@ -211,7 +210,7 @@ class Context:
         limit = self.config.max_instructions
         if limit is not None and self.ticks > limit:
             raise Untraceable("too-long", limit=limit, what="instructions")
-        if not self.ticks & 255 and self.deadline is not None and time.perf_counter() > self.deadline:
+        if not self.ticks & 255 and self.deadline is not None and self.rec.seconds > self.deadline:
             raise Untraceable("too-long", limit=self.config.max_trace_seconds, what="seconds")
 
     def check_length(self, count: int) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-import time
 import traceback
 import types
 import warnings
@@ -309,7 +308,7 @@ class Session(Found, Reruns, Refusals):
             return self.following.entry(frame.f_code)
         if (code := setting_code()) is not None and frame.f_code is code:
             return self.stances.entry(code)
-        began = time.perf_counter()
+        began = self.recorder.seconds
         info = FrameInfo(frame.f_code, dict(frame.f_locals), frame.f_globals, tuple(frame.closure or ()))
         rec, outer = self.recorder, len(self._frame_stack)
         call, name, attempt, depth, parent = rec.mark()
@@ -326,7 +325,7 @@ class Session(Found, Reruns, Refusals):
         finally:  # where an interrupt came, nobody may have put the position back; there is no call here behind which one could come
             del self._frame_stack[outer:]
             rec.call, rec.frame, rec.attempt, rec.depth, rec.parent, rec.where = call, name, attempt, depth, parent, tuple
-            self.trace_seconds += time.perf_counter() - began
+            self.trace_seconds += self.recorder.seconds - began
         if self.traces_only:
             raise TracedOnly
         return entry

@@ -14,6 +14,7 @@ from widgets.models.events import facts
 from widgets.models.graph import lane
 from widgets.models.stages import text_of
 from widgets.models.state import state_at
+from widgets.points import change
 
 __all__ = ["ANSWERS"]
 
@@ -98,6 +99,7 @@ ANSWERS: dict[str, Callable[..., Any]] = {
     "export": _export,
     "formats": _formats,
     "lane": _lane,
+    "point": change,
     "recompile": _recompile,
     "runs": _runs,
     "save": _save,

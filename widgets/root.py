@@ -21,6 +21,7 @@ from tracer.journal import Journal
 from widgets.answers import ANSWERS
 from widgets.bundle import BUNDLE, build
 from widgets.models import VIEWS, Book
+from widgets.points import points_of
 from widgets.runs import Runs
 
 __all__ = ["TraceWidget"]
@@ -161,6 +162,7 @@ class TraceWidget(anywidget.AnyWidget):
         stepper = self.stepper
         at = stepper.waiting if stepper is not None and not stepper.done else None
         book = Book(self.session, at=None if at is None else at.seq, tracing=self._running(), journal=self.journal)
+        book.points = points_of(stepper) if stepper is not None and not stepper.done else None
         fresh = {}
         for name in names:
             data = VIEWS[name](book)

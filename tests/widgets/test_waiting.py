@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import time
+import types
+
+import pytest
 import torch
 
 import tracer
+from notebook_ext.live import Live
+from tracer.control.typed import Condition
+from tracer.errors import TracerError
 from tracer.explain import explain
+from tracer.explain.words import file_name
 from tracer.recording import load
 from widgets.models import VIEWS, Book
+from widgets.points import change, points_of
 
 
 def grows(x):
@@ -80,3 +89,83 @@ def test_it_says_why_a_frame_began_again():
     assert head(session, stepper.at.seq)["title"] == f"Paused at line {line_of(branches, 2)} of {head(session, stepper.at.seq)['title'].split(' of ')[1].split(',')[0]}, where the graph ends"
     stepper.run()
     assert head(session)["note"] == ""
+
+
+class Page:
+    """What `change` needs of a widget."""
+
+    def __init__(self, stepper):
+        self.stepper, self.drawn = stepper, 0
+
+    def refresh(self):
+        self.drawn += 1
+
+
+def test_breakpoints_as_the_page_sets_them():
+    session = tracer.Session("step")
+    stepper = session.step(branches, torch.ones(3))
+    page, line = Page(stepper), f"{__file__}:{line_of(branches, 3)}"
+    assert change(page, what="toggle", text=line) == [{"number": 1, "text": f"{file_name(__file__)}:{line_of(branches, 3)}", "line": line, "condition": "", "hits": 0, "enabled": True}]
+    assert change(page, what="toggle", text=line) == [] and page.drawn == 2
+    change(page, what="add", text="GraphBreak")
+    change(page, what="add", text="target=mul")
+    assert [one["text"] for one in change(page, what="condition", number=2, value="event.attempt > 5")] == ["GraphBreak", "target mul"]
+    with pytest.raises(TracerError, match="is no expression"):
+        change(page, what="condition", number=2, value="event.")
+    with pytest.raises(TracerError, match="needs a place"):
+        change(page, what="add", text=" ")
+    with pytest.raises(TracerError, match="no breakpoint 9"):
+        change(page, what="remove", number=9)
+    assert stepper.run().target == "mul", "the condition of the other doesn't hold"
+    assert [(one["hits"], one["condition"], one["enabled"]) for one in points_of(stepper)] == [(0, "event.attempt > 5", True), (1, "", True)]
+    change(page, what="condition", number=2, value="")
+    change(page, what="enable", number=3, value=False)
+    again = tracer.Session("step").step(branches, torch.ones(4, 4))
+    again.breakpoint("GraphBreak")
+    again.adopt(stepper.breakpoints)
+    assert [(one["text"], one["hits"], one["enabled"]) for one in points_of(again)] == [("GraphBreak", 0, True), ("target mul", 0, False)]
+    stepper.close()
+    again.close()
+    with pytest.raises(TracerError, match="no call is being stepped"):
+        change(Page(again), what="toggle", text=line)
+
+
+def test_lines_that_are_ahead_can_be_chosen_while_a_call_waits():
+    session = tracer.Session("step")
+    stepper = session.step(branches, torch.ones(3))
+    book = Book(session, at=stepper.at.seq, journal=session.journal)
+    shown = lambda: {row[0] for file in VIEWS["source"](book)["files"] for row in file["lines"] if len(row) > 1}
+    assert line_of(branches, 4) not in shown()
+    book.points = points_of(stepper)
+    assert {line_of(branches, offset) for offset in range(5)} <= shown()
+    stepper.close()
+
+
+def test_traced_is_the_time_of_tracing_not_of_a_person_thinking():
+    session = tracer.Session("step", max_trace_seconds=5)
+    stepper = session.step(grows, torch.ones(3))
+    for _ in range(4):
+        time.sleep(0.5)
+        stepper.until(kind="NodeCreated")
+    stepper.run()
+    assert session.records.stats["seconds"] < 1.5 and session.stats["trace_seconds"] < 1.5 and len(session.graphs) == 1
+    times = [event.t for event in session.events]
+    assert times == sorted(times)
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_breakpoints_are_kept_when_a_cell_runs_again(closed):
+    live = Live(types.SimpleNamespace())
+    first, second = tracer.Session("step"), tracer.Session("step")
+    stepper = live.step(first, lambda: first.run(branches, torch.ones(3)))
+    stepper.breakpoint("NodeCreated", condition=Condition("event.target == 'mul'"))
+    stepper.breakpoint("GraphBreak", temporary=True)
+    if closed:
+        live.forget(first)
+    again = live.step(second, lambda: second.run(branches, torch.ones(3)), breaks=["CacheHit"])
+    assert [(one["text"], one["condition"]) for one in points_of(again)] == [("CacheHit", ""), ("NodeCreated", "event.target == 'mul'")]
+    assert again.run().target == "mul"
+    live.leave()
+    for one in (stepper, again):
+        one.close()
+        assert one.done

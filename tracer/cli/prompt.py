@@ -5,18 +5,15 @@ from __future__ import annotations
 import cmd
 import contextlib
 import linecache
-import shlex
 from typing import Any
 
 from tracer.cli.expressions import shown
 from tracer.control import Stepper
+from tracer.control.typed import Condition, terms
 from tracer.errors import TracerError
 from tracer.events import KINDS, Event, Instruction, kind_of
 
 __all__ = ["Prompt"]
-
-#: Terms of `until`, `break` and `tbreak`; what is none of them is a line or a kind of event.
-TERMS = ("kind", "line", "file", "function", "source", "target", "reason")
 
 SHORT = {
     "s": "enter", "step": "enter", "n": "line", "next": "line", "i": "into", "o": "over", "dec": "decision", "r": "out", "return": "out",
@@ -110,7 +107,7 @@ class Prompt(cmd.Cmd):
     def do_until(self, text: str) -> None:
         """unt(il) [LINE | KIND | TERM=VALUE …]: to a later line of this function (as in pdb), or to the next event that the
         terms describe: kind, line, file, function, source, target, reason. `until target=add`, `until GraphBreak`."""
-        self._go("until", **_terms(text))
+        self._go("until", **terms(text))
 
     def do_abort(self, _: str) -> None:
         """abort: give the call up; what was recorded can still be looked at."""
@@ -130,11 +127,11 @@ class Prompt(cmd.Cmd):
             for point in self.stepper.breakpoints:
                 print(point)
             return
-        print(self.stepper.breakpoint(**_terms(text, function=True)))
+        print(self.stepper.breakpoint(**terms(text, function=True)))
 
     def do_tbreak(self, text: str) -> None:
         """tbreak …: as break, but it goes once it has stopped the call."""
-        print(self.stepper.breakpoint(temporary=True, **_terms(text, function=True)))
+        print(self.stepper.breakpoint(temporary=True, **terms(text, function=True)))
 
     def do_condition(self, text: str) -> None:
         """condition NUMBER [EXPRESSION]: the breakpoint stops only where the expression of `event` is true; without one, always."""
@@ -143,8 +140,7 @@ class Prompt(cmd.Cmd):
         if not expression:
             point.condition = None
             return
-        code = compile(expression, "<condition>", "eval", dont_inherit=True)
-        point.condition = lambda event: eval(code, {"event": event})  # what the person typed
+        point.condition = Condition(expression)
 
     def do_ignore(self, text: str) -> None:
         """ignore NUMBER COUNT: the breakpoint lets the next COUNT hits pass."""
@@ -323,25 +319,3 @@ def _number(text: str) -> int:
         return int(text)
     except ValueError:
         raise TracerError(f"{text!r} is no number.", next="give a whole number") from None
-
-
-def _terms(text: str, *, function: bool = False) -> dict[str, Any]:
-    """`12`, `model.py:12`, `GraphBreak`, `forward` (where a function is meant), `target=add source=x`."""
-    terms: dict[str, Any] = {}
-    for word in shlex.split(text):
-        name, equals, value = word.partition("=")
-        if equals and name in TERMS:
-            terms[name] = int(value) if name == "line" and value.isdigit() else value
-        elif word.isdigit():
-            terms["line"] = int(word)
-        elif ":" in word:
-            terms["line"] = word
-        elif word in KINDS:
-            terms["kind"] = word
-        elif function:
-            terms["function"] = word
-        else:
-            raise TracerError(
-                f"{word!r} is no term.", next=f"a line, a kind of event, or one of {', '.join(f'{t}=…' for t in TERMS)}"
-            )
-    return terms

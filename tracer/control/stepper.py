@@ -10,7 +10,7 @@ import contextlib
 import contextvars
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..compat.threads import ThreadState
@@ -91,7 +91,7 @@ class Stepper:
                 next="end it with run() or abort(), or step in another session",
             )
         self.session = session
-        self._gate = Gate(session.recorder.events, _mute(session.hook), _pausing(session.hook))
+        self._gate = Gate(session.recorder.events, _mute(session.hook), _pausing(session.hook, session.recorder))
         self._call = _Call(self._gate, session, call)
         self._gate.go(first or (stops.first_instruction if session.recorder.every else stops.into))
         self._view: int | None = None
@@ -199,6 +199,14 @@ class Stepper:
         point.condition = condition
         self._gate.breakpoints.append(point)
         return point
+
+    def adopt(self, points: Iterable[Breakpoint]) -> None:
+        """Stop where another call was to stop, under numbers of its own; but for temporary ones, and what is stopped at already."""
+        here = {str(point.terms) for point in self._gate.breakpoints}
+        for point in points:
+            if not point.temporary and str(point.terms) not in here:
+                self._numbers += 1
+                self._gate.breakpoints.append(point.again(self._numbers))
 
     @property
     def breakpoints(self) -> list[Breakpoint]:
@@ -421,13 +429,15 @@ def _mute(hook: Any) -> Callable[[int], None]:
     return mute
 
 
-def _pausing(hook: Any) -> Callable[[], Any]:
+def _pausing(hook: Any, recorder: Any) -> Callable[[], Any]:
     """What is entered while the call waits. The hook is not held."""
     reference = weakref.ref(hook)
 
-    def pausing() -> Any:
+    @contextlib.contextmanager
+    def pausing() -> Iterator[None]:
         alive = reference()
-        return contextlib.nullcontext() if alive is None else alive.pausing()
+        with recorder.standing_still(), contextlib.nullcontext() if alive is None else alive.pausing():
+            yield
 
     return pausing
 

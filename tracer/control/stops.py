@@ -404,6 +404,12 @@ class Breakpoint:
             return ""
         return f"breakpoint {self.number}"
 
+    def again(self, number: int) -> Breakpoint:
+        """The same for another call, under another number: nothing has hit it yet."""
+        made = Breakpoint(number, self.terms)
+        made.condition, made.enabled = self.condition, self.enabled
+        return made
+
     def __repr__(self) -> str:
         state = ("" if self.enabled else ", disabled") + (", temporary" if self.temporary else "")
         return f"<Breakpoint {self.number}: {self.terms}{state}, {self.hits} hit{'s' * (self.hits != 1)}>"

@@ -91,6 +91,22 @@ class Recorder:
 
         self._append = append_and_tell
 
+    # --- the clock ----------------------------------------------------------------------------------------------
+
+    @property
+    def seconds(self) -> float:
+        """Since the recorder was made, without the time that its clock stood still."""
+        return (perf_counter_ns() - self._began) / 1e9
+
+    @contextlib.contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """While a call waits for a person: the time isn't what tracing takes."""
+        stopped = perf_counter_ns()
+        try:
+            yield
+        finally:
+            self._began += perf_counter_ns() - stopped
+
     # --- emitting -----------------------------------------------------------------------------------------------
 
     def begin(self, kind: type[Event], *payload: Any) -> int:

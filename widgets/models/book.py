@@ -28,6 +28,8 @@ class Book:
         self._own = journal is not None
         #: Whether the page that this is for can ask a kernel.
         self.live = journal is not None
+        #: Where a call that is being stepped stops, as the page lists it; None where none is.
+        self.points: list[dict[str, Any]] | None = None
 
     @cached_property
     def records(self) -> Records:

@@ -16,7 +16,7 @@ __all__ = ["head"]
 
 
 def head(book: Book) -> dict[str, Any]:
-    """{title, sign, state, events, at, stats: [[value, word, tab, words, alarm]], seconds, actions: [{name, label, sign, live}], note}.
+    """{title, sign, state, events, at, points, stats: [[value, word, tab, words, alarm]], seconds, actions: [{name, label, sign, live}], note}.
 
     `state`: tracing, paused, done, recording. `sign` names what stands before the title: it is "fine" only where something was captured.
     """
@@ -28,6 +28,7 @@ def head(book: Book) -> dict[str, Any]:
         "state": state,
         "events": len(book.events),
         **({"at": book.at} if book.at is not None else {}),
+        **({"points": book.points} if book.points is not None else {}),
         "stats": [
             [int(stats["recompiles"]), "recompile", "recompiles", "recompiles", int(bool(stats["recompiles"]))],
             [int(stats["guards"]), "guard", "guards", "guards"],

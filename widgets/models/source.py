@@ -3,6 +3,7 @@ which line every moment belongs to."""
 
 from __future__ import annotations
 
+import inspect
 from collections import defaultdict
 from typing import Any
 
@@ -18,6 +19,8 @@ __all__ = ["source"]
 GAP = 3
 #: Recordings with more events than this tell the line of a moment, not the place within the line.
 FINE = 30_000
+#: Lines of a function that are looked through for its end.
+LONGEST = 400
 
 
 def source(book: Book) -> dict[str, Any]:
@@ -93,7 +96,7 @@ def _file(book: Book, file: str, seen: dict[int, _Line]) -> dict[str, Any]:
     wanted = set(seen) | {number for number, _ in starts}
     skipped = {event.line for event in book.journal.of(FrameSkipped) if event.file == file}
     rows: list[list[Any]] = []
-    numbers = _shown(wanted)
+    numbers = _shown(wanted | (_ahead(book, file, starts) if book.points is not None else set()))
     previous = None
     for number in numbers:
         text = book.line(file, number)
@@ -121,6 +124,18 @@ def _file(book: Book, file: str, seen: dict[int, _Line]) -> dict[str, Any]:
         "breaks": _breaks(book, file),
         "functions": starts,
     }
+
+
+def _ahead(book: Book, file: str, starts: list[list[Any]]) -> set[int]:
+    """All lines of the functions that were entered: those that a waiting call may still come to, where a person may want it to stop."""
+    found: set[int] = set()
+    for start, _name in starts:
+        lines: list[str] = []
+        while len(lines) < LONGEST and (text := book.line(file, start + len(lines))) is not None:
+            lines.append(text + "\n")
+        if lines:
+            found.update(range(start, start + len(inspect.getblock(lines))))
+    return found
 
 
 def _shown(wanted: set[int]) -> list[int]:

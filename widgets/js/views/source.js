@@ -2,6 +2,7 @@
 // where the moment is. The right edge counts the nodes that a line made.
 import { before, h, icon, number, refill, throttled, worded } from "../dom.js";
 import { eventLink, facts, section } from "./inspector.js";
+import { points } from "./points.js";
 
 const WORDS = /^(?:False|None|True|and|as|assert|async|await|break|class|continue|def|del|elif|else|except|finally|for|from|global|if|import|in|is|lambda|nonlocal|not|or|pass|raise|return|try|while|with|yield|match|case)$/;
 const TOKENS = /(#.*$)|((?:[rbfuRBFU]{0,2})(?:"""|'''|"(?:\\.|[^"\\])*"?|'(?:\\.|[^'\\])*'?))|(\b\d[\w.]*)|([A-Za-z_]\w*)/g;
@@ -52,7 +53,8 @@ export function source(app) {
   const list = h("div", { class: "src", role: "listbox", "aria-label": "Lines", tabindex: "0" });
   const scroll = h("div", { class: "sc" }, list);
   const foot = h("div", { class: "ft" }, h("span", {}, h("i", { class: "g cap" }), "in a graph"), h("span", {}, h("i", { class: "g py" }), "ran as Python"), h("span", {}, icon("brk"), "graph break"));
-  const el = h("div", { class: "pnb" }, scroll, foot);
+  const stops = points(app);
+  const el = h("div", { class: "pnb" }, scroll, stops.el, foot);
   const title = h("h3", {});
   const files = h("select", { class: "in", "aria-label": "File" });
   const follow = h("button", { class: "b ic", "aria-pressed": "true", title: "Follow the moment", "aria-label": "Follow the moment" }, icon("line"));
@@ -91,7 +93,7 @@ export function source(app) {
         const row = h(
           "div",
           { class: `ln${stop ? " brk" : ""}`, role: "option", tabindex: "-1", "data-key": `l${n}`, onclick: () => choose(self, stop) },
-          h("span", { class: "m" }, stop ? icon("brk") : null), h("span", { class: "n" }, String(n)), h("span", { class: `g ${mark || "off"}` }), code,
+          h("span", { class: "m" }, stop ? icon("brk") : null), h("span", { class: "n", onclick: (event) => stops.possible() && (event.stopPropagation(), stops.toggle(self.id)) }, String(n)), h("span", { class: `g ${mark || "off"}` }), code,
           nodes ? h("span", { class: "x", title: `${number(nodes)} ${nodes === 1 ? "node" : "nodes"}` }, String(nodes)) : null,
         );
         rows.set(n, { row, self, code, text, stop });
@@ -125,7 +127,11 @@ export function source(app) {
       if (here[3] >= 0) lit.code.replaceChildren(...highlighted(lit.text, [column(lit.text, here[3]), column(lit.text, here[4]), "cur"]));
       if (following) reveal(lit.row);
     }
+    const can = stops.possible();
     for (const { row, self } of rows.values()) {
+      const point = stops.at(self.id), number = row.children[1];
+      number.className = `n${can ? " can" : ""}${point ? ` bp${point.enabled ? "" : " off"}` : ""}`;
+      number.title = can ? (point ? "Stops here: a click, or T, ends that" : "Stop here: a click, or T on the chosen line") : "";
       const chosen = app.selection && (app.selection.line === self.line || app.selection.id === self.id);
       row.classList.toggle("sel", Boolean(chosen));
       row.setAttribute("aria-selected", String(Boolean(chosen)));
@@ -141,6 +147,11 @@ export function source(app) {
 
   list.addEventListener("keydown", (event) => {
     const by = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    if (event.key.toLowerCase() === "t" && stops.possible() && app.selection?.line) {
+      stops.toggle(app.selection.line);
+      event.preventDefault();
+      event.stopPropagation();
+    }
     if (!by) return;
     const all = [...rows.values()], now = all.findIndex(({ self }) => app.selection?.line === self.line);
     const next = all[Math.min(all.length - 1, Math.max(0, now + by))];
@@ -187,6 +198,8 @@ export function source(app) {
   const later = throttled(mark);
   app.on("data", (names) => names.includes("source") && draw());
   app.on("time", later);
+  app.on("points", later);
+  app.on("kernel", later);
   app.on("select", () => {
     const line = app.selection?.line;
     const other = line ? data().files.findIndex((one) => line.startsWith(one.file + ":")) : -1;
