@@ -14,7 +14,9 @@ from collections.abc import Callable
 from types import CodeType, TracebackType
 from typing import Any, NamedTuple
 
-__all__ = ["Cell", "Piece", "compile_cell", "run_cell", "run_cell_async", "shown_as_usual"]
+from tracer.explain.words import CELLS
+
+__all__ = ["Cell", "Piece", "compile_cell", "number_cells", "run_cell", "run_cell_async", "shown_as_usual"]
 
 
 class Piece(NamedTuple):
@@ -43,7 +45,7 @@ class Cell(NamedTuple):
 def compile_cell(shell: Any, text: str) -> Cell:
     """Compile through the shell's compiler, which keeps the source. Raises SyntaxError as Python does."""
     source = shell.transform_cell(text)
-    file = shell.compile.cache(source, shell.execution_count, raw_code=text)
+    file = shell.compile.cache(source, shell.displayhook.prompt_count, raw_code=text)
     flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT | shell.compile.flags
     tree = shell.transform_ast(compile(source, file, "exec", flags | ast.PyCF_ONLY_AST, True))
     silent, shown = _split(tree.body, shell.ast_node_interactivity, quiet=text.rstrip().endswith(";"))
@@ -58,6 +60,18 @@ def compile_cell(shell: Any, text: str) -> Cell:
     return Cell(file, tuple(pieces), nested="get_ipython()" in source and "get_ipython()" not in text)
 
 
+def number_cells(shell: Any) -> Callable[[], None]:
+    """From now on a place in a cell is told by the cell's number at its prompt, as IPython's tracebacks tell it, which keep it
+    by the cell's file. Returns what ends it."""
+    known = getattr(shell.compile, "_filename_map", {})
+    CELLS.maps.append(known)
+
+    def end() -> None:
+        CELLS.maps[:] = [each for each in CELLS.maps if each is not known]
+
+    return end
+
+
 def _split(body: list[ast.stmt], interactivity: str, *, quiet: bool) -> tuple[list[ast.stmt], list[ast.stmt]]:
     """The statements to run, and those behind them whose value is displayed."""
     if not body or quiet or interactivity == "none":
@@ -69,10 +83,10 @@ def _split(body: list[ast.stmt], interactivity: str, *, quiet: bool) -> tuple[li
     return body, []
 
 
-def run_cell(shell: Any, cell: Cell) -> None:
-    """Run the pieces in the user's namespace, in this thread."""
+def run_cell(shell: Any, cell: Cell, show: Callable[[Any], None] | None = None) -> None:
+    """Run the pieces in the user's namespace, in this thread. `show`: what is done with the values that a cell shows, instead of that."""
     __tracebackhide__ = True
-    show = _displayed()
+    show = show or _displayed()
     for piece in cell.pieces:
         value = eval(piece.code, shell.user_global_ns, shell.user_ns)
         if piece.shown:

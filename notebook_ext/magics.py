@@ -12,10 +12,10 @@ from typing import Any
 
 from IPython.core.display_functions import display
 from IPython.core.error import UsageError
-from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, no_var_expand
+from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
-from notebook_ext.cells import Cell, compile_cell, run_cell, run_cell_async, shown_as_usual
+from notebook_ext.cells import Cell, compile_cell, number_cells, run_cell, run_cell_async, shown_as_usual
 from notebook_ext.compared import compared, runs_of
 from notebook_ext.devices import on_device
 from notebook_ext.live import Live
@@ -55,6 +55,7 @@ class TraceMagics(Magics):
         self.names: dict[Any, str] = {}  # session → the cell that made it, as its prompt says
         self.settings = Settings()
         self.live = Live(shell)
+        self._unnumber = number_cells(shell)
 
     @magic_arguments()
     @argument("--engine", choices=["tracer", "dynamo"], help="Who captures the graphs: our compiler, or torch.compile.")
@@ -78,9 +79,15 @@ class TraceMagics(Magics):
     )
     @argument("--save", metavar="PATH", help="Write the recording there; gzip where it ends in .gz.")
     @argument("--quiet", action="store_true", help="Show nothing but the cell's own output.")
-    @cell_magic
-    def trace(self, line: str, cell: str) -> None:
-        """Run the cell with everything that it calls traced, then say what happened.
+    @no_var_expand
+    @line_cell_magic
+    def trace(self, line: str, cell: str | None = None) -> Any:
+        """Run the cell, or as `%trace f(x)` the rest of the line, with everything that it calls traced, then say what happened.
+
+            %%trace --backend aot_eager
+            out = model(x)
+
+            out = %trace --dynamic yes model(x)
 
         The cell's own lines run as Python, its names appear in the namespace. The session is `_tracer_session`, and what drives a
         stepped cell is `_tracer_stepper`. Options that are left out are as `%trace_config` says.
@@ -90,15 +97,20 @@ class TraceMagics(Magics):
         there. What the cell assigns stays on the device; all other names hold their own values again afterwards.
         """
         __tracebackhide__ = True
-        options = parse_argstring(self.trace, line)
-        compiled = compile_cell(self.shell, cell)
+        line, code = (line, cell) if cell is not None else _split_line(line)
+        options = parse_argstring(self.trace, self.shell.var_expand(line))
+        compiled = compile_cell(self.shell, code)
+        if cell is None and compiled.awaits:
+            raise UsageError("%trace of a line doesn't await: put %%trace before a cell")
         if options.step or options.breaks:
             if not compiled.nested:
                 self._step(options, compiled)
-                return
+                return None
             print(NESTED)
+        shown: list[Any] = []
         with self._traced(options, compiled):
-            run_cell(self.shell, compiled)
+            run_cell(self.shell, compiled, None if cell is not None else shown.append)
+        return shown[-1] if shown else None
 
     def _step(self, options: Any, cell: Cell) -> None:
         """The cell in a thread of its own; the widget that is shown drives it, or the stepper `_tracer_stepper`."""
@@ -251,6 +263,7 @@ class TraceMagics(Magics):
     @argument("path", metavar="PATH", help="The file; its suffix names the format: .py, .pt2, .html, .json, .svg, …")
     @argument("--format", metavar="NAME", help="The format, where the suffix doesn't name it.")
     @argument("--run", metavar="CELL", help="The number of a traced cell; without it, the last one.")
+    @argument("--force", action="store_true", help="Write over files that are there.")
     @argument("--unchecked", action="store_true", help="Write a .py or .pt2 without running it first, which takes as long as a start of Python and torch.")
     @line_magic
     def trace_export(self, line: str) -> None:
@@ -263,6 +276,8 @@ class TraceMagics(Magics):
         with _told():
             options = parse_argstring(self.trace_export, line)
             session, path = self._run(options.run), Path(options.path).expanduser()
+            if path.exists() and not options.force:
+                raise TracerError(f"{path} is there already.", next="--force writes over it")
             for written in session.export(path, options.format, check=not options.unchecked, tell=print):
                 print(written)
 
@@ -283,6 +298,31 @@ class TraceMagics(Magics):
             self.live.forget(session)
             session.close()
         self.live.leave()
+        self._unnumber()
+        self._unnumber = _nothing
+
+
+def _nothing() -> None:
+    """Numbering of cells that has ended."""
+
+
+#: Options of `%trace` that take no value.
+_FLAGS = ("--step", "--quiet")
+
+
+def _split_line(line: str) -> tuple[str, str]:
+    """The options of a line magic, and the code behind them."""
+    rest, options = line.strip(), []
+    while rest.startswith("--"):
+        word, _, rest = rest.partition(" ")
+        options.append(word)
+        if word not in _FLAGS and "=" not in word:
+            value, _, rest = rest.lstrip().partition(" ")
+            options.append(value)
+        rest = rest.lstrip()
+    if not rest:
+        raise UsageError("%trace needs something to run: %trace model(x), or %%trace before a cell")
+    return " ".join(options), rest
 
 
 def _summary(session: Any) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from tracer.control.typed import Condition, terms
 from tracer.errors import TracerError
-from tracer.explain.words import file_name
+from tracer.explain.words import at_line
 
 __all__ = ["change", "points_of"]
 
@@ -32,7 +32,7 @@ def _line(found: Any) -> str:
 
 
 def _text(found: Any) -> str:
-    return f"{file_name(found.file)}:{found.line}" if _line(found) else str(found)
+    return at_line(found.file, found.line) if _line(found) else str(found)
 
 
 def change(widget: Any, *, what: str, text: str = "", number: int = 0, value: Any = None) -> list[dict[str, Any]]:

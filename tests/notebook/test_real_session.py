@@ -110,3 +110,14 @@ def test_a_cell_that_captures_nothing_says_why(live) -> None:
     data = captured.outputs[-1].data
     assert "Nothing was captured" in data["text/plain"] and "Nothing was captured" in data["text/html"]
     assert live.user_ns["_tracer_session"].why_nothing in " ".join(data["text/plain"].split())
+
+
+def test_a_file_that_is_there_is_not_written_over_unasked(live, tmp_path) -> None:
+    live.run_cell(FUNCTION + "\n%trace --quiet f(torch.ones(4))")
+    path = tmp_path / "graph.svg"
+    assert run(live, f"%trace_export {path}")[0].success and path.exists()
+    path.write_text("mine")
+    result, captured = run(live, f"%trace_export {path}")
+    assert not result.success and "is there already" in str(result.error_in_exec) and "--force" in str(result.error_in_exec)
+    assert path.read_text() == "mine"
+    assert run(live, f"%trace_export {path} --force")[0].success and path.read_text().startswith("<svg")

@@ -8,6 +8,7 @@ import pytest
 from IPython.utils.capture import capture_output
 
 import notebook_ext
+from tracer.explain.words import at_line, file_name
 
 
 def run(shell, cell: str):
@@ -176,3 +177,31 @@ def test_loading_twice_is_loading_once(shell) -> None:
     before = len(shell.input_transformer_manager.cleanup_transforms)
     notebook_ext.load(shell)
     assert len(shell.input_transformer_manager.cleanup_transforms) == before
+
+
+def test_a_line_is_traced_and_gives_its_value(shell) -> None:
+    shell.user_ns["probe"] = lambda number: (session(shell).inside, number)
+    result, captured = run(shell, "out = %trace --backend eager probe( 3 )")
+    assert result.success and shell.user_ns["out"] == (True, 3) and session(shell).settings["backend"] == "eager"
+    assert captured.outputs[0].data["text/plain"] == "1 graph"
+    result, captured = run(shell, "%trace --quiet probe(4)")
+    assert result.result == (True, 4) and "4" in captured.stdout and not captured.outputs
+    run(shell, "%trace --quiet y = probe('{x} $x')")
+    assert shell.user_ns["y"] == (True, "{x} $x")
+
+
+@pytest.mark.parametrize(("line", "says"), [("%trace", "needs something to run"), ("%trace --quiet", "needs something to run"), ("%trace await f()", "doesn't await")])
+def test_a_line_that_cannot_be_traced_says_why(shell, line: str, says: str) -> None:
+    result, captured = run(shell, line)
+    assert not result.success and says in captured.stdout + captured.stderr + str(result.error_in_exec)
+
+
+def test_cells_are_called_by_their_numbers(shell) -> None:
+    run(shell, "def earlier():\n    return 1")
+    number = shell.execution_count
+    shell.run_cell("def ordinary():\n    return 1", store_history=True)
+    assert file_name(shell.user_ns["ordinary"].__code__.co_filename) == f"cell [{number}]"
+    number = shell.execution_count
+    shell.run_cell("%%trace --quiet\ndef traced():\n    return 1", store_history=True)
+    file = shell.user_ns["traced"].__code__.co_filename
+    assert (file_name(file), at_line(file, 2), at_line("model.py", 2)) == (f"cell [{number}]", f"cell [{number}], line 2", "model.py:2")

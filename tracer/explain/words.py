@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
+from collections import ChainMap
 
 from tracer.journal.places import CALL
 from tracer.records import Frame, Graph, Place, Records
 from tracer.records.changes import ON_STACK
 
-__all__ = ["clean", "count", "file_name", "frame_line", "headline", "readable", "seconds", "visible", "where", "width"]
+__all__ = [
+    "CELLS", "at_line", "clean", "count", "file_name", "frame_line", "headline", "is_cell", "ops_by_now", "readable", "seconds", "visible", "where", "width",
+]  # fmt: skip
 
 _CELL = re.compile(r"[\\/]ipykernel_\d+[\\/]\d+\.py$")  # where Jupyter's kernel says that a cell's code lies
 _JOINERS = "\u200c\u200d"  # parts of ordinary words and pictures in some scripts
@@ -106,10 +109,19 @@ def _ended(records: Records) -> dict[str, int]:
     return found
 
 
+#: Where a notebook's cells lie, as their code says → the number of the cell at its prompt. Whoever runs cells adds what it knows of them.
+CELLS: ChainMap[str, int] = ChainMap()
+
+
+def is_cell(file: str) -> bool:
+    """Whether the file is a notebook's cell."""
+    return file in CELLS or _CELL.search(file) is not None
+
+
 def file_name(file: str) -> str:
-    """A path as a person would write it: from the package on, or from the working directory; a notebook's cell as such."""
-    if _CELL.search(file):
-        return "notebook cell"
+    """A path as a person would write it: from the package on, or from the working directory; a notebook's cell by its number."""
+    if is_cell(file):
+        return f"cell [{CELLS[file]}]" if file in CELLS else "notebook cell"
     _, found, rest = file.rpartition(f"{os.sep}site-packages{os.sep}")
     if found:
         return clean(rest)
@@ -117,11 +129,17 @@ def file_name(file: str) -> str:
     return clean(file[len(here) :] if file.startswith(here) else file) or "unknown file"
 
 
+def at_line(file: str, line: int) -> str:
+    """`model.py:42`, `cell [3], line 5`."""
+    name = file_name(file)
+    return (f"{name}, line {line}" if is_cell(file) else f"{name}:{line}") if line > 0 else name
+
+
 def where(place: Place | None) -> str:
     """`model.py:42`, or "" where nothing is known, or the code was generated to call a module."""
     if place is None or place.file.startswith(CALL):
         return ""
-    return f"{file_name(place.file)}:{place.line}" if place.line > 0 else file_name(place.file)
+    return at_line(place.file, place.line)
 
 
 def frame_line(frame: Frame, graph: Graph | None) -> str:

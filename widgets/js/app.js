@@ -30,6 +30,13 @@ export class App extends EventTarget {
     return this.paused && this.now !== this.data.head.at;
   }
 
+  // "model.py:12" or "cell [3], line 12": a line, as selections name it, for a person.
+  place(line) {
+    const [, file, at] = /^(.*):(\d+)$/.exec(line) || [null, line, ""];
+    const cell = this.data.head.cells?.[file];
+    return cell === undefined ? `${file.split("/").at(-1)}:${at}` : `cell [${cell}], line ${at}`;
+  }
+
   // Where a call waits; else the newest event.
   get present() {
     return this.paused ? this.data.head.at : this.last;

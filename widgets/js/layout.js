@@ -107,7 +107,7 @@ export function layout(app, main) {
     refill(
       bar,
       selection?.type === "break" ? icon("brk") : selection?.type === "recompile" ? icon("re") : null,
-      h("span", {}, selection ? h("b", {}, selection.title || `${selection.type} ${selection.id}`) : "Nothing is selected", selection?.line ? ` ${selection.line.split("/").at(-1)}` : ""),
+      h("span", {}, selection ? h("b", {}, selection.title || `${selection.type} ${selection.id}`) : "Nothing is selected", selection?.line ? ` ${app.place(selection.line)}` : ""),
       h("div", { class: "sp", style: { flex: "1" } }),
       selection ? h("button", { class: "b o", onclick: () => show("inspector") }, selection.type === "break" || selection.type === "recompile" ? "Explain and fix" : "Inspect") : null,
     );

@@ -7,7 +7,7 @@ from typing import Any
 
 from tracer.breaks import CATALOGUE, Change, suggestions
 from tracer.explain import clean, excerpt, source_of
-from tracer.explain.words import file_name
+from tracer.explain.words import at_line
 from tracer.records import GraphBreak, Place, Records
 from tracer.rerun.elsewhere import ENGINES
 from widgets.models.book import Book
@@ -37,7 +37,7 @@ def _one(book: Book, found: GraphBreak) -> dict[str, Any]:
         "seq": _seq(book, found),
         "reason": found.reason,
         "title": clean(found.title),
-        "where": clean(f"{file_name(place.file)}:{place.line}") if place else "",
+        "where": clean(at_line(place.file, place.line)) if place else "",
         "line": f"{place.file}:{place.line}" if place else "",
         "function": clean(found.user_stack[-1].function) if found.user_stack else "",
         "explanation": clean(found.explanation),
@@ -48,7 +48,7 @@ def _one(book: Book, found: GraphBreak) -> dict[str, Any]:
             [name, clean(value)] for name, value in found.context.items() if name not in _SAID
         ],
         "stack": [
-            [clean(f.function), f"{f.file}:{f.line}", clean(f"{file_name(f.file)}:{f.line}")] for f in found.user_stack
+            [clean(f.function), f"{f.file}:{f.line}", clean(at_line(f.file, f.line))] for f in found.user_stack
         ],
         "frames": list(found.frames),
         "call": found.call,

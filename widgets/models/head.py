@@ -8,7 +8,7 @@ from typing import Any
 from tracer.breaks import CATALOGUE, render
 from tracer.events import AttemptStarted, FrameStarted, GraphBreak
 from tracer.explain import clean, followed_line, headline, why_nothing
-from tracer.explain.words import file_name, ops_by_now
+from tracer.explain.words import CELLS, file_name, ops_by_now
 from tracer.records import Records
 from widgets.models.book import Book
 
@@ -16,7 +16,7 @@ __all__ = ["head"]
 
 
 def head(book: Book) -> dict[str, Any]:
-    """{title, sign, state, events, at, points, stats: [[value, word, tab, words, alarm]], seconds, actions: [{name, label, sign, live}], note}.
+    """{title, sign, state, events, at, cells, points, stats: [[value, word, tab, words, alarm]], seconds, actions: [{name, label, sign, live}], note}.
 
     `state`: tracing, paused, done, recording. `sign` names what stands before the title: it is "fine" only where something was captured.
     """
@@ -28,6 +28,7 @@ def head(book: Book) -> dict[str, Any]:
         "state": state,
         "events": len(book.events),
         **({"at": book.at} if book.at is not None else {}),
+        **({"cells": dict(CELLS)} if CELLS else {}),
         **({"points": book.points} if book.points is not None else {}),
         "stats": [
             [int(stats["recompiles"]), "recompile", "recompiles", "recompiles", int(bool(stats["recompiles"]))],
@@ -74,7 +75,7 @@ def _waits(book: Book) -> str:
     if place is None:
         return "Paused before the first line"
     name = file_name(str(place[0]))
-    where = f"Paused at line {place[1]} of {'the cell' if name == 'notebook cell' else name}"
+    where = f"Paused at line {place[1]} of {'a notebook cell' if name == 'notebook cell' else name}"
     return f"{where}, where the graph ends" if isinstance(event, GraphBreak) else where
 
 

@@ -109,7 +109,7 @@ export function compare(app, pages) {
     if (lane) {
       picture.go(lane, node.slice(at + 1));
       if (!lane.nodes[node.slice(at + 1)]) app.select({ type: "change", id: node, line: line || undefined, title: "Change" });
-    } else if (line) app.select({ type: "line", id: line, line, title: line.split("/").at(-1) });
+    } else if (line) app.select({ type: "line", id: line, line, title: app.place(line) });
   }
 
   function drawBars() {

@@ -11,8 +11,7 @@ export const section = (title, ...parts) => h("section", {}, h("h5", {}, title),
 // "model.py:12", as a link to that line.
 export function lineLink(app, line) {
   if (!line) return null;
-  const [, file, at] = /^(.*):(\d+)$/.exec(line) || [null, line, ""];
-  return h("button", { class: "lk", onclick: () => app.select({ type: "line", id: line, line, title: `${file.split("/").at(-1)}:${at}` }) }, `${file.split("/").at(-1)}:${at}`);
+  return h("button", { class: "lk", onclick: () => app.select({ type: "line", id: line, line, title: app.place(line) }) }, app.place(line));
 }
 
 export function eventLink(app, seq, text) {

@@ -88,7 +88,7 @@ export function source(app) {
       one.lines.map((line) => {
         if (line.length === 1) return h("div", { class: "ln fold" }, h("span", { class: "m" }), h("span", { class: "n" }, "⋯"), h("span", { class: "g off" }), h("code", {}, `${number(line[0])} ${line[0] === 1 ? "line" : "lines"}`));
         const [n, text, mark, nodes, first, last] = line, stop = broken.get(n);
-        const self = { type: "line", id: `${one.file}:${n}`, line: `${one.file}:${n}`, seq: undefined, title: `${one.name}:${n}`, first, last };
+        const self = { type: "line", id: `${one.file}:${n}`, line: `${one.file}:${n}`, seq: undefined, title: app.place(`${one.file}:${n}`), first, last };
         const code = h("code", {}, highlighted(text, stop && stop[3] >= 0 ? [column(text, stop[3]), column(text, stop[4]), "u"] : null));
         const row = h(
           "div",
@@ -185,7 +185,7 @@ export function source(app) {
     const nodes = all.slice(0, CHIPS);
     const reached = first >= 0 ? h("span", {}, eventLink(app, first), first === last ? null : [" to ", eventLink(app, last, number(last))]) : "not reached";
     return {
-      title: `${one.name}:${n}`,
+      title: app.place(selection.id),
       sub: { cap: "in a graph", py: "ran as Python", "": "not reached while tracing" }[mark_],
       parts: [
         h("p", { class: "mono" }, text.trim()),

@@ -72,7 +72,7 @@ export function stages(app) {
   }
 
   function choose(line) {
-    if (line) app.select({ type: "line", id: line, line, title: line.split("/").at(-1) });
+    if (line) app.select({ type: "line", id: line, line, title: app.place(line) });
   }
 
   function mark() {
