@@ -309,7 +309,7 @@ def unpacks(t):
     return t / 2
 
 
-@scenario(ignore=FREE, breaks=["context-unsupported"], graphs=None)
+@scenario(ignore=FREE, breaks=["context-unsupported", "context-unsupported"], graphs=None)
 def hooks_on_saved_tensors(run):
     def f(x):
         before = x * 2
@@ -325,7 +325,7 @@ def hooks_on_saved_tensors(run):
         run.watch(x.grad)
 
 
-@scenario(ignore=FREE, breaks=["context-unsupported"], graphs=None)
+@scenario(ignore=FREE, breaks=["context-unsupported", "context-unsupported"], graphs=None)
 def saved_on_the_cpu(run):
     def f(x):
         with torch.autograd.graph.save_on_cpu():

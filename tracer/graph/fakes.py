@@ -1,7 +1,8 @@
 """What an operator gives, without running it: fake tensors in, fake tensors out, remembered by what went in.
 
 The memo is session-wide: (operator, metadata of the arguments, modes) → metadata of the results, and whether the operator
-does more than give them. Left out are operators that write to an argument, those whose result the data decides, results whose
+does more than give them, with the arguments to which it writes underneath, as a normalisation does to its statistics. Left out are
+operators that write to an argument as autograd sees it, or change its metadata, those whose result the data decides, results whose
 data is known, or that aren't plain tensors, and symbolic sizes. A result that shares storage with an argument is remembered as a view of it, so that
 aliasing stays visible while tracing.
 """
@@ -67,9 +68,7 @@ class FakeRunner:
         key = None
         if remember and type(fn) is not OpaqueCall and not any(map(known_data, tensors)):  # an opaque call may read anything
             try:
-                key = (fn, modes_key, *[_key(a) for a in args], *[(n, _key(v)) for n, v in kwargs.items()])
-                if len(tensors) > 1 and len(ids := [id(t) for t in tensors]) != len(set(ids)):
-                    key += tuple(ids.index(i) for i in ids)  # which arguments are the same tensor: a result may be one of them
+                key = _key_of(fn, modes_key, args, kwargs, tensors)
                 known = self.memo.get(key)
             except (Unkeyed, TypeError):
                 key = known = None
@@ -79,7 +78,11 @@ class FakeRunner:
                         raise WritesArgument
                 elif (value := _remake(mode, known[0], tensors)) is not _UNMADE:
                     self.hits += 1
-                    return Outcome(value, *known[1:])
+                    if not known[4]:
+                        return Outcome(value, *known[1:4])
+                    written = [tensors[i] for i in known[4]]
+                    forget_stale(mode, written, (*args, *kwargs.values()))
+                    return Outcome(value, *known[1:4], writes=written)
         self.misses += 1
         in_python = key is None and mode.shape_env is not None
         while True:
@@ -95,16 +98,18 @@ class FakeRunner:
         if watch.written:
             forget_stale(mode, watch.written, (*args, *kwargs.values()))
         if key is not None:
-            self._remember(key, value, watch)
+            same = not watch.writes or not watch.told and key == _key_of(fn, modes_key, args, kwargs, tensors)
+            self._remember(key, value, watch, same)
         return Outcome(value, watch.stays, watch.again, watch.reserved, watch.written)
 
-    def _remember(self, key: Any, value: Any, watch: Watch) -> None:
-        if watch.writes:
+    def _remember(self, key: Any, value: Any, watch: Watch, same: bool) -> None:
+        """`same`: what is written to has the metadata that it had, and nobody was asked before it was."""
+        if not same:
             self.memo[key] = _WRITES
         elif not watch.asks_data and not known_data(value):
             recipe = _recipe(value, watch.tensors)
             if recipe is not None:
-                self.memo[key] = recipe, watch.stays, watch.again, watch.reserved
+                self.memo[key] = recipe, watch.stays, watch.again, watch.reserved, tuple(watch.writes)
 
 
 _FAKE_LOGGERS = ("torch._subclasses.fake_tensor", "torch._subclasses.fake_impls")
@@ -140,6 +145,13 @@ def _in_python(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Some kernels take plain integers only, or look at values; torch's decompositions of them in Python take symbols."""
     with python_dispatcher():
         return fn(*args, **kwargs)
+
+
+def _key_of(fn: Callable[..., Any], modes_key: Any, args: list[Any], kwargs: dict[str, Any], tensors: list[Any]) -> tuple[Any, ...]:
+    key = (fn, modes_key, *[_key(a) for a in args], *[(n, _key(v)) for n, v in kwargs.items()])
+    if len(tensors) > 1 and len(ids := [id(t) for t in tensors]) != len(set(ids)):
+        key += tuple(ids.index(i) for i in ids)  # which arguments are the same tensor: a result may be one of them
+    return key
 
 
 def _key(value: Any) -> Any:

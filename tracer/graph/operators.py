@@ -43,14 +43,14 @@ def refuse_writing(facts: Declared, found: list[tuple[Any, int]]) -> None:
 class Watch:
     """One call. `tensors` are the fakes among its arguments. `before(facts, written, index)` is asked before one of them, or
     memory that it shares, is written to by what autograd sees; it may raise. `asks_data`: what came out depends on more than
-    the metadata of the arguments. `stays`, `again`, `reserved`: as in the outcome."""
+    the metadata of the arguments. `told`: `before` was asked. `stays`, `again`, `reserved`: as in the outcome."""
 
-    __slots__ = ("again", "asks_data", "before", "depth", "reserved", "stays", "tensors", "writes")
+    __slots__ = ("again", "asks_data", "before", "depth", "reserved", "stays", "tensors", "told", "writes")
 
     def __init__(self, tensors: list[Any], before: Callable[[Declared, list[tuple[Any, int]]], None] | None = None):
         self.tensors, self.before, self.depth = tensors, before, 0
         self.again = True
-        self.stays = self.asks_data = self.reserved = False
+        self.stays = self.asks_data = self.reserved = self.told = False
         self.writes: dict[int, None] = {}  # indices of `tensors`, in the order in which they are written to
 
     def saw(self, op: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
@@ -69,6 +69,7 @@ class Watch:
             found = [(tensor, index) for tensor in written(facts, args, kwargs) for index in self._indices(tensor)]
             if found:
                 if self.before is not None and facts.result and not self.depth:
+                    self.told = True
                     self.before(facts, found)
                 self.writes.update((index, None) for _, index in found)
 
