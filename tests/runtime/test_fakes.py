@@ -6,7 +6,9 @@ import warnings
 
 import pytest
 import torch
+import torch.nn.functional as F
 
+import tracer
 from tracer.compat import fakes
 from tracer.compat.fakes import fake_of, fake_symbolic, is_fake, new_fake_mode, remake, size_hint
 
@@ -213,3 +215,21 @@ def test_an_interrupted_operator_leaves_no_fake_mode_on_the_stack():
     with pytest.raises(KeyboardInterrupt):
         mode.dispatch(torch.ops.aten.sin.default, (), (torch.ones(2),))
     assert torch._C._len_torch_dispatch_stack() == 0
+
+
+@pytest.mark.parametrize("trained", [False, True])
+def test_what_is_written_underneath_is_remembered_with_the_result(trained):
+    def normalised(x, *stats):
+        first = F.batch_norm(x, *stats[:2], training=True)
+        return first + F.batch_norm(x, *stats[2:4], training=True) + F.batch_norm(x, *stats[:2], training=True), stats[0] * 1
+
+    def given():
+        return torch.arange(24.0).view(4, 6).requires_grad_(trained), *(torch.ones(6) * number for number in range(1, 5))
+
+    session = tracer.Session("trace")
+    args, wanted = given(), given()
+    (got, read), (expected, read_) = session.run(normalised, *args), normalised(*wanted)
+    torch.testing.assert_close((got, read, args[1:]), (expected, read_, wanted[1:]), rtol=0, atol=0)
+    assert got.requires_grad is trained and len(session.graphs) == 1 and not session.graph_breaks
+    assert session.fakes.hits >= 2, "two of the three"
+    assert sum("batch_norm" in node.target for node in session.graphs[0].nodes) == 3
