@@ -12,7 +12,8 @@ from tracer.records import Frame, Graph, Place, Records
 from tracer.records.changes import ON_STACK
 
 __all__ = [
-    "CELLS", "at_line", "clean", "count", "file_name", "frame_line", "headline", "is_cell", "ops_by_now", "readable", "seconds", "visible", "where", "width",
+    "CELLS", "at_line", "clean", "count", "file_name", "frame_line", "headline",
+    "in_kernel", "is_cell", "ops_by_now", "readable", "seconds", "visible", "where", "width",
 ]  # fmt: skip
 
 _CELL = re.compile(r"[\\/]ipykernel_\d+[\\/]\d+\.py$")  # where Jupyter's kernel says that a cell's code lies
@@ -113,9 +114,14 @@ def _ended(records: Records) -> dict[str, int]:
 CELLS: ChainMap[str, int] = ChainMap()
 
 
+def in_kernel(file: str) -> bool:
+    """Whether the file is a cell that a notebook's kernel ran."""
+    return _CELL.search(file) is not None
+
+
 def is_cell(file: str) -> bool:
-    """Whether the file is a notebook's cell."""
-    return file in CELLS or _CELL.search(file) is not None
+    """Whether the file is a cell, of a notebook or of a terminal's IPython."""
+    return file in CELLS or in_kernel(file)
 
 
 def file_name(file: str) -> str:

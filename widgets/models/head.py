@@ -8,7 +8,7 @@ from typing import Any
 from tracer.breaks import CATALOGUE, render
 from tracer.events import AttemptStarted, FrameStarted, GraphBreak
 from tracer.explain import clean, followed_line, headline, why_nothing
-from tracer.explain.words import CELLS, file_name, ops_by_now
+from tracer.explain.words import CELLS, file_name, in_kernel, ops_by_now
 from tracer.records import Records
 from widgets.models.book import Book
 
@@ -28,7 +28,7 @@ def head(book: Book) -> dict[str, Any]:
         "state": state,
         "events": len(book.events),
         **({"at": book.at} if book.at is not None else {}),
-        **({"cells": dict(CELLS)} if CELLS else {}),
+        **_cells(),
         **({"points": book.points} if book.points is not None else {}),
         "stats": [
             [int(stats["recompiles"]), "recompile", "recompiles", "recompiles", int(bool(stats["recompiles"]))],
@@ -43,6 +43,12 @@ def head(book: Book) -> dict[str, Any]:
         ],
         "note": _note(book),
     }
+
+
+def _cells() -> dict[str, Any]:
+    """How the page calls lines of cells: those that a notebook's kernel ran."""
+    found = {file: number for file, number in CELLS.items() if in_kernel(file)}
+    return {"cells": found} if found else {}
 
 
 def _sign(records: Records, state: str) -> str:
