@@ -299,11 +299,6 @@ class TraceMagics(Magics):
             session.close()
         self.live.leave()
         self._unnumber()
-        self._unnumber = _nothing
-
-
-def _nothing() -> None:
-    """Numbering of cells that has ended."""
 
 
 #: Options of `%trace` that take no value.

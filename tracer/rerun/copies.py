@@ -26,7 +26,7 @@ from typing import Any
 import torch
 
 from ..compat.copies import plain_dispatch, set_bits
-from ..compat.overriding import is_followed, made_of, unseen
+from ..compat.overriding import is_followed, is_plain, made_of, unseen
 from ..compat.python_classes import can_be_given, is_python_class
 from ..compat.wrappers import are_settings, is_optimized, note_identity, over, wrapper_of
 from ..protocol.instances import instance_dict
@@ -366,12 +366,12 @@ class Copier:
 
     def _copied(self, tensor: torch.Tensor) -> Any:
         cls = type(tensor)
-        known = cls in _PLAIN or is_followed(tensor) and all(getattr(cls, name) is getattr(torch.Tensor, name) for name in _COPYING)
+        known = is_plain(cls) or is_followed(tensor) and all(getattr(cls, name) is getattr(torch.Tensor, name) for name in _COPYING)
         if not known or tensor.layout is not torch.strided or tensor.is_quantized:
             return self._unusual(tensor)
         with torch.inference_mode(tensor.is_inference()):
             made = self._data(tensor)
-            if cls not in _PLAIN:
+            if not is_plain(cls):
                 made = made_of(cls, made)
             elif isinstance(tensor, torch.nn.Parameter):
                 made = torch.nn.Parameter(made, tensor.requires_grad)
@@ -520,7 +520,6 @@ def _is_used_up(value: Any) -> bool:
     return not isinstance(value, io.IOBase) and any(hasattr(kind, name) for name in ("__next__", "__anext__", "send"))
 
 
-_PLAIN = (torch.Tensor, torch.nn.Parameter, torch.nn.Buffer)
 _STATELESS = (type(threading.Lock()), type(threading.RLock()))
 
 _RULES: dict[type, Callable[[Copier, Any], Any]] = {

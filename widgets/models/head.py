@@ -23,7 +23,7 @@ def head(book: Book) -> dict[str, Any]:
     records, stats = book.records, book.records.stats
     state = _state(book)
     return {
-        "title": {"tracing": "Tracing", "paused": _waits(book)}.get(state) or _title(records),
+        "title": _waits(book, book.at) if book.at is not None else "Tracing" if state == "tracing" else _title(records),
         "sign": state if state in ("tracing", "paused") else _sign(records, state),
         "state": state,
         "events": len(book.events),
@@ -72,11 +72,9 @@ def _title(records: Records) -> str:
     return " · ".join(part for part in headline(records).split(" · ") if not beside.fullmatch(part))
 
 
-def _waits(book: Book) -> str:
+def _waits(book: Book, at: int) -> str:
     """Where a call waits, as its program's lines are counted."""
-    if book.at is None:
-        return ""
-    event = book.events[book.at]
+    event = book.events[at]
     place = event.user_stack[-1][:2] if isinstance(event, GraphBreak) and event.user_stack else book.user_place(event)
     if place is None:
         return "Paused before the first line"
@@ -94,7 +92,7 @@ def _began_anew(book: Book) -> str:
     if attempt is None or not attempt.attempt:
         return ""
     frame = journal.enclosing(attempt.seq, FrameStarted)
-    last = next((e for e in reversed(book.events[: attempt.seq]) if e.frame == attempt.frame and e.attempt == attempt.attempt - 1 and e.location), None)
+    last = next((e for e in reversed(journal.in_attempt(attempt.frame, attempt.attempt - 1)) if e.location), None)
     place = book.user_place(last) if last is not None else None
     at = f" at line {place[1]}" if place is not None else ""
     if attempt.because in CATALOGUE:

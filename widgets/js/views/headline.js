@@ -4,7 +4,7 @@ import { count, h, icon, number, refill, seconds, throttled } from "../dom.js";
 const SIGNS = { tracing: "run", paused: "pause", broken: "brk", fine: "ok", again: "re", empty: "none", error: "x", fault: "x", recording: "rec", compare: "cmp" };
 
 // What becomes of a call when the kernel that it is in ends. A page asks for a sign of life as it opens: it has so many milliseconds.
-const GONE = { paused: "The call that waited here ended with it. What was recorded until then is shown.", tracing: "The call that was being traced ended with it. What was recorded until then is shown." };
+const GONE = { paused: "waited here", tracing: "was being traced" };
 const PATIENCE = 3000;
 
 export function headline(app) {
@@ -19,7 +19,8 @@ export function headline(app) {
   const missing = (name) => (name === "compare" && runs < 2 ? "needs a second run" : "");
   const draw = () => {
     const head = app.data.head;
-    refill(title, h("span", { class: `st ${head.sign || ""}` }, icon(SIGNS[head.sign] || "none")), h("span", {}, head.title || ""));
+    const lost = gone && GONE[head.state], sign = lost ? "error" : head.sign || "";
+    refill(title, h("span", { class: `st ${sign}` }, icon(SIGNS[sign] || "none")), h("span", {}, lost ? "The kernel is gone" : head.title || ""));
     refill(
       stats,
       (head.stats || []).map(([value, one, tab, many, alarm]) =>
@@ -34,8 +35,7 @@ export function headline(app) {
         h("button", { class: "b o", "data-key": name, disabled: Boolean((live && reason) || disabled || missing(name)), title: (live && reason) || disabled || missing(name) || label, onclick: (event) => ((app.acting = event.currentTarget), app.emit("action", name)) }, icon(sign), h("span", { class: "lbl" }, label)),
       ),
     );
-    const said = [gone && (head.state === "paused" || head.state === "tracing") ? GONE[head.state] : "", head.note || ""].filter(Boolean).join(" ");
-    if (gone && GONE[head.state]) refill(title, h("span", { class: "st error" }, icon("x")), h("span", {}, "The kernel is gone"));
+    const said = [lost ? `The call that ${lost} ended with it. What was recorded until then is shown.` : "", head.note || ""].filter(Boolean).join(" ");
     note.hidden = !said;
     refill(note, said);
   };
