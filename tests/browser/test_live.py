@@ -240,6 +240,7 @@ def test_trying_what_removes_a_break_and_what_ends_a_recompile(lab):
 
 
 def test_the_other_compiler_is_asked_about_a_break(lab):
+    lab.run(4)
     widget = lab.widget(4)
     widget.locator(".src .ln.brk").first.click()
     widget.locator(".insp button", has_text="Does torch.compile break here?").click()
