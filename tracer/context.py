@@ -103,7 +103,7 @@ class Context:
         self.by_source: dict[Source, Variable] = {}
         self.by_id: dict[int, Variable] = {}
         self.global_values: dict[tuple[int, str], Variable] = {}
-        self.class_lookups: dict[tuple[type, str], tuple[type | None, Any]] = {}
+        self.class_lookups: dict[tuple[Any, ...], tuple[type | None, Any]] = {}
         self.instance_dicts: WeakValueDictionary[int, Any] = WeakValueDictionary()  # by id of the instance, which its dict holds
         self.entered: Mapping[str, Any] = {}  # the root frame's locals, as it began
         self.owners: dict[int, Source] = {}  # id of an instance's `__dict__` → the instance, where it was built
@@ -256,6 +256,9 @@ class Context:
         return self.root("namespace", namespace, f"globals of {namespace.get('__name__', '?')}")
 
     def pinned(self, value: Any) -> Source:
+        known = self.sources.get(("pinned", id(value)))
+        if known is not None:
+            return known
         label = (
             value.__name__ if isinstance(value, type | types.ModuleType | types.FunctionType) else type(value).__name__
         )
@@ -299,7 +302,8 @@ class Context:
 
     def type_of(self, variable: Variable) -> Variable:
         """The class of an object, as a variable."""
-        return self.class_variable(variable.python_type())
+        cls = variable.python_type()
+        return self.by_id.get(id(cls)) or self.class_variable(cls)
 
     def class_variable(self, cls: type) -> Variable:
         """A class that is known by the object that led to it."""

@@ -91,6 +91,10 @@ class Roots:
         self.locals = locals
 
 
+#: How `Source.children` has the step to a `__dict__`.
+_DICT = ("dict", None, type(None))
+
+
 class Source:
     """One interned node. Roots: `local(name)`, `namespace(dict)`, `pinned(object)`; steps: the methods below."""
 
@@ -98,7 +102,7 @@ class Source:
 
     def __init__(self, base: Source | None, kind: str, key: Any, label: str = ""):
         self.base, self.kind, self.key, self.label = base, kind, key, label
-        self.children: dict[tuple[str, Any], Source] | None = None
+        self.children: dict[tuple[str, Any, type], Source] | None = None
         self.depth = 0 if base is None else base.depth + 1
         self._text: str | None = None
 
@@ -108,9 +112,9 @@ class Source:
         if children is None:
             children = self.children = {}
         handle = (kind, key, type(key))
-        child = children.get(handle)  # type: ignore[arg-type]
+        child = children.get(handle)
         if child is None:
-            child = children[handle] = Source(self, kind, key)  # type: ignore[index]
+            child = children[handle] = Source(self, kind, key)
         return child
 
     def attr(self, name: str) -> Source:
@@ -118,11 +122,13 @@ class Source:
 
     def dict(self) -> Source:
         """The instance's or the class's own `__dict__`."""
-        return self.step("dict")
+        known = self.children.get(_DICT) if self.children else None  # asked most often, with `item`: most are known
+        return known or self.step("dict")
 
     def item(self, key: Any) -> Source:
         """The entry of a list, tuple or dict under a constant key, read without user overrides."""
-        return self.step("item", key)
+        known = self.children.get(("item", key, type(key))) if self.children else None
+        return known or self.step("item", key)
 
     def nth_key(self, index: int) -> Source:
         return self.step("key", index)

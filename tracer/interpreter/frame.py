@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..compat.finalisers import LAST_LOCAL_FIRST
-from ..isa import Decoded, decode, names_local
+from ..isa import Decoded, Op, decode, names_local
 from ..variables import (
     FALSE,
     NONE,
@@ -61,6 +61,18 @@ def _constant_key(value: Any) -> Any:
 Said = tuple[str, str, tuple[Any, ...], int]
 
 
+#: (handler, argument) of each operation.
+Steps = list[tuple[Callable[..., Any], Any]]
+
+
+def _steps(ops: list[Op]) -> tuple[Steps, list[int]]:
+    """The steps of the operations, and which of them load constants."""
+    return (
+        [(HANDLERS.get(op.name) or unsupported(op.name, op.arg), op.arg) for op in ops],
+        [index for index, op in enumerate(ops) if op.name == "LoadConst"],
+    )
+
+
 class Program:
     """What a session remembers of a code object: `steps[i]` is (handler, argument) of operation i."""
 
@@ -84,11 +96,11 @@ class Program:
         self.code = code
         self.decoded: Decoded = decode(code)
         self.exceptions = self.decoded.handlers
-        steps: list[tuple[Callable[..., Any], Any]] = []
-        for op in self.decoded.ops:
-            arg = constant_variable(op.arg) if op.name == "LoadConst" else op.arg
-            steps.append((HANDLERS.get(op.name) or unsupported(op.name, op.arg), arg))
-        self.steps = steps
+        arranged, constants = self.decoded.arranged(_steps)
+        self.steps = steps = arranged.copy()
+        for index in constants:  # a variable is of one session
+            handler, value = steps[index]
+            steps[index] = handler, constant_variable(value)
         self.names = self.decoded.names
         self.tops = self.decoded.tops()
         self.size = len(self.names)

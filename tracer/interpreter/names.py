@@ -130,21 +130,22 @@ def load_global(ctx: Context, frame: Frame, name: str) -> None:
 
 def lookup_global(ctx: Context, namespace: dict[str, Any], name: str) -> Any:
     """The global or builtin `name`, as the frame of `namespace` sees it now."""
-    ctx.globals_read.append((id(namespace), name))
-    written = ctx.namespaces.get(id(namespace)) if ctx.namespaces else None
+    key = (id(namespace), name)
+    ctx.globals_read.append(key)
+    written = ctx.namespaces.get(key[0]) if ctx.namespaces else None
     if written is not None and name in written.stored:
         value = written.stored[name]
         if value is not UNSET:
             return value
     else:
         written = None
-        known = ctx.global_values.get((id(namespace), name))
+        known = ctx.global_values.get(key)
         if known is not None:
             return known
     source = ctx.namespace(namespace)
     if name in namespace and written is None:
         value = ctx.build(namespace[name], source.item(name))
-        ctx.global_values[id(namespace), name] = value
+        ctx.global_values[key] = value
         return value
     scope = namespace.get("__builtins__", builtins)
     held = scope if type(scope) is dict else vars(scope)
@@ -156,7 +157,7 @@ def lookup_global(ctx: Context, namespace: dict[str, Any], name: str) -> Any:
         ctx.guard(source, "DICT_ABSENT", name, name)
     value = ctx.builtin(name, held)
     if written is None:
-        ctx.global_values[id(namespace), name] = value
+        ctx.global_values[key] = value
     return value
 
 

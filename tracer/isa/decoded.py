@@ -6,7 +6,9 @@ one alive. A `Decoded` is a body together with its code object.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import CodeType
+from typing import Any, TypeVar
 
 from tracer.isa import flow, liveness
 from tracer.isa import tops as stack_tops
@@ -15,6 +17,8 @@ from tracer.isa.exceptions import Handler
 from tracer.isa.locations import Location
 
 __all__ = ["Body", "Decoded", "local_names"]
+
+T = TypeVar("T")
 
 
 def local_names(code: CodeType) -> tuple[list[str], tuple[int, ...], tuple[int, ...]]:
@@ -38,7 +42,7 @@ def local_names(code: CodeType) -> tuple[list[str], tuple[int, ...], tuple[int, 
 class Body:
     """The operations of a code object and what was worked out about them so far."""
 
-    __slots__ = ("ops", "handlers", "names", "cells", "frees", "index_of", "_masks", "_live", "_heights", "_tops")
+    __slots__ = ("ops", "handlers", "names", "cells", "frees", "index_of", "_masks", "_live", "_heights", "_tops", "_arranged")
 
     def __init__(
         self,
@@ -59,6 +63,7 @@ class Body:
         self._live: dict[int, frozenset[int]] = {}
         self._heights: list[int] | None = None
         self._tops: list[int] | None = None
+        self._arranged: Any = None
 
     def live_in(self, index: int) -> frozenset[int]:
         masks = self._masks
@@ -121,6 +126,14 @@ class Decoded:
     def tops(self) -> list[int]:
         """For each operation, how many of the top slots the operation that ran before it may have written."""
         return self._body.tops()
+
+    def arranged(self, arrange: Callable[[list[Op]], T]) -> T:
+        """What `arrange` makes of the operations, made once for each code object: there is one `arrange` in a process, its reader's. It may
+        depend on nothing else, and nobody changes what it gave."""
+        body = self._body
+        if body._arranged is None:
+            body._arranged = arrange(body.ops)
+        return body._arranged  # type: ignore[no-any-return]
 
     def group_start(self, index: int) -> int:
         """The first operation of the instruction that operation `index` is a part of."""

@@ -42,7 +42,7 @@ _SLOTS = (types.MethodDescriptorType, types.WrapperDescriptorType)
 
 def find(ctx: Context, cls: type, name: str) -> tuple[type | None, Any]:
     """(class that holds it, raw entry) for `name` along the MRO of `cls`; (None, MISSING) if none does."""
-    key = (cls, name)
+    key: tuple[Any, ...] = (cls, name)
     found = ctx.class_lookups.get(key)
     if found is not None:
         return found
@@ -60,6 +60,10 @@ def find(ctx: Context, cls: type, name: str) -> tuple[type | None, Any]:
 
 def find_behind(ctx: Context, start: type, cls: type, name: str) -> tuple[type | None, Any]:
     """As `find`, along the part of the MRO of `start` behind `cls`: what `super()` finds."""
+    key = (start, cls, name)
+    found = ctx.class_lookups.get(key)
+    if found is not None:
+        return found
     mro = type.__dict__["__mro__"].__get__(start)
     owner, raw = None, MISSING
     for base in mro[mro.index(cls) + 1 :]:
@@ -69,7 +73,8 @@ def find_behind(ctx: Context, start: type, cls: type, name: str) -> tuple[type |
             break
     if is_python_class(start):
         ctx.guard(ctx.pinned(start), "CLASS_ATTRIBUTE", (name, owner, None if owner is None else raw, cls), (name, cls))
-    return owner, raw
+    ctx.class_lookups[key] = found = (owner, raw)
+    return found
 
 
 def is_subtype(cls: type, base: type) -> bool:

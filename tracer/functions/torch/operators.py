@@ -90,11 +90,10 @@ class _Call:
         self._settle()
 
     def _settle(self) -> None:
-        self.nodes, self.fakes, self.tensors = [], [], []
-        for variable in self.args:
-            node, fake = self.ctx.argument(variable)
-            self.nodes.append(node)
-            self.fakes.append(fake)
+        argument = self.ctx.argument
+        found = [argument(variable) for variable in self.args]
+        self.nodes, self.fakes, self.tensors = [node for node, _ in found], [fake for _, fake in found], []
+        for variable, (_, fake) in zip(self.args, found, strict=True):
             if type(variable) is TensorVariable:
                 self.tensors.append(fake)
             elif type(variable) is not ConstantVariable:
