@@ -16,7 +16,6 @@ from weakref import WeakValueDictionary
 import torch
 
 from . import builder, higher_order, protocol
-from .callers import is_module_call
 from .compat.guards import SDPA_KERNELS, device_contexts, mode_count
 from .events import ExceptionObserved, GuardInstalled, InlineFinished, InputLifted, NodeCreated, SideEffect
 from .functions import calls, numpy
@@ -32,9 +31,8 @@ from .guards.guard import expression as guard_expression
 from .higher_order.levels import named
 from .interpreter import generators, intrinsics
 from .interpreter.frame import Frame, Program
-from .interpreter.lifetimes import WEAKLY, Lifetimes
+from .interpreter.lifetimes import Lifetimes
 from .interpreter.loop import run
-from .interpreter.managers import told_of_manager
 from .interpreter.paths import visit
 from .protocol import instances
 from .signals import Break, Decision, Raised, Restart, Untraceable
@@ -62,8 +60,6 @@ if TYPE_CHECKING:
 __all__ = ["Context", "GraphInput"]
 
 _ATTENTION = [get for name, (get, _) in SDPA_KERNELS.items() if name != "sdpa_order"]  # another order is another kernel of equal result
-#: Where torch's operators are written that are Python functions: what they do, the call of them does.
-_OPERATORS = frozenset({"torch.functional", "torch.nn.functional", "torch.linalg", "torch._jit_internal", "torch._tensor"})
 
 
 class GraphInput:
@@ -532,32 +528,6 @@ class Context:
                 return frame.modules
             frame = frame.back
         return None
-
-    def locate(self, stop: Break) -> None:
-        """Note where the program is when a break is met: the innermost user location, and the stack of user frames."""
-        if stop.user_stack:
-            return
-        frames = []
-        frame = self.frame
-        while frame is not None:
-            stop.stays |= frame.globals.get("__name__") in WEAKLY
-            if place := frame.written:
-                name = frame.decoded.code.co_qualname
-                called = self.session.called_from(name) if is_module_call(place[0]) else None  # our own text calls a module
-                frames.append((frame, called or (*place, name)))
-            frame = frame.back
-        own_code = [number for number, (f, _) in enumerate(frames) if not self.session.is_library(f.decoded.code)]
-        user = [frames[number][1] for number in own_code] or [entry for _, entry in frames[-1:]]
-        whole = own_code[0] - 1 if own_code and own_code[0] and told_of_manager(stop, frames[own_code[0] - 1][0]) else 0
-        stop.user_stack = tuple(reversed(user))
-        stop.location = user[0][:5] if user else ()
-        own = whole  # how many of the innermost are an operator's own Python, or a manager's
-        while own + 1 < len(frames) and frames[own][0].globals.get("__name__") in _OPERATORS:
-            own += 1
-        if frames:
-            innermost, entry = frames[own]
-            stop.asks = innermost.decoded.asking(innermost.pc - 1) if innermost.pc and not own else None
-            stop.inner = entry if entry is not user[0] else ()
 
     def place_of(self, frame: Frame | None) -> tuple[Any, ...]:
         """Where the program is in a frame that runs, or ran last: the innermost user location of it and of what called it."""

@@ -48,6 +48,7 @@ from .guards import GlobalState, Guard, check_seconds, lower
 from .guards.shapes import shape_guard
 from .higher_order import attention, levels, recomputed
 from .interpreter.frame import Frame
+from .interpreter.locate import locate
 from .interpreter.loop import run
 from .interpreter.paths import pin_break
 from .rerun.rng import unmoved
@@ -189,7 +190,7 @@ def _finish(ctx: Context, info: FrameInfo, root: Frame, result: Variable | None,
         return _compile(ctx, info, root, result, stopped, frame_id)
     except Break as stop:
         # What the frame leaves behind can't be rebuilt: there is no earlier point to stop at, so it runs as Python.
-        ctx.locate(stop)
+        locate(ctx, stop)
         ctx.session.note_break(ctx, stop, frame_id)
         raise Untraceable(stop.reason, **stop.context) from None
 

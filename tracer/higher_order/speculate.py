@@ -19,6 +19,7 @@ from torch import fx
 from ..graph.modes import MODES, AutocastState
 from ..graph.operators import storage_of, writes_to
 from ..graph.subgraph import Subgraph
+from ..interpreter.locate import locate
 from ..signals import Break, Raised
 from ..variables import SymVariable, TensorVariable, Variable
 from ..variables.base import EPOCH
@@ -127,7 +128,7 @@ def speculate(
             if looked_at is not None:
                 raise Rejected(looked_at(body), kind="looked at")
     except Break as stop:
-        ctx.locate(stop)
+        locate(ctx, stop)
         raise _rolled_back(ctx, tried, mark, Rejected("ends the graph", stop.reason, stop, "ends"), stop.reason) from None
     except Raised as error:
         does, at = f"raises {error.variable.python_type().__name__}", _raised_at(ctx, error.variable)
@@ -185,7 +186,7 @@ def attempt(ctx: Context, name: str, mark: Mark) -> Iterator[tuple[Subgraph, int
         ctx.indexing[:] = indexing
         ctx.refresh_modes()
         if isinstance(error, Break):
-            ctx.locate(error)
+            locate(ctx, error)
         mark.roll_back(ctx)
         raise
     finally:

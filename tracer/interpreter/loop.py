@@ -12,6 +12,7 @@ from ..signals import Break, Raised
 from ..variables import Lazy
 from .exceptions import unwind
 from .frame import DISCARD, RETURN, Frame
+from .locate import locate
 from .paths import visit
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def run(ctx: Context, frame: Frame) -> Variable:
             return _recorded(ctx, frame, base)
         return _silent(ctx, frame, base)
     except Break as stop:
-        ctx.locate(stop)
+        locate(ctx, stop)
         if ctx.rec.on:
             _abandon(ctx, base)
         raise
