@@ -11,16 +11,11 @@ from tracer.errors import TracerError
 from tracer.export.table import export, exporters
 from widgets.exports import files_of
 from widgets.models.events import facts
-from widgets.models.graph import lane
 from widgets.models.stages import text_of
 from widgets.models.state import state_at
 from widgets.points import change
 
 __all__ = ["ANSWERS"]
-
-
-def _lane(widget: Any, *, number: int, closed: list[str]) -> Any:
-    return lane(widget.book(), number, closed)
 
 
 def _event(widget: Any, *, seq: int) -> Any:
@@ -98,7 +93,6 @@ ANSWERS: dict[str, Callable[..., Any]] = {
     "event": _event,
     "export": _export,
     "formats": _formats,
-    "lane": _lane,
     "point": change,
     "recompile": _recompile,
     "runs": _runs,

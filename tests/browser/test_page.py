@@ -12,6 +12,7 @@ from torch import nn
 
 import tracer
 from tests.browser.lab import BROWSER, chromium
+from tests.browser.pages import Page
 from tests.browser.recompiled import session_of
 from widgets.document import document
 from widgets.runs import Runs
@@ -62,30 +63,6 @@ def text():
 def browser():
     with chromium() as made:
         yield made
-
-
-class Page:
-    """An opened page, with all that went wrong in it."""
-
-    def __init__(self, browser, path, **options):
-        self.page = browser.new_page(**options)
-        self.problems: list[str] = []
-        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
-        self.page.on("console", lambda m: self.problems.append(m.text) if m.type == "error" else None)
-        self.page.on("dialog", lambda dialog: (self.problems.append(f"dialog {dialog.message}"), dialog.dismiss()))
-        self.page.on("request", lambda r: None if r.url.startswith(("file:", "data:")) else self.problems.append(r.url))
-        self.page.goto(f"file://{path}")
-
-    def __getattr__(self, name):
-        return getattr(self.page, name)
-
-    def tab(self, name):
-        self.page.locator(f".tab[data-key={name}]").click()
-
-    def root(self, expression, argument=None):
-        """JavaScript with `root`, the widget's own tree."""
-        script = f"given => {{ const root = document.querySelector('.tracer-widget').shadowRoot; {expression} }}"
-        return self.page.evaluate(script, argument)
 
 
 @pytest.fixture
@@ -226,7 +203,7 @@ def test_bodies_of_operators_are_boxes_whose_nodes_are_nodes(opened):
     page.locator(".gv").focus()
     page.keyboard.press("/")
     page.keyboard.type("cond_false/")
-    assert page.locator("input[aria-label='Find a node']").get_attribute("title") == "1 found"
+    assert page.locator(".find [role=status]").inner_text() == "1 found"
     page.keyboard.press("Escape")
     page.locator(".scrub").focus()
     page.keyboard.press("Home")

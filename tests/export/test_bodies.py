@@ -110,9 +110,9 @@ def test_svg_dot_and_page_show_them(session, tmp_path):
         event = session.events[said[6]]
         assert (type(event).__name__, event.name, event.graph) == ("NodeCreated", body.nodes[0].name, body.name) and said[6] > body.seq
         assert said[7].startswith(f"{__file__}:")
-    boxes = {box[0]: box for box in lane["pictures"]["auto"]["boxes"]}
-    assert boxes[yes.node][9] == "cond" and boxes[yes.node][8] > yes.seq
-    assert all(box[9] == "" for box in boxes.values() if box[0].split(".")[-1] in ("mlp", "out"))
+    roles = lane["drawn"]["roles"]
+    assert roles[yes.node] == "cond" and not [box for box in roles if box.split(".")[-1] in ("mlp", "out")]
+    assert [yes.node] in [path[:1] for path in lane["drawn"]["paths"]]
 
 
 def test_a_difference_in_a_body_is_a_difference():
@@ -137,8 +137,8 @@ def test_bodies_of_compared_runs_keep_their_look():
 
     left, right = (tracer.trace(program, torch.tensor(True), torch.ones(3), softer) for softer in (False, True))
     (lane,) = compare(left, right, left.diff(right))["lanes"]
-    boxes = {box[0]: (box[6], box[9]) for box in lane["pictures"]["auto"]["boxes"]}
-    assert boxes == {"cond_true": (1, "cond"), "cond_false": (0, "cond")}, "what is the same is closed"
+    assert lane["drawn"]["roles"] == {"cond_true": "cond", "cond_false": "cond"}
+    assert {name.split("/")[0] for name in lane["marks"]} == {"cond_true"}, "what is the same is closed by the page"
 
 
 @pytest.mark.parametrize("engine", ["tracer", "dynamo"])

@@ -75,8 +75,27 @@ def test_a_view_that_shares_its_source_is_drawn() -> None:
 def test_many_nodes_close_their_modules() -> None:
     whole = figure(layers(200), limit=400)
     assert len(whole.layout.nodes) + len([b for b in whole.layout.boxes if not b.open]) == 202
-    assert not [b for b in whole.layout.boxes if b.open]
-    assert "200 ops" not in svg([whole]) and words(svg([whole])).count("4 ops") == 200
+    assert [b.id for b in whole.layout.boxes if b.open] == ["layers ×200"]
+    assert words(svg([whole])).count("4 ops") == 200
+
+
+def test_modules_of_a_container_that_follow_one_another_are_one_box() -> None:
+    drawn = figure(layers(48), limit=10)
+    (box,) = drawn.layout.boxes
+    assert (box.id, box.nodes, box.open) == ("layers ×48", 192, False) and words(svg([drawn])).count("layers ×48") == 1
+    assert not [b for b in figure(layers(2)).layout.boxes if "×" in b.id], "two are seen at once"
+    mixed = [given_input("x"), *(op(f"n{n}", path=f"encoder.block.{n // 2}.{('norm', 'ff')[n % 2]}") for n in range(8)), op("end")]
+    assert {b.path[0] for b in figure(mixed).layout.boxes} == {"encoder"}
+
+
+def test_loose_nodes_between_repeated_modules_stay_between_them() -> None:
+    nodes = [given_input("x")]
+    for n in range(3):
+        nodes += [op(f"a{n}", path=f"h.{n}"), op(f"b{n}", path=f"h.{n}"), op(f"mask{n}")]
+    picture = figure([*nodes, op("end", path="head")]).layout
+    box = next(b for b in picture.boxes if b.id == "h ×3")
+    assert box.nodes == 8, "the mask behind the last is not between two"
+    assert [b.id for b in picture.boxes] == ["h ×3", "h ×3.h.0", "h ×3.h.1", "h ×3.h.2"]
 
 
 def test_closed_modules_are_bold_with_a_second_sheet() -> None:

@@ -1,4 +1,4 @@
-"""What the page is given for small programs is the JSON on file: layouts, marks, explanations, moments. A changed picture shows as
+"""What the page is given for small programs is the JSON on file: what graphs are drawn from, marks, explanations, moments. A changed picture shows as
 a changed line; `pytest tests/golden --update-golden` writes the files anew.
 
 Left out: times, and the state at each operation (it tells of bytecode, which is each Python's own; tests/widgets goes into it).
@@ -47,17 +47,13 @@ def recorded(name: str, **settings: Any) -> tracer.Session:
     return session
 
 
-#: Lists of pixels, where halves are halves.
-PLACES = {"nodes", "boxes", "routes", "stubs", "size"}
-
-
-def normal(data: Any, name: str = "") -> Any:
+def normal(data: Any) -> Any:
     """Without what differs between machines and runs: folders, seconds, versions."""
     if isinstance(data, dict):
-        return {key: normal(value, key) for key, value in data.items()}
+        return {key: normal(value) for key, value in data.items()}
     if isinstance(data, list | tuple):
-        return [normal(value, name) for value in data]
-    if isinstance(data, float) and name not in PLACES:
+        return [normal(value) for value in data]
+    if isinstance(data, float):
         return "seconds"
     if isinstance(data, str):
         if data.count("\n") > 8:

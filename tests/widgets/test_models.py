@@ -20,7 +20,6 @@ from widgets.exports import files_of
 from widgets.models import VIEWS, Book, views
 from widgets.models.compare import compare
 from widgets.models.events import facts
-from widgets.models.graph import lane
 from widgets.models.stages import stages, text_of
 from widgets.models.state import state_at
 
@@ -96,75 +95,18 @@ def test_graph_lanes(data, session):
     )
     assert session.events[linear[6]].name == "linear"
     assert first["break"]["title"] and isinstance(session.events[first["break"]["seq"]], GraphBreak)
-    assert "auto" in first["pictures"]
-
-
-def test_modules_are_closed_by_depth_and_one_by_one():
-    class Block(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.up, self.down = nn.Linear(4, 4), nn.Linear(4, 4)
-
-        def forward(self, x):
-            return x + self.down(self.up(x).relu())
-
-    blocks = nn.Sequential(*(Block() for _ in range(3)))
-    recorded = tracer.trace(blocks.eval(), torch.ones(2, 4))
-    pictures = views(Book(recorded))["graph"]["lanes"][0]["pictures"]
-    assert set(pictures) == {"auto", "1", "all"}
-    assert len(pictures["1"]["nodes"]) < len(pictures["all"]["nodes"]) and not any(
-        box[6] for box in pictures["1"]["boxes"]
-    )
-    name = pictures["all"]["boxes"][0][0]
-    closed = lane(Book(recorded), 0, [name])
-    assert [box[6] for box in closed["boxes"] if box[0] == name] == [0] and sum(box[6] for box in closed["boxes"]) == 2
+    drawn = first["drawn"]
+    assert len(drawn["widths"]) == len(drawn["at"]) == len(first["nodes"]) and len(drawn["edges"]) % 2 == 0
 
 
 def test_nodes_of_bodies_say_where_they_are_and_what_made_them(data, session):
     last = next(one for one in data["graph"]["lanes"] if "cond" in one["nodes"])
-    boxes = {box[0]: box for box in last["pictures"]["all"]["boxes"]}
-    assert {name: boxes[name][9] for name in ("cond_true", "cond_false")} == {"cond_true": "cond", "cond_false": "cond"}
+    assert last["drawn"]["roles"] == {"cond_true": "cond", "cond_false": "cond"}
     said = last["nodes"]["cond_false/sub"]
     assert (said[1], said[14]) == ("sub", "cond_false of cond") and session.events[said[6]].graph == "cond_false"
-    assert boxes["cond_false"][8] == said[6] and set(said[13]) <= set(last["nodes"])
+    assert set(said[13]) <= set(last["nodes"])
     assert {"cond_true/add", "cond_false/sub"} < set(last["nodes"]["cond"][13]) and "cond_true" not in last["nodes"]
     assert last["nodes"]["cond"][14] == "" and last["nodes"]["cond"][6] > said[6]
-
-
-def test_a_page_without_a_kernel_has_each_choice_of_closed_boxes(session):
-    def shut(picture):
-        return tuple(box[0] for box in picture["boxes"] if not box[6])
-
-    own = Book(session).records.graphs
-    number = next(n for n, graph in enumerate(own) if graph.bodies)
-    choices = views(Book(session))["graph"]["lanes"][number]["choices"]
-    closed = {shut(one) for one in choices}
-    assert len(closed) == len(choices) and {(), ("cond_true",), ("cond_false",), ("cond_true", "cond_false")} == closed
-    by_ear = lane(Book(session), number, ["cond_false"])
-    assert next(one for one in choices if shut(one) == ("cond_false",)) == by_ear
-    live = views(Book(session, journal=Journal(session.events)))["graph"]["lanes"][number]
-    assert live["choices"] == [], "a page with a kernel asks it"
-
-
-def test_boxes_in_a_closed_box_are_no_choice_and_many_boxes_have_none():
-    class Inner(nn.Module):
-        def forward(self, x):
-            return x.sin().relu()
-
-    class Block(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.inner = Inner()
-
-        def forward(self, x):
-            return self.inner(x).tanh()
-
-    def blocks(count):
-        return nn.Sequential(*(Block() for _ in range(count))).eval()
-
-    few, many = (views(Book(tracer.trace(blocks(n), torch.ones(1, 2))))["graph"]["lanes"][0] for n in (1, 6))
-    assert len(few["pictures"]["all"]["boxes"]) == 2 and [len(one["boxes"]) for one in few["choices"]] == [2, 2, 1]
-    assert len(many["pictures"]["all"]["boxes"]) == 12 and many["choices"] == []
 
 
 def test_source(data, session):
@@ -233,7 +175,7 @@ def test_runs_that_differ_share_one_layout():
     found = compare(left, right, left.diff(right))
     (only,) = found["lanes"]
     assert only["state"] == "changed" and set(only["marks"].values()) <= {"added", "removed", "changed"}
-    drawn = {only["nodes"][row[0]][1] for row in only["pictures"]["auto"]["nodes"]}
+    drawn = {row[1] for row in only["nodes"].values()}
     assert {"~ tanh"} <= drawn or {"+ tanh", "− relu"} <= drawn
     assert {"add", "sum"} <= drawn and found["outputs"]["equal"] is False and not found["same"]
     assert json.loads(json.dumps(found)) == found

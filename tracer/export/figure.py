@@ -2,22 +2,24 @@
 
 In: the node records of a graph, in order. Out: a layout, and for each shown node its parts. What a reader doesn't need
 at first sight is taken away: parameters (they belong to the module that reads them), views (`+2` on what they view),
-and boxes round a single node (they become its instance name).
+and boxes round a single node (they become its instance name). Modules that follow one another in a container lie in a box
+of their own (`layers ×48`).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from tracer.export.bodies import Flat, Path, boxes_of, cluster_of, flat
+from tracer.export.repeats import repeated
 from tracer.layout import Edge, Layout, Node, lay_out
 from tracer.records import Body, GraphInput, Place
 from tracer.records import Node as Record
 
-__all__ = ["Figure", "Part", "cluster_of", "figure", "operator_of", "shape_text"]
+__all__ = ["Drawing", "Figure", "Part", "cluster_of", "drawing", "figure", "operator_of", "shape_text"]
 
 #: Width of one character: the operator and the instance are 11 px monospace, the shape 10 px.
 CHARACTER, SMALL = 6.63, 6.03
@@ -43,15 +45,28 @@ class Part(NamedTuple):
 
 
 @dataclass
-class Figure:
+class Drawing:
+    """What is drawn of a graph, not yet placed."""
+
+    nodes: list[Node]  # what is shown, in order
+    edges: list[Edge]
+    parts: Mapping[str, Part]
+    hidden: int  # parameters that are not drawn
+    whole: Flat  # what was to be drawn: the graph's nodes and those of its bodies
+    boxes: Mapping[Path, Path]  # box → the box in `whole` that it is; none for repetitions
+
+    def role(self, path: Path) -> str:
+        """The operator whose body a box holds; "" for a module's."""
+        return self.whole.role(self.boxes.get(path, ()))
+
+
+@dataclass
+class Figure(Drawing):
     """A graph ready to be drawn."""
 
     layout: Layout
-    parts: Mapping[str, Part]
     title: str = ""
     subtitle: str = ""
-    hidden: int = field(default=0)  # parameters that are not drawn
-    whole: Flat = field(default_factory=Flat)  # what was to be drawn: the graph's nodes and those of its bodies
 
 
 def figure(
@@ -71,18 +86,33 @@ def figure(
     `cause` is where the graph had to end: the nodes of that expression that nothing else reads are marked. `signs` stand
     before the operators of these nodes ("+"), which are then never folded away. `bodies` of operators are boxes in the graph.
     """
+    made = drawing(nodes, inputs=inputs, cause=cause, signs=signs, bodies=bodies)
+    layout = lay_out(made.nodes, made.edges, closed=closed, limit=limit)
+    return Figure(**vars(made), layout=layout, title=title, subtitle=subtitle)
+
+
+def drawing(
+    nodes: Sequence[Record],
+    *,
+    inputs: Iterable[GraphInput] = (),
+    cause: Place | None = None,
+    signs: Mapping[str, str] | None = None,
+    bodies: Sequence[Body] = (),
+) -> Drawing:
+    """Choose and name the nodes of one graph, as `figure` does; whoever has it places them."""
     signs = signs or {}
     known = {one.name: one for one in inputs}
     whole = flat(nodes, bodies)
     nodes = [*_unrecorded(whole.nodes, known), *whole.nodes]
     sources = {name: one.source for name, one in known.items()}
-    state = _module_state(nodes)
+    state = _module_state(nodes, sources)
     shown, folded = _chosen(nodes, state, signs, whole.paths)
-    paths = _unboxed([whole.paths.get(node.name, ()) for node in shown], whole.bodies)
+    named = _unboxed([whole.paths.get(node.name, ()) for node in shown], whole.bodies)
+    paths, boxes = repeated([path for path, _ in named])
     read = {name for node in nodes for name in node.inputs}
     parts: dict[str, Part] = {}
     placed: list[Node] = []
-    for node, (path, instance) in zip(shown, paths):
+    for node, path, (_, instance) in zip(shown, paths, named):
         views = folded.get(node.name, ())
         blamed = cause is not None and node.name not in read and _within(node.location, cause)
         part = _part(node, instance, views, sources.get(node.name, ""), blamed)
@@ -92,9 +122,7 @@ def figure(
         pin = {"input": "top", "output": "bottom"}.get(part.kind, "")
         placed.append(Node(node.name, (part.operator,), _width(part), path, pin))
     stand_in = {view.name: name for name, views in folded.items() for view in views}
-    edges = _edges(shown, folded, stand_in)
-    layout = lay_out(placed, edges, closed=closed, limit=limit)
-    return Figure(layout, parts, title, subtitle, len(state), whole)
+    return Drawing(placed, _edges(shown, folded, stand_in), parts, len(state), whole, boxes)
 
 
 def _unrecorded(nodes: Sequence[Record], known: Mapping[str, GraphInput]) -> list[Record]:
@@ -149,9 +177,9 @@ def _is_view(node: Record) -> bool:
     return node.op.startswith("call") and operator_of(node.target) in VIEWS
 
 
-def _module_state(nodes: Sequence[Record]) -> set[str]:
-    """Inputs that are parameters or buffers of the module that reads them: by their names, which sources made."""
-    given = {node.name: _flat(node.name) for node in nodes if node.op in ("placeholder", "get_attr")}
+def _module_state(nodes: Sequence[Record], sources: Mapping[str, str]) -> set[str]:
+    """Inputs that are parameters or buffers of the module that reads them: by their sources, else by their names, which sources made."""
+    given = {node.name: _flat(sources.get(node.name) or node.name) for node in nodes if node.op in ("placeholder", "get_attr")}
     state: set[str] = set()
     for node in nodes:
         home = f"_{_flat(node.module_path)}_"

@@ -107,7 +107,7 @@ def _lane(one: Figure, left: float, width: float, height: float) -> str:
     places: dict[str, Placed | Box] = {node.id: node for node in layout.nodes}
     places.update((box.id, box) for box in layout.boxes)
     drawn = [
-        *(_frame(box, one.whole.role(box.path)) for box in layout.boxes),
+        *(_frame(box, one.role(box.path)) for box in layout.boxes),
         _edges(layout.routes),
         *(_header(box) for box in layout.boxes),
         *(_stub(stub, places[stub.node]) for stub in layout.stubs),

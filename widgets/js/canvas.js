@@ -6,10 +6,12 @@ import { CARD, defs, drawBox, drawBreak, drawHeader, drawNode, drawStub, EDGE, e
 const AHEAD = 400; // pixels drawn around what is in sight
 const FAR = 0.42; // from this scale down nodes have no text
 const MAP = [132, 88]; // of the map, at most
-const READABLE = 0.84;
+export const READABLE = 0.75, OVERVIEW = 0.5; // text is read from the one on, the picture from the other
+const LEAST = 0.02;
 
-// does: { choose(lane, id), chooseBox(lane, id), chooseBreak(lane), toggle(lane, id), says(lane, id, open), key(event),
-//         style(lane, id), boxStyle(lane, id), breakStyle(lane): classes; lit(lane, id): its edges stand out }
+// does: { choose(lane, id), chooseBox(lane, id), chooseBreak(lane), toggle(lane, id, all), says(lane, id, open), key(event),
+//         style(lane, id), boxStyle(lane, id), breakStyle(lane): classes; lit(lane, id): its edges stand out;
+//         uncover(lane, id): opens what holds a node; again(): the view has another size, and nobody has moved in it }
 // born(lane, id) and begun(lane): whether it is there at the moment that is shown.
 export function canvas({ label, does, born = () => true, begun = () => true }) {
   const svg = s("svg", { role: "img", "aria-label": label });
@@ -30,19 +32,32 @@ export function canvas({ label, does, born = () => true, begun = () => true }) {
     if (does.nothing) empty.textContent = does.nothing();
     drawn = null;
     if (touched) move();
-    else fit();
+    else first();
     drawMap();
   }
 
-  // Everything where that stays readable; else the width, from the top.
+  // Everything, whatever that takes.
   function fit() {
     const [width, height] = extent(lanes), w = view.clientWidth || 600, ht = view.clientHeight || 400;
-    touched = false;
-    scale = Math.min(1, Math.max(READABLE, Math.min(w / width, ht / height)));
-    panX = Math.max(0, (w - width * scale) / 2);
-    panY = 0;
-    drawn = null;
+    standAt(Math.min(1, Math.max(LEAST, Math.min(w / width, ht / height))));
     move();
+  }
+
+  // The same where one sees enough then; else the first lane, from its top.
+  function first() {
+    const [width, height] = extent(lanes), w = view.clientWidth || 600, ht = view.clientHeight || 400;
+    const whole = Math.min(w / width, ht / height);
+    standAt(whole >= OVERVIEW ? Math.min(1, whole) : READABLE);
+    move();
+  }
+
+  function standAt(goal) {
+    const [width] = extent(lanes), w = view.clientWidth || 600, lane = lanes[0];
+    touched = false;
+    scale = goal;
+    drawn = null;
+    panY = 0;
+    panX = width * scale <= w ? (w - width * scale) / 2 : lane && lane.width * scale > w ? w / 2 - (lane.x + lane.width / 2) * scale : 0;
   }
 
   function move() {
@@ -105,7 +120,9 @@ export function canvas({ label, does, born = () => true, begun = () => true }) {
     const pick = (event) => {
       const px = toX(event) - lane.dx, py = toY(event) - lane.dy;
       const hit = picture.nodes.find(([, x, y, w, ht]) => px >= x && px <= x + w && py >= y && py <= y + ht);
-      if (hit) does.choose(lane, hit[0]);
+      if (hit) return does.choose(lane, hit[0]);
+      const box = picture.boxes.find(([, x, y, w, ht, , open]) => !open && px >= x && px <= x + w && py >= y && py <= y + ht);
+      if (box) does.toggle(lane, box[0], event.shiftKey);
     };
     return [s("path", { class: "cl", d: boxes }), s("path", { class: "ed", d: edges }), s("path", { class: "far", d: plain, onclick: pick }), ...out];
   }
@@ -151,26 +168,46 @@ export function canvas({ label, does, born = () => true, begun = () => true }) {
   map.addEventListener("pointerup", () => (map.onpointermove = null));
 
   // ---- going about
+  const laneOf = (name) => lanes.find((lane) => lane.name === name);
+
   function go(lane, id) {
+    if (lane.nodes[id] && !lane.at.has(id)) does.uncover?.(lane, id);
     if (lane.nodes[id]) does.choose(lane, id);
-    const node = lane.at.get(id);
-    if (node) reveal(lane, node);
+    reveal(lane.name, id);
   }
 
   let sought = null; // what to reveal once the view has a size
 
-  function reveal(lane, node) {
-    if (!view.clientWidth) return (sought = [lane, node]);
-    const [, nx, ny, w, ht] = node;
-    const now = sight(), x = lane.dx + nx, y = lane.dy + ny;
+  // A node or a box.
+  function reveal(name, id) {
+    if (!view.clientWidth) return (sought = [name, id]);
+    const lane = laneOf(name), thing = lane && (lane.at.get(id) || lane.picture.boxes.find((box) => box[0] === id));
+    if (!thing) return;
+    const [, nx, ny, w, ht] = thing, now = sight(), x = lane.dx + nx, y = lane.dy + ny;
     if (x < now.x0 || x + w > now.x1) panX = view.clientWidth / 2 - (x + w / 2) * scale;
     if (y < now.y0 || y + ht > now.y1) panY = view.clientHeight / 2 - (y + ht / 2) * scale;
     touched = true;
     move();
   }
 
+  // Runs something that draws anew, and moves what is drawn so that this box stays where it is.
+  function keep(name, id, change) {
+    const place = () => {
+      const lane = laneOf(name), box = lane?.picture.boxes.find((one) => one[0] === id);
+      return box && [panX + (lane.dx + box[1] + box[3] / 2) * scale, panY + (lane.dy + box[2]) * scale];
+    };
+    const before = place();
+    touched = true;
+    change();
+    const after = place();
+    if (!before || !after) return;
+    panX += before[0] - after[0];
+    panY += before[1] - after[1];
+    move();
+  }
+
   function zoom(by, cx = view.clientWidth / 2, cy = view.clientHeight / 2) {
-    const goal = Math.min(2.5, Math.max(0.02, scale * by));
+    const goal = Math.min(2.5, Math.max(LEAST, scale * by));
     panX = cx - ((cx - panX) / scale) * goal;
     panY = cy - ((cy - panY) / scale) * goal;
     if (goal < FAR !== scale < FAR) drawn = null;
@@ -245,11 +282,13 @@ export function canvas({ label, does, born = () => true, begun = () => true }) {
 
   function sized() {
     if (!view.clientWidth) return;
-    if (touched) move();
-    else fit();
-    const [lane, node] = sought || [];
+    if (touched) {
+      drawn = null;
+      move();
+    } else (does.again || first)();
+    const [name, id] = sought || [];
     sought = null;
-    if (lane && lanes.includes(lane)) reveal(lane, node);
+    if (name) reveal(name, id);
   }
   const sizes = new ResizeObserver(sized);
   sizes.observe(view);
@@ -260,10 +299,10 @@ export function canvas({ label, does, born = () => true, begun = () => true }) {
     h("button", { class: "b", title: "Fit (F)", onclick: fit }, "Fit"),
   ];
   return {
-    view, tools, set, draw, go, reveal, every, fit,
+    view, tools, set, draw, go, reveal, keep, every, fit, first,
     shown: sized,
-    keep: () => (touched = true),
-    lane: (name) => lanes.find((lane) => lane.name === name),
+    touched: () => touched,
+    lane: laneOf,
     all: () => lanes,
     close: () => sizes.disconnect(),
   };

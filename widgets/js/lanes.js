@@ -10,10 +10,10 @@ const PILL = 12;
 // Lanes beside each other, each with its picture: { …lane, picture, x, width, height, dx, dy, at, births }.
 export function stand(data, pictureOf) {
   let x = EDGE;
-  return data.map((lane, index) => {
+  return data.map((lane) => {
     const picture = pictureOf(lane);
     const width = Math.max(LEAST, picture.size[0] + 2 * PAD);
-    const placed = { ...lane, number: index, picture, x, width, height: TOP + picture.size[1] + PAD, dx: x + (width - picture.size[0]) / 2, dy: EDGE + TOP };
+    const placed = { ...lane, picture, x, width, height: TOP + picture.size[1] + PAD, dx: x + (width - picture.size[0]) / 2, dy: EDGE + TOP };
     placed.at = new Map(picture.nodes.map((node) => [node[0], node]));
     placed.births = new Map(picture.boxes.map((box) => [box[0], box[8]]));
     x += width + (lane.break ? GUTTER : 18);
@@ -65,10 +65,8 @@ export function drawNode(lane, [id, x, y, w, ht], style, does) {
 }
 
 // The name of a box and what opens and closes it: above the edges that enter it.
-export function drawHeader(lane, [id, x, y, w, , count, open], style, does) {
-  const path_ = id.split("#")[0].split(".").at(-1);
-  const name = /^\d+$/.test(path_) ? id.split("#")[0].split(".").slice(-2).join(".") : path_;
-  const g = s("g", { class: `clh${style}`, "data-box": `${lane.name}:${id}`, onclick: (event) => (event.stopPropagation(), does.toggle(lane, id)) });
+export function drawHeader(lane, [id, x, y, w, , count, open, , , , name], style, does) {
+  const g = s("g", { class: `clh${style}`, "data-box": `${lane.name}:${id}`, onclick: (event) => (event.stopPropagation(), does.toggle(lane, id, event.shiftKey)) });
   g.append(
     s("title", {}, does.says(lane, id, open)),
     s("rect", { x, y, width: w, height: 20, fill: "transparent", class: "band" }),

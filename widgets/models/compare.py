@@ -1,7 +1,7 @@
 """Two runs side by side: both graphs on one layout, what was added, removed and changed, and the numbers of both.
 
 In: two sessions or recordings and the `Diff` of them. Out: plain data as the graph view's, with a state for each node.
-What is the same in both runs is quiet: modules without a change are closed.
+What is the same in both runs is quiet: the page closes modules without a change.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any
 from tracer.diff import Diff, GraphDiff, NodeDiff
 from tracer.explain import clean, count
 from tracer.explain.words import seconds, where
-from tracer.export.bodies import boxes_of, flat
-from tracer.export.figure import Figure, figure, shape_text
+from tracer.export.bodies import flat
+from tracer.export.figure import Drawing, drawing, shape_text
 from tracer.export.session import gutter_after, subtitle
 from tracer.export.svg import Gutter
 from tracer.records import Graph, GraphInput, Node, Records
-from widgets.models.graph import LIMIT, picture
+from widgets.models.graph import drawn
 
 __all__ = ["compare"]
 
@@ -90,9 +90,7 @@ class _Lane:
         return replace(right, inputs=(*right.inputs, *gone))
 
     def plain(self) -> dict[str, Any]:
-        drawn = self._figure()
-        for side in filter(None, (self.one.left, self.one.right)):  # their nodes are merged, their boxes still bodies
-            drawn.whole.bodies.update(flat(side.nodes, side.bodies).bodies)
+        made = self._drawing()
         records = self.sides[1] if self.one.right is not None else self.sides[0]
         frames = {f.id: f for f in records.frames if f.id}
         stop, state = self._gutter()
@@ -103,9 +101,9 @@ class _Lane:
             "state": self.one.state,
             "marks": self.marks,
             "what": self.what,
-            "nodes": self._said(drawn),
+            "nodes": self._said(made),
+            "drawn": drawn(made),
             "break": {"title": clean(stop.title), "resumes": stop.resumes, "state": state} if stop.title else None,
-            "pictures": {"auto": picture(drawn, {})},
         }
 
     def _subtitle(self) -> str:
@@ -114,7 +112,7 @@ class _Lane:
         before, now = (graph.op_count if graph else 0 for graph in (self.one.left, self.one.right))
         return "" if before == now else f"{before} → {count(now, 'op')}"
 
-    def _figure(self) -> Figure:
+    def _drawing(self) -> Drawing:
         inputs: list[GraphInput] = list(self.one.right.inputs) if self.one.right else []
         known = {one.name for one in inputs}
         for one in self.one.left.inputs if self.one.left else ():
@@ -122,24 +120,15 @@ class _Lane:
             if name not in known:
                 inputs.append(replace(one, name=name))
         signs = {name: SIGNS[state] for name, state in self.marks.items()}
-        if self.one.state in ("added", "removed"):
-            return figure(self.nodes, inputs=inputs, limit=LIMIT)
-        whole = figure(self.nodes, inputs=inputs, limit=None, signs=signs)
-        busy: set[tuple[str, ...]] = set()
-        for node in self.nodes:
-            if node.name in self.marks:
-                path = boxes_of(node)
-                busy.update(path[:depth] for depth in range(1, len(path) + 1))
-        quiet = [box.id for box in whole.layout.boxes if box.path not in busy]
-        shown = figure(self.nodes, inputs=inputs, limit=None, signs=signs, closed=quiet)
-        if len(shown.layout.nodes) + len(shown.layout.boxes) > 3 * LIMIT:
-            return figure(self.nodes, inputs=inputs, limit=LIMIT, signs=signs)
-        return shown
+        made = drawing(self.nodes, inputs=inputs, signs={} if self.one.state in ("added", "removed") else signs)
+        for side in filter(None, (self.one.left, self.one.right)):  # their nodes are merged, their boxes still bodies
+            made.whole.bodies.update(flat(side.nodes, side.bodies).bodies)
+        return made
 
-    def _said(self, drawn: Figure) -> dict[str, Any]:
+    def _said(self, made: Drawing) -> dict[str, Any]:
         """As the graph view's nodes; `seq` has no meaning for two runs."""
         found, by_name = {}, {node.name: node for node in self.nodes}
-        for name, part in drawn.parts.items():
+        for name, part in made.parts.items():
             node = by_name.get(name)
             found[name] = [
                 part.kind, clean(part.operator), clean(part.instance), clean(part.shape), part.folded, 0, 0,

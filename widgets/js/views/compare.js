@@ -3,10 +3,12 @@
 import { canvas } from "../canvas.js";
 import { h, icon, number, refill, seconds } from "../dom.js";
 import { roving } from "../keys.js";
+import { around, levelWithin, pictureOf } from "../pictures.js";
 import { facts, lineLink, section } from "./inspector.js";
 
 const STYLES = { added: "add", removed: "del", changed: "chg" };
 const SIGNS = { "+": "add", "−": "del", "~": "chg" };
+const LIMIT = 400, MOST = 1200; // things of a graph that are drawn
 const LEGEND = [["add", "added"], ["del", "removed"], ["chg", "changed"]];
 const words = { added: "only in the second run", removed: "only in the first run", changed: "changed" };
 
@@ -81,10 +83,19 @@ export function compare(app, pages) {
       found.figures.map(([name, before, now]) => h("div", {}, h("dt", {}, name), h("dd", {}, before === now ? h("b", {}, now) : [before, h("span", { class: "ar" }, "→"), h("b", {}, now)]))),
       h("div", { title: outputs.detail }, h("dt", {}, "Outputs"), h("dd", {}, outputs.equal === true ? h("span", { class: "yes" }, icon("ok"), " ") : outputs.equal === false ? h("span", { class: "no" }, "~ ") : null, h("b", {}, outputs.text), outputs.equal === null ? null : h("small", {}, outputs.detail))),
     );
-    picture.set(found.lanes, (lane) => lane.pictures.auto);
-    picture.fit();
+    picture.set(found.lanes, quiet);
+    picture.first();
     drawList();
     drawBars();
+  }
+
+  // Modules in which nothing changed are closed; where a graph is new, or still too large, the deepest ones.
+  function quiet(lane) {
+    const busy = new Set(Object.keys(lane.marks).flatMap((id) => (lane.nodes[id] ? around(lane, id) : [])));
+    const drawn = lane.state === "changed" || lane.state === "same" ? pictureOf(lane, (id) => !busy.has(id)) : null;
+    if (drawn && drawn.nodes.length + drawn.boxes.length <= MOST) return drawn;
+    const level = levelWithin(lane, LIMIT);
+    return pictureOf(lane, (_, depth) => depth >= level);
   }
 
   function drawList() {

@@ -1,18 +1,22 @@
 // The FX graphs: one lane each, the break in the gutter between them. Nodes keep their places as the graph grows: what
 // comes later than the moment is not drawn.
-import { canvas } from "../canvas.js";
+import { canvas, OVERVIEW, READABLE } from "../canvas.js";
 import { h, icon, number, refill, throttled } from "../dom.js";
+import { EDGE, TOP } from "../lanes.js";
+import { alike, around, inside, pictureOf, stable, whole } from "../pictures.js";
+import { finder } from "./find.js";
 import { eventLink, facts, lineLink, section } from "./inspector.js";
 
 const CHIPS = 60; // neighbours of a node that are listed
+const FEW = 8; // things that say next to nothing of a graph
+const FRAME = [46, 2 * EDGE + TOP + 16]; // what a lane has around its picture, across and down
 
 export function graph(app) {
-  const search = h("input", { class: "in", placeholder: "Find a node", "aria-label": "Find a node", hidden: true });
   const depth = h("select", { class: "in", "aria-label": "Depth", title: "How deep modules are opened" });
   let chosen = "auto";
-  const closed = new Map(); // lane name → the boxes that a person closed or opened there
-  const own = new Map(); // lane name → the picture that the kernel made for them, or that the page has
-  let found = new Set(), hits = [];
+  const own = new Map(); // lane name → box → whether a person opened or closed it
+  const fitted = new Map(); // lane name → the level that fits the pane: boxes from there on are closed
+  let marked = new Set(); // closed boxes that hold what is found or belongs to the selection, as "lane:box"
 
   const nodeOf = (lane, id) => ({ type: "node", id: `${lane.name}:${id}`, seq: lane.nodes[id][6], line: lane.nodes[id][7] || undefined, title: lane.nodes[id][1] });
   const breakOf = (lane) => ({ type: "break", id: lane.break.seq, seq: lane.break.seq, line: lane.break.line || undefined, title: "Graph break" });
@@ -27,60 +31,89 @@ export function graph(app) {
       chosen: () => app.selection?.id,
       nothing: () => (["paused", "tracing"].includes(app.data.head.state) ? "No operation is in a graph yet." : "No graph was captured."),
       toggle,
+      uncover,
+      again: () => arrange(),
       says: (lane, id, open) => {
-        const role = lane.picture.boxes.find((box) => box[0] === id)?.[9], what = role ? `${id}, a body of ${role}` : id;
-        return toggles(lane) ? `${open ? "Close" : "Open"} ${what}` : `${what}: opening one box needs a kernel; Depth changes all`;
+        const role = lane.picture.boxes.find((box) => box[0] === id)?.[9], more = alike(lane, id).length;
+        return `${open ? "Close" : "Open"} ${role ? `${id}, a body of ${role}` : id}${more > 1 ? `; with Shift, all ${number(more)} alike` : ""}`;
       },
       key,
       style: (lane, id) => {
         const self = nodeOf(lane, id);
-        return app.selection?.type === "node" && app.selection.id === self.id ? " sel" : app.related(self) || found.has(self.id) ? " rel" : "";
+        return app.selection?.type === "node" && app.selection.id === self.id ? " sel" : app.related(self) || found.holds(self.id) ? " rel" : "";
       },
-      boxStyle: (lane, id) => (app.selection?.type === "module" && app.selection.id === `${lane.name}:${id}` ? " sel" : ""),
+      boxStyle: (lane, id) => (app.selection?.type === "module" && app.selection.id === `${lane.name}:${id}` ? " sel" : marked.has(`${lane.name}:${id}`) ? " rel" : ""),
       breakStyle: (lane) => (lane.break.seq > app.now ? null : app.related(breakOf(lane)) ? " sel" : ""),
       lit: (lane, id) => app.selection?.type === "node" && app.selection.id === `${lane.name}:${id}`,
     },
   });
 
+  const lanesOf = () => app.data.graph?.lanes || [];
+  const found = finder(app, lanesOf, { show: (lane, id) => picture.go(picture.lane(lane.name), id), changed: mark, left: () => picture.view.focus() });
+
   function arrange() {
-    const data = app.data.graph?.lanes || [];
-    const names = ["auto", ...new Set(data.flatMap((lane) => Object.keys(lane.pictures)).filter((name) => name !== "auto"))];
+    const data = lanesOf(), levels = data.reduce((most, lane) => Math.max(most, whole(lane).levels), 0);
+    const names = ["auto", ...Array.from({ length: levels }, (_, level) => String(level + 1)), ...(levels ? ["all"] : [])];
+    if (!names.includes(chosen)) chosen = "auto";
     refill(depth, names.map((name) => h("option", { value: name, selected: name === chosen }, name === "auto" ? "Depth: auto" : name === "all" ? "Depth: all" : `Depth ${name}`)));
     depth.value = chosen;
-    picture.set(data, (lane) => own.get(lane.name) || lane.pictures[chosen] || lane.pictures.all || lane.pictures.auto);
+    if (!picture.touched()) fitted.clear();
+    picture.set(data, (lane) => pictureOf(lane, (id, level) => isClosed(lane, id, level)));
+    mark();
   }
 
-  const shutIn = (drawn) => drawn.boxes.filter((box) => !box[6]).map((box) => box[0]);
-  const toggles = (lane) => Boolean(app.kernel || lane.choices?.length);
+  function isClosed(lane, id, level) {
+    const given = own.get(lane.name)?.get(stable(id));
+    return given === undefined ? level >= levelOf(lane) : !given;
+  }
 
-  function toggle(lane, id) {
-    const keep = (drawn) => {
-      own.set(lane.name, drawn);
-      picture.keep();
-      arrange();
-    };
-    if (app.kernel) {
-      const shut = closed.get(lane.name) || new Set(shutIn(lane.picture));
-      shut.has(id) ? shut.delete(id) : shut.add(id);
-      closed.set(lane.name, shut);
-      app.ask("lane", { number: lane.number, closed: [...shut] }).then(keep, (error) => app.emit("problem", { text: error.message }));
-      return;
+  function levelOf(lane) {
+    if (chosen !== "auto") return chosen === "all" ? Infinity : Number(chosen) - 1;
+    if (!fitted.has(lane.name)) fitted.set(lane.name, fitting(lane));
+    return fitted.get(lane.name);
+  }
+
+  // The deepest level at which the whole graph is seen and read; where that says next to nothing, the next one, if it is still seen.
+  function fitting(lane) {
+    const w = picture.view.clientWidth || 600, ht = picture.view.clientHeight || 400, { levels } = whole(lane);
+    let level = 0, seen = pictureOf(lane, (_, one) => one >= 0);
+    while (level < levels) {
+      const next = pictureOf(lane, (_, one) => one >= level + 1), scale = Math.min(w / (next.size[0] + FRAME[0]), ht / (next.size[1] + FRAME[1]));
+      if (scale < (seen.nodes.length + seen.boxes.length < FEW ? OVERVIEW : READABLE)) break;
+      level += 1;
+      seen = next;
     }
-    // Without a kernel: the picture that the page has of the boxes that are closed then; what is inside a closed one is not among them.
-    const box = lane.picture.boxes.find((one) => one[0] === id), shut = new Set(shutIn(lane.picture));
-    if (!box) return;
-    if (box[6]) for (const other of lane.picture.boxes) if (holds(box, other)) shut.delete(other[0]);
-    shut.has(id) ? shut.delete(id) : shut.add(id);
-    const drawn = lane.choices?.find((one) => shutIn(one).length === shut.size && shutIn(one).every((name) => shut.has(name)));
-    if (drawn) keep(drawn);
+    return level;
   }
 
-  const holds = ([, x, y, w, ht, , , depth], other) => other[7] > depth && other[1] >= x && other[2] >= y && other[1] + other[3] <= x + w && other[2] + other[4] <= y + ht;
+  function set(lane, ids, open) {
+    if (!own.has(lane.name)) own.set(lane.name, new Map());
+    for (const id of ids) own.get(lane.name).set(stable(id), open);
+  }
+
+  function toggle(lane, id, all = false) {
+    const box = lane.picture.boxes.find((one) => one[0] === id);
+    if (!box) return;
+    picture.keep(lane.name, id, () => {
+      set(lane, all ? alike(lane, id) : [id], !box[6]);
+      arrange();
+    });
+  }
+
+  // Opens what holds a node.
+  function uncover(lane, id) {
+    if (!lane.nodes[id] || picture.lane(lane.name)?.at.has(id)) return;
+    const boxes = around(lane, id), outer = boxes.find((box) => picture.lane(lane.name).picture.boxes.some((one) => one[0] === box && !one[6]));
+    picture.keep(lane.name, outer, () => {
+      set(lane, boxes, true);
+      arrange();
+    });
+  }
 
   function key(event) {
-    if (event.key !== "e") return false;
-    const inside = picture.all().flatMap((lane) => lane.picture.boxes.map((box) => ({ lane, box }))).filter(({ lane, box }) => selectedIn(lane, box)).at(-1);
-    if (inside) toggle(inside.lane, inside.box[0]);
+    if (event.key.toLowerCase() !== "e") return false;
+    const holder = picture.all().flatMap((lane) => lane.picture.boxes.map((box) => ({ lane, box }))).filter(({ lane, box }) => selectedIn(lane, box)).at(-1);
+    if (holder) toggle(holder.lane, holder.box[0], event.shiftKey);
     return true;
   }
 
@@ -90,41 +123,27 @@ export function graph(app) {
     return node && node[1] >= x && node[1] + node[3] <= x + w && node[2] >= y && node[2] + node[4] <= y + ht;
   }
 
-  // ---- finding
-  search.addEventListener("input", () => {
-    const text = search.value.trim().toLowerCase();
-    hits = text ? picture.every().filter(({ lane, node }) => [node[0], ...lane.nodes[node[0]].slice(1, 4), lane.nodes[node[0]][8], lane.nodes[node[0]][14] || ""].some((part) => String(part).toLowerCase().includes(text))) : [];
-    found = new Set(hits.map(({ lane, node }) => `${lane.name}:${node[0]}`));
-    search.title = `${number(hits.length)} found`;
-    picture.draw();
-  });
-  search.addEventListener("keydown", (event) => {
-    event.stopPropagation();
-    if (event.key === "Enter" && hits.length) {
-      const next = hits.shift();
-      hits.push(next);
-      picture.go(next.lane, next.node[0]);
-    } else if (event.key === "Escape") {
-      search.hidden = true;
-      search.value = "";
-      found = new Set();
-      picture.draw();
-      picture.view.focus();
+  // A closed box stands for what is in it: it is marked where something of that is.
+  function mark() {
+    marked = new Set();
+    const selection = app.selection, all = selection && selection.type !== "change";
+    if (all || found.any()) {
+      for (const lane of picture.all()) {
+        for (const [id, , , , , , open] of lane.picture.boxes) {
+          if (!open && inside(lane, id).some((node) => found.holds(`${lane.name}:${node}`) || (all && app.related(nodeOf(lane, node))))) marked.add(`${lane.name}:${id}`);
+        }
+      }
     }
-  });
-  const find = () => {
-    search.hidden = false;
-    search.focus();
-  };
+    picture.draw();
+  }
 
   depth.addEventListener("change", () => {
     chosen = depth.value;
     own.clear();
-    closed.clear();
+    picture.first();
     arrange();
-    picture.fit();
   });
-  const tools = [search, depth, h("button", { class: "b ic", title: "Find a node (/)", "aria-label": "Find a node", onclick: find }, icon("srch")), ...picture.tools];
+  const tools = [found.el, depth, h("button", { class: "b ic", title: "Find a node (/)", "aria-label": "Find a node", onclick: found.open }, icon("srch")), ...picture.tools];
 
   const listed = (names, link) => [names.slice(0, CHIPS).map(link), names.length > CHIPS ? h("span", { class: "mut" }, `and ${number(names.length - CHIPS)} more`) : null];
   app.describers.node = (selection) => {
@@ -146,7 +165,13 @@ export function graph(app) {
   app.describers.module = (selection) => {
     const [lane, id] = split(selection.id);
     const box = lane?.picture.boxes.find((one) => one[0] === id);
-    return box ? { title: id, sub: [lane.title, box[9] ? ` · a body of ${box[9]}` : null, ` · ${number(box[5])} ops`], parts: [h("div", { class: "btns" }, h("button", { class: "b o", disabled: !toggles(lane), title: toggles(lane) ? "" : "needs a kernel", onclick: () => toggle(lane, id) }, box[6] ? "Close" : "Open"))] } : null;
+    if (!box) return null;
+    const all = alike(lane, id), word = box[6] ? "Close" : "Open";
+    return {
+      title: id,
+      sub: [lane.title, box[9] ? ` · a body of ${box[9]}` : null, ` · ${number(box[5])} ops`],
+      parts: [h("div", { class: "btns" }, h("button", { class: "b o", onclick: () => toggle(lane, id) }, word), all.length > 1 ? h("button", { class: "b o", onclick: () => toggle(lane, id, true) }, `${word} all ${number(all.length)} alike`) : null)],
+    };
   };
   const split = (id) => {
     const at = id.indexOf(":");
@@ -158,12 +183,16 @@ export function graph(app) {
   app.on("select", () => {
     const selection = app.selection;
     if (selection && selection.type !== "node" && selection.type !== "change") {
-      const related = picture.every().filter(({ lane, node }) => app.related(nodeOf(lane, node[0])));
-      const first = selection.type === "break" ? related.findLast(({ lane }) => lane === related[0].lane) : related[0];
-      if (first) picture.reveal(first.lane, first.node);
+      const related = lanesOf().flatMap((lane) => Object.keys(lane.nodes).filter((id) => lane.nodes[id][6] <= app.now && app.related(nodeOf(lane, id))).map((id) => [lane, id]));
+      const [lane, id] = (selection.type === "break" ? related.findLast(([one]) => one === related[0][0]) : related[0]) || [];
+      if (lane) picture.reveal(lane.name, seen(lane, id));
     }
-    picture.draw();
+    mark();
   });
+
+  // The node, or the closed box that stands for it.
+  const seen = (lane, id) => around(lane, id).find((box) => picture.lane(lane.name)?.picture.boxes.some((one) => one[0] === box && !one[6])) || id;
+
   app.on("close", picture.close);
-  return { el: picture.view, tools, find, shown: picture.shown, badge: () => null };
+  return { el: picture.view, tools, find: found.open, shown: picture.shown, badge: () => null };
 }
