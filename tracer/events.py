@@ -348,6 +348,13 @@ class ArtifactProduced(Point):
     text: str = ""
 
 
+class GraphRan(Point):
+    """A graph was run node by node on recorded inputs: what each operator took and gave."""
+
+    graph: str
+    text: str  # the run as JSON (tracer.execution.model.from_text reads it)
+
+
 class CacheHit(Point):
     """All guards of a compiled entry held, so the entry ran."""
 

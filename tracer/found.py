@@ -63,6 +63,14 @@ class Found:
         return self.records.stats
 
     @property
+    def runs(self) -> list[Any]:
+        """What `run_graph` found (`tracer.execution.model.GraphRun`), in order."""
+        from tracer.events import GraphRan
+        from tracer.execution.model import from_text
+
+        return [from_text(event.text) for event in self.journal.of(GraphRan)]
+
+    @property
     def why_nothing(self) -> str:
         """Why there is no graph, in a sentence; "" where there is one."""
         return why_nothing(self.records)

@@ -50,6 +50,7 @@ from .events import (
     SessionFinished,
     SessionStarted,
 )
+from .execution.methods import Executions
 from .export.nodes import nodes_of
 from .following import Following, is_wrapper_code
 from .found import Found
@@ -77,7 +78,7 @@ __all__ = ["FullGraphError", "Session", "reset"]
 _SESSIONS: weakref.WeakSet[Session] = weakref.WeakSet()
 
 
-class Session(Found, Reruns, Refusals):
+class Session(Executions, Found, Reruns, Refusals):
     """Traces what it runs. Any field of `TraceConfig` is a keyword; unknown ones are refused with the list of known ones.
 
     overrides: decisions to take in the compiler's place, as `Override`s or their texts (see `tracer.overrides`).
@@ -551,6 +552,7 @@ class Session(Found, Reruns, Refusals):
         self._coded.clear()
         self._callers.clear()
         self.keeper.clear()
+        self.held_graphs.clear()
         self.following.clear()
         self.result = self.error = self.rerun_of = None
 

@@ -22,7 +22,7 @@ from tracer.errors import TracerError
 from tracer.events import KINDS, kind_of
 
 #: Not met inside a call: the session's own, a fault of ours, what only later parts record.
-ELSEWHERE = {"SessionStarted", "SessionFinished", "CallFinished", "InternalFault", "Output", "BreakCompared"}
+ELSEWHERE = {"SessionStarted", "SessionFinished", "CallFinished", "InternalFault", "Output", "BreakCompared", "GraphRan"}
 
 LOGGERS = sorted(logging.root.manager.loggerDict)
 

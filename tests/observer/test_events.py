@@ -19,7 +19,7 @@ from tracer.observer import switch
 
 #: Kinds that our own compiler, re-runs or overrides tell of, and torch.compile has nothing like.
 OTHERS = {
-    "OverrideApplied", "OverrideUnmatched", "UnsafeRun", "InternalFault", "Output", "SessionFinished", "WrapperFollowed", "BreakCompared", "Reused", "GuardRelaxed", "GuardSettled",
+    "OverrideApplied", "OverrideUnmatched", "UnsafeRun", "InternalFault", "Output", "SessionFinished", "WrapperFollowed", "BreakCompared", "GraphRan", "Reused", "GuardRelaxed", "GuardSettled",
 }  # fmt: skip
 
 

@@ -32,6 +32,7 @@ class Normal:
         "GraphCompiled": frozenset(("seconds",)),
         "GraphBreak": frozenset(("explanation", "hints", "user_stack")),
         "ArtifactProduced": frozenset(("text",)),
+        "GraphRan": frozenset(("text",)),
         "InternalFault": frozenset(("traceback",)),
         "Reused": frozenset(("of",)),
         "GuardRelaxed": frozenset(("of",)),

@@ -80,7 +80,7 @@ class Replay(NamedTuple):
 # ---- comparing
 #: Said once in a session, or about the cache: they tell of what came before, not of this call.
 _LEFT_OUT = frozenset(
-    ("SessionStarted", "SessionFinished", "FrameSkipped", "GuardFailed", "Recompiled", "Output", "ArtifactProduced")
+    ("SessionStarted", "SessionFinished", "FrameSkipped", "GuardFailed", "Recompiled", "Output", "ArtifactProduced", "GraphRan")
 )
 
 

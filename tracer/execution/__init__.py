@@ -1,0 +1,6 @@
+"""What a captured graph does: its operators run one by one on the recorded inputs, with time, memory, FLOPs and numbers of each.
+
+- `model`: the records, without torch; `tables`: the same as text, CSV and counters of a time line
+- `inputs`: graphs with the inputs of a recorded run; `program`: a graph made ready to run node by node; `passes`: what is looked at meanwhile
+- `running`: `session.run_graph`
+"""

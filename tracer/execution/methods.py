@@ -1,0 +1,64 @@
+"""The part of a session that runs what it captured."""
+
+from __future__ import annotations
+
+import functools
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+if TYPE_CHECKING:
+    from .inputs import Recorded
+    from .model import GraphRun
+
+__all__ = ["Executions"]
+
+
+class Executions:
+    """What sessions have for running their graphs."""
+
+    @functools.cached_property
+    def runs(self) -> list[GraphRun]:
+        """What `run_graph` gave, in order; `save` writes them into the recording."""
+        return []
+
+    @functools.cached_property
+    def held_graphs(self) -> weakref.WeakValueDictionary[str, Recorded]:
+        """Graphs with their inputs, as long as a run holds them."""
+        return weakref.WeakValueDictionary()
+
+    def run_graph(
+        self,
+        graph: Any = None,
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | str | None = None,
+        backend: Any = "eager",
+        repeat: int = 5,
+        warmup: int = 1,
+        values: str = "summary",
+        inputs: str = "recorded",
+    ) -> GraphRun:
+        """Run a captured graph node by node on copies of what its first run was given: time, memory, FLOPs and numbers of each operator.
+
+        graph:    its name, number or record; None: the only one, or of several the one with the most operators.
+        device:   copies of inputs and constants move there, and so do devices that the graph's nodes name.
+        dtype:    floating inputs and constants are converted to it; dtypes that the program names are left alone.
+        backend:  what runs the graph as a whole for `GraphRun.seconds`; single operators are always run as they are.
+        repeat:   so many timed runs, of which the median counts, behind `warmup` runs that don't.
+        values:   "summary": statistics of each result; "none": leaves them out.
+        inputs:   "random": made up ones, for sessions that kept none; every number is marked so.
+
+        It is run without gradients, in the recorded modes and from the recorded random states; the program's tensors, modules, random
+        states, modes and gradients are as before. The call that made the graph runs once more, on copies, to get the inputs: what it does
+        to files and other objects outside happens again. Saved with the session, as `session.runs`.
+
+        TracerError where the inputs weren't kept, the device isn't there, an operator can't run in the dtype or on the device (which is
+        named), or the graph takes an object that can't be copied.
+        """
+        from .running import run_graph
+
+        return run_graph(
+            self, graph, device=device, dtype=dtype, backend=backend, repeat=repeat, warmup=warmup, values=values, inputs=inputs  # type: ignore[arg-type]
+        )  # fmt: skip
