@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import sys
-import sysconfig
 import threading
 import types
 from collections.abc import Callable, Mapping
@@ -15,14 +13,12 @@ from typing import Any
 import torch
 
 from .compat.wrappers import original_of, owns_call
-from .journal.places import CALL
+from .libraries import CALL, OURS, PROGRAM, TORCH, whose
 
 __all__ = ["called_from", "caller_of", "entry", "forward_of", "is_module_call", "module_of", "name_of", "of_module", "parameters_of"]
 
-_FOLDERS = (os.path.dirname(os.path.abspath(file)) + os.sep for file in (__file__, torch.__file__))
-_NOT_THE_PROGRAM = (*_FOLDERS, contextlib.__file__, threading.__file__, CALL, "<tracer", "<frozen")
-#: What was installed: code that its reader didn't write.
-_INSTALLED = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+#: What calls for others, beside torch and ourselves.
+_PASSES_ON = (contextlib.__file__, threading.__file__, "<frozen")
 
 
 def entry(fn: Any) -> Any:
@@ -52,7 +48,7 @@ def is_module_call(file: str) -> bool:
 def called_from() -> tuple[Any, ...] | None:
     """(file, line, column, end line, end column, function) of the program's call that is running; None where another thread made it."""
     frame: types.FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(_NOT_THE_PROGRAM):
+    while frame is not None and _passes_on(frame):
         frame = frame.f_back
     return None if frame is None else _place(frame)
 
@@ -61,13 +57,19 @@ def caller_of(ours: Callable[[types.CodeType], bool]) -> tuple[Any, ...]:
     """The call that led to the frame that is about to run, as `called_from` tells one; () where none is known. Frames of code that is `ours`
     (what the frame goes on from) are part of it; code that was installed is told only where nothing else called."""
     frame: types.FrameType | None = sys._getframe(1)
-    while frame is not None and (frame.f_code.co_filename.startswith(_NOT_THE_PROGRAM) or ours(frame.f_code)):
+    while frame is not None and (_passes_on(frame) or ours(frame.f_code)):
         frame = frame.f_back
     nearest = frame
-    while frame is not None and frame.f_code.co_filename.startswith((*_INSTALLED, *_NOT_THE_PROGRAM)):
+    while frame is not None and (whose(frame.f_code.co_filename) != PROGRAM or _passes_on(frame)):
         frame = frame.f_back
     found = frame or nearest
     return () if found is None else _place(found)
+
+
+def _passes_on(frame: types.FrameType) -> bool:
+    """Whether what runs in it was called for somebody else."""
+    file = frame.f_code.co_filename
+    return whose(file) in (TORCH, OURS) or file.startswith(_PASSES_ON)
 
 
 def _place(frame: types.FrameType) -> tuple[Any, ...]:

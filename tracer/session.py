@@ -59,6 +59,7 @@ from .graph.fakes import FakeRunner
 from .interpreter.frame import Program
 from .interpreter.paths import path_of
 from .journal import Journal, Recorder
+from .libraries import CALL, is_library
 from .overrides import Override, Where, read
 from .refusals import LIMITED, NEVER_WHOLE, WITHOUT, Refusals, ended
 from .rerun import Hit, Keeper, Reruns
@@ -453,7 +454,7 @@ class Session(Executions, Found, Reruns, Refusals):
         known = self._library.get(id(code))
         if known is None:
             file = code.co_filename
-            known = self._library[id(code)] = file.startswith(_LIBRARIES) or file.startswith("<frozen")
+            known = self._library[id(code)] = is_library(file) and not file.startswith(CALL)  # which stands for a call of the program's
             self._kept.append(code)
         return known
 
@@ -569,15 +570,6 @@ class Session(Executions, Found, Reruns, Refusals):
 _EXPLAINED = 8
 #: Skips that say nothing about the user's program.
 _SILENT_SKIPS = frozenset({"otherwise", "module call", "named tuple", "transform"})
-
-
-def _folders() -> tuple[str, ...]:
-    import os
-
-    return (os.path.dirname(torch.__file__) + os.sep, os.path.dirname(__file__) + os.sep, os.path.dirname(contextlib.__file__) + os.sep)
-
-
-_LIBRARIES = _folders()
 
 
 def reset() -> None:

@@ -28,7 +28,7 @@ from ..events import (
     Summary,
     kind_of,
 )
-from ..journal.places import is_library
+from ..libraries import is_library
 
 __all__ = [
     "Breakpoint",

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections import ChainMap
 
-from tracer.journal.places import CALL
+from tracer.libraries import CALL, in_package
 from tracer.records import Frame, Graph, Place, Records
 from tracer.records.changes import ON_STACK
 
@@ -128,9 +128,9 @@ def file_name(file: str) -> str:
     """A path as a person would write it: from the package on, or from the working directory; a notebook's cell by its number."""
     if is_cell(file):
         return f"cell [{CELLS[file]}]" if file in CELLS else "notebook cell"
-    _, found, rest = file.rpartition(f"{os.sep}site-packages{os.sep}")
-    if found:
-        return clean(rest)
+    package = in_package(file)
+    if package is not None:
+        return clean(package)
     here = os.getcwd() + os.sep
     return clean(file[len(here) :] if file.startswith(here) else file) or "unknown file"
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sysconfig
 import types
 from typing import Any
 
 import torch
 
 from ..compat.functorch import is_transform
+from ..libraries import PROGRAM, whose
 
 __all__ = ["opaque_reason", "verdict"]
 
@@ -50,8 +50,6 @@ OPAQUE_MODULES = frozenset({
     "threading", "subprocess", "socket", "ssl", "asyncio", "multiprocessing", "tempfile", "shutil", "pickle", "ctypes", "linecache",
     "traceback", "logging", "warnings", "random", "time", "sys", "gc", "signal", "pdb", "bdb", "unittest.mock", "selectors",
 })  # fmt: skip
-#: Where libraries are: functions of a person's own files are followed, whatever they are called.
-_INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")})
 #: Transforms of functions (`vmap`, `grad`): code that swaps the interpreter of operators under what it calls.
 _TRANSFORMS = ("torch.func.", "torch._functorch.")  # modules, and what is below them
 _NODE_EXCEPTIONS = frozenset({"is_tensor", "_in_projection_packed"})
@@ -86,10 +84,11 @@ _APART = {"inspect": "opaque", "dataclasses": "opaque", "locale": "opaque"}
 
 
 def _asks_what_is_installed(function: types.FunctionType) -> bool:
-    """`is_…_available()` and version comparisons of libraries: facts about the machine, often behind slow imports."""
+    """`is_…_available()` and version comparisons of libraries: facts about the machine, often behind slow imports. Functions of a person's own files are
+    followed, whatever they are called."""
     if not function.__name__.endswith(("_available", "_greater_or_equal", "_version_at_least")) or function.__closure__ is not None:
         return False
-    return function.__code__.co_filename.startswith(_INSTALLED)
+    return whose(function.__code__.co_filename) != PROGRAM
 
 
 _REASONS = {

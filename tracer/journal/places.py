@@ -6,18 +6,9 @@ from collections.abc import Sequence
 
 from tracer.events import Event, InputLifted, Location, NodeCreated
 from tracer.journal.index import Journal
+from tracer.libraries import is_library
 
-__all__ = ["CALL", "is_library", "makers", "user_location", "user_place"]
-
-#: How the file is named of a function that was generated to call a module.
-CALL = "<call of "
-#: Code of these belongs to nobody who reads here.
-_LIBRARIES = ("/torch/", "/lib/python3.", "<frozen", CALL)
-
-
-def is_library(file: str) -> bool:
-    """Whether a file is torch's, the standard library's or our own: not what a person wrote or chose to read."""
-    return any(part in file for part in _LIBRARIES) and "/site-packages/" not in file.replace("/site-packages/torch/", "")
+__all__ = ["makers", "user_location", "user_place"]
 
 
 def user_place(events: Sequence[Event], event: Event) -> tuple[str, int] | None:

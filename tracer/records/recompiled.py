@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import tracer.events as ev
 from tracer.events import Event
-from tracer.journal.places import is_library
+from tracer.libraries import is_library
 from tracer.records.changes import ON_STACK, Changed, changes, named
 from tracer.records.types import Guard, Place, Recompile, Records, place
 

@@ -16,7 +16,6 @@ import functools
 import gc
 import os
 import sys
-import sysconfig
 import threading
 import types
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -28,6 +27,7 @@ from ..compat.environment import put_back, taken
 from ..compat.marks import late_marks
 from ..compat.python_classes import can_be_given
 from ..compat.registries import registries
+from ..libraries import PROGRAM, whose
 from ..protocol.instances import instance_dict
 
 __all__ = ["MISSING", "Place", "Walk", "in_context", "places", "put"]
@@ -63,18 +63,6 @@ _DATA_FREE = (
 )
 _CONTAINERS = frozenset((dict, list, tuple, set, frozenset, collections.OrderedDict))
 _EXACT = frozenset(_DATA_FREE)
-_LIBRARY = tuple(
-    {
-        os.path.join(path, "")
-        for path in (
-            *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
-            os.path.dirname(torch.__file__),
-            os.path.dirname(os.path.dirname(__file__)),
-        )
-    }
-)
-#: Also where another environment's packages are used.
-_INSTALLED = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
 
 
 class Place:
@@ -393,6 +381,5 @@ def _names(code: types.CodeType) -> Iterator[str]:
             yield from _names(constant)
 
 
-@functools.cache
 def _library(file: str) -> bool:
-    return file.startswith((*_LIBRARY, "<frozen", "<string>")) or any(name in file for name in _INSTALLED)
+    return whose(file) != PROGRAM or file.startswith("<string>")

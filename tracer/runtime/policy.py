@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 import os
 import sys
-import sysconfig
 import types
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -21,6 +20,7 @@ from ..codegen.resume import is_resume
 from ..compat import marks, stances
 from ..compat.memo import under_transforms
 from ..compat.wrappers import wrapper_code
+from ..libraries import OURS, PYTHON, TORCH, whose
 from .answers import Root, Skip
 from .codes import CodeMap
 from .hook import FrameHook
@@ -59,15 +59,7 @@ class Rule(NamedTuple):
 # --- files ------------------------------------------------------------------------------------------------------------
 
 
-def _folder(module_file: str | None) -> str:
-    return os.path.dirname(os.path.abspath(module_file or "")) + os.sep
-
-
-_TORCH = _folder(torch.__file__)
-_OPTIM = os.path.join(_TORCH, "optim") + os.sep
-_OURS = os.path.dirname(_folder(__file__).rstrip(os.sep)) + os.sep
-_STDLIB = tuple({os.path.abspath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "platstdlib")})
-_SITE = tuple({os.path.abspath(sysconfig.get_path(name)) + os.sep for name in ("purelib", "platlib")})
+_OPTIM = os.path.join(os.path.dirname(torch.optim.__file__), "")
 _SHELL = tuple(
     f"{os.sep}{name}{os.sep}"
     for name in ("IPython", "ipykernel", "traitlets", "jupyter_client", "ipywidgets", "anywidget", "zmq", "tornado")
@@ -75,18 +67,15 @@ _SHELL = tuple(
 
 
 def _in_torch(code: types.CodeType, _: Facts) -> bool:
-    return code.co_filename.startswith(_TORCH)
+    return whose(code.co_filename) == TORCH
 
 
 def _in_tracer(code: types.CodeType, _: Facts) -> bool:
-    return code.co_filename.startswith((_OURS, "<tracer"))
+    return whose(code.co_filename) == OURS
 
 
 def _in_stdlib(code: types.CodeType, _: Facts) -> bool:
-    name = code.co_filename
-    return name.startswith("<frozen ") or (
-        name.startswith(_STDLIB) and not name.startswith(_SITE) and f"{os.sep}site-packages{os.sep}" not in name
-    )
+    return whose(code.co_filename) == PYTHON
 
 
 def _in_shell(code: types.CodeType, _: Facts) -> bool:

@@ -4,13 +4,9 @@ the override fits this call, and puts what the action makes of the callable in t
 
 from __future__ import annotations
 
-import os
-import sysconfig
 import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-
-import torch
 
 from ..codegen import group_start
 from ..functions.overridden import Overridden
@@ -25,15 +21,9 @@ from . import nodes
 if TYPE_CHECKING:
     from ..context import Context
 
-__all__ = ["is_library", "is_named", "named", "names_of_code", "prepare"]
+__all__ = ["is_named", "named", "names_of_code", "prepare"]
 
-_FOLDERS = (os.path.dirname(torch.__file__) + os.sep, sysconfig.get_path("stdlib") + os.sep)
 _CALLS = ("Call", "CallEx")
-
-
-def is_library(file: str) -> bool:
-    """Files of torch, of the standard library and ours: a call from there was made for somebody else."""
-    return file.startswith(("<frozen", "<tracer", *_FOLDERS)) and "site-packages" not in file.removeprefix(_FOLDERS[0])
 
 
 # ---- names

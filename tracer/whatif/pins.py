@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..codegen.resume import original_of
 from ..events import AttemptStarted, Event, Instruction, OverrideApplied, OverrideUnmatched
+from ..libraries import is_library
 from ..overrides import ACTIONS, Override, Where
 from ..runtime.answers import Skip
 from . import calls
@@ -209,6 +210,6 @@ def _caller() -> types.FrameType | None:
     while at is not None and at.f_code is not FrameHook.__call__.__code__:
         at = at.f_back
     at = at.f_back if at is not None else None
-    while at is not None and calls.is_library(at.f_code.co_filename):
+    while at is not None and is_library(at.f_code.co_filename):
         at = at.f_back
     return at

@@ -10,7 +10,7 @@ from typing import Any
 from tracer.events import Event, FrameSkipped, FrameStarted, GeneratorResumed, InlineStarted, Instruction, NodeCreated
 from tracer.explain import clean
 from tracer.explain.words import file_name
-from tracer.journal.places import is_library
+from tracer.libraries import is_library
 from widgets.models.book import Book
 
 __all__ = ["source"]

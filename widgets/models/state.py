@@ -6,7 +6,7 @@ from typing import Any
 
 from tracer.events import Instruction
 from tracer.explain import clean
-from tracer.journal.places import is_library
+from tracer.libraries import is_library
 from widgets.models.book import Book
 
 __all__ = ["state", "state_at"]
