@@ -18,7 +18,7 @@ from .libraries import CALL, OURS, PROGRAM, TORCH, whose
 __all__ = ["called_from", "caller_of", "entry", "forward_of", "is_module_call", "module_of", "name_of", "of_module", "parameters_of"]
 
 #: What calls for others, beside torch and ourselves.
-_PASSES_ON = (contextlib.__file__, threading.__file__, "<frozen")
+_PASSES_ON = (contextlib.__file__, threading.__file__, CALL, "<frozen")
 
 
 def entry(fn: Any) -> Any:

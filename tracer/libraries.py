@@ -13,10 +13,11 @@ import os
 import re
 import sysconfig
 
-__all__ = ["CALL", "INSTALLED", "OURS", "PROGRAM", "PYTHON", "TORCH", "in_package", "is_library", "whose"]
+__all__ = ["CALL", "INSTALLED", "LIBRARIES", "OURS", "PROGRAM", "PYTHON", "TORCH", "in_package", "is_library", "whose"]
 
 TORCH, OURS, PYTHON, INSTALLED, PROGRAM = "torch", "tracer", "python", "installed", "program"
-#: How the file is named of a function that was generated to call a module.
+LIBRARIES = frozenset({TORCH, OURS, PYTHON})
+#: How the file is named of a function that was generated to call a module: it stands for a call of the program's.
 CALL = "<call of "
 _PACKAGES = re.compile(r".*[/\\](?:site|dist)-packages[/\\]")
 _STANDARD = re.compile(r".*[/\\]lib(?:64)?[/\\]python3\.\d+t?[/\\]")
@@ -42,7 +43,7 @@ _STDLIB = _folders(*map(sysconfig.get_path, ("stdlib", "platstdlib")))
 def whose(file: str) -> str:
     """TORCH, OURS (also what we generate), PYTHON (the standard library), INSTALLED (any other package of an environment) or PROGRAM."""
     if file.startswith("<"):
-        return OURS if file.startswith(("<tracer", CALL)) else PYTHON if file.startswith("<frozen") else PROGRAM
+        return OURS if file.startswith("<tracer") else PYTHON if file.startswith("<frozen") else PROGRAM
     if file.startswith(_TORCH):
         return TORCH
     if file.startswith(_OURS):
@@ -56,8 +57,8 @@ def whose(file: str) -> str:
 
 
 def is_library(file: str) -> bool:
-    """Whether a file is torch's, the standard library's or our own: not what a person wrote or chose to read. Other packages are."""
-    return whose(file) in (TORCH, OURS, PYTHON)
+    """Whether a file is torch's, the standard library's or generated: not what a person wrote or chose to read. Other packages are."""
+    return whose(file) in LIBRARIES or file.startswith(CALL)
 
 
 def in_package(file: str) -> str | None:

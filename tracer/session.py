@@ -59,7 +59,7 @@ from .graph.fakes import FakeRunner
 from .interpreter.frame import Program
 from .interpreter.paths import path_of
 from .journal import Journal, Recorder
-from .libraries import CALL, is_library
+from .libraries import LIBRARIES, whose
 from .overrides import Override, Where, read
 from .refusals import LIMITED, NEVER_WHOLE, WITHOUT, Refusals, ended
 from .rerun import Hit, Keeper, Reruns
@@ -453,8 +453,7 @@ class Session(Executions, Found, Reruns, Refusals):
     def is_library(self, code: types.CodeType) -> bool:
         known = self._library.get(id(code))
         if known is None:
-            file = code.co_filename
-            known = self._library[id(code)] = is_library(file) and not file.startswith(CALL)  # which stands for a call of the program's
+            known = self._library[id(code)] = whose(code.co_filename) in LIBRARIES
             self._kept.append(code)
         return known
 

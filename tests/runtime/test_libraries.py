@@ -20,7 +20,6 @@ BESIDE = os.path.join(STDLIB, "site-packages", "models", "block.py")
     (torch.nn.Linear.forward.__code__.co_filename, TORCH),
     (tracer.__file__, OURS),
     ("<tracer f 0/0>", OURS),
-    (f"{CALL}Linear>", OURS),
     (contextlib.__file__, PYTHON),
     ("<frozen importlib._bootstrap>", PYTHON),
     (BESIDE, INSTALLED),
@@ -41,6 +40,11 @@ BESIDE = os.path.join(STDLIB, "site-packages", "models", "block.py")
 def test_a_file_is_told_by_where_it_lies(file, expected):
     assert whose(file) == expected
     assert is_library(file) == (expected in (TORCH, OURS, PYTHON))
+
+
+def test_what_stands_for_a_call_of_the_programs_is_nothing_to_read():
+    assert whose(f"{CALL}Linear>") == PROGRAM
+    assert is_library(f"{CALL}Linear>")
 
 
 def test_a_file_of_a_package_is_named_from_the_package_on():
