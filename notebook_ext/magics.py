@@ -32,6 +32,7 @@ STEPPER = "_tracer_stepper"
 AWAITS = "This cell awaits, so it can't be stepped. What it calls is traced; coroutines themselves run as Python."
 NESTED = "This cell uses magics or shell commands, which belong to the main thread, so it can't be stepped. What it calls is traced."
 STEPPED = "The cell waits in a thread of its own: the widget's buttons go on, or `_tracer_stepper` (over, line, until, run, …)."
+ALL_FINITE = "No operator of the captured graphs made a NaN or an infinity."
 DYNAMIC = {"auto": None, "yes": True, "no": False}
 
 
@@ -77,6 +78,7 @@ class TraceMagics(Magics):
         metavar="KIND",
         help="Stop at these kinds of events (GraphBreak, …); implies --step.",
     )
+    @argument("--check-finite", action="store_true", help="Say which operator makes the first NaN or infinity; runs the cell's calls again, on copies.")
     @argument("--save", metavar="PATH", help="Write the recording there; gzip where it ends in .gz.")
     @argument("--quiet", action="store_true", help="Show nothing but the cell's own output.")
     @no_var_expand
@@ -103,6 +105,8 @@ class TraceMagics(Magics):
         if cell is None and compiled.awaits:
             raise UsageError("%trace of a line doesn't await: put %%trace before a cell")
         if options.step or options.breaks:
+            if options.check_finite:
+                raise UsageError("--check-finite runs the cell's calls again when they have ended: leave out --step and --break")
             if not compiled.nested:
                 self._step(options, compiled)
                 return None
@@ -208,6 +212,9 @@ class TraceMagics(Magics):
     def _finish(self, session: Any, options: Any) -> None:
         if not options.quiet:
             display(_summary(session), raw=True)
+        if options.check_finite:
+            with _told():
+                print(session.first_nonfinite() or ALL_FINITE)
         if options.save:
             session.save(options.save)
             if not options.quiet:
@@ -302,7 +309,7 @@ class TraceMagics(Magics):
 
 
 #: Options of `%trace` that take no value.
-_FLAGS = ("--step", "--quiet")
+_FLAGS = ("--step", "--quiet", "--check-finite")
 
 
 def _split_line(line: str) -> tuple[str, str]:

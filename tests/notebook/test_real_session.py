@@ -121,3 +121,14 @@ def test_a_file_that_is_there_is_not_written_over_unasked(live, tmp_path) -> Non
     assert not result.success and "is there already" in str(result.error_in_exec) and "--force" in str(result.error_in_exec)
     assert path.read_text() == "mine"
     assert run(live, f"%trace_export {path} --force")[0].success and path.read_text().startswith("<svg")
+
+
+def test_the_first_number_that_is_none_is_said(live) -> None:
+    live.run_cell("def h(x):\n    y = x - 1\n    return y.log().exp()")
+    _, captured = run(live, "%%trace --quiet --check-finite\nout = h(torch.ones(4))")
+    assert captured.stdout.startswith("graph_0: log at ") and ":3 makes the first -inf (4 of 4 items)." in captured.stdout
+    assert "is all zeros" in captured.stdout
+    _, captured = run(live, "%%trace --quiet --check-finite\nout = h(torch.ones(4) * 2)")
+    assert captured.stdout == "No operator of the captured graphs made a NaN or an infinity.\n"
+    result, _ = run(live, "%%trace --step --check-finite\nh(torch.ones(4))")
+    assert "leave out --step" in str(result.error_in_exec or result.error_before_exec)

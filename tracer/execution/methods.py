@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 if TYPE_CHECKING:
+    from .finite import NonFinite
     from .inputs import Recorded
     from .model import GraphRun
 
@@ -62,3 +63,17 @@ class Executions:
         return run_graph(
             self, graph, device=device, dtype=dtype, backend=backend, repeat=repeat, warmup=warmup, values=values, inputs=inputs  # type: ignore[arg-type]
         )  # fmt: skip
+
+    def first_nonfinite(self, *, call: int | None = None, backward: bool | None = None) -> NonFinite | None:
+        """The first operator that made a NaN or an infinity out of values without any, in the recorded calls; None where there is none.
+
+        call:     the number of a kept call; None: all that are kept, in order.
+        backward: None: of the backward that the program runs, and where it runs none, from a result that is one number; True: else from every
+                  result that has a history, with gradients of 1; False: the forward only.
+
+        What the program writes down itself (`masked_fill(mask, -inf)`) isn't counted, nor are masks that come in, nor memory that nobody wrote to. The calls
+        run once more, on copies, node by node, as for `recompile`. TracerError where the session kept no inputs.
+        """
+        from .nonfinite import first_nonfinite
+
+        return first_nonfinite(self, call=call, backward=backward)  # type: ignore[arg-type]

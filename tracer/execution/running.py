@@ -23,7 +23,7 @@ from ..events import GraphRan
 from ..export.nodes import nodes_of
 from ..graph.modes import restoring
 from ..graph.transaction import standing
-from ..records import Node
+from ..records import Graph, Node
 from ..rerun.copies import Copier
 from ..rerun.kept import Modes
 from ..rerun.rng import unmoved
@@ -38,7 +38,7 @@ from .statistics import joined, statistics
 if TYPE_CHECKING:
     from ..session import Session
 
-__all__ = ["Setting", "run_graph"]
+__all__ = ["Setting", "records_of", "run_graph"]
 
 VALUES = ("summary", "none")
 #: Of a graph that takes so many seconds, operators should add up to its own time, up to this share.
@@ -203,7 +203,7 @@ def _run(setting: Setting, compiler: Callable[..., Any], name: str, repeat: int,
         given = _bytes(setting.inputs())
         timed, overhead, whole = _times(setting, compiler, name, repeat, warmup)
         peak = _peak_on_gpu(setting) if setting.where.type == "cuda" else measured.peak
-    known = _records(setting)
+    known = records_of(setting.record.gm, setting.record.graph)
     nodes = tuple(
         _node(
             step, known.get(step.name), counted.facts[step.number], stats=counted.stats[step.number], runs=timed.runs[step.number],
@@ -235,7 +235,7 @@ def _node(step: Step, known: Node | None, facts: tuple[Any, ...] | None, **measu
     )
 
 
-def _records(setting: Setting) -> dict[str, Node]:
+def records_of(graph: fx.GraphModule, record: Graph | None) -> dict[str, Node]:
     """By name of a step what the session recorded of it, or else what the graph says."""
     found: dict[str, Node] = {}
 
@@ -250,8 +250,9 @@ def _records(setting: Setting) -> dict[str, Node]:
         for body in bodies:
             told(body.nodes, body.bodies, f"{prefix}{body.name}.")
 
-    read(setting.record.gm, "")
-    told(setting.record.graph.nodes, setting.record.graph.bodies, "")
+    read(graph, "")
+    if record is not None:
+        told(record.nodes, record.bodies, "")
     return found
 
 
