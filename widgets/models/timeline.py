@@ -48,7 +48,7 @@ ROWS: dict[type[Event], str] = {
 def timeline(book: Book) -> dict[str, Any]:
     """{spans: [[row, first, last, label, short, given up]], ticks: {values, guards, nodes: [seq], breaks: [[seq, label, line]],
     recompiles: [[seq, label]]},
-    stops: [[seq, kind]], clock: [[seq, µs]], kept: [seq] or None}. `row`: call, frame, attempt, compile, tried, or 0, 1, 2
+    stops: [[seq, kind]], clock: [[seq, µs in calls]], kept: [seq] or None}. `row`: call, frame, attempt, compile, tried, or 0, 1, 2
     for followed calls by depth."""
     events, journal = book.events, book.journal
     spans: list[list[Any]] = []
@@ -79,7 +79,7 @@ def timeline(book: Book) -> dict[str, Any]:
         "spans": spans,
         "ticks": {**ticks, "breaks": breaks, "recompiles": again},
         "stops": sorted([*([seq, "break"] for seq, _, _ in breaks), *(list(stop) for stop in stops)]),
-        "clock": _clock(events),
+        "clock": _clock(book),
         "kept": _kept(book) if len(events) <= STEPS else None,
         "instructions": len(journal.of(Instruction)),
     }
@@ -114,10 +114,17 @@ def _given_up(book: Book, event: Event) -> bool:
     return getattr(outcome, "outcome", "") == "restarted" or type(outcome).__name__ == "RolledBack"
 
 
-def _clock(events: Any) -> list[list[int]]:
-    last = len(events) - 1
-    return (
-        [[seq, events[seq].t // 1000] for seq in sorted({round(i * last / CLOCK) for i in range(CLOCK + 1)})]
-        if events
-        else []
-    )
+def _clock(book: Book) -> list[list[int]]:
+    """[event, µs spent in calls until then]: it stands still before the first call, between calls and after the last. Of a call that
+    is still open the newest event is the end."""
+    events = book.events
+    calls = [book.journal.span(event.seq) for event in book.journal.of(CallStarted)]
+    if not calls:
+        return []
+    points, spent = [], 0
+    step = max(1, len(events) // CLOCK)
+    for first, last in calls:
+        began = events[first].t
+        points += [[seq, (spent + events[seq].t - began) // 1000] for seq in (*range(first, last, step), last)]
+        spent += events[last].t - began
+    return points
