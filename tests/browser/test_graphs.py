@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import sys
 
 import pytest
+import torch
 
+import tracer
 from tests.browser.lab import BROWSER, chromium
 from tests.browser.large import LAYERS, Attention, session_of
 from tests.browser.pages import Page
@@ -154,3 +157,95 @@ def test_finding_goes_to_what_comes_later_than_the_moment(opened):
     search(page, "layers.40.attn softmax")
     page.keyboard.press("Enter")
     assert found(page) == "1 of 1" and page.locator(".nd.sel").get_attribute("data-id") == "graph_0:softmax_40"
+
+
+# --- source -----------------------------------------------------------------------------------------------------------
+
+KIT = """
+import functools
+def timed(function):
+    @functools.wraps(function)
+    def wrapper(*args, **kwargs):
+        found = function(*args, **kwargs)
+        return found
+    return wrapper
+def scaled(x, by):
+    y = x * by
+    return y + 1
+"""
+MODEL = """
+import torch
+from kit import scaled, timed
+class Layer(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.up, self.down = torch.nn.Linear(4, 4), torch.nn.Linear(4, 4)
+    def forward(self, x):
+        return self.down(self.up(x).relu())
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = torch.nn.ModuleList(Layer() for _ in range(3))
+    @timed
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer(x)
+        return scaled(x, 2)
+"""
+
+
+@pytest.fixture(scope="module")
+def wrapped(tmp_path_factory):
+    """A model whose forward a package's decorator wraps, and which calls a function of that package."""
+    folder = tmp_path_factory.mktemp("wrapped")
+    places = {"kit": folder / "site-packages" / "kit.py", "wrapped_net": folder / "wrapped_net.py"}
+    places["kit"].parent.mkdir()
+    for name, text in (("kit", KIT), ("wrapped_net", MODEL)):
+        places[name].write_text(text)
+    with pytest.MonkeyPatch.context() as patch:
+        for path in places.values():
+            patch.syspath_prepend(str(path.parent))
+        import wrapped_net
+
+        session = tracer.trace(wrapped_net.Net().eval(), torch.ones(2, 4))
+        yield document(session)
+        for name in places:
+            sys.modules.pop(name, None)
+
+
+FILE = "return root.querySelector('select[aria-label=File]').selectedOptions[0].textContent"
+CHOSEN = "return [...root.querySelectorAll('.src .ln.sel')].map(one => [one.querySelector('.n').textContent, one.querySelector('code').textContent.trim()])"
+
+
+def test_the_file_shown_first_is_the_models(opened, wrapped):
+    page = opened(content=wrapped)
+    assert page.root(FILE).endswith("wrapped_net.py")
+    page.locator(".scrub").focus()
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_function("() => document.querySelector('.tracer-widget').shadowRoot.querySelector('select[aria-label=File]').selectedOptions[0].textContent.endsWith('kit.py')")
+    assert page.locator(".src .ln.now").count() == 1, "who moves the moment sees where it is"
+
+
+def test_a_selected_node_shows_its_line_whatever_is_followed(opened, wrapped):
+    page = opened(content=wrapped)
+    page.locator("select[aria-label=Depth]").select_option(label="Depth: all")
+    follow = page.locator("button[aria-label='Follow the moment']")
+    for pressed in ("true", "false"):
+        assert follow.get_attribute("aria-pressed") == pressed
+        for node, file, line in (("mul", "kit.py", ["10", "y = x * by"]), ("linear_3", "wrapped_net.py", ["9", "return self.down(self.up(x).relu())"])):
+            page.locator(f"[data-id='graph_0:{node}']").dispatch_event("click")
+            page.wait_for_timeout(60)
+            assert page.root(FILE).endswith(file) and page.root(CHOSEN) == [line], (node, pressed)
+            assert page.root("const b = root.querySelector('.src .ln.sel').getBoundingClientRect(), p = root.querySelector('.sc').getBoundingClientRect(); return b.top >= p.top && b.bottom <= p.bottom")
+        follow.click()
+
+
+def test_a_line_leads_to_its_nodes_layer_by_layer(opened, wrapped):
+    page = opened(content=wrapped)
+    page.locator(".src .ln", has_text="self.down(self.up(x).relu())").dispatch_event("click")
+    rows = page.locator(".insp .by")
+    assert rows.all_inner_texts() == [f"layers.{n}\nup linear\nrelu\ndown linear" for n in range(3)]
+    page.locator("select[aria-label=Depth]").select_option(label="Depth 1")
+    rows.nth(1).locator("button", has_text="down linear").click()
+    assert page.locator(".nd.sel").get_attribute("data-id") == "graph_0:linear_3", "what held it was opened"
+    assert page.locator(".insp h4").inner_text() == "linear down"

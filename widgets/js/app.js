@@ -71,7 +71,7 @@ export class App extends EventTarget {
     Object.assign(this.data, views);
     if (this.following || this.now > this.last) this.now = this.present;
     this.emit("data", Object.keys(views));
-    this.emit("time");
+    this.emit("time", { loaded: true }); // not because somebody went there
     const stopped = this.paused ? this.data.head.at : null;
     if (stopped === this.stopped) return;
     this.stopped = stopped;

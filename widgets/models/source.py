@@ -10,7 +10,7 @@ from typing import Any
 from tracer.events import Event, FrameSkipped, FrameStarted, GeneratorResumed, InlineStarted, Instruction, NodeCreated
 from tracer.explain import clean
 from tracer.explain.words import file_name
-from tracer.libraries import is_library
+from tracer.libraries import INSTALLED, is_library, whose
 from widgets.models.book import Book
 
 __all__ = ["source"]
@@ -76,16 +76,21 @@ def _seen(book: Book) -> dict[str, dict[int, _Line]]:
 
 
 def _order(book: Book, seen: dict[str, dict[int, _Line]]) -> list[str]:
-    """Files with breaks first, then by where the program went first; libraries only when there is nothing else."""
+    """Files with breaks first, then those that nobody installed, then by how many nodes their lines made: the model's before what wraps it.
+    Torch's and Python's own only where nodes were made there, or when there is nothing else. Code made at run time has no lines to show."""
+    seen = {file: lines for file, lines in seen.items() if any(book.line(file, number) is not None for number in lines)}
     own = (
         [file for file in seen if not is_library(file)]
         or [file for file in seen if not file.startswith("<call of")]
         or list(seen)
     )
+    more = [file for file, lines in seen.items() if file not in own and any(line.nodes for line in lines.values())]
     return sorted(
-        own,
+        [*own, *more],
         key=lambda file: (
             not any(line.broken for line in seen[file].values()),
+            is_library(file) or whose(file) == INSTALLED,
+            -sum(line.nodes for line in seen[file].values()),
             min(line.first for line in seen[file].values()),
         ),
     )

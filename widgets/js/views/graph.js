@@ -182,7 +182,13 @@ export function graph(app) {
   app.on("time", throttled(picture.draw));
   app.on("select", () => {
     const selection = app.selection;
-    if (selection && selection.type !== "node" && selection.type !== "change") {
+    if (selection?.type === "node") {
+      const [lane, id] = split(selection.id);
+      if (lane?.nodes[id]) {
+        uncover(lane, id);
+        picture.reveal(lane.name, id);
+      }
+    } else if (selection && selection.type !== "change") {
       const related = lanesOf().flatMap((lane) => Object.keys(lane.nodes).filter((id) => lane.nodes[id][6] <= app.now && app.related(nodeOf(lane, id))).map((id) => [lane, id]));
       const [lane, id] = (selection.type === "break" ? related.findLast(([one]) => one === related[0][0]) : related[0]) || [];
       if (lane) picture.reveal(lane.name, seen(lane, id));

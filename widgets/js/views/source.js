@@ -47,7 +47,7 @@ function underline(parts, from, to, style) {
 // Columns of the recording count UTF-8 bytes.
 const column = (text, bytes) => (bytes < 0 ? bytes : new TextDecoder().decode(new TextEncoder().encode(text).slice(0, bytes)).length);
 
-const CHIPS = 60; // nodes of a line that are listed
+const CHIPS = 60, ROWS = 16; // nodes of a line that are listed of one module; modules that are
 
 export function source(app) {
   const list = h("div", { class: "src", role: "listbox", "aria-label": "Lines", tabindex: "0" });
@@ -60,6 +60,8 @@ export function source(app) {
   const follow = h("button", { class: "b ic", "aria-pressed": "true", title: "Follow the moment", "aria-label": "Follow the moment" }, icon("line"));
   let tracked = null, moments = []; // the events at which the place changes
   let at = 0, following = true, rows = new Map(), drawnAt = -1;
+  let held = false; // what was selected is shown, until somebody moves the moment
+  let ended = false; // all calls have ended, and the program's own file is shown
 
   const data = () => app.data.source || { files: [], track: [] };
   const file = () => data().files[at];
@@ -111,10 +113,6 @@ export function source(app) {
   let lit = null;
   function mark() {
     const here = place();
-    if (here && following && here[1] !== at && data().files[here[1]]) {
-      at = here[1];
-      return draw();
-    }
     if (lit) {
       lit.row.classList.remove("now");
       lit.row.firstChild.replaceChildren(...(lit.stop ? [icon("brk")] : []));
@@ -125,7 +123,7 @@ export function source(app) {
       lit.row.classList.add("now");
       lit.row.firstChild.replaceChildren(icon("now"));
       if (here[3] >= 0) lit.code.replaceChildren(...highlighted(lit.text, [column(lit.text, here[3]), column(lit.text, here[4]), "cur"]));
-      if (following) reveal(lit.row);
+      if (following && !held && !ended) reveal(lit.row);
     }
     const can = stops.possible();
     for (const { row, self } of rows.values()) {
@@ -136,6 +134,24 @@ export function source(app) {
       row.classList.toggle("sel", Boolean(chosen));
       row.setAttribute("aria-selected", String(Boolean(chosen)));
     }
+  }
+
+  // To the file of the moment. Once all calls have ended, the newest moment is some wrapper's last line: then the first file is shown,
+  // which is the program's own.
+  function toMoment(loaded) {
+    const running = ["paused", "tracing"].includes(app.data.head.state);
+    if (running) ended = false;
+    if (!following || held || ended) return mark();
+    const here = place(), over = loaded && !running && app.now === app.present;
+    const goal = over ? 0 : here ? here[1] : at;
+    ended = over;
+    if (goal !== at && data().files[goal]) {
+      at = goal;
+      draw();
+    } else mark();
+    if (!over || !file()) return;
+    const first = file().breaks[0]?.[0] ?? file().lines.find((line) => line[3] > 0)?.[0];
+    if (rows.has(first)) reveal(rows.get(first).row);
   }
 
   // The decisive line stands at 62 % of the panel's height.
@@ -173,16 +189,14 @@ export function source(app) {
   };
   follow.addEventListener("click", () => {
     setFollowing(!following);
-    mark();
+    held = ended = false;
+    toMoment(false);
   });
   app.describers.line = (selection) => {
     const one = data().files.find((file_) => selection.id.startsWith(file_.file + ":"));
     const line = one?.lines.find((entry) => entry.length > 1 && `${one.file}:${entry[0]}` === selection.id);
     if (!line) return { title: selection.title || selection.id, parts: [h("p", { class: "mut" }, "Nothing was traced at this line.")] };
     const [n, text, mark_, , first, last] = line;
-    const lanes = app.data.graph?.lanes || [];
-    const all = lanes.flatMap((lane) => Object.entries(lane.nodes).filter(([, node]) => node[7] === selection.id).map(([id, node]) => ({ id: `${lane.name}:${id}`, seq: node[6], words: node[1], lane: lane.title })));
-    const nodes = all.slice(0, CHIPS);
     const reached = first >= 0 ? h("span", {}, eventLink(app, first), first === last ? null : [" to ", eventLink(app, last, number(last))]) : "not reached";
     return {
       title: app.place(selection.id),
@@ -190,18 +204,53 @@ export function source(app) {
       parts: [
         h("p", { class: "mono" }, text.trim()),
         facts([["when", reached]]),
-        nodes.length ? section("Nodes it made", h("div", { class: "chain" }, nodes.map((node) => h("button", { class: "chip", title: node.lane, onclick: () => app.select({ type: "node", id: node.id, seq: node.seq, line: selection.id, title: node.words }) }, node.words)), all.length > CHIPS ? h("span", { class: "mut" }, `and ${number(all.length - CHIPS)} more`) : null)) : null,
+        nodesOf(selection.id),
       ],
     };
   };
 
+  // The nodes that a line made, layer by layer (a module with a number): a line of a layer makes the same ones in each.
+  function nodesOf(line) {
+    const modules = new Map();
+    let count = 0;
+    for (const lane of app.data.graph?.lanes || []) {
+      for (const [id, node] of Object.entries(lane.nodes)) {
+        if (node[7] !== line) continue;
+        const path = node[8].replace(/\[['"]?([^\]'"]+)['"]?\]/g, ".$1"), layer = /^.*\.\d+(?=\.|$)/.exec(path)?.[0] ?? path;
+        const module = layer || "outside of modules", key = `${lane.title}: ${module}`, inner = path.slice(layer.length).split(".").at(-1);
+        if (!modules.has(key)) modules.set(key, { module, lane: lane.title, nodes: [] });
+        modules.get(key).nodes.push({ id: `${lane.name}:${id}`, seq: node[6], words: node[1], label: inner ? `${inner} ${node[1]}` : node[1] });
+        count += 1;
+      }
+    }
+    if (!count) return null;
+    const chip = (node) => h("button", { class: "chip", onclick: () => app.select({ type: "node", id: node.id, seq: node.seq, line, title: node.words }) }, node.label);
+    const row = ({ module, lane, nodes }) => h("div", { class: "chain by", title: lane }, h("span", { class: "mono mut" }, module), nodes.slice(0, CHIPS).map(chip), nodes.length > CHIPS ? h("span", { class: "mut" }, `and ${number(nodes.length - CHIPS)} more`) : null);
+    const list = [...modules.values()], rest = list.slice(ROWS);
+    const folded = rest.length ? h("details", {}, h("summary", { onclick: (event) => event.target.closest("details").querySelector("div") || event.target.closest("details").append(h("div", {}, rest.map(row))) }, `${number(rest.length)} more modules`)) : null;
+    return section(`Nodes it made: ${number(count)}${list.length > 1 ? ` in ${number(list.length)} modules` : ""}`, list.slice(0, ROWS).map(row), folded);
+  }
+
   const later = throttled(mark);
+  let loaded = true; // nobody has moved the moment since it was drawn last
+  const moved = throttled(() => {
+    toMoment(loaded);
+    loaded = true;
+  });
   app.on("data", (names) => names.includes("source") && draw());
-  app.on("time", later);
+  app.on("time", (detail) => {
+    if (!detail?.loaded) loaded = held = ended = false;
+    moved();
+  });
+  app.on("stopped", () => {
+    loaded = held = false;
+    moved();
+  });
   app.on("points", later);
   app.on("kernel", later);
   app.on("select", () => {
     const line = app.selection?.line;
+    if (line) held = true;
     const other = line ? data().files.findIndex((one) => line.startsWith(one.file + ":")) : -1;
     if (other >= 0 && other !== at) {
       at = other;
