@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import tracer
+from tests.browser.drawn import DRAWN
 from tests.browser.lab import BROWSER, chromium
 from tests.browser.large import LAYERS, Attention, session_of
 from tests.browser.pages import Page
@@ -249,3 +250,36 @@ def test_a_line_leads_to_its_nodes_layer_by_layer(opened, wrapped):
     rows.nth(1).locator("button", has_text="down linear").click()
     assert page.locator(".nd.sel").get_attribute("data-id") == "graph_0:linear_3", "what held it was opened"
     assert page.locator(".insp h4").inner_text() == "linear down"
+
+
+# --- redrawing --------------------------------------------------------------------------------------------------------
+
+THEME = "dark => { document.body.dataset.jpThemeLight = String(!dark); }"
+SHOWN = "shown => { document.querySelector('.tracer-widget').style.display = shown ? '' : 'none'; }"
+
+
+def drawn(page):
+    """Waits until all is drawn as wide as it is; what still isn't."""
+    for _ in range(60):
+        if not (wrong := page.root(DRAWN)):
+            break
+        page.wait_for_timeout(50)
+    return wrong
+
+
+def test_everything_is_drawn_again_when_it_is_seen_again(opened):
+    page = opened()
+    background = "return getComputedStyle(root.querySelector('.tw')).backgroundColor"
+    light = page.root(background)
+    for width in (1400, 600, 1000):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.evaluate(THEME, True)
+        assert drawn(page) == [] and page.root(background) != light, width
+        page.evaluate(SHOWN, False)
+        page.evaluate(THEME, False)
+        page.set_viewport_size({"width": width - 50, "height": 900})
+        page.evaluate(SHOWN, True)
+        assert drawn(page) == [] and page.root(background) == light, width
+        page.tab("guards")
+        page.tab("graph")
+        assert drawn(page) == [], width

@@ -184,8 +184,10 @@ export function canvas({ label, does, born = () => true, begun = () => true }) {
     const lane = laneOf(name), thing = lane && (lane.at.get(id) || lane.picture.boxes.find((box) => box[0] === id));
     if (!thing) return;
     const [, nx, ny, w, ht] = thing, now = sight(), x = lane.dx + nx, y = lane.dy + ny;
-    if (x < now.x0 || x + w > now.x1) panX = view.clientWidth / 2 - (x + w / 2) * scale;
-    if (y < now.y0 || y + ht > now.y1) panY = view.clientHeight / 2 - (y + ht / 2) * scale;
+    const aside = x < now.x0 || x + w > now.x1, away = y < now.y0 || y + ht > now.y1;
+    if (aside) panX = view.clientWidth / 2 - (x + w / 2) * scale;
+    if (away) panY = view.clientHeight / 2 - (y + ht / 2) * scale;
+    if (!aside && !away) return;
     touched = true;
     move();
   }

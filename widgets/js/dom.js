@@ -69,6 +69,19 @@ export function throttled(action) {
   };
 }
 
+// Runs an action whenever an element has got another width, but for none: what is out of sight stays as it was drawn. Gives what ends that.
+export function resized(element, action) {
+  let width = 0;
+  const later = throttled(() => {
+    if (!element.clientWidth || element.clientWidth === width) return;
+    width = element.clientWidth;
+    action();
+  });
+  const sizes = new ResizeObserver(later);
+  sizes.observe(element);
+  return () => sizes.disconnect();
+}
+
 // Index of the last item of a sorted list of numbers that is <= value; -1 where there is none.
 export function before(sorted, value) {
   let low = 0, high = sorted.length;

@@ -132,7 +132,6 @@ export function layout(app, main) {
       width = now;
       arrange();
     } else if (now) width = now;
-    app.emit("resize", now);
   });
   sizes.observe(main);
   app.on("close", () => sizes.disconnect());

@@ -1,5 +1,5 @@
 // Events as nested spans and ticks. One playhead with the scrubber; a click moves it, a click on a span selects its event.
-import { before, h, icon, number, refill, s, seconds, throttled } from "../dom.js";
+import { before, h, icon, number, refill, resized, s, seconds, throttled } from "../dom.js";
 
 const LABELS = 92, AXIS = 16, SPAN = 18, TICK = 11, RIGHT = 14;
 const ROWS = [["call", "Call"], ["frame", "Frames"], ["attempt", "Attempts"], [0, "Inlined"], [1, ""], [2, ""]];
@@ -42,7 +42,7 @@ export function timeline(app) {
 
   function draw() {
     const data = app.data.timeline;
-    if (!data) return;
+    if (!data || !body.clientWidth) return; // drawn when it comes into sight
     measured = body.clientWidth;
     const seqs = [];
     marked = new Map();
@@ -89,7 +89,7 @@ export function timeline(app) {
     height = y + 4;
     if (app.paused) parts.push(s("rect", { class: "later", x: x(app.data.head.at), y: AXIS, width: Math.max(0, LABELS + width() - x(app.data.head.at)), height: height - AXIS }));
     svg.setAttribute("height", String(height));
-    svg.setAttribute("viewBox", `0 0 ${measured || 1} ${height}`);
+    svg.setAttribute("viewBox", `0 0 ${measured} ${height}`);
     svg.replaceChildren(...parts, head);
     point();
     choose();
@@ -182,7 +182,7 @@ export function timeline(app) {
   app.on("data", (names) => (names.includes("timeline") || names.includes("head")) && later());
   app.on("time", throttled(point));
   app.on("select", throttled(choose));
-  app.on("resize", later);
+  app.on("close", resized(body, draw));
   drawFilters();
   return { el, icon };
 }

@@ -1,5 +1,5 @@
 // Time: the commands that drive a waiting call, and the scrubber, which moves the moment that every view shows.
-import { before, h, icon, number, refill, s, throttled } from "../dom.js";
+import { before, h, icon, number, refill, resized, s, throttled } from "../dom.js";
 import { roving } from "../keys.js";
 
 // name, label, icon, key, what it does
@@ -72,15 +72,17 @@ export function transport(app) {
   }
 
   function drawTrack() {
-    const width = scrub.clientWidth || 1, last = Math.max(1, app.last), x = (seq) => (seq / last) * width;
+    const width = scrub.clientWidth, last = Math.max(1, app.last), x = (seq) => (seq / last) * width;
     const here = x(app.now), waits = app.paused ? x(app.data.head.at) : width;
-    track.setAttribute("viewBox", `0 0 ${width} 22`);
-    track.replaceChildren(
-      s("line", { class: "rail", x1: 0, x2: waits, y1: 11, y2: 11 }),
-      s("line", { class: "done", x1: 0, x2: here, y1: 11, y2: 11 }),
-      ...stops.map(([seq, kind]) => s("line", { class: `tick ${kind}`, x1: x(seq), x2: x(seq), y1: 6, y2: 16 })),
-      s("circle", { class: "thumb", cx: here, cy: 11, r: 5.5 }),
-    );
+    if (width) {
+      track.setAttribute("viewBox", `0 0 ${width} 22`);
+      track.replaceChildren(
+        s("line", { class: "rail", x1: 0, x2: waits, y1: 11, y2: 11 }),
+        s("line", { class: "done", x1: 0, x2: here, y1: 11, y2: 11 }),
+        ...stops.map(([seq, kind]) => s("line", { class: `tick ${kind}`, x1: x(seq), x2: x(seq), y1: 6, y2: 16 })),
+        s("circle", { class: "thumb", cx: here, cy: 11, r: 5.5 }),
+      );
+    }
     scrub.setAttribute("aria-valuemax", String(app.last));
     scrub.setAttribute("aria-valuenow", String(app.now));
     scrub.setAttribute("aria-valuetext", `event ${number(app.now)} of ${number(app.last)}`);
@@ -122,7 +124,7 @@ export function transport(app) {
     drawLater();
     if (drawn[0] !== app.past || drawn[1] !== (app.now === app.present)) drawCommands();
   });
-  app.on("resize", drawLater);
+  app.on("close", resized(scrub, drawTrack));
   app.on("kernel", drawCommands);
   drawCommands();
   return { el };
