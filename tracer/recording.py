@@ -95,6 +95,7 @@ _RUNS = "trace the program again, with tracer.trace(fn, …)"
 _OF_SESSIONS = {
     "run_graph": f"{_RUNS}, and call run_graph of that session; what was run before it was saved is in recording.runs",
     "first_nonfinite": f"{_RUNS}, and ask that session",
+    "check": f"{_RUNS}, and check that session",
     "recompile": f"{_RUNS}, and recompile that session",
     "replay": "call tracer.replay(fn, recording, …), which runs the function for real and compares",
     "result": f"{_RUNS}; its session has the result",

@@ -23,6 +23,9 @@ def helper(x): return x + 1
 def scale(x): return x * 2
 def model(x): return scale(helper(x))
 x = torch.ones(4)""",
+    "docs/running.md": """import torch, tracer
+model = torch.nn.Sequential(torch.nn.Linear(64, 256), torch.nn.GELU(), torch.nn.Linear(256, 8))
+x = torch.randn(32, 64)""",
 }
 
 

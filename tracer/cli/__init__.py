@@ -81,7 +81,16 @@ def run(options: Any) -> int:
     if not options.quiet:
         sys.stdout.flush()
         _say(session.explain())
-    return status or _over_limits(session, options)
+    return status or max(_checked(session) if options.check else 0, _over_limits(session, options))
+
+
+def _checked(session: Any) -> int:
+    if session.why_nothing:
+        print(f"tracer: nothing was captured, so there is nothing to check. {session.why_nothing}", file=sys.stderr)
+        return DIFFERENT
+    found = session.check()
+    _say(found)
+    return 0 if found.ok else DIFFERENT
 
 
 def _over_limits(session: Any, options: Any) -> int:

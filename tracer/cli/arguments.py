@@ -26,6 +26,9 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--compare-breaks", action="store_true", help="say of each break whether the other compiler breaks there too: runs the calls again"
     )
+    run.add_argument(
+        "--check", action="store_true", help="compare with plain Python: runs the calls again, twice; exit status 1 if anything differs"
+    )
     step = commands.add_parser("step", help="run a script under a pdb-like prompt", description=_STEP)
     _program(step)
     step.add_argument(

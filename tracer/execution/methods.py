@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .finite import NonFinite
     from .inputs import Recorded
     from .model import GraphRun
+    from .verdict import Check
 
 __all__ = ["Executions"]
 
@@ -77,3 +78,19 @@ class Executions:
         from .nonfinite import first_nonfinite
 
         return first_nonfinite(self, call=call, backward=backward)  # type: ignore[arg-type]
+
+    def check(self, *, call: int | None = None, tolerance: bool | None = None) -> Check:
+        """Whether the traced program does what plain Python does: a `Check`, true where nothing that a user could see differs.
+
+        call:      the number of a kept call; None: all that are kept, in order and into one cache, as they were recorded.
+        tolerance: whether floating numbers may differ by rounding (`torch.testing.assert_close`); None: they may unless the backend runs operators as
+                   they are (eager, aot_eager), where every bit counts.
+
+        The calls run twice, traced with this session's settings and as plain Python, each on copies: results, arguments, module state, gradients, globals
+        and cells, exceptions, text on stdout, random states, modes left on, which objects are one and which tensors share memory are compared behind
+        each call. The first difference is named with its line, node and decision; what follows from it in later calls isn't told. What the program does
+        to files and other objects outside happens again. With `engine="dynamo"` torch.compile is checked. TracerError where no inputs are kept.
+        """
+        from .checking import check
+
+        return check(self, call=call, tolerance=tolerance)  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ that its nodes name can be others. What a node gave is dropped behind its last r
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ from ..records import place as place_of
 from ..rerun.copies import Copier
 
 __all__ = ["Program", "Step", "Watch", "own_graph"]
+
+_TORCH = os.path.dirname(torch.__file__) + os.sep
 
 
 class Step:
@@ -41,10 +44,10 @@ class Step:
 
 
 def _from_trace(text: str | None) -> Place | None:
-    """The innermost place of a stack that torch.compile wrote down."""
+    """The innermost place outside of torch in a stack that torch.compile wrote down."""
     for line in reversed((text or "").splitlines()):
         parts = line.strip().split('", line ')
-        if len(parts) == 2 and parts[0].startswith('File "'):
+        if len(parts) == 2 and parts[0].startswith('File "') and not parts[0][6:].startswith(_TORCH):
             return Place(parts[0][6:], int(parts[1].partition(",")[0]))
     return None
 

@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..callers import name_of
 from ..compat.copies import plain_dispatch
 from ..config import FIELDS, TraceConfig
 from ..errors import TracerError
 from ..events import Output
+from ..runtime.hook import without_hook
 from .copies import Copier, Names, Same
 from .kept import KeptCall, Modes
 from .metadata import stood_in
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from ..session import Session
     from .kept import Keeper
 
-__all__ = ["TracedOnly", "device_here", "find", "recompile", "run_again"]
+__all__ = ["Ended", "TracedOnly", "device_here", "find", "recompile", "run_again"]
 
 
 class TracedOnly(BaseException):
@@ -136,6 +138,10 @@ def _settings(config: TraceConfig, changes: dict[str, Any]) -> dict[str, Any]:
     return {name: getattr(changed, name) for name in FIELDS}
 
 
+#: Hears of a call that has ended: the kept call, what it was given (`_Copies`), what it raised.
+Ended = Callable[[KeptCall, Any, BaseException | None], None]
+
+
 # ---- running
 def recompile(
     session: Session,
@@ -176,13 +182,16 @@ def run_again(
     autocast: torch.dtype | None = None,
     execute: bool = True,
     given: Callable[[Any, tuple[Any, ...], dict[str, Any], list[Any]], None] | None = None,
+    ended: Ended | None = None,
+    plainly: bool | contextlib.AbstractContextManager[Any] = False,
 ) -> Session:
     """The kept calls in a new session with these settings. `given` hears of the copies before they are used: the function,
-    arguments, values of globals and cells. Errors of ours are raised, with the new session as their `session`;
-    an exception of the program is the new session's `error`, and warned about where the recorded call had none."""
+    arguments, values of globals and cells; `ended` of each call when it has ended, before anything is put back. `plainly`: nothing
+    is traced; a context manager: the calls run inside of it. Errors of ours are raised, with the new session as their `session`; an exception of the
+    program is the new session's `error`, and warned about where the recorded call had none."""
     new = type(session)(overrides=overrides, **settings)
     new.rerun_of = session
-    run = _Run(session, new, device, dtype, autocast, given)
+    run = _Run(session, new, device, dtype, autocast, given, ended, plainly)
     new.traces_only = not execute
     try:
         for block, group in itertools.groupby(calls, lambda one: one.number if one.block else 0):
@@ -219,7 +228,10 @@ class _Run:
         dtype: torch.dtype | None,
         autocast: torch.dtype | None,
         given: Callable[..., None] | None,
+        ended: Ended | None,
+        plainly: bool | contextlib.AbstractContextManager[Any],
     ):
+        self.ended, self.plainly = ended, plainly
         self.session, self.new, self.device, self.dtype, self.autocast, self.given = session, new, device, dtype, autocast, given
         self.notes: list[str] = []
         self.drawn = False
@@ -262,12 +274,26 @@ class _Run:
             self.notes += copies.notes
 
     def _run(self, kept: KeptCall, copies: _Copies, values: Sequence[tuple[Place, Any]]) -> None:
-        new, fn = self.new, copies.fn
         with _as_recorded(self, kept, copies, values):
-            if kept.block:
-                new.result = new.call(fn, new.prepare(fn), copies.args, copies.kwargs)
-            else:
-                new.run(fn, *copies.args, **copies.kwargs)
+            try:
+                self._do(kept, copies)
+            except BaseException as error:
+                if self.ended is not None:
+                    self.ended(kept, copies, error)
+                raise
+            if self.ended is not None:
+                self.ended(kept, copies, None)
+
+    def _do(self, kept: KeptCall, copies: _Copies) -> None:
+        new, fn = self.new, copies.fn
+        if self.plainly:
+            with new._call(name_of(fn)) as number:
+                new.result = _plainly(fn, copies.args, copies.kwargs, contextlib.nullcontext() if isinstance(self.plainly, bool) else self.plainly)
+            new.result_of = number
+        elif kept.block:
+            new.result = new.call(fn, new.prepare(fn), copies.args, copies.kwargs)
+        else:
+            new.run(fn, *copies.args, **copies.kwargs)
 
     def _raised(self, kept: KeptCall, error: BaseException) -> None:
         known = kept.raised or (self.session.raised if kept.block else None)
@@ -281,6 +307,12 @@ class _Run:
             )
 
 
+def _plainly(fn: Any, args: Any, kwargs: Any, inside: contextlib.AbstractContextManager[Any]) -> Any:
+    """As Python runs it: nothing is compiled, by whatever the program wrapped in torch.compile either."""
+    with torch.compiler.set_stance("force_eager"), inside:
+        return without_hook(lambda: fn(*args, **kwargs))()
+
+
 #: Backends that draw the program's own random numbers.
 _SAME_NUMBERS = frozenset({"eager", "aot_eager"})
 
@@ -289,7 +321,7 @@ class _Copies:
     """What one call is given: fresh copies, on a device, in a dtype. What an earlier call of the same run had is filled anew."""
 
     def __init__(self, run: _Run, kept: KeptCall):
-        self._run, self._exchanged = run, kept.parameters.exchanged()
+        self._run, self._exchanged, self.session = run, kept.parameters.exchanged(), run.new
         run.same.named = run.names.of if kept.metadata else kept.named
         copier = Copier(device=run.device, dtype=run.dtype, same=run.same, parameter=self._of_today)
         self._copier = copier
