@@ -102,4 +102,9 @@ def test_an_example_in_full() -> None:
 def test_an_example_of_which_nothing_is_known() -> None:
     rendered = render("tensor-to-python-number")
     assert rendered.explanation.startswith("This line asks a tensor for a plain Python number")
+    assert not any("Setting" in hint for hint in rendered.hints)  # nothing says that it would help
+
+
+def test_a_setting_is_named_where_it_takes_the_break_away() -> None:
+    rendered = render("tensor-to-python-number", setting="capture_scalar_outputs")
     assert rendered.hints[-1].startswith("Setting: `capture_scalar_outputs=True` keeps the graph whole here")

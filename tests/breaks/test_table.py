@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PLACEHOLDERS = frozenset(
     """expr line var shape dtype value func type module name graphs breaks try_line limit calls recompiles old_value does
     source value_expr what why number backend running here subject at inside test construct is_if called loop block try_file met
-    body_at effect write memory result raises error""".split()
+    setting body_at effect write memory result raises error""".split()
 )
 #: One value for each of them, as a run would give it.
 FULL = {
@@ -31,7 +31,7 @@ FULL = {
     "type": "Lock", "module": "zlib", "name": "crc32", "graphs": 3, "breaks": 2, "try_line": 5, "limit": 8, "calls": 12,
     "recompiles": 7, "old_value": 2, "does": "changes `seen`", "source": "x", "value_expr": "x.min()", "what": "class",
     "why": "it has no fake", "number": "u0", "backend": "inductor", "running": "rows", "test": "scale(x)", "construct": "if", "is_if": "scale(x)", "called": "scale(x)", "loop": "scale(x)", "block": "try", "met": "print-call",
-    "body_at": "line 3", "error": "RuntimeError", **dict.fromkeys(("effect", "write", "memory", "result", "raises"), "torch.cond"),
+    "setting": "capture_scalar_outputs", "body_at": "line 3", "error": "RuntimeError", **dict.fromkeys(("effect", "write", "memory", "result", "raises"), "torch.cond"),
 }  # fmt: skip
 
 #: No blame, nothing waved away, no class of the compiler's own.
@@ -109,7 +109,8 @@ def test_words(found: Entry) -> None:
 def test_settings_are_settings(found: Entry) -> None:
     if found.config is None:
         return
-    assert found.hints[-1] == f"Setting: {found.config}"
+    stated = f"Setting: {found.config}"
+    assert found.hints[-1] == (f"[[{{{found.setting_if}?}}{stated}]]" if found.setting_if else stated)
     named = {n for quoted in re.findall(r"`([^`]+)`", found.config) for n in re.findall(r"[a-z]+_[a-z_]+|dynamic|strict|engine", quoted)}
     assert named & set(FIELDS), f"none of {named} is a setting"
 

@@ -18,7 +18,7 @@ MEANS = {
     "func": "a callable of that name stands there or was called", "name": "a callable of that name stands there or was called",
     "called": "that call stands on the line", "running": "the function that the line is in names the generator, or is it",
     "does": "what happens, in words", "module": "which library's code it is", "number": "a number that was seen", "why": "the reason, in words",
-    "error": "a class of errors", "excerpt": "the lines that are shown are the file's", "graphs": "as many graphs as the backend was given", "breaks": "as many breaks as are listed",
+    "error": "a class of errors", "setting": "there is such a setting", "excerpt": "the lines that are shown are the file's", "graphs": "as many graphs as the backend was given", "breaks": "as many breaks as are listed",
 }  # fmt: skip
 
 

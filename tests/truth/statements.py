@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from tests.truth.facts import Seen, Source, Watch, source
 from tracer.breaks import Claim, claims_of
+from tracer.config import FIELDS
 from tracer.explain import excerpt, headline, source_of
 from tracer.records import Records
 
@@ -154,6 +155,12 @@ def called(case: Case, value: str) -> str | None:
 @check("is_if")
 def is_if(case: Case, value: str) -> str | None:
     return construct(case, "if")
+
+
+@check("setting")
+def setting(case: Case, value: str) -> str | None:
+    """That it takes the break away is tried as advice."""
+    return "" if value in FIELDS else "no such setting"
 
 
 @check("loop")

@@ -59,6 +59,28 @@ def test_most_breaks_need_an_edit() -> None:
     assert suggestions(session.graph_breaks[0]) == []
 
 
+@pytest.mark.parametrize("program, helps", [
+    (lambda i: (int(i[1]), i + 1), True),
+    (lambda i: (i[1].item(), i + 1), True),
+    (lambda i: ([10, 20, 30][i[1]], i + 1), False),  # the number itself chooses
+    (lambda i: (range(5)[i[1]], i + 1), False),
+    (lambda i: (len(range(i[1])), i + 1), False),
+    (lambda i: ("ab" * i[1], i + 1), False),
+], ids=["int", "item", "list", "range", "range of", "repeated"])  # fmt: skip
+def test_a_setting_is_advised_where_it_takes_the_break_away(program, helps):
+    setting = Change("capture_scalar_outputs", True)
+    given = torch.arange(4)
+    broken = tracer.compile(program, backend="eager")
+    assert same(broken(given), program(given))
+    (found,) = broken.session.graph_breaks
+    assert found.reason == "tensor-to-python-number"
+    assert suggestions(found) == ([setting] if helps else [])
+    assert any("capture_scalar_outputs" in hint for hint in found.hints) == helps
+    kept = tracer.compile(program, backend="eager", capture_scalar_outputs=True)
+    assert same(kept(given), program(given))
+    assert bool(kept.session.graph_breaks) != helps
+
+
 def test_recompiles_are_answered_by_what_changed() -> None:
     def f(x: Any, n: Any) -> Any:
         return x + n

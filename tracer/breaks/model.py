@@ -27,6 +27,11 @@ def _tidy(record: object, *names: str) -> None:
             object.__setattr__(record, name, " ".join(text.split()))
 
 
+def _where(needed: str, text: str) -> str:
+    """The template of a text that stands only where a placeholder is known."""
+    return f"[[{{{needed}?}}{text}]]" if needed else text
+
+
 @dataclass(frozen=True, kw_only=True)
 class Fix:
     """One verified way out. `source` replaces the reproducer and runs with its call line unless it brings its own.
@@ -51,8 +56,7 @@ class Fix:
 
     @property
     def hint(self) -> str:
-        text = f"{self.do} when {self.when}. Trades: {self.trades}."
-        return f"[[{{{self.needs}?}}{text}]]" if self.needs else text
+        return _where(self.needs, f"{self.do} when {self.when}. Trades: {self.trades}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +68,7 @@ class Entry:
     no program can show the entry on its own.
     `of_line`: what is said is true of the user's line as a whole, also where the operation itself is deeper, in a library.
     `stands`: what is said to stand at the line, in so many words: "call", "with", "loop", "assert", "except*".
+    `setting_if`: a placeholder; where it isn't known the setting in `config` doesn't take this one away, and isn't named.
     `measured`: the (breaks, graphs) of the reproducer under torch.compile of torch 2.13, backend="eager".
     """
 
@@ -74,6 +79,7 @@ class Entry:
     fixes: tuple[Fix, ...] = ()
     also: tuple[str, ...] = ()  # advice without a program to run, cheapest first
     config: str | None = None
+    setting_if: str = ""
     reproducer: str = ""
     kind: Kind = "break"
     of_line: bool = False
@@ -88,7 +94,7 @@ class Entry:
     @property
     def hints(self) -> tuple[str, ...]:
         """Every way out in order of cost: verified edits, other advice, the setting last and labelled."""
-        setting = (f"Setting: {self.config}",) if self.config else ()
+        setting = (_where(self.setting_if, f"Setting: {self.config}"),) if self.config else ()
         return (*(fix.hint for fix in self.fixes), *self.also, *setting)
 
     def fix(self, name: str) -> Fix:

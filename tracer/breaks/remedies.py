@@ -16,6 +16,7 @@ from typing import Any
 from ..overrides import Override, Where
 from .model import Change
 from .recompiling import settings_for
+from .table import entry
 
 __all__ = ["REMEDIES", "Change", "suggestions"]
 
@@ -44,9 +45,13 @@ def suggestions(found: Any) -> list[Override | Change]:
         return _for_recompile(found)
     id = _ID.search(found.reason)
     place = getattr(found, "location", None)
+    reason = id[1] if id else found.reason
     answers: list[Override | Change] = []
-    for remedy in REMEDIES.get(id[1] if id else found.reason, ()):
+    for remedy in REMEDIES.get(reason, ()):
+        needed = entry(reason).setting_if
         if isinstance(remedy, Change):
+            if needed and not found.context.get(needed):
+                continue
             answers.append(remedy)
         elif place is not None and place.line > 0:
             answers.append(Override(remedy, Where(line=place.line, file=place.file)))

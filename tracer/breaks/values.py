@@ -28,6 +28,7 @@ ENTRIES = (
         config="""`capture_scalar_outputs=True` keeps the graph whole here, for a number that really is a size or slice bound
             (`fullgraph=True` turns it on). Trades: sizes become symbolic and may need `torch._check(n <= limit)`;
             the wait stays.""",
+        setting_if="setting",
         reproducer="""
             def f(x):
                 return x / x.abs().max().item()

@@ -23,6 +23,8 @@ _JUMP = "generic_jump"
 
 #: Where one number stands for several entries: (what the context says, the entry that means that).
 _CLOSER = ((re.compile(r"\bprint\b.*Tensor", re.DOTALL), "print-tensor"), (re.compile(r"\bprint\b"), "print-call"))
+#: How torch's hints name a setting that captures the line.
+_SETTING = re.compile(r"torch\._dynamo\.config\.(\w+) ?= ?True")
 
 
 class Text(NamedTuple):
@@ -86,6 +88,7 @@ def payload(text: Text | None, reason: str, stack: list[Any], here: Location) ->
         ("number", text.number),
         ("alike", ", ".join(ids)),
         ("details", text.context),
+        ("setting", next((named[1] for hint in text.hints if (named := _SETTING.search(hint))), "")),
     ]
     return (
         ids[0] if ids else text.number.lower() or "dynamo",

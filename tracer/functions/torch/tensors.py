@@ -354,7 +354,8 @@ def tensor_number(ctx: Context, variable: TensorVariable, cls: type | None) -> A
     if followed(ctx):
         return item(ctx, variable, cls)
     if not (ctx.config.capture_scalar_outputs or ctx.config.fullgraph) or ctx.fake_mode.shape_env is None:
-        raise Break("tensor-to-python-number", expr=f"{mention(variable)}.item()", var=mention(variable), shape=str(tuple(variable.fake.shape)))
+        shape = str(tuple(variable.fake.shape))
+        raise Break("tensor-to-python-number", expr=f"{mention(variable)}.item()", var=mention(variable), shape=shape, setting="capture_scalar_outputs")
     return item(ctx, variable, cls)
 
 
