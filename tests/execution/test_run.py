@@ -18,6 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import tracer
 from tests.snapshots import Differ, Numbering
+from tracer.cli import main
 from tracer.errors import TracerError
 from tracer.execution import passes, running
 from tracer.execution.model import from_text, to_text
@@ -213,6 +214,19 @@ def test_exports(trained, tmp_path):
     assert {e["name"] for e in slices if e["cat"] == "module"} >= {node.module for node in run.nodes if node.module}
     with pytest.raises(TracerError, match=r"\.csv, \.json, \.perfetto"):
         run.export(tmp_path / "run.xls")
+
+
+def test_on_the_command_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "script.py").write_text("import torch\ndef f(x):\n    return (x @ x).sum()\nf(torch.ones(4, 4))\n")
+    assert main(["run", "script.py", "--profile", "--quiet", "--save", "r.jsonl.gz"]) == 0
+    printed = capsys.readouterr().out
+    assert "graph_0 on cpu" in printed and "script.py:3  (2 nodes)" in printed and "128" in printed
+    assert main(["show", "r.jsonl.gz", "--profile"]) == 0
+    assert capsys.readouterr().out == printed
+    assert main(["run", "script.py", "--quiet", "--save", "r.jsonl.gz"]) == 0
+    assert main(["show", "r.jsonl.gz", "--profile"]) == 2
+    assert "--profile" in capsys.readouterr().err
 
 
 # ---- other settings

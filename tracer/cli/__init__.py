@@ -1,6 +1,7 @@
 """The command line: `python -m tracer run | step | show | diff | export | doctor`.
 
 - `arguments`: the parser; `scripts`: running a program as Python would; `progress`: a line on stderr while that takes long
+- `profile`: what operators take, as tables
 - `prompt`: the pdb-like prompt of `step`; `doctor`: what is installed
 """
 
@@ -67,6 +68,7 @@ def _session(preset: str, options: Any) -> Any:
 
 def run(options: Any) -> int:
     """Trace every call that a program reaches, then say what happened."""
+    from tracer.cli.profile import profiled, tables
     from tracer.cli.progress import progress
     from tracer.cli.scripts import Program
 
@@ -76,11 +78,14 @@ def run(options: Any) -> int:
         status = program.run(session.tracing)
     if options.compare_breaks:
         session.compare_breaks()
+    runs = profiled(session) if options.profile else []
     if options.save:
         session.save(options.save)
     if not options.quiet:
         sys.stdout.flush()
         _say(session.explain())
+    if runs:
+        _say(tables(runs))
     return status or max(_checked(session) if options.check else 0, _over_limits(session, options))
 
 
@@ -147,6 +152,10 @@ def show(options: Any) -> int:
                 _say(_line(event))
     elif options.graph:
         _say(_graph(recording, options.graph))
+    elif options.profile:
+        from tracer.cli.profile import tables
+
+        _say(tables(recording.runs))
     elif options.guards:
         for guard in recording.guards:
             _say(f"{guard.frame:8} {guard.kind:20} {guard.expression}")

@@ -26,6 +26,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--compare-breaks", action="store_true", help="say of each break whether the other compiler breaks there too: runs the calls again"
     )
+    run.add_argument("--profile", action="store_true", help="print what the graphs' operators take, by module and line: runs the calls again")
     run.add_argument(
         "--check", action="store_true", help="compare with plain Python: runs the calls again, twice; exit status 1 if anything differs"
     )
@@ -49,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
     part.add_argument("--events", nargs="*", metavar="KIND", help="one line for each event, or for each of these kinds")
     part.add_argument("--graph", metavar="NAME", help="the nodes of one graph (graph_0, or 0)")
     part.add_argument("--guards", action="store_true", help="one line for each guard")
+    part.add_argument("--profile", action="store_true", help="what the graphs' operators took, where they were run: by module and by line")
     part.add_argument("--json", action="store_true", help="all records as JSON")
     diff = commands.add_parser(
         "diff", help="compare two recordings", description="Exit status: 0 captured the same, 1 different, 2 trouble."

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from tracer.errors import TracerError
 from tracer.records import Place
+
+if TYPE_CHECKING:
+    from tracer.execution.comparison import Comparison
 
 __all__ = ["GraphRun", "NodeRun", "Row", "Stats", "from_text", "to_text"]
 
@@ -153,6 +156,20 @@ class GraphRun(msgspec.Struct, dict=True, weakref=True):
         from tracer.execution.tables import table
 
         return table(self, by, most)
+
+    def compare(self, other: GraphRun, *, tolerance: float | None = None, progress: Any = None, stop: Any = None) -> Comparison:
+        """Where another run of the graph gives other numbers: a `Comparison`, whose `first` is the operator that adds an error of its own.
+
+        Of a run in another dtype or on another device each operator is also run there on this run's inputs, so that what it adds is told from what it
+        was given. A run by another backend (one of both must be eager) is cut until the smallest part that differs is left; `tolerance` is how far
+        apart outputs may be there, of the largest magnitude (None: their dtype's precision to the power of 2/3).
+
+        progress: called with (done, of how many, what); stop: asked in between, a true answer ends it. TracerError where a run comes from a recording, where
+        both share no operator, and where it was cancelled before anything was known.
+        """
+        from tracer.execution.comparing import compare
+
+        return compare(self, other, tolerance=tolerance, progress=progress, stop=stop)
 
     def export(self, path: Any, format: str | None = None) -> Any:
         """Write the run as .csv, .json or .perfetto (counters, and slices nested by module). Returns the path."""

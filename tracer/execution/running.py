@@ -183,7 +183,7 @@ def run_graph(
     compiler = lookup_backend(backend)
     setting = Setting(recorded(session, graph, inputs=inputs, dtype=kind), where, kind)
     made = _run(setting, compiler, backend if isinstance(backend, str) else getattr(backend, "__name__", type(backend).__name__), repeat, warmup, values)
-    made.__dict__["live"] = setting
+    made.__dict__.update(live=setting, compiler=backend)
     session.runs.append(made)
     if session.recorder.on:
         session.recorder.later(GraphRan, made.graph, to_text(made))
