@@ -11,8 +11,10 @@ import torch
 import tracer
 from tests.browser.drawn import DRAWN
 from tests.browser.lab import BROWSER, chromium
+from tests.browser.laid import OVERLAPS
 from tests.browser.large import LAYERS, Attention, session_of
 from tests.browser.pages import Page
+from tests.models.zoo import build
 from widgets.document import document
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(BROWSER is None, reason="no Chromium: apt-get install chromium")]
@@ -283,3 +285,37 @@ def test_everything_is_drawn_again_when_it_is_seen_again(opened):
         page.tab("guards")
         page.tab("graph")
         assert drawn(page) == [], width
+
+
+# --- what lies on what ------------------------------------------------------------------------------------------------
+
+
+def nothing_overlaps(page, levels):
+    """At these levels, in three sizes: what is read, small, and from afar."""
+    depth, seen = page.locator("select[aria-label=Depth]"), []
+    for level in levels:
+        depth.select_option(label=level)
+        for shrink in (0, 4, 4):
+            for _ in range(shrink):
+                page.locator("button[aria-label='Zoom out']").click()
+            page.wait_for_timeout(60)
+            measured = page.root(OVERLAPS)
+            assert measured["out"] == [], (level, zoom(page))
+            seen.append((measured["labels"], measured["edges"], measured["names"]))
+    return seen
+
+
+def test_labels_boxes_and_edges_lie_beside_each_other_at_any_size(opened):
+    seen = nothing_overlaps(opened(), ["Depth 2", "Depth 4", "Depth: all"])
+    assert all(labels for labels, _, _ in seen) and seen[0][1] > 5 and seen[1][2] > 1 and seen[-1][2] > 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["llama", "t5", "resnet", "whisper", "gpt2_12"])
+def test_the_same_of_real_models(opened, name):
+    model = build(name)
+    session = tracer.Session("trace")
+    session.run(model.module, **model.inputs(model.sizes[0]))
+    page = opened(content=document(session))
+    levels = page.locator("select[aria-label=Depth] option").all_inner_texts()[1:]
+    nothing_overlaps(page, levels)

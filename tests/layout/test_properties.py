@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.layout.graphs import Graph, graphs
+from tests.layout.overlaps import faults
 from tracer.layout import Box, Layout, Placed, Stub, lay_out
 
 Rectangle = Placed | Box | Stub
@@ -59,6 +60,11 @@ def test_edges_point_downward_from_border_to_border(graph: Graph, limit: int | N
         assert route.points[-1] == (target.x + target.width / 2, target.y)
         heights = [y for _, y in route.points]
         assert heights == sorted(heights) and heights[0] < heights[-1], route
+
+
+@given(graphs(), st.none() | st.integers(1, 30))
+def test_edges_pass_beside_things_boxes_and_their_names(graph: Graph, limit: int | None) -> None:
+    assert faults(lay_out(*graph, limit=limit)) == {}
 
 
 @given(graphs())

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from math import ceil
 
-from tracer.layout.ranks import Ranks, rank
+from tracer.layout.ranks import Ranks, label_width, rank
 from tracer.layout.rows import Extent, Lane, Ports, Row, columns, rows_of
 from tracer.layout.tree import Tree, build_tree
 from tracer.layout.types import Box, Edge, Layout, Metrics, Node, Placed, Route, Stub
@@ -40,7 +40,7 @@ def lay_out(
     """
     with _collector_paused():
         tree = build_tree(nodes, closed, limit)
-        ranks = rank(tree, edges, metrics.longest_edge)
+        ranks = rank(tree, edges, metrics)
         return _Placing(tree, ranks, metrics).run()
 
 
@@ -72,13 +72,19 @@ class _Placing:
         self.inside: dict[int, tuple[list[Row], list[float], dict[int, float], dict[Lane, float]]] = {}
         self.spots: dict[int, tuple[float, float]] = {}  # visible thing → (axis, top)
         self.lanes: dict[Lane, tuple[float, float, float]] = {}  # (axis, top, bottom)
+        self.rows: dict[int, int] = {}  # child → the number of its row in its box
+        self.entered: dict[int, list[int]] = {}  # open box → things in it that edges from outside lead to
         self.floors: dict[int, float] = {}  # child → the bottom of its row, where a higher one stands beside it
 
     def run(self) -> Layout:
-        for source, target, _, _, drawn in self.ranks.links:
+        for source, target, _, low, drawn in self.ranks.links:
             if not drawn:
                 self.out.setdefault(source, []).append(target)
                 self.into.setdefault(target, []).append(source)
+            holder = target
+            while drawn and holder != low:
+                holder = self.tree.parent[holder]
+                self.entered.setdefault(holder, []).append(target)
         for box in reversed(self.tree.open):
             for child in self.tree.children[box]:
                 if child not in self.extents:
@@ -105,8 +111,7 @@ class _Placing:
         if item < tree.root:
             width = tree.nodes[item].width
         else:
-            text = f"{tree.paths[item][-1]} {tree.end[item] - tree.start[item]} ops"
-            width = _whole(metrics.box_text * len(text) + metrics.box_padding)
+            width = label_width(tree, item, metrics)
         self.widths[item] = width
         left = right = width / 2
         if item in self.into:
@@ -131,11 +136,21 @@ class _Placing:
         height = sum(heights) + metrics.row_gap * max(0, len(rows) - 1)
         if box == tree.root:
             return Extent(left, right, height)
-        label = _whole(metrics.box_text * (len(tree.paths[box][-1]) + 8) + metrics.box_padding)
+        label = label_width(tree, box, metrics)
+        left, right = left + metrics.padding, right + metrics.padding
+        if box in self.entered:  # the name stands left of all edges that enter
+            left = max(left, label - min(self._entry(target, box) for target in self.entered[box]))
         short = max(0.0, label - left - right) / 2
-        return Extent(
-            left + short + metrics.padding, right + short + metrics.padding, metrics.header + height + metrics.padding
-        )
+        return Extent(left + short, right + short, metrics.header + height + metrics.padding)
+
+    def _entry(self, target: int, box: int) -> float:
+        """Where something in a box stands, from the axis of the box."""
+        away = 0.0
+        while target != box:
+            holder = self.tree.parent[target]
+            away += self.inside[holder][2][target]
+            target = holder
+        return away
 
     def _find_ports(self, box: int, axes: dict[int, float]) -> None:
         """Edges enter at the first row and leave at the last, on average."""
@@ -160,11 +175,12 @@ class _Placing:
         axis, top = self.spots[box]
         if box != self.tree.root:
             top += self.metrics.header
-        for row, height in zip(rows, heights):
+        for number, (row, height) in enumerate(zip(rows, heights)):
             for item in row:
                 if isinstance(item, tuple):
                     self.lanes[item] = (axis + lanes[item], top, top + height)
                 else:
+                    self.rows[item] = number
                     self.spots[item] = (axis + axes[item], top)
                     if self.extents[item].height < height:
                         self.floors[item] = top + height
@@ -200,21 +216,23 @@ class _Placing:
             )
 
     def _routes(self) -> Iterable[Route]:
-        of, lanes, spots, extents, name = self.ranks.of, self.lanes, self.spots, self.extents, self.name
+        rows, lanes, spots, extents, name = self.rows, self.lanes, self.spots, self.extents, self.name
         for source, target, high, low, drawn in self.ranks.links:
             if not drawn:
                 continue
             axis, top = spots[source]
-            start = (axis, top + extents[source].height)
-            # past a higher box in the same row an edge goes straight down: slanting, it would cross the box
-            points = [start, (axis, self.floors[high])] if high in self.floors else [start]
-            if of[low] - of[high] == 1:
-                yield Route(name[source], name[target], (*points, spots[target]))
-            else:
-                for between in range(of[high] + 1, of[low]):
-                    axis, top, bottom = lanes[high, low, between]
-                    points += [(axis, top), (axis, bottom)]
-                yield Route(name[source], name[target], (*points, spots[target]))
+            points = [(axis, top + extents[source].height)]
+            # out of a box, and past a higher one in the same row, an edge goes straight down: slanting, it would cross the box
+            floor = self.floors.get(high, spots[high][1] + extents[high].height)
+            if floor > points[0][1]:
+                points.append((axis, floor))
+            for between in range(rows[high] + 1, rows[low]):
+                axis, top, bottom = lanes[high, low, between]
+                points += [(axis, top), (axis, bottom)]
+            end = spots[target]
+            if low != target:  # into a box likewise: past its name
+                points.append((end[0], spots[low][1]))
+            yield Route(name[source], name[target], (*points, end))
 
     # --- stubs --------------------------------------------------------------------------------------------------------
 

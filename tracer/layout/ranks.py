@@ -8,11 +8,12 @@ but for sources that aren't inputs, which stand right above the first that reads
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import ceil
 
 from tracer.layout.tree import Tree
-from tracer.layout.types import Edge
+from tracer.layout.types import Edge, Metrics
 
-__all__ = ["Link", "Ranks", "rank"]
+__all__ = ["Link", "Ranks", "label_width", "rank"]
 
 #: source and target as visible things, then the children of one box that hold them, then whether it is drawn.
 Link = tuple[int, int, int, int, bool]
@@ -31,22 +32,29 @@ class Ranks:
         self.links: list[Link] = []
 
 
-def rank(tree: Tree, edges: Iterable[Edge], longest: int) -> Ranks:
+def rank(tree: Tree, edges: Iterable[Edge], metrics: Metrics) -> Ranks:
     """Lift the edges to the boxes' children, rank those, and tell short edges from long ones."""
+    longest = metrics.longest_edge
     ranks = Ranks()
     lifted = _lift(tree, edges, ranks.above)
     for box in tree.open:
         _rank_children(tree, box, ranks)
     heights = _heights(tree, ranks)
+    wide = _wide(tree, ranks, metrics)
     pairs: set[int] = set()
     size = len(tree.parent)
     for source, target, high, low in lifted:
         between = range(ranks.of[high] + 1, ranks.of[low])
         short = len(between) < longest
-        if short and between:
-            rows = heights[tree.parent[high]]
-            short = sum(rows[row] for row in between) < longest
-        drawn = short and _borders(tree, ranks, source, target, high, low)
+        if short:
+            box = tree.parent[high]
+            broken = wide.get(box, {})
+            passed = broken.get(ranks.of[high], 0) + broken.get(ranks.of[low], 0)
+            if between:
+                rows = heights[box]
+                passed += sum(rows[row] * (1 + broken.get(row, 0)) for row in between)
+            short = passed < longest
+        drawn = short and _borders(tree, ranks, wide, source, target, high, low)
         ranks.links.append((source, target, high, low, drawn))
         if drawn:
             pair = high * size + low
@@ -54,6 +62,26 @@ def rank(tree: Tree, edges: Iterable[Edge], longest: int) -> Ranks:
                 pairs.add(pair)
                 ranks.drawn.setdefault(low, []).append(high)
     return ranks
+
+
+def _wide(tree: Tree, ranks: Ranks, metrics: Metrics) -> dict[int, dict[int, int]]:
+    """Box → rank → how many more rows its children take than one, at least: those of a rank too wide are broken."""
+    wide: dict[int, dict[int, int]] = {}
+    for box in tree.open:
+        widths = [0.0] * ranks.rows[box]
+        for child in tree.children[box]:
+            own = tree.nodes[child].width if child < tree.root else label_width(tree, child, metrics)
+            widths[ranks.of[child]] += own + metrics.column_gap
+        more = {row: int(width // metrics.row_width) for row, width in enumerate(widths) if width > metrics.row_width}
+        if more:
+            wide[box] = more
+    return wide
+
+
+def label_width(tree: Tree, box: int, metrics: Metrics) -> float:
+    """What the name and the size of a box take, with the sign before them; whole pixels: sums of such widths stay exact."""
+    count = tree.end[box] - tree.start[box]
+    return float(ceil(metrics.box_text * len(f"{tree.paths[box][-1]} {count:,} ops") + metrics.box_padding))
 
 
 def _heights(tree: Tree, ranks: Ranks) -> dict[int, list[int]]:
@@ -132,16 +160,16 @@ def _rank_children(tree: Tree, box: int, ranks: Ranks) -> None:
     ranks.rows[box] = 1 + max((of[child] for child in tree.children[box]), default=-1)
 
 
-def _borders(tree: Tree, ranks: Ranks, source: int, target: int, high: int, low: int) -> bool:
+def _borders(tree: Tree, ranks: Ranks, wide: dict[int, dict[int, int]], source: int, target: int, high: int, low: int) -> bool:
     """Whether nothing lies below the source and above the target in their boxes, where an edge would cross it."""
     of, parent = ranks.of, tree.parent
     while source != high:
         box = parent[source]
-        if of[source] != ranks.rows[box] - 1:
+        if of[source] != ranks.rows[box] - 1 or of[source] in wide.get(box, ()):
             return False
         source = box
     while target != low:
-        if of[target] != 0:
+        if of[target] != 0 or 0 in wide.get(parent[target], ()):
             return False
         target = parent[target]
     return True

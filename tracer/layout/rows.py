@@ -17,7 +17,7 @@ from tracer.layout.types import Metrics
 
 __all__ = ["Lane", "Ports", "Row", "columns", "rows_of", "spread"]
 
-#: Where an edge passes a row between nodes: (upper child, lower child, rank).
+#: Where an edge passes a row between nodes: (upper child, lower child, number of the row).
 Lane = tuple[int, int, int]
 Row = list[int | Lane]
 #: Where edges enter an open box above and leave it below, from its axis.
@@ -36,26 +36,29 @@ class Extent(NamedTuple):
 
 
 def rows_of(tree: Tree, ranks: Ranks, box: int, extents: dict[int, Extent], metrics: Metrics) -> list[Row]:
-    """The rows of one box from top to bottom, each in order from left to right; rows too wide are broken."""
-    keys = _keys(tree, ranks, box)
-    rows: list[list[tuple[float, int, int | Lane]]] = [[] for _ in range(ranks.rows[box])]
-    of = ranks.of
+    """The rows of one box from top to bottom, each in order from left to right; rows too wide are broken. An edge has a lane in
+    every row that it passes."""
+    keys, of, drawn = _keys(tree, ranks, box), ranks.of, ranks.drawn
+    children: list[list[tuple[float, int, int]]] = [[] for _ in range(ranks.rows[box])]
     for child in tree.children[box]:
-        key = keys[child]
-        rows[of[child]].append((key, tree.position(child), child))
-        for other in ranks.drawn.get(child, ()):
-            if of[child] - of[other] > 1:
-                passing = (key + keys[other]) / 2 + ASIDE / 2
-                for between in range(of[other] + 1, of[child]):
-                    rows[between].append((passing, tree.position(child), (other, child, between)))
-    ordered: list[Row] = []
-    for row in rows:
-        if len(row) == 1:
-            ordered.append([row[0][2]])
-        else:
-            row.sort(key=_by_key)
-            ordered.extend(_broken([item for _, _, item in row], extents, metrics))
-    return ordered
+        children[of[child]].append((keys[child], tree.position(child), child))
+    rows: list[list[tuple[float, int, int | Lane]]] = []
+    at: dict[int, int] = {}  # child → its row
+    ranked_as: list[int] = []  # row → the rank of its children
+    for number, ranked in enumerate(children):
+        for row in _broken(sorted(ranked), extents, metrics) if len(ranked) > 1 else (ranked,):
+            for _, _, child in row:
+                at[child] = len(rows)
+            rows.append(list(row))
+            ranked_as.append(number)
+    for child in tree.children[box]:
+        for other in drawn.get(child, ()):
+            if at[child] - at[other] > 1:
+                near = {of[other]: keys[other], of[child]: keys[child]}
+                passing = (keys[child] + keys[other]) / 2 + ASIDE / 2
+                for between in range(at[other] + 1, at[child]):
+                    rows[between].append((near.get(ranked_as[between], passing), tree.position(child), (other, child, between)))
+    return [[item for _, _, item in (sorted(row, key=_by_key) if len(row) > 1 else row)] for row in rows]
 
 
 def _by_key(entry: tuple[float, int, int | Lane]) -> tuple[float, int]:
@@ -97,16 +100,18 @@ def _keys(tree: Tree, ranks: Ranks, box: int) -> dict[int, float]:
     return keys
 
 
-def _broken(row: Row, extents: dict[int, Extent], metrics: Metrics) -> list[Row]:
+def _broken(
+    row: Sequence[tuple[float, int, int]], extents: dict[int, Extent], metrics: Metrics
+) -> list[list[tuple[float, int, int]]]:
     """One row, or several where it would be wider than a page."""
-    rows: list[Row] = [[]]
+    rows: list[list[tuple[float, int, int]]] = [[]]
     width = 0.0
-    for item in row:
-        wide = metrics.lane if isinstance(item, tuple) else extents[item].left + extents[item].right
+    for entry in row:
+        wide = extents[entry[2]].left + extents[entry[2]].right
         if width and width + wide > metrics.row_width:
             rows.append([])
             width = 0.0
-        rows[-1].append(item)
+        rows[-1].append(entry)
         width += wide + metrics.column_gap
     return rows
 
@@ -118,8 +123,8 @@ def columns(
     axes: dict[int, float] = {}
     lanes: dict[Lane, float] = {}
     half = metrics.lane / 2
-    for row in rows:
-        wanted = [_wanted(item, ranks, axes, lanes, ports) for item in row]
+    for number, row in enumerate(rows):
+        wanted = [_wanted(item, number, ranks, axes, lanes, ports) for item in row]
         if len(row) == 1:
             placed = [wanted[0] or 0.0]
         else:
@@ -136,23 +141,20 @@ def columns(
 
 
 def _wanted(
-    item: int | Lane, ranks: Ranks, axes: dict[int, float], lanes: dict[Lane, float], ports: dict[int, Ports]
+    item: int | Lane, row: int, ranks: Ranks, axes: dict[int, float], lanes: dict[Lane, float], ports: dict[int, Ports]
 ) -> float | None:
     """Right below what it reads, where edges are drawn; of a box that counts where its edges end."""
     if isinstance(item, tuple):
-        high, low, rank = item
-        before = lanes.get((high, low, rank - 1))
+        high, low, _ = item
+        before = lanes.get((high, low, row - 1))
         return axes[high] + (ports[high][1] if high in ports else 0.0) if before is None else before
     read = ranks.drawn.get(item)
     if read is None:
         return None
-    mine, of = ranks.of[item], ranks.of
     total = 0.0
     for other in read:
-        if mine - of[other] > 1:
-            total += lanes[other, item, mine - 1]
-        else:
-            total += axes[other] + (ports[other][1] if other in ports else 0.0)
+        passed = lanes.get((other, item, row - 1))
+        total += axes[other] + (ports[other][1] if other in ports else 0.0) if passed is None else passed
     return total / len(read) - (ports[item][0] if item in ports else 0.0)
 
 

@@ -1,7 +1,7 @@
 // A picture of lanes that can be panned and zoomed. Only what is in sight is drawn; from afar nodes are drawn as one path, so
 // that 10,000 of them pan smoothly. A map in the corner shows where one is while something lies out of sight.
-import { h, s } from "./dom.js";
-import { CARD, defs, drawBox, drawBreak, drawHeader, drawNode, drawStub, EDGE, extent, GUTTER, line, outline, path, stand } from "./lanes.js";
+import { h, s, throttled } from "./dom.js";
+import { CARD, defs, drawBox, drawBreak, drawHeader, drawNames, drawNode, drawStub, EDGE, extent, GUTTER, line, outline, path, stand, TOP } from "./lanes.js";
 
 const AHEAD = 400; // pixels drawn around what is in sight
 const FAR = 0.42; // from this scale down nodes have no text
@@ -83,22 +83,30 @@ export function canvas({ label, does, born = () => true, begun = () => true }) {
     const inSight = (x, y, w, ht) => lane.dx + x < x1 && lane.dx + x + w > x0 && lane.dy + y < y1 && lane.dy + y + ht > y0;
     return [
       s("rect", { class: `lane${lane.state ? " l-" + lane.state : ""}`, x: lane.x, y: EDGE, width: lane.width, height: lane.height, rx: 4 }),
-      s("text", { class: "lt", x: lane.x + 12, y: EDGE + 20 }, lane.title),
-      s("text", { class: "ls", x: lane.x + 12, y: EDGE + 36 }, lane.subtitle),
+      titled(lane),
       s("g", { transform: `translate(${lane.dx} ${lane.dy})` }, scale < FAR ? fromAfar(lane, inSight) : nearby(lane, inSight)),
       lane.break && does.breakStyle(lane) !== null ? drawBreak(lane, next, does.breakStyle(lane), does) : [],
     ].flat();
   }
 
+  // A lane's title and what is in it; where the picture is small the title alone, as large as its place allows.
+  function titled(lane) {
+    const size = Math.min(TOP - 8, Math.max(12, 11 / scale)), small = size > 16, fits = Math.floor((lane.width - 16) / (size * 0.62));
+    const title = s("text", { class: "lt", x: lane.x + (small ? 8 : 12), y: EDGE + (small ? size + 2 : 20), style: { fontSize: `${size}px` } }, lane.title.length <= fits && size * scale >= 7 ? lane.title : "");
+    return small ? title : [title, s("text", { class: "ls", x: lane.x + 12, y: EDGE + 36 }, lane.subtitle)];
+  }
+
   function nearby(lane, inSight) {
     const { picture, nodes } = lane, out = [];
     const boxes = picture.boxes.filter((box) => inSight(box[1], box[2], box[3], box[4]) && born(lane, box[0]));
-    for (const box of boxes) out.push(drawBox(lane, box, does.boxStyle(lane, box[0]), does));
+    const named = scale >= READABLE;
+    for (const box of boxes) out.push(drawBox(lane, box, does.boxStyle(lane, box[0]), does, named));
     for (const [from, to, ...points] of picture.routes) {
       if (!reaches(points, inSight) || !born(lane, from) || !born(lane, to)) continue;
       out.push(s("path", { class: does.lit(lane, from) || does.lit(lane, to) ? "ed hi" : "ed", d: path(points), "marker-end": "url(#tw-head)" }));
     }
-    for (const box of boxes) if (box[6]) out.push(drawHeader(lane, box, does.boxStyle(lane, box[0]), does));
+    for (const box of boxes) if (box[6]) out.push(drawHeader(lane, box, does.boxStyle(lane, box[0]), does, named));
+    if (!named) out.push(...drawNames(boxes, scale, false));
     for (const stub of picture.stubs) if (inSight(stub[4], stub[5], stub[6], stub[7]) && born(lane, stub[0])) out.push(drawStub(lane, stub, { go }));
     for (const node of picture.nodes) if (nodes[node[0]] && inSight(node[1], node[2], node[3], node[4]) && born(lane, node[0])) out.push(drawNode(lane, node, does.style(lane, node[0]), does));
     return out;
@@ -124,7 +132,7 @@ export function canvas({ label, does, born = () => true, begun = () => true }) {
       const box = picture.boxes.find(([, x, y, w, ht, , open]) => !open && px >= x && px <= x + w && py >= y && py <= y + ht);
       if (box) does.toggle(lane, box[0], event.shiftKey);
     };
-    return [s("path", { class: "cl", d: boxes }), s("path", { class: "ed", d: edges }), s("path", { class: "far", d: plain, onclick: pick }), ...out];
+    return [s("path", { class: "cl", d: boxes }), s("path", { class: "ed", d: edges }), s("path", { class: "far", d: plain, onclick: pick }), ...out, ...drawNames(picture.boxes.filter(([id, x, y, w, ht]) => inSight(x, y, w, ht) && born(lane, id)), scale, true)];
   }
 
   const reaches = (points, inSight) => {
@@ -213,11 +221,13 @@ export function canvas({ label, does, born = () => true, begun = () => true }) {
     panX = cx - ((cx - panX) / scale) * goal;
     panY = cy - ((cy - panY) / scale) * goal;
     if (goal < FAR !== scale < FAR) drawn = null;
+    else if (Math.min(goal, scale) < READABLE) relabelled(); // names are as large as the scale asks
     scale = goal;
     touched = true;
     move();
   }
 
+  const relabelled = throttled(() => drawn && draw());
   const every = () => lanes.flatMap((lane) => lane.picture.nodes.filter(([id]) => lane.nodes[id] && born(lane, id)).map((node) => ({ lane, node })));
 
   // The nearest node in a direction; where nothing is chosen, the first in sight.

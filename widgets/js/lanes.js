@@ -1,11 +1,13 @@
 // Graphs as drawn things: where the lanes stand, and the SVG of a node, a module, an edge, a stub, a break. No state, no events:
 // what a click does is given by `does` (see canvas.js).
 import { number, s } from "./dom.js";
+import { labelWidth } from "./placing.js";
 
 export const TOP = 46, EDGE = 8, CARD = [92, 44], GUTTER = CARD[0] + 36;
 const PAD = 14, LEAST = 168;
 const CHARACTER = 6.63, SMALL = 6.03, INSET = 9, GAP = 8; // of the measures that made the widths (tracer/export/figure.py)
 const PILL = 12;
+const LETTER = 10, LEAST_LETTER = 7; // of a box's name on the screen, in pixels
 
 // Lanes beside each other, each with its picture: { …lane, picture, x, width, height, dx, dy, at, births }.
 export function stand(data, pictureOf) {
@@ -64,25 +66,42 @@ export function drawNode(lane, [id, x, y, w, ht], style, does) {
   return g;
 }
 
-// The name of a box and what opens and closes it: above the edges that enter it.
-export function drawHeader(lane, [id, x, y, w, , count, open, , , , name], style, does) {
+// The name of a box and what opens and closes it: left of the edges that enter it. `named`: with its name; else that is drawn larger (drawNames).
+export function drawHeader(lane, [id, x, y, w, , count, open, , , , name], style, does, named = true) {
   const g = s("g", { class: `clh${style}`, "data-box": `${lane.name}:${id}`, onclick: (event) => (event.stopPropagation(), does.toggle(lane, id, event.shiftKey)) });
   g.append(
     s("title", {}, does.says(lane, id, open)),
     s("rect", { x, y, width: w, height: 20, fill: "transparent", class: "band" }),
     s("path", { class: "ch", d: open ? `M${x + 8} ${y + 8}l4 4 4-4` : `M${x + 10} ${y + 6}l4 4-4 4` }),
-    s("text", { x: x + 22, y: y + 14 }, name),
-    s("text", { class: "ls", x: x + 30 + name.length * 6.6, y: y + 14 }, `${number(count)} op${count === 1 ? "" : "s"}`),
   );
+  if (named) g.append(s("text", { x: x + 22, y: y + 14 }, name), s("text", { class: "ls", x: x + 30 + name.length * 6.6, y: y + 14 }, `${number(count)} op${count === 1 ? "" : "s"}`));
   return g;
 }
 
-export function drawBox(lane, box, style, does) {
+// The names of boxes where the picture is small, in letters that are read at this scale: each inside its box, none on another, left of the edges that enter it. Outer boxes come
+// first. `far`: nothing else is written, so that a name may take more than the room above the box's first row.
+export function drawNames(boxes, scale, far) {
+  const taken = [], out = [];
+  for (const [, x, y, w, ht, count, open, , , , name] of boxes) {
+    const room = (open && !far ? 24 : ht) * scale, size = Math.min(LETTER, room * 0.82);
+    if (size < LEAST_LETTER) continue;
+    const from = x + (far ? 4 / scale : 19), width = x + (far ? w : Math.min(w, labelWidth(name, count))) - from - 4, fits = Math.floor((width * scale) / (size * 0.62));
+    const text = name.length <= fits ? name : fits > 3 ? name.slice(0, fits - 1) + "…" : "";
+    if (!text) continue;
+    const high = (size * 1.25) / scale, top = open ? y + 2 : y + (ht - high) / 2, area = [from, top, from + (text.length * size * 0.62) / scale, top + high];
+    if (taken.some((one) => area[0] < one[2] && one[0] < area[2] && area[1] < one[3] && one[1] < area[3])) continue;
+    taken.push(area);
+    out.push(s("text", { class: "bn", x: from, y: top + size / scale, style: { fontSize: `${size / scale}px`, strokeWidth: `${2.5 / scale}px` } }, text));
+  }
+  return out;
+}
+
+export function drawBox(lane, box, style, does, named) {
   const [id, x, y, w, ht, , open, , , role] = box;
   const shape = { x, y, width: w, height: ht };
   if (open) return s("g", { class: style }, s("rect", { class: `cl m${role ? " spec" : ""}`, ...shape, rx: 4 }));
   const g = s("g", { class: `nd mod${role ? " body" : ""}${style}`, onclick: () => does.chooseBox(lane, id) });
-  g.append(s("rect", { class: "sheet", ...shape, x: x + 3, y: y + 3, rx: 3 }), s("rect", { class: "m", ...shape, rx: 3 }), drawHeader(lane, box, "", does));
+  g.append(s("rect", { class: "sheet", ...shape, x: x + 3, y: y + 3, rx: 3 }), s("rect", { class: "m", ...shape, rx: 3 }), drawHeader(lane, box, "", does, named));
   return g;
 }
 

@@ -68,16 +68,16 @@ function rank(tree, edges, seen) {
   const of = [], rows = new Map(), above = new Map(), drawn = new Map(), links = [];
   const lifted = lift(tree, edges, seen.visible, above);
   for (const box of seen.open) rankChildren(tree, box, of, rows, above);
-  const heights = heightsOf(tree, seen.open, of, rows), size = tree.parent.length, pairs = new Set();
+  const heights = heightsOf(tree, seen.open, of, rows), wide = widesOf(tree, seen.open, of, rows), size = tree.parent.length, pairs = new Set();
   for (const [source, target, high, low] of lifted) {
-    const between = Math.max(0, of[low] - of[high] - 1);
-    let short = between < METRICS.longest_edge;
-    if (short && between) {
-      let sum = 0;
-      for (let row = of[high] + 1; row < of[low]; row += 1) sum += heights.get(tree.parent[high])[row];
-      short = sum < METRICS.longest_edge;
+    let short = Math.max(0, of[low] - of[high] - 1) < METRICS.longest_edge;
+    if (short) {
+      const broken = wide.get(tree.parent[high]), more = (row) => broken?.get(row) ?? 0;
+      let passed = more(of[high]) + more(of[low]);
+      for (let row = of[high] + 1; row < of[low]; row += 1) passed += heights.get(tree.parent[high])[row] * (1 + more(row));
+      short = passed < METRICS.longest_edge;
     }
-    const isDrawn = short && borders(tree, of, rows, source, target, high, low);
+    const isDrawn = short && borders(tree, of, rows, wide, source, target, high, low);
     links.push([source, target, high, low, isDrawn]);
     if (isDrawn && !pairs.has(high * size + low)) {
       pairs.add(high * size + low);
@@ -92,6 +92,20 @@ function listed(map, key) {
   if (!list) map.set(key, (list = []));
   return list;
 }
+
+function widesOf(tree, open, of, rows) {
+  const wide = new Map();
+  for (const box of open) {
+    const widths = new Array(rows.get(box)).fill(0);
+    for (const child of tree.children.get(box)) widths[of[child]] += (child < tree.root ? tree.nodes[child].width : labelOf(tree, child)) + METRICS.column_gap;
+    widths.forEach((width, row) => width > METRICS.row_width && (wide.get(box) || wide.set(box, new Map()).get(box)).set(row, Math.floor(width / METRICS.row_width)));
+  }
+  return wide;
+}
+
+// A box's name and size, and the sign before them.
+export const labelWidth = (name, count) => Math.ceil(METRICS.box_text * letters(`${name} ${count.toLocaleString("en-US")} ops`) + METRICS.box_padding);
+const labelOf = (tree, box) => labelWidth(tree.paths.get(box).at(-1), tree.end[box] - tree.start[box]);
 
 function heightsOf(tree, open, of, rows) {
   const whole = new Map(), heights = new Map();
@@ -143,34 +157,45 @@ function rankChildren(tree, box, of, rows, above) {
   rows.set(box, most + 1);
 }
 
-function borders(tree, of, rows, source, target, high, low) {
+function borders(tree, of, rows, wide, source, target, high, low) {
   while (source !== high) {
     const box = tree.parent[source];
-    if (of[source] !== rows.get(box) - 1) return false;
+    if (of[source] !== rows.get(box) - 1 || wide.get(box)?.has(of[source])) return false;
     source = box;
   }
   while (target !== low) {
-    if (of[target] !== 0) return false;
+    if (of[target] !== 0 || wide.get(tree.parent[target])?.has(0)) return false;
     target = tree.parent[target];
   }
   return true;
 }
 
-// ---- rows: a lane, where an edge passes a row, is { high, low, rank }
+// ---- rows: a lane, where an edge passes a row, is { high, low, row }
 
 function rowsOf(tree, ranks, box, extents) {
-  const keys = keysOf(tree, ranks, box), { of } = ranks, position = (item) => (item < tree.root ? item : tree.start[item]);
-  const rows = Array.from({ length: ranks.rows.get(box) }, () => []);
+  const keys = keysOf(tree, ranks, box), { of, drawn } = ranks, position = (item) => (item < tree.root ? item : tree.start[item]);
+  const children = Array.from({ length: ranks.rows.get(box) }, () => []), rows = [], at = new Map(), rankedAs = [];
+  for (const child of tree.children.get(box)) children[of[child]].push([keys.get(child), position(child), child]);
+  children.forEach((ranked, number) => {
+    for (const row of ranked.length > 1 ? broken(ranked.sort(byKey), extents) : [ranked]) {
+      for (const entry of row) at.set(entry[2], rows.length);
+      rows.push([...row]);
+      rankedAs.push(number);
+    }
+  });
   for (const child of tree.children.get(box)) {
-    const key = keys.get(child);
-    rows[of[child]].push([key, position(child), child]);
-    for (const other of ranks.drawn.get(child) || []) {
-      const passing = (key + keys.get(other)) / 2 + ASIDE / 2;
-      for (let between = of[other] + 1; between < of[child]; between += 1) rows[between].push([passing, position(child), { high: other, low: child, rank: between }]);
+    for (const other of drawn.get(child) || []) {
+      const passing = (keys.get(child) + keys.get(other)) / 2 + ASIDE / 2;
+      for (let between = at.get(other) + 1; between < at.get(child); between += 1) {
+        const rank_ = rankedAs[between], key = rank_ === of[child] ? keys.get(child) : rank_ === of[other] ? keys.get(other) : passing;
+        rows[between].push([key, position(child), { high: other, low: child, row: between }]);
+      }
     }
   }
-  return rows.flatMap((row) => (row.length === 1 ? [[row[0][2]]] : broken(row.sort((a, b) => a[0] - b[0] || a[1] - b[1]).map((entry) => entry[2]), extents)));
+  return rows.map((row) => row.sort(byKey).map((entry) => entry[2]));
 }
+
+const byKey = (a, b) => a[0] - b[0] || a[1] - b[1];
 
 function keysOf(tree, ranks, box) {
   const { of, above } = ranks, keys = new Map(), taken = new Map(), sources = [];
@@ -203,41 +228,41 @@ function keysOf(tree, ranks, box) {
 function broken(row, extents) {
   const rows = [[]];
   let width = 0;
-  for (const item of row) {
-    const wide = item.high === undefined ? extents.get(item).left + extents.get(item).right : METRICS.lane;
+  for (const entry of row) {
+    const { left, right } = extents.get(entry[2]), wide = left + right;
     if (width && width + wide > METRICS.row_width) {
       rows.push([]);
       width = 0;
     }
-    rows.at(-1).push(item);
+    rows.at(-1).push(entry);
     width += wide + METRICS.column_gap;
   }
   return rows;
 }
 
-const lane = ({ high, low }, at) => `${high}:${low}:${at}`;
+const lane = ({ high, low }, row) => `${high}:${low}:${row}`;
 
 function columns(rows, ranks, extents, ports) {
   const axes = new Map(), lanes = new Map(), half = METRICS.lane / 2;
-  for (const row of rows) {
-    const wanted = row.map((item) => wantedBy(item, ranks, axes, lanes, ports));
+  rows.forEach((row, at) => {
+    const wanted = row.map((item) => wantedBy(item, at, ranks, axes, lanes, ports));
     const side = (name) => row.map((item) => (item.high === undefined ? extents.get(item)[name] : half));
     const placed = row.length === 1 ? [wanted[0] || 0] : spread(wanted, side("left"), side("right"), METRICS.column_gap);
     row.forEach((item, number) => {
       const snapped = Math.floor(placed[number] * 4 + 0.5) / 4;
-      item.high === undefined ? axes.set(item, snapped) : lanes.set(lane(item, item.rank), snapped);
+      item.high === undefined ? axes.set(item, snapped) : lanes.set(lane(item, at), snapped);
     });
-  }
+  });
   return { axes, lanes };
 }
 
-function wantedBy(item, ranks, axes, lanes, ports) {
+function wantedBy(item, row, ranks, axes, lanes, ports) {
   const below = (other) => axes.get(other) + (ports.get(other)?.[1] ?? 0);
-  if (item.high !== undefined) return lanes.get(lane(item, item.rank - 1)) ?? below(item.high);
-  const read = ranks.drawn.get(item), mine = ranks.of[item];
+  if (item.high !== undefined) return lanes.get(lane(item, row - 1)) ?? below(item.high);
+  const read = ranks.drawn.get(item);
   if (!read) return null;
   let total = 0;
-  for (const other of read) total += mine - ranks.of[other] > 1 ? lanes.get(lane({ high: other, low: item }, mine - 1)) : below(other);
+  for (const other of read) total += lanes.get(lane({ high: other, low: item }, row - 1)) ?? below(other);
   return total / read.length - (ports.get(item)?.[0] ?? 0);
 }
 
@@ -273,11 +298,13 @@ function beside(wanted, number) {
 
 export function layOut(tree, edges, closed = () => false, role = () => "") {
   const seen = settle(tree, (box) => closed(tree.names.get(box), tree.depth[box] - 1)), ranks = rank(tree, edges, seen);
-  const one = { tree, ranks, seen, out: new Map(), into: new Map(), widths: new Map(), pills: [], extents: new Map(), ports: new Map(), inside: new Map(), spots: new Map(), lanes: new Map(), floors: new Map() };
-  for (const [source, target, , , isDrawn] of ranks.links) {
-    if (isDrawn) continue;
-    listed(one.out, source).push(target);
-    listed(one.into, target).push(source);
+  const one = { tree, ranks, seen, out: new Map(), into: new Map(), widths: new Map(), pills: [], extents: new Map(), ports: new Map(), inside: new Map(), spots: new Map(), lanes: new Map(), floors: new Map(), rows: new Map(), entered: new Map() };
+  for (const [source, target, , low, isDrawn] of ranks.links) {
+    if (!isDrawn) {
+      listed(one.out, source).push(target);
+      listed(one.into, target).push(source);
+    }
+    for (let holder = target; isDrawn && holder !== low;) listed(one.entered, (holder = tree.parent[holder])).push(target);
   }
   for (const box of [...seen.open].reverse()) {
     for (const child of tree.children.get(box)) if (!one.extents.has(child)) one.extents.set(child, leaf(one, child));
@@ -291,7 +318,7 @@ export function layOut(tree, edges, closed = () => false, role = () => "") {
 
 function leaf(one, item) {
   const { tree, out, into } = one;
-  const width = item < tree.root ? tree.nodes[item].width : Math.ceil(METRICS.box_text * letters(`${tree.paths.get(item).at(-1)} ${tree.end[item] - tree.start[item]} ops`) + METRICS.box_padding);
+  const width = item < tree.root ? tree.nodes[item].width : labelOf(tree, item);
   one.widths.set(item, width);
   let left = width / 2, right = width / 2;
   if (into.has(item)) left += METRICS.stub_gap + pill(one, "in", item, Math.max(...into.get(item)));
@@ -316,8 +343,18 @@ function measure(one, box) {
   }
   const height = heights.reduce((a, b) => a + b, 0) + METRICS.row_gap * Math.max(0, rows.length - 1);
   if (box === tree.root) return { left, right, height };
-  const label = Math.ceil(METRICS.box_text * (letters(tree.paths.get(box).at(-1)) + 8) + METRICS.box_padding), short = Math.max(0, label - left - right) / 2;
-  return { left: left + short + METRICS.padding, right: right + short + METRICS.padding, height: METRICS.header + height + METRICS.padding };
+  const label = labelOf(tree, box);
+  left += METRICS.padding;
+  right += METRICS.padding;
+  for (const target of one.entered.get(box) || []) left = Math.max(left, label - entry(one, target, box));
+  const short = Math.max(0, label - left - right) / 2;
+  return { left: left + short, right: right + short, height: METRICS.header + height + METRICS.padding };
+}
+
+function entry({ tree, inside }, target, box) {
+  let away = 0;
+  for (let item = target; item !== box; item = tree.parent[item]) away += inside.get(tree.parent[item]).axes.get(item);
+  return away;
 }
 
 function findPorts({ ranks, ports }, box, axes) {
@@ -336,8 +373,9 @@ function place(one, box) {
   if (box !== one.tree.root) top += METRICS.header;
   rows.forEach((row, number) => {
     for (const item of row) {
-      if (item.high !== undefined) one.lanes.set(lane(item, item.rank), [axis + lanes.get(lane(item, item.rank)), top, top + heights[number]]);
+      if (item.high !== undefined) one.lanes.set(lane(item, number), [axis + lanes.get(lane(item, number)), top, top + heights[number]]);
       else {
+        one.rows.set(item, number);
         one.spots.set(item, [axis + axes.get(item), top]);
         if (one.extents.get(item).height < heights[number]) one.floors.set(item, top + heights[number]);
       }
@@ -361,15 +399,16 @@ function boxesOf({ tree, spots, extents, widths, seen }, role) {
   });
 }
 
-function routesOf({ tree, ranks, lanes, spots, extents, floors }) {
-  const { of } = ranks;
+function routesOf({ tree, ranks, rows, lanes, spots, extents, floors }) {
   return ranks.links.filter((link) => link[4]).map(([source, target, high, low]) => {
     const [axis, top] = spots.get(source), points = [axis, top + extents.get(source).height];
-    if (floors.has(high)) points.push(axis, floors.get(high));
-    for (let between = of[high] + 1; between < of[low]; between += 1) {
+    const floor = floors.get(high) ?? spots.get(high)[1] + extents.get(high).height;
+    if (floor > points[1]) points.push(axis, floor);
+    for (let between = rows.get(high) + 1; between < rows.get(low); between += 1) {
       const [x, above, below] = lanes.get(lane({ high, low }, between));
       points.push(x, above, x, below);
     }
+    if (low !== target) points.push(spots.get(target)[0], spots.get(low)[1]);
     return [nameOf(tree, source), nameOf(tree, target), ...points, ...spots.get(target)];
   });
 }
