@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode, _FlopCounterMode
 
 from .operators import declared
 
-__all__ = ["Flops", "Seen", "StorageWeakRef", "is_wrapped", "uninitialised", "without_modes", "writes"]
+__all__ = ["Flops", "Seen", "StorageWeakRef", "is_wrapped", "aot_backend", "uninitialised", "without_modes", "writes"]
 
 
 class Flops:
@@ -62,6 +62,17 @@ def writes(func: Any) -> bool:
 def is_wrapped(value: Any) -> bool:
     """Whether a tensor stands for others (a level of torch.func, a fake), so that nothing may be read from it."""
     return isinstance(value, FakeTensor) or torch._C._functorch.is_functorch_wrapped_tensor(value) or torch._is_functional_tensor(value)
+
+
+def aot_backend(forward: Any, backward: Any) -> Any:
+    """A backend by which AOTAutograd gives its graphs of the forward and the backward to these two, each `(graph, inputs) -> callable`."""
+    from torch._dynamo.backends.common import aot_autograd
+    from torch._functorch.aot_autograd import make_boxed_func
+
+    def boxed(compiler: Any) -> Any:
+        return lambda graph, inputs: make_boxed_func(compiler(graph, inputs))
+
+    return aot_autograd(fw_compiler=boxed(forward), bw_compiler=boxed(backward))
 
 
 #: Overloads that give memory as it was found: what is in it isn't computed. No tag says so.

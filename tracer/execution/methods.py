@@ -39,6 +39,7 @@ class Executions:
         backend: Any = "eager",
         repeat: int = 5,
         warmup: int = 1,
+        backward: bool = False,
         values: str = "summary",
         inputs: str = "recorded",
     ) -> GraphRun:
@@ -49,6 +50,7 @@ class Executions:
         dtype:    floating inputs and constants are converted to it; dtypes that the program names are left alone.
         backend:  what runs the graph as a whole for `GraphRun.seconds`; single operators are always run as they are.
         repeat:   so many timed runs, of which the median counts, behind `warmup` runs that don't.
+        backward: also AOTAutograd's graphs of the forward and the backward, run the same way, and what is kept for the backward.
         values:   "summary": statistics of each result; "none": leaves them out.
         inputs:   "random": made up ones, for sessions that kept none; every number is marked so.
 
@@ -62,7 +64,7 @@ class Executions:
         from .running import run_graph
 
         return run_graph(
-            self, graph, device=device, dtype=dtype, backend=backend, repeat=repeat, warmup=warmup, values=values, inputs=inputs  # type: ignore[arg-type]
+            self, graph, device=device, dtype=dtype, backend=backend, repeat=repeat, warmup=warmup, backward=backward, values=values, inputs=inputs  # type: ignore[arg-type]
         )  # fmt: skip
 
     def first_nonfinite(self, *, call: int | None = None, backward: bool | None = None) -> NonFinite | None:

@@ -17,7 +17,7 @@ from tracer.records import Place
 if TYPE_CHECKING:
     from tracer.execution.comparison import Comparison
 
-__all__ = ["GraphRun", "NodeRun", "Row", "Stats", "from_text", "to_text"]
+__all__ = ["GraphRun", "Life", "NodeRun", "Row", "Saved", "Stats", "from_text", "to_text"]
 
 
 class Stats(msgspec.Struct, frozen=True):
@@ -82,11 +82,37 @@ class NodeRun(msgspec.Struct, frozen=True):
     device: str = ""
     stats: Stats | None = None
     inputs: tuple[str, ...] = ()
+    of: str = ""  # of AOTAutograd's graphs: the operator of the program's graph that it was made of
 
     @property
     def intensity(self) -> float:
         """FLOPs for each byte moved; 0.0 where none is moved."""
         return self.flops / self.moved if self.moved else 0.0
+
+
+class Saved(msgspec.Struct, frozen=True):
+    """A tensor that the forward keeps for the backward. `name`: in AOTAutograd's graphs; `of`: the operator of the program's graph that it comes from, "" for
+    an input. `bytes`: of its memory, 0 where that is an input's (`given`) or was counted with another one."""
+
+    name: str
+    of: str = ""
+    bytes: int = 0
+    dtype: str = ""
+    shape: tuple[int, ...] | None = None
+    module: str = ""
+    location: Place | None = None
+    given: bool = False
+
+
+class Life(msgspec.Struct, frozen=True):
+    """Memory that the graph made: the operator that did, bytes, the numbers of the operators (in order of `nodes`) in which it came and behind which it
+    was gone, and the name of the latter, "" where it is a result."""
+
+    name: str
+    bytes: int
+    born: int
+    gone: int
+    reader: str = ""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -125,6 +151,10 @@ class GraphRun(msgspec.Struct, dict=True, weakref=True):
     inputs: tuple[NodeRun, ...] = ()
     notes: tuple[str, ...] = ()
     held: tuple[tuple[str, int], ...] = ()  # what was live at the peak: (the node that made it, bytes)
+    lives: tuple[Life, ...] = ()  # the memory that lives longest, by bytes times operators, the first fifty
+    forward: GraphRun | None = None  # AOTAutograd's, where the backward was asked for
+    backward: GraphRun | None = None
+    saved: tuple[Saved, ...] = ()  # what the forward keeps for the backward
 
     @property
     def node_seconds(self) -> float:
@@ -156,6 +186,18 @@ class GraphRun(msgspec.Struct, dict=True, weakref=True):
         from tracer.execution.tables import table
 
         return table(self, by, most)
+
+    def at_peak(self, by: str = "node") -> list[tuple[str, int]]:
+        """What is live at the peak, as (node, module or line; bytes), the most first."""
+        from tracer.execution.tables import grouped
+
+        return grouped(((self.node(name), size) for name, size in self.held), by)
+
+    def saved_by(self, by: str = "line") -> list[tuple[str, int]]:
+        """What is kept for the backward, as (node, module or line; bytes), the most first; what only points to inputs has none."""
+        from tracer.execution.tables import grouped
+
+        return grouped(((NodeRun(one.of or one.name, module=one.module, location=one.location), one.bytes) for one in self.saved), by)
 
     def compare(self, other: GraphRun, *, tolerance: float | None = None, progress: Any = None, stop: Any = None) -> Comparison:
         """Where another run of the graph gives other numbers: a `Comparison`, whose `first` is the operator that adds an error of its own.

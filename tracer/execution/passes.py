@@ -16,7 +16,7 @@ import torch
 
 from ..compat.execution import Flops, Seen, StorageWeakRef, writes
 from ..compat.trees import leaves
-from .model import Stats
+from .model import Life, Stats
 from .program import Program, Step, Watch
 from .statistics import joined, statistics
 
@@ -144,7 +144,7 @@ class Measured(Watch):
         self.live = self.peak = 0
         self.peak_step: Step | None = None
         self.held: tuple[tuple[str, int], ...] = ()
-        self.lifetimes: list[tuple[str, int, int, int]] = []  # (step, bytes, number of the step it came in, of the one behind which it was gone)
+        self._lives: list[Life] = []
         constants = [value for one in _programs(program) for _, value in one.constants]
         self._outside = {storage._cdata: storage for storage in map(_storage, tensors_in([list(given), constants])) if storage is not None}
         self._alive: dict[int, tuple[Any, int, Step]] = {}
@@ -177,12 +177,11 @@ class Measured(Watch):
 
     def after(self, step: Step) -> None:
         before = self.live
-        self._purge(self._alive)
+        self._purge(self._alive, step)
         self.freed[step.number] += before - self.live
         self.live_after[step.number] = self.live
         if self._step is None:
             self._fresh.clear()
-        self._last = step.number
 
     @contextlib.contextmanager
     def _modes(self) -> Iterator[None]:
@@ -222,11 +221,19 @@ class Measured(Watch):
                 self.peak, self.peak_step = self.live, self._step
                 self.held = tuple((step.name, size) for _, size, step in self._alive.values())
 
-    def _purge(self, keys: Any) -> None:
+    def lives(self, most: int) -> tuple[Life, ...]:
+        """The memory that lives longest, by bytes times operators; what is there still is a result."""
+        end = len(self.live_after)
+        kept = [Life(step.name, size, step.number, end) for _, size, step in self._alive.values()]
+        return tuple(sorted([*self._lives, *kept], key=lambda one: -one.bytes * (one.gone - one.born))[:most])
+
+    def _purge(self, keys: Any, at: Step | None = None) -> None:
         for key in [key for key in keys if key in self._alive and self._alive[key][0].expired()]:
             _, size, step = self._alive.pop(key)
             self.live -= size
-            self.lifetimes.append((step.name, size, step.number, self._step.number if self._step is not None else -1))
+            end = at or self._step or step
+            if end.number > step.number:  # in a body that runs again the operators have the numbers of before
+                self._lives.append(Life(step.name, size, step.number, end.number, end.name))
 
 
 def _programs(program: Program) -> Iterator[Program]:

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 __all__ = ["Setting", "records_of", "run_graph"]
 
 VALUES = ("summary", "none")
+#: So much memory is told of by how long it lives.
+LIVES = 50
 #: Of a graph that takes so many seconds, operators should add up to its own time, up to this share.
 WORTH, APART = 5e-3, 0.15
 
@@ -50,14 +52,14 @@ class Setting:
 
     def __init__(self, record: Recorded, device: torch.device | None = None, dtype: torch.dtype | None = None):
         self.record, self.device, self.dtype = record, device, dtype
-        self._converted = dtype if record.dtype is not dtype else None
-        copier = Copier(device=device, dtype=self._converted)
+        self.converted = dtype if record.dtype is not dtype else None
+        copier = Copier(device=device, dtype=self.converted)
         moved = None if device is None else _mover(device)
         self.gm = own_graph(record.gm, copier, moved)
         if copier.notes:
             raise TracerError(f"{record.graph.name} holds what can't be copied: {copier.notes[0]}.", next="keep custom objects outside of what is traced")
         self.program = Program(self.gm)
-        self._inputs = copied(record.inputs, device, self._converted)
+        self._inputs = copied(record.inputs, device, self.converted)
         self._versions: list[tuple[torch.Tensor, int]] = []
         self._note()
         self.written = False
@@ -67,8 +69,8 @@ class Setting:
         """For one pass; fresh ones where an earlier pass wrote to them, or to a constant."""
         if self.written or any(tensor._version != version for tensor, version in self._versions):
             self.written = True
-            copier = Copier(device=self.device, dtype=self._converted)
-            self._inputs = copied(self.record.inputs, self.device, self._converted)
+            copier = Copier(device=self.device, dtype=self.converted)
+            self._inputs = copied(self.record.inputs, self.device, self.converted)
             _copy_back(self.program, own_graph(self.record.gm, copier, None))
             self._note()
         return self._inputs
@@ -170,7 +172,7 @@ def _mover(device: torch.device) -> Callable[[Any], Any]:
 
 # ---- the whole
 def run_graph(
-    session: Session, graph: Any, *, device: Any, dtype: Any, backend: Any, repeat: int, warmup: int, values: str, inputs: str
+    session: Session, graph: Any, *, device: Any, dtype: Any, backend: Any, repeat: int, warmup: int, backward: bool, values: str, inputs: str
 ) -> GraphRun:
     """See `Executions.run_graph`."""
     for name, count, least in (("repeat", repeat, 1), ("warmup", warmup, 0)):
@@ -183,6 +185,8 @@ def run_graph(
     compiler = lookup_backend(backend)
     setting = Setting(recorded(session, graph, inputs=inputs, dtype=kind), where, kind)
     made = _run(setting, compiler, backend if isinstance(backend, str) else getattr(backend, "__name__", type(backend).__name__), repeat, warmup, values)
+    if backward:
+        _both_ways(made, setting, repeat, warmup, values)
     made.__dict__.update(live=setting, compiler=backend)
     session.runs.append(made)
     if session.recorder.on:
@@ -215,7 +219,7 @@ def _run(setting: Setting, compiler: Callable[..., Any], name: str, repeat: int,
     peak_node = measured.peak_step.name if measured.peak_step is not None else ""
     made = GraphRun(
         setting.record.graph.name, str(setting.where), str(setting.dtype or "").removeprefix("torch."), name, repeat, whole, overhead, peak, peak_node,
-        given, outputs, setting.record.random, nodes, inputs, tuple(setting.notes), held=measured.held,
+        given, outputs, setting.record.random, nodes, inputs, tuple(setting.notes), held=measured.held, lives=measured.lives(LIVES),
     )  # fmt: skip
     if name == "eager" and whole > WORTH and not 1 - APART < made.node_seconds / whole < 1 + APART:
         share = made.node_seconds / whole
@@ -223,6 +227,19 @@ def _run(setting: Setting, compiler: Callable[..., Any], name: str, repeat: int,
     if name != "eager":
         made.notes = (*made.notes, f"{name} runs the graph as a whole, which took {whole * 1e3:.3g} ms; times of single operators are eager's")
     return made
+
+
+def _both_ways(made: GraphRun, setting: Setting, repeat: int, warmup: int, values: str) -> None:
+    """The graphs of the forward and the backward, run as any graph."""
+    from .gradients import halves, placed
+
+    with setting.entered():
+        both = halves(setting, made.nodes)
+    eager = lookup_backend("eager")
+    ran = [placed(_run(Setting(half), eager, "eager", repeat, warmup, values), half.gm, made.nodes) for half in (both.forward, both.backward)]
+    made.forward, made.backward = ran
+    made.saved = both.saved
+    made.notes = (*made.notes, "the backward was run with gradients of 1")
 
 
 def _node(step: Step, known: Node | None, facts: tuple[Any, ...] | None, **measured: Any) -> NodeRun:

@@ -6,14 +6,14 @@ import csv
 import io
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from tracer.errors import TracerError
 from tracer.execution.model import GraphRun, NodeRun, Row, to_text
 
-__all__ = ["bytes_text", "counters", "export", "rows", "seconds_text", "table"]
+__all__ = ["bytes_text", "counters", "export", "grouped", "rows", "seconds_text", "table"]
 
 WIDEST = 60
 
@@ -39,6 +39,16 @@ def rows(run: GraphRun, by: str = "node") -> list[Row]:
         for name, nodes in groups.items()
     ]
     return sorted(found, key=lambda row: -row.seconds)
+
+
+def grouped(sizes: Iterable[tuple[NodeRun, int]], by: str) -> list[tuple[str, int]]:
+    """Bytes by node, module or line, the most first. TracerError for another `by`."""
+    if by not in BY:
+        raise TracerError(f"there are no rows by {by!r}.", next=f"one of {', '.join(BY)}")
+    found: dict[str, int] = {}
+    for node, size in sizes:
+        found[BY[by](node)] = found.get(BY[by](node), 0) + size
+    return sorted(found.items(), key=lambda row: -row[1])
 
 
 def _sum(nodes: list[NodeRun], name: str) -> Any:
