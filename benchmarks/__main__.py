@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import against, breaks, journal, models, observer, page, speculations
+from benchmarks import against, breaks, journal, models, observer, page, running, speculations
 
 OUT = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 HEAD = "# Benchmarks\n\nWritten by `make bench`; a report, not a test.\n"
@@ -29,6 +29,7 @@ PARTS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "breaks": ("Graph breaks of models", lambda _: breaks.table()),
     "recordings": ("Recordings and time travel", lambda _: journal.table()),
     "observer": ("Watching torch.compile", lambda options: observer.table(options.repeat)),
+    "running": ("Running graphs", lambda options: running.table(options.repeat)),
     "page": ("The page", lambda _: page.table()),
     "against": ("Against an earlier build", lambda options: against.table(options.commit, options.models, options.repeat)),
 }

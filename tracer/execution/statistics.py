@@ -53,11 +53,27 @@ def _floating(values: torch.Tensor, count: int, tiny: float) -> Stats:
 
 
 def _finite(values: torch.Tensor, count: int, tiny: float, low: float, high: float) -> Stats:
+    """By kernels that take no longer than adding two such tensors: comparisons and torch's own deviation take ten to a hundred times as long."""
     wide = values if values.dtype in (torch.float32, torch.float64) else values.to(torch.float32)
-    deviation, mean = torch.std_mean(wide, correction=0)
-    zeros = count - int(torch.count_nonzero(values))
-    near = 0 if low >= tiny or high <= -tiny else int(torch.count_nonzero(wide.abs() < tiny)) - zeros
-    return Stats(count, 0, 0, 0, zeros, near, low, high, float(mean), float(deviation), max(abs(low), abs(high)))
+    mean, square = float(wide.sum()) / count, float(torch.linalg.vector_norm(wide)) ** 2 / count
+    variance = square - mean * mean
+    if not math.isfinite(square) or not math.isfinite(mean) or variance < CANCELS * square:
+        scale = max(abs(low), abs(high)) or 1.0
+        found = torch.std_mean(wide.to(torch.float64) / scale, correction=0)
+        deviation, mean = (float(one) * scale for one in found)
+    else:
+        deviation = math.sqrt(variance)
+    zeros = near = 0
+    size = wide.abs()
+    if float(size.min()) < tiny:
+        nonzero = int(torch.count_nonzero(wide))
+        below = float(torch.nextafter(torch.tensor(tiny, dtype=wide.dtype), torch.zeros((), dtype=wide.dtype)))
+        zeros, near = count - nonzero, nonzero - int(torch.count_nonzero(torch.nn.functional.threshold(size, below, 0.0)))
+    return Stats(count, 0, 0, 0, zeros, near, low, high, mean, deviation, max(abs(low), abs(high)))
+
+
+#: Below this share of the mean square a variance is told from single items, since the difference of two large numbers has no digits left.
+CANCELS = 1e-3
 
 
 def joined(all_of: Iterable[Stats | None]) -> Stats | None:
