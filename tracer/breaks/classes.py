@@ -129,6 +129,7 @@ ENTRIES = (
             ),
         ),
         config="`allow_rnn=True` captures the module step by step. Trades: large graphs, one for each sequence length.",
+        setting_if="setting",
         reproducer="""
             torch.manual_seed(0)
             layer = torch.nn.GRU(3, 3)

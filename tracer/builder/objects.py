@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..compat import is_eager
 from ..compat.python_classes import reads_like_object
 from ..signals import Break, Declined
 from ..variables import ConstantVariable, ExceptionVariable, Lazy, ModuleVariable, ObjectVariable, TupleVariable
@@ -24,11 +25,8 @@ def module(ctx: Context, value: Any, source: Source) -> Any:
     if isinstance(value, torch.nn.modules.lazy.LazyModuleMixin) and value.has_uninitialized_params():
         raise Break("module-uninitialised", expr=source.text, type=type(value).__name__)
     if isinstance(value, torch.nn.RNNBase) and not ctx.config.allow_rnn:
-        raise Break(
-            "rnn-module",
-            type=type(value).__name__,
-            expr=source.text,
-        )
+        retraced = isinstance(value, torch.nn.LSTM) and torch.is_grad_enabled() and not is_eager(ctx.session.backend)  # see functions/torch/retraced.py
+        raise Break("rnn-module", type=type(value).__name__, expr=source.text, setting=None if retraced else "allow_rnn")
     ctx.guard(source, "TYPE_MATCH", type(value))
     return _with_dict(ctx, ModuleVariable(value, type(value), source))
 

@@ -37,7 +37,8 @@ def _needs_grad(ctx: Context, value: Variable) -> bool:
 def lstm(ctx: Context, *args: Variable) -> Any:
     """The kernel of `nn.LSTM`: what it saves for its backward is partly None."""
     if _differentiated(ctx, *args):
-        raise Break("rnn-module", type="LSTM", expr="torch.lstm")
+        why = "what the kernel of an LSTM saves for its backward is partly None"
+        raise Break("backend-limit", expr="torch.lstm", func="torch.lstm", backend=ctx.session.backend_label, why=why)
     return Declined("nothing is differentiated")
 
 
